@@ -1,0 +1,84 @@
+"""What the local stack asks of a model: the interfaces between Riva's API and the engines.
+
+Everything here blocks and runs off the event loop. An engine serves one call at a time; whoever
+owns it (`bench.py`) sees to that.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+Samples = NDArray[np.float32]
+"""Mono audio, -1 to 1; the rate is said beside it."""
+
+EAR_RATE_HZ = 16_000
+"""What every recogniser and the voice activity detector listen at."""
+
+VAD_FRAME = 512
+"""Samples in one frame of voice activity: 32 ms."""
+
+
+@dataclass(frozen=True, slots=True)
+class Word:
+    text: str
+    start_s: float
+    """From the start of the samples that were transcribed; an estimate where the model gives none."""
+    end_s: float
+    confidence: float
+
+
+@dataclass(frozen=True, slots=True)
+class Transcript:
+    text: str
+    """Cased and punctuated, without spaces around it; empty where nothing was said."""
+    words: tuple[Word, ...] = ()
+    confidence: float = 0.0
+
+
+class Recogniser(Protocol):
+    """Speech to text over one utterance, or over the start of one."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def languages(self) -> tuple[str, ...]:
+        """BCP-47 tags, such as "en-US"."""
+        ...
+
+    def transcribe(self, samples: Samples, language: str) -> Transcript:
+        """Transcribe mono speech at EAR_RATE_HZ; `language` is one of `languages`."""
+        ...
+
+
+class Voice(Protocol):
+    """Text to speech."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def languages(self) -> tuple[str, ...]: ...
+
+    @property
+    def speakers(self) -> tuple[str, ...]:
+        """The voices one can ask for by name."""
+        ...
+
+    @property
+    def rate_hz(self) -> int: ...
+
+    def speak(self, text: str, speaker: str) -> Iterator[Samples]:
+        """Yield the speech piece by piece, at `rate_hz`; `speaker` is one of `speakers`."""
+        ...
+
+
+class VoiceActivity(Protocol):
+    """The memory of one listener: frames go in, in order, the chance of speech comes out."""
+
+    def speech(self, frame: Samples) -> float:
+        """Take the next VAD_FRAME samples at EAR_RATE_HZ; return 0 to 1. Cheap: a tenth of a ms."""
+        ...

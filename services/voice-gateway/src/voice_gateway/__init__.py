@@ -1,0 +1,1 @@
+"""The voice gateway: one call in, Riva and a chat model behind it."""

@@ -1,0 +1,1 @@
+"""The contract of `proto/voice_workflow.proto`; everything beside this file is generated."""
