@@ -1,0 +1,1 @@
+"""Scripted callers and upstreams for tests and benchmarks of the gateway."""

@@ -1,0 +1,86 @@
+"""What can go wrong at a fake upstream, and how a test waits for what it sees."""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+from grpc import StatusCode
+
+WAIT_S = 10.0
+"""How long a test waits for a record by default before it is told that nothing came."""
+
+
+@dataclass(frozen=True, slots=True)
+class Refuse:
+    """A call is ended at once, before any response."""
+
+    code: StatusCode = StatusCode.UNAVAILABLE
+    text: str = "scripted refusal"
+
+
+@dataclass(frozen=True, slots=True)
+class Hang:
+    """A call is accepted and never answered; what the client sends is read and dropped."""
+
+
+@dataclass(frozen=True, slots=True)
+class DieAfter:
+    """A call is ended in place of its next response once it has sent so many."""
+
+    responses: int
+    code: StatusCode = StatusCode.UNAVAILABLE
+    text: str = "scripted death"
+
+
+RivaFault = Refuse | Hang | DieAfter
+FaultScript = RivaFault | Callable[[int], RivaFault | None] | None
+"""One fault for every call, or the fault of the n-th call (from 0), or none.
+
+It may be exchanged while calls run: running calls look at it before each response.
+"""
+
+
+def fault_of(script: FaultScript, ordinal: int) -> RivaFault | None:
+    return script(ordinal) if callable(script) else script
+
+
+class Changes:
+    """Wakes whoever waits for a condition of a record, so that no test needs to sleep."""
+
+    def __init__(self) -> None:
+        self._changed = asyncio.Event()
+
+    def notify(self) -> None:
+        self._changed.set()
+        self._changed = asyncio.Event()
+
+    async def until(self, condition: Callable[[], bool], timeout_s: float = WAIT_S) -> None:
+        """Raises TimeoutError where the condition stays false for `timeout_s`."""
+        async with asyncio.timeout(timeout_s):
+            while not condition():
+                await self._changed.wait()
+
+
+Record = TypeVar("Record")
+
+
+class Log(Generic[Record]):
+    """The calls a fake has seen, in the order of their arrival."""
+
+    def __init__(self) -> None:
+        self._records: list[Record] = []
+        self._changes = Changes()
+
+    @property
+    def records(self) -> Sequence[Record]:
+        return self._records
+
+    def add(self, record: Record) -> None:
+        self._records.append(record)
+        self._changes.notify()
+
+    async def nth(self, ordinal: int, timeout_s: float = WAIT_S) -> Record:
+        """The `ordinal`-th record, from 0, as soon as it is there."""
+        await self._changes.until(lambda: len(self._records) > ordinal, timeout_s)
+        return self._records[ordinal]

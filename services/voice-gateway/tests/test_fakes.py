@@ -1,0 +1,499 @@
+"""The scripted upstreams speak the real protocols: driven through Riva's stubs and OpenAI's SDK."""
+
+import asyncio
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import asynccontextmanager
+from typing import Any, cast
+
+import grpc
+import grpc.aio
+import openai
+import pytest
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+from openai import AsyncOpenAI
+from openai.types.chat import ChatCompletionMessageParam
+from riva.client.proto import (
+    riva_asr_pb2,
+    riva_asr_pb2_grpc,
+    riva_audio_pb2,
+    riva_tts_pb2,
+    riva_tts_pb2_grpc,
+)
+from voice_gateway.testing.fake_chat import (
+    DropAfter,
+    Empty,
+    FakeChat,
+    HttpError,
+    Malformed,
+    Silent,
+    StallAfter,
+)
+from voice_gateway.testing.fake_chat_wire import pieces_of
+from voice_gateway.testing.fake_riva import DieAfter, Ear, FakeRiva, Hang, Refuse, Says, voice_pcm
+
+asr_pb = cast(Any, riva_asr_pb2)
+tts_pb = cast(Any, riva_tts_pb2)
+health_pb = cast(Any, health_pb2)
+LINEAR_PCM = cast(Any, riva_audio_pb2).AudioEncoding.LINEAR_PCM
+WEATHER = Says("what is the weather", start_s=0.5, end_s=1.6)
+RATE_HZ = 16_000
+ASK: list[ChatCompletionMessageParam] = [{"role": "user", "content": "what is the weather"}]
+
+
+@asynccontextmanager
+async def stubs_of(riva: FakeRiva) -> AsyncGenerator[tuple[Any, Any], None]:
+    async with grpc.aio.insecure_channel(riva.uri) as channel:
+        asr: Any = cast(Any, riva_asr_pb2_grpc).RivaSpeechRecognitionStub(channel)
+        tts: Any = cast(Any, riva_tts_pb2_grpc).RivaSpeechSynthesisStub(channel)
+        yield asr, tts
+
+
+def config(language: str = "en-US", *, word_times: bool = True) -> Any:
+    recognition = asr_pb.RecognitionConfig(
+        encoding=LINEAR_PCM,
+        sample_rate_hertz=RATE_HZ,
+        language_code=language,
+        enable_word_time_offsets=word_times,
+    )
+    return asr_pb.StreamingRecognizeRequest(
+        streaming_config=asr_pb.StreamingRecognitionConfig(config=recognition, interim_results=True)
+    )
+
+
+def audio(seconds: float, *, force: bool = False) -> Any:
+    request = asr_pb.StreamingRecognizeRequest(audio_content=bytes(round(seconds * RATE_HZ) * 2))
+    if force:
+        request.runtime_config["force_eou"] = "true"
+    return request
+
+
+def speech(text: str, voice: str = "", rate_hz: int = RATE_HZ) -> Any:
+    return tts_pb.SynthesizeSpeechRequest(
+        text=text,
+        language_code="en-US",
+        encoding=LINEAR_PCM,
+        sample_rate_hz=rate_hz,
+        voice_name=voice,
+    )
+
+
+async def finals_of(call: Any, messages: Sequence[Any]) -> list[Any]:
+    """Sends everything, half-closes, and returns the final results."""
+    for message in messages:
+        await call.write(message)
+    await call.done_writing()
+    return [result async for answer in call for result in answer.results if result.is_final]
+
+
+async def error_of(call: Any) -> grpc.aio.AioRpcError:
+    with pytest.raises(grpc.aio.AioRpcError) as caught:
+        async for _ in call:
+            pass
+    return caught.value
+
+
+class TestEar:
+    def test_interims_grow_word_by_word_and_the_final_comes_after_the_silence(self) -> None:
+        heard = list(Ear([WEATHER], endpoint_s=0.5).listen(3.0))
+        texts = [" ".join(word.text for word in one.words) for one in heard]
+        assert texts[:4] == ["", "", "", ""]
+        assert "what is" in texts
+        final = next(one for one in heard if one.is_final)
+        assert final.at_s == pytest.approx(2.1)
+        assert not any(one.words for one in heard if one.at_s > final.at_s)
+
+    def test_answers_once_per_160_ms_besides_finals(self) -> None:
+        heard = list(Ear([WEATHER], endpoint_s=0.5).listen(3.2))
+        assert len([one for one in heard if not one.is_final]) == 20
+
+    def test_a_short_pause_joins_two_utterances_and_a_long_one_parts_them(self) -> None:
+        says = [Says("one", 0.0, 0.4), Says("two", 0.7, 1.0), Says("three", 2.0, 2.4)]
+        finals = [one for one in Ear(says, endpoint_s=0.5).listen(5.0) if one.is_final]
+        assert [[word.text for word in one.words] for one in finals] == [["one", "two"], ["three"]]
+
+    def test_a_forced_final_takes_what_was_heard_and_leaves_the_rest(self) -> None:
+        ear = Ear([WEATHER], endpoint_s=0.5)
+        list(ear.listen(1.1))
+        forced = ear.force()
+        assert forced is not None
+        assert [word.text for word in forced.words] == ["what", "is"]
+        assert ear.force() is None
+        rest = next(one for one in ear.listen(4.0) if one.is_final)
+        assert [word.text for word in rest.words] == ["the", "weather"]
+
+    def test_the_stable_interim_comes_once_between_speech_and_final(self) -> None:
+        says = [WEATHER, Says("thanks", 3.0, 3.4)]
+        heard = list(Ear(says, endpoint_s=0.5, stable_s=0.24).listen(5.0))
+        stable = [one.at_s for one in heard if one.stability == 1.0]
+        assert stable == pytest.approx([1.84, 3.64])
+
+    def test_refuses_overlapping_utterances(self) -> None:
+        with pytest.raises(ValueError, match="overlap"):
+            Ear([Says("a", 0.0, 1.0), Says("b", 0.5, 2.0)], endpoint_s=0.5)
+
+
+class TestRecogniser:
+    async def test_a_call_is_heard_and_recorded(self) -> None:
+        async with FakeRiva([WEATHER]) as riva, stubs_of(riva) as (asr, _):
+            call = asr.StreamingRecognize(metadata=(("function-id", "f"),))
+            finals = await finals_of(call, [config(), *[audio(0.1)] * 30])
+            assert [one.alternatives[0].transcript for one in finals] == ["what is the weather "]
+            words = finals[0].alternatives[0].words
+            assert (words[0].start_time, words[-1].end_time) == (500, 1600)
+            seen = await riva.asr_call(0)
+            await seen.ended.wait()
+            assert seen.audio_s == pytest.approx(3.0)
+            assert seen.metadata["function-id"] == "f"
+            assert (seen.half_closed, seen.cancelled) == (True, False)
+            assert seen.finals == ["what is the weather"]
+            assert seen.interims[0] == "what"
+
+    async def test_half_close_flushes_what_was_heard(self) -> None:
+        async with FakeRiva([WEATHER]) as riva, stubs_of(riva) as (asr, _):
+            finals = await finals_of(asr.StreamingRecognize(), [config(), audio(1.7)])
+            assert len(finals) == 1
+
+    async def test_force_eou_finalises_without_the_silence(self) -> None:
+        async with FakeRiva([WEATHER]) as riva, stubs_of(riva) as (asr, _):
+            call = asr.StreamingRecognize()
+            for message in (config(word_times=False), audio(1.7), audio(0.02, force=True)):
+                await call.write(message)
+            seen = await riva.asr_call(0)
+            await seen.until(lambda call: bool(call.finals))
+            assert len(seen.forced_at) == 1
+            answers = [await call.read() for _ in seen.responses]
+            assert answers[-1].results[0].is_final
+            assert not answers[-1].results[0].alternatives[0].words
+            call.cancel()
+            await seen.ended.wait()
+            assert (seen.cancelled, seen.half_closed) == (True, False)
+
+    async def test_each_call_hears_its_own_words(self) -> None:
+        def says(config: Any, ordinal: int) -> list[Says]:
+            return [Says(f"{config.config.language_code} {ordinal}", 0.0, 0.4)]
+
+        async with FakeRiva(says) as riva, stubs_of(riva) as (asr, _):
+            for ordinal in range(2):
+                finals = await finals_of(asr.StreamingRecognize(), [config(), audio(0.5)])
+                assert finals[0].alternatives[0].transcript == f"en-US {ordinal} "
+
+    async def test_delays_do_not_hold_up_reading(self) -> None:
+        async with FakeRiva([WEATHER], asr_delay_s=0.2) as riva, stubs_of(riva) as (asr, _):
+            await finals_of(asr.StreamingRecognize(), [config(), *[audio(0.1)] * 30])
+            seen = await riva.asr_call(0)
+            assert seen.last_audio_at is not None
+            assert seen.responses[0].sent_at - seen.opened_at >= 0.2
+            assert seen.responses[-1].sent_at - seen.last_audio_at < 1.0  # not 20 times 0.2
+
+    @pytest.mark.parametrize("fault", [Refuse(grpc.StatusCode.UNAVAILABLE, "full"), DieAfter(0)])
+    async def test_faults_end_a_call_with_their_status(self, fault: Refuse | DieAfter) -> None:
+        async with FakeRiva([WEATHER], asr_fault=fault) as riva, stubs_of(riva) as (asr, _):
+            call = asr.StreamingRecognize()
+            await call.write(config())
+            if isinstance(fault, DieAfter):
+                await call.write(audio(0.2))
+            error = await error_of(call)
+            assert (error.code(), error.details()) == (fault.code, fault.text)
+
+    async def test_dies_in_place_of_a_later_response(self) -> None:
+        async with FakeRiva([WEATHER], asr_fault=DieAfter(3)) as riva, stubs_of(riva) as (asr, _):
+            call = asr.StreamingRecognize()
+            await call.write(config())
+            await call.write(audio(1.0))
+            await error_of(call)
+            seen = await riva.asr_call(0)
+            assert len(seen.responses) == 3
+
+    async def test_a_fault_can_hold_for_the_first_call_only(self) -> None:
+        def first(ordinal: int) -> Refuse | None:
+            return Refuse() if ordinal == 0 else None
+
+        async with FakeRiva([WEATHER], asr_fault=first) as riva, stubs_of(riva) as (asr, _):
+            call = asr.StreamingRecognize()
+            await call.write(config())
+            await error_of(call)
+            assert await finals_of(asr.StreamingRecognize(), [config(), audio(1.7)])
+
+    async def test_a_hanging_call_reads_and_never_answers(self) -> None:
+        async with FakeRiva([WEATHER], asr_fault=Hang()) as riva, stubs_of(riva) as (asr, _):
+            call = asr.StreamingRecognize()
+            await call.write(config())
+            await call.write(audio(2.5))
+            seen = await riva.asr_call(0)
+            await seen.until(lambda call: call.audio_s >= 2.5)
+            assert not seen.responses
+            call.cancel()
+            await seen.ended.wait()
+            assert seen.cancelled
+
+    async def test_refuses_an_unknown_language_in_rivas_words(self) -> None:
+        async with FakeRiva(languages={"en-US"}) as riva, stubs_of(riva) as (asr, _):
+            call = asr.StreamingRecognize()
+            await call.write(config("en"))
+            error = await error_of(call)
+            assert error.code() is grpc.StatusCode.INVALID_ARGUMENT
+            assert "Unavailable model requested" in (error.details() or "")
+            assert "language_code=en;" in (error.details() or "")
+
+    async def test_frees_an_idle_stream(self) -> None:
+        async with FakeRiva([WEATHER], idle_s=0.0) as riva, stubs_of(riva) as (asr, _):
+            call = asr.StreamingRecognize()
+            await call.write(config())
+            await call.write(audio(0.1))
+            error = await error_of(call)
+            assert error.code() is grpc.StatusCode.INVALID_ARGUMENT
+            assert "START flag" in (error.details() or "")
+
+    async def test_a_stream_begins_with_its_config(self) -> None:
+        async with FakeRiva() as riva, stubs_of(riva) as (asr, _):
+            call = asr.StreamingRecognize()
+            await call.write(audio(0.1))
+            assert (await error_of(call)).code() is grpc.StatusCode.INVALID_ARGUMENT
+
+
+class TestVoice:
+    async def test_a_text_is_spoken_in_pieces_that_name_it(self) -> None:
+        async with FakeRiva() as riva, stubs_of(riva) as (_, tts):
+            call = tts.SynthesizeOnline()
+            await call.write(speech("It is sunny.", voice="Aria"))
+            await call.done_writing()
+            pieces = [answer.audio async for answer in call]
+            assert len(pieces) == 4  # 0.72 s in pieces of 0.2 s
+            assert b"".join(pieces) == voice_pcm("It is sunny.", 12 * 0.06, RATE_HZ)
+            seen = await riva.voice_call(0)
+            await seen.ended.wait()
+            assert (seen.text, seen.voice, seen.rate_hz) == ("It is sunny.", "Aria", RATE_HZ)
+            assert seen.bytes_sent == sum(map(len, pieces))
+            assert not seen.cancelled
+
+    async def test_several_texts_may_share_a_call(self) -> None:
+        async with FakeRiva() as riva, stubs_of(riva) as (_, tts):
+            call = tts.SynthesizeOnline()
+            for text in ("One.", "Two."):
+                await call.write(speech(text))
+            await call.done_writing()
+            whole = b"".join([answer.audio async for answer in call])
+            assert whole == riva.voice.pcm("One.", RATE_HZ) + riva.voice.pcm("Two.", RATE_HZ)
+            assert [one.text for one in riva.voice_calls] == ["One.", "Two."]
+
+    async def test_cancelling_stops_the_voice(self) -> None:
+        async with FakeRiva(voice_real_time_factor=1.0) as riva, stubs_of(riva) as (_, tts):
+            call = tts.SynthesizeOnline()
+            await call.write(speech("A very long answer that nobody waits for."))
+            await call.read()
+            call.cancel()
+            seen = await riva.voice_call(0)
+            await seen.ended.wait()
+            assert seen.cancelled
+            assert seen.chunks_sent < 5
+
+    async def test_unary_synthesis_gives_the_whole(self) -> None:
+        async with FakeRiva() as riva, stubs_of(riva) as (_, tts):
+            answer = await tts.Synthesize(speech("Hello.", rate_hz=8_000))
+            assert answer.audio == riva.voice.pcm("Hello.", 8_000)
+
+    async def test_the_first_audio_and_the_pace_are_scripted(self) -> None:
+        fake = FakeRiva(voice_first_audio_s=0.1, voice_real_time_factor=0.5)
+        async with fake as riva, stubs_of(riva) as (_, tts):
+            await tts.Synthesize(speech("x" * 10))  # 0.6 s: three pieces, 0.1 s apart
+            seen = await riva.voice_call(0)
+            assert seen.first_audio_at is not None
+            assert seen.ended_at is not None
+            assert seen.first_audio_at - seen.started_at >= 0.1
+            assert seen.ended_at - seen.first_audio_at >= 0.2
+
+    async def test_refuses_an_unknown_voice_in_rivas_words(self) -> None:
+        async with FakeRiva(voices={"Aria"}) as riva, stubs_of(riva) as (_, tts):
+            call = tts.SynthesizeOnline()
+            await call.write(speech("Hello.", voice="foo"))
+            error = await error_of(call)
+            assert error.code() is grpc.StatusCode.INVALID_ARGUMENT
+            assert "Voice foo for language en-US not found" in (error.details() or "")
+
+    async def test_refuses_a_rate_it_cannot_make(self) -> None:
+        async with FakeRiva() as riva, stubs_of(riva) as (_, tts):
+            call = tts.SynthesizeOnline()
+            await call.write(speech("Hello.", rate_hz=2))
+            assert "Invalid sample rate" in ((await error_of(call)).details() or "")
+
+    async def test_dies_in_the_middle_of_a_text(self) -> None:
+        async with FakeRiva(voice_fault=DieAfter(2)) as riva, stubs_of(riva) as (_, tts):
+            call = tts.SynthesizeOnline()
+            await call.write(speech("Long enough for several pieces."))
+            await error_of(call)
+            assert riva.voice_calls[0].chunks_sent == 2
+
+    async def test_heals_while_it_runs(self) -> None:
+        async with FakeRiva(voice_fault=Refuse()) as riva, stubs_of(riva) as (_, tts):
+            with pytest.raises(grpc.aio.AioRpcError):
+                await tts.Synthesize(speech("Hello."))
+            riva.voice.fault = None
+            assert (await tts.Synthesize(speech("Hello."))).audio
+
+
+class TestServer:
+    async def test_goes_down_and_comes_back_at_the_same_address(self) -> None:
+        async with FakeRiva() as riva:
+            uri = riva.uri
+            await riva.down()
+            await riva.up()
+            assert riva.uri == uri
+            async with stubs_of(riva) as (_, tts):
+                assert (await tts.Synthesize(speech("Hello."), wait_for_ready=True)).audio
+
+    async def test_going_down_breaks_running_calls(self) -> None:
+        async with FakeRiva([WEATHER]) as riva, stubs_of(riva) as (asr, _):
+            call = asr.StreamingRecognize()
+            await call.write(config())
+            seen = await riva.asr_call(0)
+            await riva.down()
+            assert (await error_of(call)).code() is grpc.StatusCode.UNAVAILABLE
+            await seen.ended.wait()
+
+    async def test_answers_health_and_config(self) -> None:
+        async with FakeRiva(voices=["Aria"]) as riva, stubs_of(riva) as (asr, tts):
+            async with grpc.aio.insecure_channel(riva.uri) as channel:
+                health: Any = cast(Any, health_pb2_grpc).HealthStub(channel)
+                assert (await health.Check(health_pb.HealthCheckRequest())).status == 1
+                await riva.serving(healthy=False)
+                assert (await health.Check(health_pb.HealthCheckRequest())).status == 2
+            hears = await asr.GetRivaSpeechRecognitionConfig(
+                asr_pb.RivaSpeechRecognitionConfigRequest()
+            )
+            assert hears.model_config[0].parameters["type"] == "online"
+            speaks = await tts.GetRivaSynthesisConfig(tts_pb.RivaSynthesisConfigRequest())
+            assert speaks.model_config[0].parameters["subvoices"] == "Aria:0"
+
+
+@asynccontextmanager
+async def client_of(chat: FakeChat, api_key: str = "none") -> AsyncGenerator[AsyncOpenAI, None]:
+    client = AsyncOpenAI(base_url=chat.base_url, api_key=api_key, max_retries=0, timeout=5.0)
+    async with client:
+        yield client
+
+
+async def text_of(client: AsyncOpenAI, model: str = "m") -> str:
+    stream = await client.chat.completions.create(model=model, messages=ASK, stream=True)
+    async with stream:
+        pieces = [chunk.choices[0].delta.content or "" async for chunk in stream if chunk.choices]
+    return "".join(pieces)
+
+
+class TestChat:
+    def test_pieces_join_to_the_text(self) -> None:
+        for text in ("It is  sunny.\nVery. ", "", " ", "one"):
+            assert "".join(pieces_of(text)) == text
+
+    async def test_a_reply_is_streamed_word_by_word(self) -> None:
+        async with FakeChat(["It is sunny.", "Bye."]) as chat, client_of(chat) as client:
+            stream = await client.chat.completions.create(
+                model="m", messages=ASK, stream=True, stream_options={"include_usage": True}
+            )
+            chunks = [chunk async for chunk in stream]
+            assert [one.choices[0].delta.content for one in chunks[1:-2]] == [
+                "It",
+                " is",
+                " sunny.",
+            ]
+            assert chunks[0].choices[0].delta.role == "assistant"
+            assert chunks[-2].choices[0].finish_reason == "stop"
+            assert chunks[-1].usage is not None
+            assert chunks[-1].usage.completion_tokens == 3
+            asked = await chat.request(0)
+            await asked.ended.wait()
+            assert asked.messages == ASK
+            assert not asked.cancelled
+            assert [await text_of(client), await text_of(client)] == ["Bye.", "Bye."]
+
+    async def test_a_reply_can_follow_from_the_messages(self) -> None:
+        def echo(messages: Sequence[dict[str, Any]], ordinal: int) -> str:
+            return f"{ordinal}: {messages[-1]['content']}"
+
+        async with FakeChat(echo) as chat, client_of(chat) as client:
+            whole = await client.chat.completions.create(model="m", messages=ASK)
+            assert whole.choices[0].message.content == "0: what is the weather"
+
+    async def test_lists_models(self) -> None:
+        async with FakeChat(models=["a", "b"]) as chat, client_of(chat) as client:
+            assert [model.id async for model in client.models.list()] == ["a", "b"]
+
+    async def test_an_early_close_is_seen_at_once(self) -> None:
+        async with FakeChat(["word " * 50], token_s=0.05) as chat, client_of(chat) as client:
+            stream = await client.chat.completions.create(model="m", messages=ASK, stream=True)
+            asked = await chat.request(0)
+            await asked.until_sent(2)
+            await stream.close()
+            async with asyncio.timeout(1.0):
+                await asked.ended.wait()
+            assert asked.cancelled
+            assert len(asked.pieces_sent) < 25
+
+    async def test_tokens_are_paced(self) -> None:
+        fake = FakeChat(["a b c"], first_token_s=0.1, token_s=0.05)
+        async with fake as chat, client_of(chat) as client:
+            await text_of(client)
+            asked = await chat.request(0)
+            await asked.ended.wait()
+            assert asked.first_piece_at is not None
+            assert asked.ended_at is not None
+            assert asked.first_piece_at - asked.asked_at >= 0.1
+            assert asked.ended_at - asked.asked_at >= 0.2
+
+    @pytest.mark.parametrize(
+        ("status", "error"),
+        [
+            (401, openai.AuthenticationError),
+            (404, openai.NotFoundError),
+            (429, openai.RateLimitError),
+            (500, openai.InternalServerError),
+        ],
+    )
+    async def test_http_errors(self, status: int, error: type[openai.APIStatusError]) -> None:
+        async with FakeChat(fault=HttpError(status)) as chat, client_of(chat) as client:
+            with pytest.raises(error, match="scripted error"):
+                await text_of(client)
+
+    async def test_wants_its_key_and_a_model_it_has(self) -> None:
+        async with FakeChat(["Hi."], models=["m"], api_key="right") as chat:
+            async with client_of(chat, api_key="wrong") as client:
+                with pytest.raises(openai.AuthenticationError):
+                    await text_of(client)
+            async with client_of(chat, api_key="right") as client:
+                with pytest.raises(openai.NotFoundError):
+                    await text_of(client, model="other")
+                assert await text_of(client) == "Hi."
+            assert "right" not in repr(chat.requests)
+
+    @pytest.mark.parametrize("fault", [Silent(), StallAfter(0), StallAfter(2)])
+    async def test_hangs(self, fault: Silent | StallAfter) -> None:
+        async with FakeChat(["a b c d"], fault=fault) as chat, client_of(chat) as client:
+            with pytest.raises(TimeoutError):
+                async with asyncio.timeout(0.3):
+                    await text_of(client)
+            asked = await chat.request(0)
+            await asked.ended.wait()
+            assert asked.cancelled
+            assert len(asked.pieces_sent) == (fault.pieces if isinstance(fault, StallAfter) else 0)
+
+    async def test_drops_the_connection(self) -> None:
+        async with FakeChat(["a b c"], fault=DropAfter(1)) as chat, client_of(chat) as client:
+            with pytest.raises(openai.APIConnectionError):
+                await text_of(client)
+            assert chat.requests[0].pieces_sent == ["a"]
+
+    async def test_an_empty_reply_is_well_formed(self) -> None:
+        async with FakeChat(fault=Empty()) as chat, client_of(chat) as client:
+            assert await text_of(client) == ""
+
+    async def test_malformed_events(self) -> None:
+        async with FakeChat(fault=Malformed()) as chat, client_of(chat) as client:
+            with pytest.raises(ValueError, match=r"."):
+                await text_of(client)
+
+    async def test_goes_down_and_comes_back_at_the_same_address(self) -> None:
+        async with FakeChat(["Hi."]) as chat, client_of(chat) as client:
+            await chat.down()
+            with pytest.raises(openai.APIConnectionError):
+                await text_of(client)
+            await chat.up()
+            assert await text_of(client) == "Hi."
