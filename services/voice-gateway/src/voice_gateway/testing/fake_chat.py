@@ -90,8 +90,8 @@ class ChatRequest:
     """By lower-case name; they hold the client's key, so they never show in a repr."""
     body: Json
     asked_at: float
-    first_piece_at: float | None = None
     pieces_sent: list[str] = field(default_factory=list[str])
+    pieces_at: list[float] = field(default_factory=list[float])
     cancelled: bool = False
     """The client closed the connection before the reply was complete."""
     ended_at: float | None = None
@@ -106,9 +106,13 @@ class ChatRequest:
     def model(self) -> str:
         return self.body.get("model", "")
 
+    @property
+    def first_piece_at(self) -> float | None:
+        return self.pieces_at[0] if self.pieces_at else None
+
     def sent(self, piece: str) -> None:
-        self.first_piece_at = _now() if self.first_piece_at is None else self.first_piece_at
         self.pieces_sent.append(piece)
+        self.pieces_at.append(_now())
         self._changes.notify()
 
     async def until_sent(self, pieces: int, timeout_s: float = WAIT_S) -> None:

@@ -48,8 +48,10 @@ _START_FLAG = (
 
 @dataclass(frozen=True, slots=True)
 class AsrResponse:
-    """What was sent to the client, and when by the loop's clock."""
+    """What was sent to the client; times are the loop's."""
 
+    caused_at: float
+    """When the audio, the request or the half-close that brought it about came."""
     sent_at: float
     heard: Heard
 
@@ -115,6 +117,7 @@ class AsrCall:
 @dataclass(frozen=True, slots=True)
 class _Due:
     at: float
+    caused_at: float
     heard: Heard
     request_id: str
 
@@ -210,15 +213,19 @@ class FakeRecogniser:
                 return
             _note_audio(call, len(request.audio_content))
             for heard in _hear(call, ear, request):
-                await due.put(_Due(_now() + self.delay_s, heard, request.id.value))
+                await due.put(self._due(heard, request.id.value))
         for _ in range(_LOOPS_UNTIL_CANCELLED):  # end of input may be a cancelled call: see first
             await asyncio.sleep(0)
         call.half_closed = True
         call.note()
         last = ear.force()
         if last is not None:
-            await due.put(_Due(_now() + self.delay_s, last, ""))
+            await due.put(self._due(last))
         await due.put(None)
+
+    def _due(self, heard: Heard, request_id: str = "") -> _Due:
+        now = _now()
+        return _Due(now + self.delay_s, now, heard, request_id)
 
     def _ear(self, call: AsrCall) -> Ear:
         says = self.says(call.config, call.ordinal) if callable(self.says) else self.says
@@ -242,7 +249,7 @@ class FakeRecogniser:
                 return answer
             await asyncio.sleep(answer.at - _now())
             await context.write(_response(call, answer))
-            call.responses.append(AsrResponse(_now(), answer.heard))
+            call.responses.append(AsrResponse(answer.caused_at, _now(), answer.heard))
             call.note()
 
     def _fault(self, call: AsrCall) -> RivaFault | None:
