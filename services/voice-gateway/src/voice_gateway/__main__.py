@@ -1,0 +1,50 @@
+"""The command: reads the settings, serves until it is told to stop.
+
+Exit status: 0 after a stop, 1 where the port is taken, 2 for a bad setting.
+"""
+
+import asyncio
+import logging
+import signal
+import sys
+
+from voice_gateway.settings import BadSetting, Settings, read_settings
+
+
+def main() -> None:
+    try:
+        settings = read_settings()
+    except BadSetting as error:
+        sys.stderr.write(f"voice-gateway: {error}\n")
+        sys.exit(2)
+    logging.basicConfig(
+        level=settings.log_level,
+        format="%(asctime)s %(levelname)s %(name)s: %(message)s",
+        stream=sys.stderr,
+    )
+    logging.getLogger("httpx2").setLevel(logging.WARNING)
+    logging.getLogger("httpx").setLevel(logging.WARNING)
+    sys.exit(asyncio.run(_serve(settings)))
+
+
+async def _serve(settings: Settings) -> int:
+    from voice_gateway.server import GatewayServer, PortTaken  # a bad setting is told at once
+
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, stop.set)
+    server = GatewayServer(settings)
+    try:
+        port = await server.start()
+    except PortTaken as error:
+        sys.stderr.write(f"voice-gateway: {error}\n")
+        return 1
+    sys.stdout.write(f"ready: grpc={settings.grpc_host}:{port}\n")
+    sys.stdout.flush()
+    await server.run(stop)
+    return 0
+
+
+if __name__ == "__main__":
+    main()

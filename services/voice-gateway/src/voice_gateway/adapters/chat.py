@@ -1,0 +1,125 @@
+"""The reply's text from an OpenAI-style streaming chat endpoint: a NIM, or any other."""
+
+import asyncio
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import aclosing
+from dataclasses import dataclass
+from typing import Any, cast
+
+import openai
+from openai import AsyncOpenAI
+
+from voice_gateway.conversation import Message
+from voice_gateway.errors import Misconfigured, ServiceError, TimedOut, Unavailable
+
+_CHECK_S = 3.0
+_HINTS = {
+    401: "check LLM_API_KEY",
+    403: "check LLM_API_KEY",
+    404: "check LLM_MODEL and LLM_BASE_URL",
+    400: "check LLM_MODEL and what it allows",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class ChatRules:
+    base_url: str
+    model: str
+    api_key: str = ""
+    temperature: float = 0.6
+    max_tokens: int = 256
+    connect_timeout_s: float = 3.0
+    first_token_timeout_s: float = 15.0
+    token_timeout_s: float = 10.0
+
+
+class ChatEndpoint:
+    """Implements `ports.ChatModel`."""
+
+    def __init__(self, rules: ChatRules) -> None:
+        self._rules = rules
+        # No hidden retries: the caller is waiting, and hears of a failure at once.
+        self._client = AsyncOpenAI(
+            base_url=rules.base_url,
+            api_key=rules.api_key or "none",
+            max_retries=0,
+            timeout=openai.Timeout(
+                rules.first_token_timeout_s + rules.token_timeout_s,
+                connect=rules.connect_timeout_s,
+            ),
+        )
+
+    async def complete(
+        self, history: Sequence[Message], *, system_prompt: str
+    ) -> AsyncGenerator[str, None]:
+        patience_s = self._rules.first_token_timeout_s
+        deltas = self._deltas(history, system_prompt)
+        async with aclosing(deltas):
+            while (text := await self._next(deltas, patience_s)) is not None:
+                if text:
+                    patience_s = self._rules.token_timeout_s
+                    yield text
+
+    async def check(self) -> str:
+        """Say whether the model is served; raises ServiceError."""
+        try:
+            async with asyncio.timeout(_CHECK_S):
+                served = [model.id async for model in self._client.models.list()]
+        except openai.APIError as error:
+            raise self._fault(error) from None
+        except TimeoutError:
+            raise TimedOut("llm", f"{self._rules.base_url} did not answer") from None
+        if served and self._rules.model not in served:
+            return f"serves {', '.join(served)}, not LLM_MODEL {self._rules.model}"
+        return f"model {self._rules.model}"
+
+    async def close(self) -> None:
+        await self._client.close()
+
+    async def _next(self, deltas: AsyncGenerator[str, None], patience_s: float) -> str | None:
+        """The next text, empty where a chunk has none; None at the end."""
+        try:
+            async with asyncio.timeout(patience_s):
+                return await anext(deltas, None)
+        except openai.APIError as error:
+            raise self._fault(error) from None
+        except TimeoutError:
+            said = f"{self._rules.base_url} sent no text for {patience_s:g} s"
+            raise TimedOut("llm", said) from None
+
+    async def _deltas(
+        self, history: Sequence[Message], system_prompt: str
+    ) -> AsyncGenerator[str, None]:
+        stream = await self._client.chat.completions.create(
+            model=self._rules.model,
+            messages=cast(Any, _messages(history, system_prompt)),
+            temperature=self._rules.temperature,
+            max_tokens=self._rules.max_tokens,
+            stream=True,
+        )
+        try:
+            async for chunk in stream:
+                yield (chunk.choices[0].delta.content or "") if chunk.choices else ""
+        finally:
+            await stream.close()  # leaving the loop alone would let the model write on
+
+    def _fault(self, error: openai.APIError) -> ServiceError:
+        where = self._rules.base_url
+        if isinstance(error, openai.APITimeoutError):
+            return TimedOut("llm", f"{where} did not answer in time")
+        if isinstance(error, openai.APIStatusError):
+            said = f"{where} answered {error.status_code}: {_reason(error)}"
+            if hint := _HINTS.get(error.status_code):
+                return Misconfigured("llm", f"{said}; {hint}")
+            return Unavailable("llm", said)
+        return Unavailable("llm", f"{where} cannot be reached: {_reason(error)}")
+
+
+def _messages(history: Sequence[Message], system_prompt: str) -> list[dict[str, str]]:
+    system = [{"role": "system", "content": system_prompt}] if system_prompt else []
+    return system + [{"role": message.role, "content": message.text} for message in history]
+
+
+def _reason(error: openai.APIError) -> str:
+    """The endpoint's own words, short enough for one line."""
+    return " ".join(str(error.message).split())[:200]

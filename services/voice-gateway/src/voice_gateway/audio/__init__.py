@@ -1,0 +1,1 @@
+"""Sound as bytes: samples, seconds, rates. Pure."""

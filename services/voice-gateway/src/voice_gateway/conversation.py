@@ -1,0 +1,286 @@
+"""The conversation: who has the floor, and what happens next.
+
+Pure: no I/O, no clock, no tasks, no logging. Every event carries the time it happened at; the only
+timer is the `deadline` in the state, which whoever drives the conversation honours with
+`TimerFired`. What the conversation decides comes back as commands, to be carried out in order.
+
+    caller   "what is" … "the weather"      |                    | "wait"
+    events   CallerSpoke (interims, final)  | TimerFired         | CallerSpoke
+    phase    LISTENING ────────────────────▶ THINKING ▶ SPEAKING ─▶ LISTENING
+    commands                                  StartReply           CancelReply, Interrupted
+"""
+
+from dataclasses import dataclass, replace
+from enum import Enum, auto
+from typing import Literal, assert_never
+
+from voice_gateway.policy import TurnPolicy
+
+
+class Phase(Enum):
+    LISTENING = auto()  # the caller has the floor
+    THINKING = auto()  # a reply is being made; nothing of it was heard yet
+    SPEAKING = auto()  # the caller is hearing a reply
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    role: Literal["user", "assistant"]
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Conversation:
+    phase: Phase = Phase.LISTENING
+    history: tuple[Message, ...] = ()
+    reply: int = 0
+    """The live reply, or the last one: whatever names an older one is stale."""
+    words: tuple[str, ...] = ()
+    """The caller's final words in the open turn."""
+    murmur: str = ""
+    """The caller's words that may still change."""
+    heard: str = ""
+    """What the caller has heard of the live reply."""
+    deadline: float | None = None
+    """When silence becomes the end of the caller's turn."""
+    closing: bool = False
+    """No more audio comes in, but words may."""
+    finished: bool = False
+    """No more words come: the call ends with the reply to the last ones."""
+
+
+# Events: what happened.
+
+
+@dataclass(frozen=True, slots=True)
+class CallerSpoke:
+    """The recogniser's idea of the words since its last final ones."""
+
+    at: float
+    text: str
+    final: bool
+
+
+@dataclass(frozen=True, slots=True)
+class CallerTyped:
+    at: float
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class CallerInterrupted:
+    """The caller asked for silence without a word."""
+
+    at: float
+
+
+@dataclass(frozen=True, slots=True)
+class CallerClosed:
+    """The last audio is in; the recogniser still works on it."""
+
+    at: float
+
+
+@dataclass(frozen=True, slots=True)
+class CallerFinished:
+    """There is nothing more to recognise."""
+
+    at: float
+
+
+@dataclass(frozen=True, slots=True)
+class VoiceStarted:
+    at: float
+    reply: int
+
+
+@dataclass(frozen=True, slots=True)
+class ReplyHeard:
+    """The caller has heard the reply up to here; said before any event that may cut it off."""
+
+    at: float
+    reply: int
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class ReplyEnded:
+    """All of the reply was sent, or it failed after `text`."""
+
+    at: float
+    reply: int
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class TimerFired:
+    at: float
+
+
+Event = (
+    CallerSpoke
+    | CallerTyped
+    | CallerInterrupted
+    | CallerClosed
+    | CallerFinished
+    | VoiceStarted
+    | ReplyHeard
+    | ReplyEnded
+    | TimerFired
+)
+
+
+# Commands: what to do about it.
+
+
+@dataclass(frozen=True, slots=True)
+class StartReply:
+    reply: int
+    history: tuple[Message, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class CancelReply:
+    reply: int
+
+
+@dataclass(frozen=True, slots=True)
+class AnnounceVoice:
+    """The reply's audio is about to be sent."""
+
+    reply: int
+
+
+@dataclass(frozen=True, slots=True)
+class Interrupted:
+    """The reply was cut off; this much of it stays in memory."""
+
+    reply: int
+    heard: str
+
+
+@dataclass(frozen=True, slots=True)
+class EndTurn:
+    reply: int
+
+
+@dataclass(frozen=True, slots=True)
+class EndCall:
+    pass
+
+
+Command = StartReply | CancelReply | AnnounceVoice | Interrupted | EndTurn | EndCall
+
+Step = tuple[Conversation, tuple[Command, ...]]
+
+
+def step(now: Conversation, event: Event, policy: TurnPolicy) -> Step:
+    """Return the conversation after `event`, and the commands it gives rise to."""
+    match event:
+        case VoiceStarted() | ReplyHeard() | ReplyEnded():
+            stale = event.reply != now.reply or now.phase is Phase.LISTENING
+            return (now, ()) if stale else _reply_went_on(now, event)
+        case CallerSpoke() | CallerTyped():
+            # Once finished, the call only waits for its last reply.
+            return (now, ()) if now.finished else _caller_said(now, event, policy)
+        case CallerInterrupted():
+            after, commands = _cut_reply(now)
+            return after, (*commands, EndCall()) if after.finished else commands
+        case CallerClosed():
+            return replace(now, closing=True, deadline=None), ()
+        case CallerFinished():
+            return _finish(now, policy)
+        case TimerFired(at=at):
+            due = now.deadline is not None and at >= now.deadline
+            return _take_turn(now, policy) if due else (now, ())
+        case _:
+            assert_never(event)
+
+
+def _reply_went_on(now: Conversation, event: VoiceStarted | ReplyHeard | ReplyEnded) -> Step:
+    match event:
+        case VoiceStarted(reply=reply):
+            return replace(now, phase=Phase.SPEAKING), (AnnounceVoice(reply),)
+        case ReplyHeard(text=text):
+            return replace(now, heard=text), ()
+        case ReplyEnded(reply=reply, text=text):
+            after = _yield_floor(now, text)
+            return after, (EndTurn(reply), EndCall()) if after.finished else (EndTurn(reply),)
+
+
+def _caller_said(now: Conversation, event: CallerSpoke | CallerTyped, policy: TurnPolicy) -> Step:
+    if isinstance(event, CallerSpoke):
+        return _caller_spoke(now, event, policy)
+    after, cut = _cut_reply(now)
+    after, asked = _take_turn(replace(after, words=(*_said(after), event.text)), policy)
+    return after, (*cut, *asked)
+
+
+def _caller_spoke(now: Conversation, event: CallerSpoke, policy: TurnPolicy) -> Step:
+    text = event.text.strip()
+    if now.phase is not Phase.LISTENING and not policy.interrupts(text):
+        return now, ()
+    if not text and not event.final:
+        return now, ()  # the recogniser has second thoughts; what it said before still waits
+    after, commands = _cut_reply(now)
+    if event.final:
+        after = replace(after, words=(*after.words, text) if text else after.words, murmur="")
+    else:
+        after = replace(after, murmur=text)
+    waits = bool(_said(after)) and not after.closing
+    deadline = policy.turn_ends(event.at, final=event.final) if waits else None
+    return replace(after, deadline=deadline), commands
+
+
+def _take_turn(now: Conversation, policy: TurnPolicy) -> Step:
+    """The caller's turn is over: answer it."""
+    history = _with_question(now.history, " ".join(_said(now)))
+    after = Conversation(
+        Phase.THINKING,
+        _remembered(history, policy.memory_messages),
+        now.reply + 1,
+        closing=now.closing,
+        finished=now.finished,
+    )
+    return after, (StartReply(after.reply, history),)
+
+
+def _finish(now: Conversation, policy: TurnPolicy) -> Step:
+    after = replace(now, closing=True, finished=True)
+    if after.phase is not Phase.LISTENING:
+        return after, ()  # the call ends with the reply
+    if _said(after):
+        return _take_turn(after, policy)
+    return after, (EndCall(),)
+
+
+def _cut_reply(now: Conversation) -> Step:
+    """Take the floor from the reply, if one is live."""
+    if now.phase is Phase.LISTENING:
+        return now, ()
+    after = _yield_floor(now, now.heard)
+    return after, (CancelReply(now.reply), Interrupted(now.reply, now.heard))
+
+
+def _yield_floor(now: Conversation, said: str) -> Conversation:
+    """Give the floor back to the caller, remembering of the reply only `said`."""
+    history = (*now.history, Message("assistant", said)) if said else now.history
+    return replace(now, phase=Phase.LISTENING, history=history, heard="")
+
+
+def _with_question(history: tuple[Message, ...], text: str) -> tuple[Message, ...]:
+    """Add the caller's words; to a question nobody answered they are its continuation."""
+    if history and history[-1].role == "user":
+        return (*history[:-1], Message("user", f"{history[-1].text} {text}"))
+    return (*history, Message("user", text))
+
+
+def _remembered(history: tuple[Message, ...], limit: int) -> tuple[Message, ...]:
+    """The newest messages, from a question on: chat templates refuse to start with an answer."""
+    kept = history[-limit:]
+    return kept[1:] if kept[0].role == "assistant" else kept
+
+
+def _said(now: Conversation) -> tuple[str, ...]:
+    """Everything the caller said in the open turn."""
+    return (*now.words, now.murmur) if now.murmur else now.words

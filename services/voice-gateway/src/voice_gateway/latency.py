@@ -1,0 +1,42 @@
+"""Where a turn's time goes: the moments of one reply, and the stages between them.
+
+Pure: moments are loop times in seconds; a moment that did not come is None.
+"""
+
+from dataclasses import dataclass
+
+
+@dataclass(slots=True)
+class TurnMoments:
+    turn_end: float
+    speech_end: float | None = None
+    """When the end of the caller's last word arrived; None for a typed turn."""
+    first_text: float | None = None
+    first_clause: float | None = None
+    first_audio: float | None = None
+
+    def stages(self) -> "TurnStages":
+        return TurnStages(
+            endpoint_s=_between(self.speech_end, self.turn_end),
+            model_s=_between(self.turn_end, self.first_text),
+            clause_s=_between(self.first_text, self.first_clause),
+            voice_s=_between(self.first_clause, self.first_audio),
+            total_s=_between(
+                self.turn_end if self.speech_end is None else self.speech_end, self.first_audio
+            ),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class TurnStages:
+    """Seconds of each stage; None for one that did not take place."""
+
+    endpoint_s: float | None
+    model_s: float | None
+    clause_s: float | None
+    voice_s: float | None
+    total_s: float | None
+
+
+def _between(start: float | None, end: float | None) -> float | None:
+    return None if start is None or end is None else max(0.0, end - start)

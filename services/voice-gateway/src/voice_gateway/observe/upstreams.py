@@ -1,0 +1,66 @@
+"""Whether the upstreams answer: asked at the start and ever after, said when it changes.
+
+The gateway serves either way; its readiness says whether a call can be answered.
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable, Mapping
+from typing import Protocol
+
+from voice_gateway.errors import ServiceError
+
+log = logging.getLogger(__name__)
+
+_FIRST_S, _LONGEST_S = 1.0, 15.0  # between tries while an upstream is down
+_STEADY_S = 30.0  # between looks while it is up
+
+
+class Upstream(Protocol):
+    async def check(self) -> str:
+        """One line about what is served; raises ServiceError."""
+        ...
+
+
+class UpstreamWatch:
+    """Watches each upstream; calls `on_change(name, up)` whenever one comes or goes."""
+
+    def __init__(
+        self, upstreams: Mapping[str, Upstream], on_change: Callable[[str, bool], None]
+    ) -> None:
+        self._upstreams = upstreams
+        self._on_change = on_change
+        self._up: dict[str, bool] = {}
+
+    @property
+    def all_up(self) -> bool:
+        return all(self._up.get(name, False) for name in self._upstreams)
+
+    async def run(self) -> None:
+        """Watch until cancelled."""
+        async with asyncio.TaskGroup() as tasks:
+            for name, upstream in self._upstreams.items():
+                tasks.create_task(self._watch(name, upstream), name=f"watch-{name}")
+
+    async def _watch(self, name: str, upstream: Upstream) -> None:
+        wait_s = _FIRST_S
+        while True:
+            up = await self._look(name, upstream)
+            wait_s = _STEADY_S if up else min(wait_s * 1.5, _LONGEST_S)
+            await asyncio.sleep(wait_s)
+            wait_s = _FIRST_S if up else wait_s
+
+    async def _look(self, name: str, upstream: Upstream) -> bool:
+        try:
+            said, up = await upstream.check(), True
+        except ServiceError as fault:
+            said, up = fault.text, False
+        if self._up.get(name) is not up:
+            self._up[name] = up
+            log.log(logging.INFO if up else logging.WARNING, _line(up), name, said)
+            self._on_change(name, up)
+        return up
+
+
+def _line(up: bool) -> str:
+    return "upstream %s is up: %s" if up else "upstream %s is down, trying on: %s"

@@ -1,0 +1,198 @@
+"""What the core asks of the world: the caller, the ear, the model, the voice; and what they pass.
+
+Adapters and transports implement these; nothing here knows how. Audio is s16le mono throughout.
+"""
+
+from collections.abc import AsyncGenerator, Callable, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from voice_gateway.conversation import Message
+from voice_gateway.errors import ServiceError
+from voice_gateway.latency import TurnStages
+
+# From the caller.
+
+
+@dataclass(frozen=True, slots=True)
+class CallConfig:
+    """What a call is run with, its defaults filled in."""
+
+    call_id: str
+    language: str
+    rate_hz: int
+    voice: str
+    system_prompt: str
+
+
+@dataclass(frozen=True, slots=True)
+class Audio:
+    pcm: bytes
+    """At the call's rate, cut anywhere."""
+
+
+@dataclass(frozen=True, slots=True)
+class Typed:
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Interrupt:
+    pass
+
+
+@dataclass(frozen=True, slots=True)
+class EndOfUtterance:
+    pass
+
+
+@dataclass(frozen=True, slots=True)
+class Played:
+    reply: int
+    seconds: float
+
+
+FromCaller = Audio | Typed | Interrupt | EndOfUtterance | Played
+
+# To the caller.
+
+
+@dataclass(frozen=True, slots=True)
+class Word:
+    text: str
+    start_s: float
+    """From the first sample of the call's audio."""
+    end_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """What the recogniser makes of the utterance so far; replaces what it said before."""
+
+    text: str
+    final: bool
+    stability: float = 0.0
+    words: tuple[Word, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ReplyText:
+    reply: int
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class ReplyAudio:
+    reply: int
+    offset_s: float
+    pcm: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Listening:
+    pass
+
+
+@dataclass(frozen=True, slots=True)
+class Processing:
+    reply: int
+
+
+@dataclass(frozen=True, slots=True)
+class Speaking:
+    reply: int
+
+
+@dataclass(frozen=True, slots=True)
+class CutOff:
+    """The reply was interrupted; whatever of it is not played yet is to be thrown away."""
+
+    reply: int
+    heard_s: float
+    heard_text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    error: ServiceError
+    reply: int = 0
+    """The reply that failed; 0 where it was none."""
+
+
+@dataclass(frozen=True, slots=True)
+class TurnOver:
+    reply: int
+    stages: TurnStages
+
+
+Notice = Heard | ReplyText | Listening | Processing | Speaking | CutOff | Failed | TurnOver
+ToCaller = Notice | ReplyAudio
+
+
+class Caller(Protocol):
+    """The caller's end of the line. Neither method is called while it is still running."""
+
+    async def receive(self) -> FromCaller | None:
+        """The next message; None when no more come. Raises BadMessage."""
+        ...
+
+    async def send(self, message: ToCaller) -> None: ...
+
+
+# To and from the services.
+
+
+@dataclass(frozen=True, slots=True)
+class Spoken:
+    """The caller's audio since the last time, and whether the utterance ends with it."""
+
+    pcm: bytes
+    ends_utterance: bool = False
+
+
+class Speech(Protocol):
+    """The caller's audio on its way to the recogniser."""
+
+    async def take(self) -> Spoken | None:
+        """Everything that came since the last time, or the next that comes; None at the end."""
+        ...
+
+
+class Recogniser(Protocol):
+    async def listen(
+        self, speech: Speech, *, language: str, rate_hz: int, on_heard: Callable[[Heard], None]
+    ) -> None:
+        """Recognise until `speech` ends and everything in it was heard.
+
+        Word times count from the first sample this call takes. Raises ServiceError.
+        """
+        ...
+
+
+class ChatModel(Protocol):
+    def complete(
+        self, history: Sequence[Message], *, system_prompt: str
+    ) -> AsyncGenerator[str, None]:
+        """Yield the answer to the last message piece by piece. Raises ServiceError.
+
+        Closing the generator ends the request upstream.
+        """
+        ...
+
+
+class Voice(Protocol):
+    def speak(
+        self, text: str, *, language: str, voice: str, rate_hz: int
+    ) -> AsyncGenerator[bytes, None]:
+        """Yield the speech as it is made, cut anywhere. Raises ServiceError.
+
+        Closing the generator ends the request upstream.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    recogniser: Recogniser
+    model: ChatModel
+    voice: Voice

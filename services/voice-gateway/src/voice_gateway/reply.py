@@ -1,0 +1,132 @@
+"""One reply: history → text → clauses → audio. One coroutine, cancelled whole.
+
+The model writes and the voice speaks at the same time: the first clause is heard while the rest of
+the answer is still being made.
+"""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from contextlib import aclosing
+
+from voice_gateway.audio import pcm
+from voice_gateway.clauses import Clauses
+from voice_gateway.conversation import Message
+from voice_gateway.errors import Empty, ServiceError
+from voice_gateway.heard import Ledger
+from voice_gateway.latency import TurnMoments
+from voice_gateway.outbox import Outbox
+from voice_gateway.ports import CallConfig, ReplyAudio, ReplyText, Services
+from voice_gateway.speakable import Thoughts, speakable
+
+_CLAUSES_AHEAD = 8  # how far the model may run ahead of the voice
+_PIECE_S = 0.1  # audio in one message: small enough to stop quickly, large enough to be cheap
+
+
+class Reply:
+    """Speaks the answer to `history` into the outbox."""
+
+    def __init__(
+        self,
+        number: int,
+        *,
+        services: Services,
+        config: CallConfig,
+        outbox: Outbox,
+        moments: TurnMoments,
+        clock: Callable[[], float],
+    ) -> None:
+        self.number = number
+        self.ledger = Ledger()
+        self.moments = moments
+        self._services = services
+        self._config = config
+        self._outbox = outbox
+        self._clock = clock
+        self._clauses = asyncio.Queue[str | None](_CLAUSES_AHEAD)
+        self._whole = pcm.WholeSamples()
+        self._made_s = 0.0
+        self._shown = False
+
+    async def run(
+        self, history: Sequence[Message], on_voice: Callable[[], None]
+    ) -> ServiceError | None:
+        """Make the reply and wait until all of it was sent; return what stopped it, if anything.
+
+        Calls `on_voice` right before the first audio.
+        """
+        self._outbox.begin(self.number)
+        async with asyncio.TaskGroup() as tasks:
+            writing = tasks.create_task(self._write(history), name=f"write-{self.number}")
+            fault = await self._speak(on_voice)
+            if fault:
+                writing.cancel()
+        await self._outbox.drained()
+        if fault or writing.cancelled():
+            return fault
+        return writing.result() or self._silent()
+
+    def _silent(self) -> ServiceError | None:
+        if self._made_s or not self._shown:
+            return None
+        return Empty("tts", "the voice answered without any audio")
+
+    async def _write(self, history: Sequence[Message]) -> ServiceError | None:
+        """Pass the model's text on as it comes; what it managed to say is spoken in any case."""
+        cutter, thoughts = Clauses(), Thoughts()
+        fault: ServiceError | None = None
+        answer = self._services.model.complete(history, system_prompt=self._config.system_prompt)
+        try:
+            async with aclosing(answer) as pieces:
+                async for piece in pieces:
+                    if said := thoughts.feed(piece):
+                        self._show(said)
+                        await self._offer(cutter.feed(said))
+        except ServiceError as error:
+            fault = error
+        rest = thoughts.flush()
+        await self._offer(cutter.feed(rest) + cutter.flush())
+        await self._clauses.put(None)
+        if not self._shown and not fault:
+            fault = Empty("llm", "the model answered without any text")
+        return fault
+
+    def _show(self, text: str) -> None:
+        self._shown = self._shown or bool(text.strip())
+        if self.moments.first_text is None:
+            self.moments.first_text = self._clock()
+        self._outbox.post(ReplyText(self.number, text))
+
+    async def _offer(self, clauses: Sequence[str]) -> None:
+        for clause in filter(None, map(speakable, clauses)):
+            if self.moments.first_clause is None:
+                self.moments.first_clause = self._clock()
+            await self._clauses.put(clause)
+
+    async def _speak(self, on_voice: Callable[[], None]) -> ServiceError | None:
+        try:
+            while (clause := await self._clauses.get()) is not None:
+                await self._say(clause, on_voice)
+        except ServiceError as error:
+            return error
+        return None
+
+    async def _say(self, clause: str, on_voice: Callable[[], None]) -> None:
+        rate_hz = self._config.rate_hz
+        self.ledger.begin(clause)
+        speech = self._services.voice.speak(
+            clause, language=self._config.language, voice=self._config.voice, rate_hz=rate_hz
+        )
+        async with aclosing(speech) as chunks:
+            async for chunk in chunks:
+                for piece in pcm.pieces(self._whole.feed(chunk), _PIECE_S, rate_hz):
+                    if piece:
+                        await self._play(piece, on_voice)
+
+    async def _play(self, piece: bytes, on_voice: Callable[[], None]) -> None:
+        if self.moments.first_audio is None:
+            self.moments.first_audio = self._clock()
+            on_voice()
+        length_s = pcm.seconds(piece, self._config.rate_hz)
+        self.ledger.add(length_s)
+        await self._outbox.play(ReplyAudio(self.number, self._made_s, piece))
+        self._made_s += length_s

@@ -1,0 +1,147 @@
+"""Every setting of the gateway: its name, default, limits and one line of help.
+
+The only reader of the environment. The names are the same in the environment, in `.env`, in the
+Helm values and in `docs/settings.md`, which is generated from this class.
+"""
+
+from typing import Annotated, Literal
+
+from pydantic import AliasChoices, Field, SecretStr, StringConstraints, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+VOICE_PROMPT = (
+    "You are a friendly voice assistant. Your words are spoken aloud. Answer in one to three "
+    "short, plain sentences. Never use lists, markdown, emoji, symbols or stage directions. "
+    "Write numbers and units as words. If the question is unclear, ask back briefly."
+)
+
+Uri = Annotated[str, StringConstraints(pattern=r"^[^\s/:]+:\d{1,5}$|^\[[0-9a-fA-F:]+\]:\d{1,5}$")]
+HttpUrl = Annotated[str, StringConstraints(pattern=r"^https?://[^\s]+$")]
+Port = Annotated[int, Field(ge=0, le=65535)]
+Seconds = Annotated[float, Field(gt=0, le=86_400)]
+Milliseconds = Annotated[int, Field(ge=0, le=60_000)]
+
+
+class Settings(BaseSettings):
+    """Read once at the start and handed down; a field's description is its documentation."""
+
+    model_config = SettingsConfigDict(
+        frozen=True,
+        env_file=".env",
+        env_file_encoding="utf-8",
+        env_ignore_empty=True,
+        extra="forbid",
+    )
+
+    grpc_host: str = Field("0.0.0.0", description="Address that callers connect to.")
+    grpc_port: Port = Field(50051, description="Port for callers; 0 takes any free one.")
+    max_calls: int = Field(
+        100, ge=1, le=100_000, description="Calls at once; one more gets RESOURCE_EXHAUSTED."
+    )
+    first_message_timeout_s: Seconds = Field(
+        10, description="How long a new stream may stay without its first message."
+    )
+    call_idle_timeout_s: Seconds = Field(
+        300, description="How long a call may go without any message from the caller."
+    )
+    call_max_s: Seconds = Field(14_400, description="The longest a call may last.")
+    drain_s: Seconds = Field(
+        20, description="How long running replies may go on after the gateway was told to stop."
+    )
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
+        "INFO", description="What is logged to standard error."
+    )
+
+    riva_uri: Uri = Field("localhost:50052", description="Riva's ASR and TTS, as HOST:PORT.")
+    riva_asr_uri: Uri | None = Field(None, description="Riva's ASR, where it stands elsewhere.")
+    riva_tts_uri: Uri | None = Field(None, description="Riva's TTS, where it stands elsewhere.")
+    riva_tls: bool = Field(False, description="Talk TLS to Riva.")
+    riva_tls_ca: str = Field("", description="File with the CA to trust; empty: the system's.")
+    riva_api_key: SecretStr = Field(
+        SecretStr(""), description="Sent to Riva as a bearer token (hosted Riva)."
+    )
+    riva_asr_function_id: str = Field("", description="`function-id` metadata for hosted ASR.")
+    riva_tts_function_id: str = Field("", description="`function-id` metadata for hosted TTS.")
+
+    sample_rate: int = Field(
+        16_000, ge=8_000, le=48_000, description="Hz of recognition, and of a call that names none."
+    )
+    asr_language: str = Field(
+        "en-US",
+        pattern=r"^[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8})*$",
+        description="BCP-47 language of a call that names none; for recognition and voice.",
+    )
+    asr_model: str = Field("", description="Riva ASR model; empty: chosen by language and rate.")
+    asr_punctuation: bool = Field(True, description="Ask Riva for automatic punctuation.")
+    asr_stop_history_ms: Milliseconds = Field(
+        480,
+        multiple_of=80,
+        description="Silence after which Riva ends an utterance; 0 leaves Riva's own (800).",
+    )
+    asr_stop_history_eou_ms: Milliseconds = Field(
+        0, multiple_of=80, description="Riva's first-pass end of utterance; 0 leaves it off."
+    )
+    asr_timeout_s: float = Field(
+        10, ge=0, le=600, description="Longest wait for Riva to answer audio; 0 waits for ever."
+    )
+    asr_keepalive_s: Seconds = Field(
+        20, description="Silence is sent to Riva after this long without audio (Riva allows 60)."
+    )
+
+    tts_voice: str = Field("", description="Voice to answer with; empty: the voice server's own.")
+    tts_timeout_s: Seconds = Field(10, description="Longest wait for a clause's next audio.")
+
+    llm_base_url: HttpUrl = Field(
+        "http://localhost:8000/v1",
+        validation_alias=AliasChoices("LLM_BASE_URL", "LLM_SERVICE_URL"),
+        description="OpenAI-style chat endpoint; LLM_SERVICE_URL is the same.",
+    )
+    llm_model: str = Field("meta/llama-3.1-8b-instruct", min_length=1, description="Chat model.")
+    llm_api_key: SecretStr = Field(SecretStr(""), description="Bearer key of the chat endpoint.")
+    llm_temperature: float = Field(0.6, ge=0, le=2, description="Sampling temperature.")
+    llm_max_tokens: int = Field(256, ge=1, le=8192, description="Longest reply, in tokens.")
+    llm_connect_timeout_s: Seconds = Field(3, description="Longest wait for a connection.")
+    llm_first_token_timeout_s: Seconds = Field(15, description="Longest wait for the first text.")
+    llm_token_timeout_s: Seconds = Field(10, description="Longest wait for each further text.")
+    system_prompt: str = Field(
+        VOICE_PROMPT, max_length=8000, description="What the model is told before each call."
+    )
+
+    turn_settle_ms: Milliseconds = Field(
+        0, description="Wait after the recogniser's final words before the reply starts."
+    )
+    turn_max_silence_ms: Milliseconds = Field(
+        3_000, description="Interim words without a final become the turn after this long."
+    )
+    interrupt_min_words: int = Field(
+        1, ge=1, le=20, description="Words during a reply that make an interruption."
+    )
+    memory_turns: int = Field(
+        20, ge=1, le=1000, description="Turns of the call that the model is reminded of."
+    )
+    playback_lead_ms: Milliseconds = Field(
+        300, ge=60, description="How far audio is sent ahead of the caller's loudspeaker."
+    )
+
+    def asr_uri(self) -> str:
+        return self.riva_asr_uri or self.riva_uri
+
+    def tts_uri(self) -> str:
+        return self.riva_tts_uri or self.riva_uri
+
+
+class BadSetting(Exception):
+    """A setting that stops the start; the text names it, its value and what is allowed."""
+
+
+def read_settings() -> Settings:
+    """Read the environment and `.env`; raises BadSetting for the first setting that is wrong."""
+    try:
+        return Settings()  # pyright: ignore[reportCallIssue]  # every field has a default
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        name = "_".join(str(part) for part in first["loc"]).upper()
+        if first["type"] == "extra_forbidden":
+            raise BadSetting(f"{name} in .env is no setting; see docs/settings.md") from None
+        shown = "(secret)" if "KEY" in name else repr(first["input"])
+        raise BadSetting(f"{name} is {shown}: {first['msg']}") from None

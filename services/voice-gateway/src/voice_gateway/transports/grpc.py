@@ -1,0 +1,146 @@
+"""The gRPC front: one `StreamAudio` call is one session."""
+
+import asyncio
+import logging
+from collections.abc import Generator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import grpc
+import grpc.aio
+from voice_proto import voice_workflow_pb2 as pb
+from voice_proto import voice_workflow_pb2_grpc as pb_grpc
+
+from voice_gateway.errors import (
+    BadMessage,
+    CallError,
+    CallerSilent,
+    CallerSlow,
+    CallLost,
+    GatewayFull,
+)
+from voice_gateway.ports import Caller, FromCaller, Services, ToCaller
+from voice_gateway.session import CallRules, Session
+from voice_gateway.transports import wire
+
+log = logging.getLogger(__name__)
+
+Context = grpc.aio.ServicerContext[pb.ClientMessage, pb.ServerMessage]
+
+_STATUS: dict[type[CallError], grpc.StatusCode] = {
+    BadMessage: grpc.StatusCode.INVALID_ARGUMENT,
+    CallerSilent: grpc.StatusCode.DEADLINE_EXCEEDED,
+    CallerSlow: grpc.StatusCode.ABORTED,
+    GatewayFull: grpc.StatusCode.RESOURCE_EXHAUSTED,
+    CallLost: grpc.StatusCode.UNAVAILABLE,
+}
+_RETRY = (("retry-after-s", "1"),)  # sent with a refusal for lack of room
+
+
+@dataclass(frozen=True, slots=True)
+class Admission:
+    most_calls: int
+    first_message_timeout_s: float
+
+
+class StreamCaller(Caller):
+    """The caller at the other end of a gRPC stream. One reader, one writer."""
+
+    def __init__(self, context: Context, first: pb.ClientMessage | None) -> None:
+        self._context = context
+        self._first = first
+        self._sent = 0
+
+    async def receive(self) -> FromCaller | None:
+        while True:
+            message, self._first = self._first, None
+            if message is None:
+                message = await self._context.read()
+            if message is grpc.aio.EOF:
+                return None
+            if (content := wire.from_client(message)) is not None:
+                return content
+
+    async def send(self, message: ToCaller) -> None:
+        self._sent += 1
+        await self._context.write(wire.to_server(message, self._sent))
+
+
+class VoiceGateway(pb_grpc.VoiceGatewayServicer):
+    """Implements the contract's service; owns the calls that run."""
+
+    def __init__(
+        self, services: Services, rules: CallRules, defaults: wire.Defaults, admission: Admission
+    ) -> None:
+        self._services = services
+        self._rules = rules
+        self._defaults = defaults
+        self._admission = admission
+        self._calls = 0
+        self._sessions: set[Session] = set()
+        self._closing = ""
+
+    @property
+    def calls(self) -> int:
+        return self._calls
+
+    def drain(self, why: str) -> None:
+        """Take no more calls; each running one ends with its turn."""
+        self._closing = why
+        for session in tuple(self._sessions):
+            session.drain(why)
+
+    async def StreamAudio(self, request_iterator: Any, context: Context) -> None:  # noqa: N802
+        """One call. Every failure leaves as a status whose text is ours."""
+        try:
+            with self._admitted():
+                await self._serve(context)
+        except CallError as error:
+            trailing = _RETRY if isinstance(error, GatewayFull) else ()
+            await context.abort(_STATUS[type(error)], str(error), trailing)
+        except grpc.aio.AbortError:
+            raise
+        except Exception:  # a bug ends this call alone, and shows none of its insides
+            if not context.done():
+                log.exception("a call broke")
+                await context.abort(grpc.StatusCode.INTERNAL, "the gateway failed; see its log")
+
+    @contextmanager
+    def _admitted(self) -> Generator[None]:
+        if self._closing:
+            raise CallLost(self._closing)
+        if self._calls >= self._admission.most_calls:
+            raise GatewayFull(f"{self._calls} calls are running; allowed: at most that many")
+        self._calls += 1
+        try:
+            yield
+        finally:
+            self._calls -= 1
+
+    async def _serve(self, context: Context) -> None:
+        first = await self._first_message(context)
+        if first is None:
+            return  # hung up without a word
+        if first.WhichOneof("content") == "config":
+            config, first = wire.to_config(first.config, self._defaults), None
+        else:
+            config = wire.to_config(pb.VoiceConfig(), self._defaults)
+        await context.send_initial_metadata(())  # the caller may know now that it was accepted
+        session = Session(StreamCaller(context, first), self._services, config, self._rules)
+        self._sessions.add(session)
+        log.info("call %s: %s at %d Hz", config.call_id, config.language, config.rate_hz)
+        try:
+            await session.run()
+        finally:
+            self._sessions.discard(session)
+            log.info("call %s is over", config.call_id)
+
+    async def _first_message(self, context: Context) -> pb.ClientMessage | None:
+        patience_s = self._admission.first_message_timeout_s
+        try:
+            async with asyncio.timeout(patience_s):
+                message = await context.read()
+        except TimeoutError:
+            raise CallerSilent(f"no message came within {patience_s:g} s; send config") from None
+        return None if message is grpc.aio.EOF else message

@@ -1,0 +1,186 @@
+"""The contract of `voice_workflow.proto` to and from the values of `ports`.
+
+Pure. What a message may hold is decided here, and said with its field, its value and what is
+allowed.
+"""
+
+import re
+import uuid
+from dataclasses import dataclass
+
+from voice_proto import voice_workflow_pb2 as pb
+
+from voice_gateway.errors import BadMessage
+from voice_gateway.latency import TurnStages
+from voice_gateway.ports import (
+    Audio,
+    CallConfig,
+    CutOff,
+    EndOfUtterance,
+    Failed,
+    FromCaller,
+    Heard,
+    Interrupt,
+    Listening,
+    Played,
+    Processing,
+    ReplyAudio,
+    ReplyText,
+    Speaking,
+    ToCaller,
+    TurnOver,
+    Typed,
+)
+
+LOWEST_HZ, HIGHEST_HZ = 8_000, 48_000
+MOST_AUDIO = 4 * 1024 * 1024  # bytes in one chunk
+MOST_TEXT = 4_000  # characters in one typed turn
+MOST_NAME, MOST_PROMPT = 128, 8_000
+
+_LANGUAGE = re.compile(r"[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8})*")
+
+
+@dataclass(frozen=True, slots=True)
+class Defaults:
+    """What a config that leaves a field empty means."""
+
+    language: str
+    rate_hz: int
+    voice: str
+    system_prompt: str
+
+
+def to_config(config: pb.VoiceConfig, defaults: Defaults) -> CallConfig:
+    """Check a config and fill in its defaults; raises BadMessage."""
+    rate_hz = config.sample_rate or defaults.rate_hz
+    if not LOWEST_HZ <= rate_hz <= HIGHEST_HZ:
+        raise BadMessage(
+            f"config.sample_rate is {rate_hz}; allowed: {LOWEST_HZ} to {HIGHEST_HZ} Hz, "
+            f"or 0 for {defaults.rate_hz}"
+        )
+    if config.language_code and not _LANGUAGE.fullmatch(config.language_code):
+        raise BadMessage(
+            f"config.language_code is {config.language_code[:40]!r}; "
+            f"allowed: a BCP-47 tag such as 'en-US', or empty for {defaults.language!r}"
+        )
+    _check_length("config.session_id", config.session_id, MOST_NAME)
+    _check_length("config.voice_name", config.voice_name, MOST_NAME)
+    _check_length("config.system_prompt", config.system_prompt, MOST_PROMPT)
+    return CallConfig(
+        call_id=_printable(config.session_id) or uuid.uuid4().hex[:12],
+        language=config.language_code or defaults.language,
+        rate_hz=rate_hz,
+        voice=config.voice_name or defaults.voice,
+        system_prompt=config.system_prompt or defaults.system_prompt,
+    )
+
+
+def from_client(message: pb.ClientMessage) -> FromCaller | None:
+    """Translate a message after the first; None for one without content. Raises BadMessage."""
+    match message.WhichOneof("content"):
+        case "audio_chunk":
+            return _audio(message.audio_chunk)
+        case "text_input":
+            _check_length("text_input", message.text_input, MOST_TEXT)
+            return Typed(message.text_input.strip()) if message.text_input.strip() else None
+        case "interrupt":
+            return Interrupt()
+        case "playback":
+            return Played(message.playback.reply_id, message.playback.played_ms / 1000)
+        case "end_of_utterance":
+            return EndOfUtterance()
+        case "config":
+            raise BadMessage("config came twice; allowed: once, as the first message of the stream")
+        case _:
+            return None  # an empty message, or content of a newer contract
+
+
+def _audio(chunk: bytes) -> Audio | None:
+    if len(chunk) > MOST_AUDIO:
+        raise BadMessage(f"audio_chunk has {len(chunk)} bytes; allowed: at most {MOST_AUDIO}")
+    return Audio(chunk) if chunk else None
+
+
+def to_server(message: ToCaller, sequence: int) -> pb.ServerMessage:
+    """Translate a message to the caller."""
+    match message:
+        case ReplyAudio(reply, offset_s, pcm):
+            return pb.ServerMessage(
+                audio_chunk=pcm,
+                reply_id=reply,
+                audio_offset_ms=_ms(offset_s),
+                sequence=sequence,
+            )
+        case ReplyText(reply, text):
+            return pb.ServerMessage(llm_response_chunk=text, reply_id=reply, sequence=sequence)
+        case Heard():
+            return pb.ServerMessage(
+                transcript_chunk=message.text, transcript=_transcript(message), sequence=sequence
+            )
+        case _:
+            event, reply = _event(message)
+            return pb.ServerMessage(event=event, reply_id=reply, sequence=sequence)
+
+
+def _event(
+    notice: Listening | Processing | Speaking | CutOff | Failed | TurnOver,
+) -> tuple[pb.ServerEvent, int]:
+    match notice:
+        case Listening():
+            return pb.ServerEvent(type=pb.LISTENING, message="listening"), 0
+        case Processing(reply):
+            return pb.ServerEvent(type=pb.PROCESSING, message="thinking"), reply
+        case Speaking(reply):
+            return pb.ServerEvent(type=pb.SPEAKING, message="speaking"), reply
+        case CutOff(reply, heard_s, heard_text):
+            cut = pb.Interruption(heard_ms=_ms(heard_s), heard_text=heard_text)
+            return (
+                pb.ServerEvent(type=pb.LISTENING, message="interrupted", interruption=cut),
+                reply,
+            )
+        case Failed(error, reply):
+            fault = pb.Fault(stage=error.stage, code=error.code, retryable=error.retryable)
+            text = f"{error.stage}: {error.text}"
+            return pb.ServerEvent(type=pb.ERROR, message=text, fault=fault), reply
+        case TurnOver(reply, stages):
+            latency = _latency(stages)
+            return (
+                pb.ServerEvent(type=pb.END_OF_TURN, message="your turn", latency=latency),
+                reply,
+            )
+
+
+def _latency(stages: TurnStages) -> pb.TurnLatency:
+    return pb.TurnLatency(
+        endpoint_ms=_ms_or_none(stages.endpoint_s),
+        model_ms=_ms_or_none(stages.model_s),
+        clause_ms=_ms_or_none(stages.clause_s),
+        voice_ms=_ms_or_none(stages.voice_s),
+        total_ms=_ms_or_none(stages.total_s),
+    )
+
+
+def _transcript(heard: Heard) -> pb.Transcript:
+    words = [
+        pb.Word(word=word.text, start_ms=_ms(word.start_s), end_ms=_ms(word.end_s))
+        for word in heard.words
+    ]
+    return pb.Transcript(is_final=heard.final, stability=heard.stability, words=words)
+
+
+def _check_length(field: str, value: str, most: int) -> None:
+    if len(value) > most:
+        raise BadMessage(f"{field} has {len(value)} characters; allowed: at most {most}")
+
+
+def _printable(name: str) -> str:
+    """A caller's name for its call, fit to stand in a log line."""
+    return "".join(character for character in name if character.isprintable())
+
+
+def _ms(seconds: float) -> int:
+    return max(0, round(seconds * 1000))
+
+
+def _ms_or_none(seconds: float | None) -> int | None:
+    return None if seconds is None else _ms(seconds)
