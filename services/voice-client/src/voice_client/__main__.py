@@ -1,0 +1,186 @@
+"""The command `voice`: reads the command line, holds the call, reports how it went."""
+
+import asyncio
+import json
+import os
+import shutil
+import sys
+from collections.abc import Sequence
+
+from voice_client.call import Gateway, Hello, dial
+from voice_client.failures import BadInputError, CallBrokenError, ClientError, Exit
+from voice_client.mic import Line, converse
+from voice_client.options import Options, read_options
+from voice_client.sayings import TYPED_RATE_HZ, read_sayings
+from voice_client.screen import Audience, Nobody, Screen
+from voice_client.sound import devices, open_sound
+from voice_client.talk import Manner, Saying, Talk
+from voice_client.turns import Turns, turn_as_json
+from voice_client.wavfile import Wav, write_wav
+
+REAL_TIME_SILENCE_S = 10.0
+
+_SHORTFALLS = {
+    Exit.NOT_RECOGNISED: "nothing was recognised",
+    Exit.NO_REPLY_AUDIO: "no reply audio came",
+}
+
+
+def main() -> None:
+    """Run the command and exit with the status that says what failed."""
+    options = read_options()
+    try:
+        status = asyncio.run(run(options))
+    except KeyboardInterrupt:
+        say("")
+        status = Exit.STOPPED
+    except BrokenPipeError:  # the reader of our output has left
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        status = Exit.CALL_BROKE
+    sys.exit(status)
+
+
+def say(text: str) -> None:
+    """Write a line to standard output."""
+    show(f"{text}\n")
+
+
+def show(text: str) -> None:
+    """Write to standard output at once."""
+    sys.stdout.write(text)
+    sys.stdout.flush()
+
+
+def complain(text: str) -> None:
+    """Write a line to standard error."""
+    sys.stderr.write(f"voice: {text}\n")
+
+
+async def run(options: Options) -> Exit:
+    """Do what was asked for; return how it went."""
+    if options.command == "mic":
+        return await _mic(options)
+    return await _talk(options)
+
+
+async def _mic(options: Options) -> Exit:
+    try:
+        if options.list_devices:
+            _list_devices()
+            return Exit.ANSWERED
+        await _converse(options)
+    except ClientError as failure:
+        complain(str(failure))
+        return failure.status
+    return Exit.ANSWERED
+
+
+async def _converse(options: Options) -> None:
+    screen = _screen()
+    with open_sound(options.input_device, options.output_device) as sound:
+        ears, mouth = sound.names
+        screen.note(f"microphone: {ears}; loudspeaker: {mouth}; {sound.rate_hz} Hz")
+        screen.note(
+            "speak; Ctrl-C ends" + ("" if options.half_duplex else "; best with headphones")
+        )
+        line = Line(_gateway(options), _hello(options, sound.rate_hz), options.timeout)
+        await converse(line, sound, screen, half_duplex=options.half_duplex)
+
+
+def _list_devices() -> None:
+    for device in devices():
+        say(
+            f"{device.index:>3}  {device.name}  ({device.inputs} in, {device.outputs} out, "
+            f"{device.rate_hz} Hz)"
+        )
+
+
+async def _talk(options: Options) -> Exit:
+    screen = None if options.json else _screen()
+    turns, failure = Turns(TYPED_RATE_HZ), None
+    try:
+        sayings, turns.rate_hz = read_sayings(options.files, options.texts)
+        try:
+            await _hold(options, sayings, turns, screen or Nobody())
+        finally:
+            # Also after Ctrl-C: what was answered until then is worth keeping.
+            _keep(options, turns, screen)
+    except ClientError as error:
+        failure = error
+    return _report(options, turns, failure)
+
+
+async def _hold(
+    options: Options, sayings: Sequence[Saying], turns: Turns, audience: Audience
+) -> None:
+    hello = _hello(options, turns.rate_hz)
+    async with dial(_gateway(options), hello, options.timeout) as call:
+        audience.note(f"connected to {options.server}, {turns.rate_hz} Hz")
+        await Talk(call, turns, audience, _manner(options)).run(sayings)
+
+
+def _manner(options: Options) -> Manner:
+    silence_s = options.trailing_silence
+    if silence_s is None:
+        silence_s = 0.0 if options.fast else REAL_TIME_SILENCE_S
+    return Manner(options.chunk_ms / 1000, options.fast, silence_s, options.timeout)
+
+
+def _hello(options: Options, rate_hz: int) -> Hello:
+    return Hello(rate_hz, options.language, options.voice, options.prompt)
+
+
+def _gateway(options: Options) -> Gateway:
+    if options.ca is None:
+        return Gateway(options.server, options.tls)
+    try:
+        return Gateway(options.server, True, options.ca.read_bytes())
+    except OSError as error:
+        raise BadInputError(f"cannot read {options.ca}: {error.strerror or error}") from None
+
+
+def _screen() -> Screen:
+    on_terminal = sys.stdout.isatty()
+    return Screen(show, width=_width if on_terminal else None)
+
+
+def _width() -> int:
+    return shutil.get_terminal_size().columns
+
+
+def _keep(options: Options, turns: Turns, screen: Screen | None) -> None:
+    if screen:
+        screen.close()
+    if options.out and turns.audio():
+        wav = Wav(turns.rate_hz, turns.audio())
+        write_wav(options.out, wav)
+        if screen:
+            screen.note(f"wrote {options.out}: {wav.seconds:.1f} s of reply")
+
+
+def _report(options: Options, turns: Turns, failure: ClientError | None) -> Exit:
+    status = failure.status if failure else turns.outcome()
+    text = str(failure) if failure else _SHORTFALLS.get(status, "")
+    if text:
+        complain(text)
+    if options.json:
+        code = failure.code if isinstance(failure, CallBrokenError) else ""
+        say(_as_json(options, turns, status, {"error": text, "code": code}))
+    return status
+
+
+def _as_json(options: Options, turns: Turns, status: Exit, error: dict[str, str]) -> str:
+    report = {
+        "server": options.server,
+        "rate_hz": turns.rate_hz,
+        "status": int(status),
+        "outcome": status.name.lower(),
+        **error,
+        "turns": [turn_as_json(turn, turns.rate_hz) for turn in turns.all],
+        "out": str(options.out) if options.out and turns.audio() else None,
+    }
+    return json.dumps(report, indent=1, ensure_ascii=False)
+
+
+if __name__ == "__main__":
+    main()

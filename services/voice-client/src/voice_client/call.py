@@ -1,0 +1,178 @@
+"""One call to the gateway: the channel, the stream, the only writer."""
+
+# pyright: reportUnknownMemberType=false, reportUnknownVariableType=false
+# (the generated stub ships no types)
+
+import asyncio
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import cast
+
+import grpc
+import grpc.aio
+from voice_proto import voice_workflow_pb2 as wire
+from voice_proto import voice_workflow_pb2_grpc as stubs
+
+from voice_client.failures import CallBrokenError, UnreachableError
+from voice_client.messages import Message, from_wire
+
+CONNECT_S = 10.0
+"""A handshake through a tunnel takes well under a second."""
+
+_OPTIONS = (
+    # Servers end a connection that pings more often than every five minutes without being asked.
+    ("grpc.keepalive_time_ms", 310_000),
+    ("grpc.keepalive_timeout_ms", 20_000),
+    # The receiver's window decides how much stale audio can be under way: 14 KB instead of 4 MB.
+    ("grpc.http2.bdp_probe", 0),
+    ("grpc.http2.lookahead_bytes", 16_384),
+)
+_LOOPBACK = ("localhost", "127.", "[::1]")
+
+Stream = grpc.aio.StreamStreamCall[wire.ClientMessage, wire.ServerMessage]
+
+
+@dataclass(frozen=True, slots=True)
+class Gateway:
+    """Where the gateway is and how to get there."""
+
+    address: str
+    tls: bool = False
+    authority_pem: bytes | None = None
+    """The certificates to trust instead of the usual ones."""
+
+    def channel(self) -> grpc.aio.Channel:
+        """Open a channel; nothing is sent before the first call."""
+        options: list[tuple[str, int]] = list(_OPTIONS)
+        if self.address.startswith(_LOOPBACK):
+            options.append(("grpc.enable_http_proxy", 0))
+        if not self.tls:
+            return grpc.aio.insecure_channel(self.address, options=options)
+        trust = grpc.ssl_channel_credentials(self.authority_pem)
+        return grpc.aio.secure_channel(self.address, trust, options=options)
+
+
+@dataclass(frozen=True, slots=True)
+class Hello:
+    """What the call begins with; empty fields leave the choice to the server."""
+
+    rate_hz: int
+    language: str = ""
+    voice: str = ""
+    prompt: str = ""
+
+
+class Call:
+    """A running call. Writes wait for each other; a write or a status never waits for ever."""
+
+    def __init__(self, stream: Stream, patience_s: float) -> None:
+        self._stream = stream
+        self._patience_s = patience_s
+        self._writing = asyncio.Lock()
+
+    async def greet(self, hello: Hello) -> None:
+        """Send the config and wait until it is accepted, so that a refusal's text is not lost."""
+        config = wire.VoiceConfig(
+            language_code=hello.language,
+            sample_rate=hello.rate_hz,
+            voice_name=hello.voice,
+            system_prompt=hello.prompt,
+        )
+        await self._send(wire.ClientMessage(config=config))
+        try:
+            async with asyncio.timeout(self._patience_s):
+                await self._stream.initial_metadata()
+        except TimeoutError:
+            raise CallBrokenError(
+                f"the gateway accepted no call within {self._patience_s:g} s"
+            ) from None
+        if self._stream.done():
+            raise await self._broken()
+
+    async def speak(self, pcm: bytes) -> None:
+        await self._send(wire.ClientMessage(audio_chunk=pcm))
+
+    async def type(self, text: str) -> None:
+        await self._send(wire.ClientMessage(text_input=text))
+
+    async def end_utterance(self) -> None:
+        """Say that the caller has finished, without waiting for silence."""
+        await self._send(wire.ClientMessage(end_of_utterance=wire.EndOfUtterance()))
+
+    async def played(self, reply_id: int, played_ms: int) -> None:
+        """Report how far the loudspeaker has got with a reply."""
+        progress = wire.PlaybackProgress(reply_id=reply_id, played_ms=played_ms)
+        await self._send(wire.ClientMessage(playback=progress))
+
+    async def finish(self) -> None:
+        """Half-close: nothing more will be said; what was said is still answered."""
+        if not self._stream.done():
+            await self._stream.done_writing()
+
+    async def messages(self) -> AsyncGenerator[Message]:
+        """Yield what the gateway says until the call ends with OK; else raise CallBrokenError."""
+        while (message := await self._read()) is not grpc.aio.EOF:
+            known = from_wire(cast("wire.ServerMessage", message))
+            if known is not None:
+                yield known
+
+    def hang_up(self) -> None:
+        """End the call at once; harmless when it is over."""
+        self._stream.cancel()
+
+    async def _read(self) -> object:
+        try:
+            return await self._stream.read()
+        except grpc.aio.AioRpcError:
+            raise await self._broken() from None
+
+    async def _send(self, message: wire.ClientMessage) -> None:
+        try:
+            async with asyncio.timeout(self._patience_s), self._writing:
+                await self._stream.write(message)
+        except TimeoutError:
+            text = f"the gateway took nothing for {self._patience_s:g} s"
+            raise CallBrokenError(text) from None
+        except (grpc.aio.AioRpcError, asyncio.InvalidStateError):
+            raise await self._broken() from None
+
+    async def _broken(self) -> CallBrokenError:
+        """Tell how the call ended; grpc.aio may lose the status of a server that refuses."""
+        async with asyncio.timeout(self._patience_s):
+            code, text = await self._stream.code(), await self._stream.details()
+        if code is grpc.StatusCode.OK:
+            return CallBrokenError("the gateway ended the call before all was said", code="OK")
+        return CallBrokenError(
+            f"the call ended with {code.name}: {text or 'no reason given'}", code=code.name
+        )
+
+
+@asynccontextmanager
+async def dial(gateway: Gateway, hello: Hello, patience_s: float) -> AsyncGenerator[Call]:
+    """Connect and start a call; hang up on the way out."""
+    async with gateway.channel() as channel:
+        await _reach(channel, gateway.address, min(patience_s, CONNECT_S))
+        call = Call(cast("Stream", stubs.VoiceGatewayStub(channel).StreamAudio()), patience_s)
+        try:
+            await call.greet(hello)
+            yield call
+        finally:
+            call.hang_up()
+
+
+async def _reach(channel: grpc.aio.Channel, address: str, within_s: float) -> None:
+    """Connect first: a port that nobody listens on is another failure than a refused call."""
+    try:
+        async with asyncio.timeout(within_s):
+            state = channel.get_state(try_to_connect=True)
+            while state is not grpc.ChannelConnectivity.READY:
+                if state is grpc.ChannelConnectivity.TRANSIENT_FAILURE:
+                    raise UnreachableError(
+                        f"cannot reach a gateway at {address}: no gRPC server answers there "
+                        "(is it running, is the tunnel open, does it speak TLS?)"
+                    )
+                await channel.wait_for_state_change(state)
+                state = channel.get_state(try_to_connect=True)
+    except TimeoutError:
+        raise UnreachableError(f"no answer from {address} within {within_s:g} s") from None

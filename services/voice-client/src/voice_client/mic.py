@@ -1,0 +1,171 @@
+"""A call with the microphone and the loudspeaker, taken up again when the connection drops."""
+
+import asyncio
+from dataclasses import dataclass
+
+from voice_client.call import Call, Gateway, Hello, dial
+from voice_client.failures import (
+    BadInputError,
+    CallBrokenError,
+    ClientError,
+    UnreachableError,
+    first_failure,
+)
+from voice_client.messages import Listening, Message, ReplyAudio
+from voice_client.screen import Screen
+from voice_client.sound import PIECE_S, Sound
+from voice_client.turns import Turns
+
+PROGRESS_S = 0.2
+FULL_S = 0.05
+SILENT_MICROPHONE_S = 3.0
+DEAD_MICROPHONE_S = 5.0
+FIRST_PAUSE_S = 0.5
+LONGEST_PAUSE_S = 10.0
+ATTEMPTS = 8
+"""A minute: a pod that is replaced is back by then."""
+
+_HOPELESS = {
+    "INVALID_ARGUMENT",
+    "NOT_FOUND",
+    "PERMISSION_DENIED",
+    "UNAUTHENTICATED",
+    "UNIMPLEMENTED",
+}
+_PERMISSION = (
+    "the microphone gives nothing but digital silence. On macOS: System Settings > Privacy & "
+    "Security > Microphone, allow your terminal, then start it anew; elsewhere: is it muted?"
+)
+
+
+@dataclass(slots=True)
+class MicCall:
+    """One call of the microphone: listens, speaks, and reports what has been played."""
+
+    call: Call
+    sound: Sound
+    screen: Screen
+    half_duplex: bool = False
+    """Send silence while the loudspeaker plays, where it would be heard by the microphone."""
+    greeted: bool = False
+    """The gateway has said something."""
+
+    async def run(self) -> None:
+        """Talk until the call ends; raise CallBrokenError when it does so badly."""
+        while not self.sound.microphone.empty():
+            self.sound.microphone.get_nowait()  # said while nobody was on the line
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                tasks.create_task(self._speak(), name="speak")
+                tasks.create_task(self._report(), name="report")
+                await self._listen()
+                raise CallBrokenError("the gateway has ended the call", code="OK")
+        except BaseExceptionGroup as group:
+            raise first_failure(group) from None
+
+    async def _listen(self) -> None:
+        turns, now = Turns(self.sound.rate_hz), asyncio.get_running_loop().time
+        turns.say("microphone")
+        async for message in self.call.messages():
+            self.greeted = True
+            self.screen.see(message)
+            ended = turns.see(message, now())
+            if ended:
+                self.screen.turn_over(ended)
+                turns.forget_ended()
+            await self._play(message)
+
+    async def _play(self, message: Message) -> None:
+        match message:
+            case ReplyAudio(reply_id=reply_id, pcm=pcm):
+                # Emptied by PortAudio's thread, which can set no event of ours.
+                while self.sound.playback.full:  # noqa: ASYNC110
+                    await asyncio.sleep(FULL_S)
+                self.sound.playback.push(reply_id, pcm)
+            case Listening(interruption=cut) if cut:
+                self.sound.playback.flush()
+            case _:
+                pass
+
+    async def _speak(self) -> None:
+        silent_s: float | None = 0.0
+        while True:
+            piece = await self._piece()
+            if silent_s is not None:
+                silent_s = self._watch_silence(piece, silent_s)
+            if self.half_duplex and self.sound.playback.audible:
+                piece = bytes(len(piece))
+            await self.call.speak(piece)
+
+    async def _piece(self) -> bytes:
+        try:
+            async with asyncio.timeout(DEAD_MICROPHONE_S):
+                return await self.sound.microphone.get()
+        except TimeoutError:
+            name = self.sound.names[0]
+            raise BadInputError(f"{name} delivers no sound any more: is it unplugged?") from None
+
+    def _watch_silence(self, piece: bytes, silent_s: float) -> float | None:
+        """Return the digital silence so far; None once there was sound or the hint was given."""
+        if any(piece):
+            return None
+        if silent_s < SILENT_MICROPHONE_S:
+            return silent_s + PIECE_S
+        self.screen.note(_PERMISSION)
+        return None
+
+    async def _report(self) -> None:
+        told = (0, 0)
+        while True:
+            await asyncio.sleep(PROGRESS_S)
+            reply_id, played_ms = self.sound.playback.played()
+            if reply_id and (reply_id, played_ms) != told:
+                told = (reply_id, played_ms)
+                await self.call.played(reply_id, played_ms)
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """Where to call, how to begin, how long to wait."""
+
+    gateway: Gateway
+    hello: Hello
+    patience_s: float
+
+
+async def converse(line: Line, sound: Sound, screen: Screen, *, half_duplex: bool) -> None:
+    """Hold a conversation until Ctrl-C; once it stood, dial again when it breaks."""
+    ever_greeted, failures = False, 0
+    while True:
+        talk, failure = await _one_call(line, sound, screen, half_duplex)
+        sound.playback.flush()
+        screen.close()
+        greeted = talk is not None and talk.greeted
+        ever_greeted = ever_greeted or greeted
+        failures = 0 if greeted else failures + 1
+        if not ever_greeted or failures > ATTEMPTS or _is_final(failure):
+            raise failure
+        pause_s = min(FIRST_PAUSE_S * 2**failures, LONGEST_PAUSE_S)
+        screen.note(f"{failure}\ndialling again in {pause_s:g} s")
+        await asyncio.sleep(pause_s)
+
+
+async def _one_call(
+    line: Line, sound: Sound, screen: Screen, half_duplex: bool
+) -> tuple[MicCall | None, ClientError]:
+    """Return the call, where one was taken, and what ended it."""
+    talk: MicCall | None = None
+    try:
+        async with dial(line.gateway, line.hello, line.patience_s) as call:
+            talk = MicCall(call, sound, screen, half_duplex)
+            await talk.run()
+    except ClientError as failure:
+        return talk, failure
+    raise AssertionError("a microphone call only ends by failing")
+
+
+def _is_final(failure: ClientError) -> bool:
+    """Tell whether dialling again would meet the same refusal."""
+    if isinstance(failure, CallBrokenError):
+        return failure.code in _HOPELESS
+    return not isinstance(failure, UnreachableError)

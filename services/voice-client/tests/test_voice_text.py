@@ -1,0 +1,68 @@
+"""`voice text`, and the whole command as a process."""
+
+import asyncio
+import signal
+import sys
+
+import pytest
+from voice_client.__main__ import run
+from voice_client.failures import Exit
+from voice_client.options import read_options
+from voice_client.testing import Caller, scripted_gateway
+
+REPLY = b"\x01\x02" * 160
+
+
+async def answer_typed(caller: Caller) -> None:
+    await caller.accept()
+    for number in (1, 2):
+        typed = await caller.next_other()
+        await caller.answer(f"You wrote {typed.text_input}.", REPLY, number)
+    await caller.half_close()
+
+
+async def test_typed_turns_are_answered_one_after_the_other(capsys: pytest.CaptureFixture[str]):
+    async with scripted_gateway(answer_typed) as gateway:
+        wishes = ["--language", "en-GB", "--voice", "Ann", "--prompt", "Be brief."]
+        options = read_options(["text", "one", "two", "--server", gateway.address, *wishes])
+        assert await run(options) is Exit.ANSWERED
+    config = gateway.caller.config
+    assert (config.language_code, config.voice_name, config.system_prompt) == (
+        "en-GB",
+        "Ann",
+        "Be brief.",
+    )
+    shown = [line for line in capsys.readouterr().out.splitlines() if not line.startswith(" ")]
+    assert shown == [
+        f"connected to {gateway.address}, 16000 Hz",
+        "[listening]",
+        "you typed: one",
+        "[thinking]",
+        "reply: You wrote one.",
+        "[speaking]",
+        "[end of turn]",
+        "you typed: two",
+        "[thinking]",
+        "reply: You wrote two.",
+        "[speaking]",
+        "[end of turn]",
+    ]
+
+
+async def test_ctrl_c_ends_the_process_with_130():
+    async def hang(caller: Caller) -> None:
+        await caller.accept()
+        await asyncio.Event().wait()
+
+    async with scripted_gateway(hang) as gateway:
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "voice_client", "text", "hello", "--server", gateway.address),
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+        )
+        assert process.stdout is not None
+        while b"you typed" not in await process.stdout.readline():
+            pass
+        process.send_signal(signal.SIGINT)
+        _, complaints = await process.communicate()
+    assert (process.returncode, complaints) == (Exit.STOPPED, b"")
