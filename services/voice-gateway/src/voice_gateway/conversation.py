@@ -212,7 +212,7 @@ def _caller_said(now: Conversation, event: CallerSpoke | CallerTyped, policy: Tu
     if isinstance(event, CallerSpoke):
         return _caller_spoke(now, event, policy)
     after, cut = _cut_reply(now)
-    after, asked = _take_turn(replace(after, words=(*_said(after), event.text)), policy)
+    after, asked = _take_turn(replace(after, words=(*_said(after), event.text), murmur=""), policy)
     return after, (*cut, *asked)
 
 
@@ -234,10 +234,11 @@ def _caller_spoke(now: Conversation, event: CallerSpoke, policy: TurnPolicy) -> 
 
 def _take_turn(now: Conversation, policy: TurnPolicy) -> Step:
     """The caller's turn is over: answer it."""
-    history = _with_question(now.history, " ".join(_said(now)))
+    asked = _with_question(now.history, " ".join(_said(now)))
+    history = _remembered(asked, policy.memory_messages)
     after = Conversation(
         Phase.THINKING,
-        _remembered(history, policy.memory_messages),
+        history,
         now.reply + 1,
         closing=now.closing,
         finished=now.finished,

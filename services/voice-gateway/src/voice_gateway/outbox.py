@@ -13,6 +13,7 @@ from voice_gateway.playback import Playback
 from voice_gateway.ports import Notice, ReplyAudio, ReplyText, ToCaller
 
 _NOTICES = 4096  # a caller this far behind does not read any more
+_SOON_S = 0.001  # due; a timer for less would only be rounding
 
 
 class Outbox:
@@ -99,7 +100,7 @@ class Outbox:
             if not self._open:
                 return None
             wait_s = self._due_in() if self._audio else None
-            if wait_s is not None and wait_s <= 0:
+            if wait_s is not None and wait_s < _SOON_S:
                 return self._hand_out()
             await self._stir(wait_s)
 

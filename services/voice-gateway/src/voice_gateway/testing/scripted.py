@@ -1,0 +1,253 @@
+"""A scripted caller and scripted services, for whole calls on a virtual clock.
+
+    call = Call(says=[Says(1.0, "tell me a story"), Says(4.0, "wait", final=False)],
+                replies=["Once upon a time. There was a fox."]).run()
+    assert call.timeline() == [(0.0, "LISTENING"), (1.0, "PROCESSING"), ...]
+"""
+
+import asyncio
+from collections.abc import AsyncGenerator, Callable, Sequence
+from dataclasses import dataclass, field
+
+from voice_gateway.audio import pcm
+from voice_gateway.conversation import Message
+from voice_gateway.errors import ServiceError
+from voice_gateway.ports import (
+    Audio,
+    CallConfig,
+    CutOff,
+    Failed,
+    FromCaller,
+    Heard,
+    Listening,
+    Processing,
+    ReplyAudio,
+    ReplyText,
+    Services,
+    Speaking,
+    Speech,
+    ToCaller,
+    TurnOver,
+)
+from voice_gateway.session import CallRules, Session
+from voice_gateway.testing import virtual_time
+
+RATE_HZ = 16_000
+
+
+@dataclass(frozen=True, slots=True)
+class Says:
+    """What the recogniser makes of the caller, and when."""
+
+    at: float
+    text: str
+    final: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Sends:
+    """A message of the caller, and when."""
+
+    at: float
+    message: FromCaller
+
+
+class ScriptedCaller:
+    """Sends its messages on time; hangs up at `hangs_up`, or stays for ever."""
+
+    def __init__(self, sends: Sequence[Sends], hangs_up: float | None) -> None:
+        self._sends = list(sends)
+        self._hangs_up = hangs_up
+        self.received: list[tuple[float, ToCaller]] = []
+
+    async def receive(self) -> FromCaller | None:
+        if self._sends:
+            next_up = self._sends.pop(0)
+            await _until(next_up.at)
+            return next_up.message
+        if self._hangs_up is None:
+            await asyncio.Event().wait()
+        await _until(self._hangs_up or 0.0)
+        return None
+
+    async def send(self, message: ToCaller) -> None:
+        self.received.append((_now(), message))
+
+
+class ScriptedRecogniser:
+    """Hears what it is told to, whatever the audio; fails once at `fails_at` with `fault`."""
+
+    def __init__(
+        self, says: Sequence[Says], fault: ServiceError | None = None, fails_at: float = 0.0
+    ) -> None:
+        self._says = list(says)
+        self._fault = fault
+        self._fails_at = fails_at
+        self.languages: list[str] = []
+        self.bytes_taken = 0
+
+    async def listen(
+        self, speech: Speech, *, language: str, rate_hz: int, on_heard: Callable[[Heard], None]
+    ) -> None:
+        self.languages.append(language)
+        async with asyncio.TaskGroup() as tasks:
+            taking = tasks.create_task(self._take(speech))
+            while self._says:
+                await _until(self._says[0].at)
+                said = self._says.pop(0)
+                on_heard(Heard(said.text, said.final))
+            fault, self._fault = self._fault, None
+            if fault:
+                await _until(self._fails_at)
+                taking.cancel()
+        if fault:
+            raise fault
+
+    async def _take(self, speech: Speech) -> None:
+        while (spoken := await speech.take()) is not None:
+            self.bytes_taken += len(spoken.pcm)
+
+
+class ScriptedModel:
+    """Answers with the next of its replies, word by word; a fault in place of one is raised."""
+
+    def __init__(
+        self, replies: Sequence[str | ServiceError], *, first_s: float = 0.1, word_s: float = 0.02
+    ) -> None:
+        self._replies = list(replies)
+        self._first_s = first_s
+        self._word_s = word_s
+        self.asked: list[tuple[Message, ...]] = []
+        self.cancelled = 0
+
+    async def complete(
+        self, history: Sequence[Message], *, system_prompt: str
+    ) -> AsyncGenerator[str, None]:
+        self.asked.append(tuple(history))
+        reply = self._replies.pop(0) if self._replies else "I have nothing more to say."
+        try:
+            await asyncio.sleep(self._first_s)
+            if isinstance(reply, ServiceError):
+                raise reply
+            for word in reply.split(" "):
+                yield word + " "
+                await asyncio.sleep(self._word_s)
+        except (asyncio.CancelledError, GeneratorExit):
+            self.cancelled += 1
+            raise
+
+
+class ScriptedVoice:
+    """Speaks `seconds_per_word`, far faster than real time."""
+
+    def __init__(
+        self,
+        *,
+        seconds_per_word: float = 0.4,
+        first_s: float = 0.05,
+        fault: ServiceError | None = None,
+    ) -> None:
+        self._seconds_per_word = seconds_per_word
+        self._first_s = first_s
+        self._fault = fault
+        self.spoken: list[str] = []
+        self.cancelled: list[str] = []
+
+    async def speak(
+        self, text: str, *, language: str, voice: str, rate_hz: int
+    ) -> AsyncGenerator[bytes, None]:
+        self.spoken.append(text)
+        try:
+            await asyncio.sleep(self._first_s)
+            if self._fault:
+                raise self._fault
+            for _ in text.split():
+                yield pcm.silence(self._seconds_per_word, rate_hz)
+                await asyncio.sleep(0.01)
+        except (asyncio.CancelledError, GeneratorExit):
+            self.cancelled.append(text)
+            raise
+
+
+@dataclass
+class Call:
+    """One scripted call, and what came of it. Times are seconds of the call."""
+
+    says: Sequence[Says] = ()
+    replies: Sequence[str | ServiceError] = ()
+    sends: Sequence[Sends] = ()
+    hangs_up: float | None = 60.0
+    rules: CallRules = field(default_factory=CallRules)
+    voice: ScriptedVoice = field(default_factory=ScriptedVoice)
+    recogniser: ScriptedRecogniser | None = None
+    model: ScriptedModel | None = None
+    error: Exception | None = None
+    received: list[tuple[float, ToCaller]] = field(default_factory=list[tuple[float, ToCaller]])
+    ended_at: float = 0.0
+
+    def run(self) -> "Call":
+        virtual_time.run(self._run())
+        return self
+
+    async def _run(self) -> None:
+        ear = self.recogniser = self.recogniser or ScriptedRecogniser(self.says)
+        model = self.model = self.model or ScriptedModel(self.replies)
+        first = [Sends(0.0, Audio(bytes(640)))] if self.says else []
+        caller = ScriptedCaller([*first, *self.sends], self.hangs_up)
+        config = CallConfig("test", "en-US", RATE_HZ, "", "Be brief.")
+        try:
+            await Session(caller, Services(ear, model, self.voice), config, self.rules).run()
+        except Exception as error:  # noqa: BLE001  # the test looks at it
+            self.error = error
+        self.received, self.ended_at = caller.received, _now()
+
+    @property
+    def asked(self) -> list[tuple[Message, ...]]:
+        assert self.model
+        return self.model.asked
+
+    def timeline(self) -> list[tuple[float, str]]:
+        """When which event was sent, to the hundredth of a second."""
+        names = [(at, _name(message)) for at, message in self.received]
+        return [(round(at, 2), name) for at, name in names if name]
+
+    def audio(self, reply: int) -> list[tuple[float, ReplyAudio]]:
+        return [
+            (at, m) for at, m in self.received if isinstance(m, ReplyAudio) and m.reply == reply
+        ]
+
+    def audio_seconds(self, reply: int) -> float:
+        return sum(pcm.seconds(m.pcm, RATE_HZ) for _, m in self.audio(reply))
+
+    def text(self, reply: int) -> str:
+        pieces = [m.text for _, m in self.received if isinstance(m, ReplyText) and m.reply == reply]
+        return "".join(pieces).strip()
+
+    def cut_offs(self) -> list[CutOff]:
+        return [m for _, m in self.received if isinstance(m, CutOff)]
+
+
+def _name(message: ToCaller) -> str:
+    match message:
+        case Listening():
+            return "LISTENING"
+        case Processing():
+            return "PROCESSING"
+        case Speaking():
+            return "SPEAKING"
+        case CutOff():
+            return "CUT OFF"
+        case Failed(error):
+            return f"ERROR {error.stage} {error.code}"
+        case TurnOver():
+            return "END_OF_TURN"
+        case _:
+            return ""
+
+
+def _now() -> float:
+    return asyncio.get_running_loop().time()
+
+
+async def _until(at: float) -> None:
+    await asyncio.sleep(max(0.0, at - _now()))

@@ -1,0 +1,91 @@
+"""What holds in every conversation, whatever happens in it."""
+
+from hypothesis import given
+from hypothesis import strategies as st
+from voice_gateway import conversation as c
+from voice_gateway.policy import TurnPolicy
+
+POLICY = TurnPolicy(settle_s=0.3, max_silence_s=2.0, memory_messages=6)
+WORDS = st.sampled_from(["", "hello", "what is", "the weather in Paris"])
+REPLIES = st.integers(0, 5)
+
+
+def _events(at: float) -> st.SearchStrategy[c.Event]:
+    return st.one_of(
+        st.builds(c.CallerSpoke, st.just(at), WORDS, st.booleans()),
+        st.builds(c.CallerTyped, st.just(at), WORDS.filter(bool)),
+        st.builds(c.CallerInterrupted, st.just(at)),
+        st.builds(c.CallerClosed, st.just(at)),
+        st.builds(c.CallerFinished, st.just(at)),
+        st.builds(c.VoiceStarted, st.just(at), REPLIES),
+        st.builds(c.ReplyHeard, st.just(at), REPLIES, WORDS),
+        st.builds(c.ReplyEnded, st.just(at), REPLIES, WORDS),
+        st.builds(c.TimerFired, st.just(at)),
+    )
+
+
+@st.composite
+def calls(draw: st.DrawFn) -> list[c.Event]:
+    gaps = draw(st.lists(st.sampled_from([0.0, 0.1, 0.5, 2.5]), max_size=40))
+    at, events = 0.0, list[c.Event]()
+    for gap in gaps:
+        at += gap
+        events.append(draw(_events(at)))
+    return events
+
+
+@given(calls())
+def test_one_reply_lives_at_a_time_and_only_the_live_one_is_cancelled(call: list[c.Event]):
+    now, live = c.Conversation(), 0
+    for event in call:
+        now, commands = c.step(now, event, POLICY)
+        for command in commands:
+            match command:
+                case c.StartReply(reply):
+                    assert live == 0
+                    assert reply == now.reply
+                    live = reply
+                case c.CancelReply(reply) | c.EndTurn(reply):
+                    assert reply == live
+                    live = 0
+                case c.AnnounceVoice(reply):
+                    assert reply == live
+                case c.Interrupted() | c.EndCall():
+                    assert live == 0
+        assert (now.phase is c.Phase.LISTENING) == (live == 0)
+
+
+@given(calls())
+def test_history_alternates_starts_with_a_question_and_stays_bounded(call: list[c.Event]):
+    now = c.Conversation()
+    for event in call:
+        now, commands = c.step(now, event, POLICY)
+        for command in commands:
+            if isinstance(command, c.StartReply):
+                roles = [message.role for message in command.history]
+                assert len(roles) <= POLICY.memory_messages
+                assert roles[0] == roles[-1] == "user"
+                assert all(a != b for a, b in zip(roles, roles[1:], strict=False))
+                assert all(message.text.strip() for message in command.history)
+
+
+@given(calls())
+def test_a_deadline_stands_only_while_words_wait_for_an_answer(call: list[c.Event]):
+    now = c.Conversation()
+    for event in call:
+        now, _ = c.step(now, event, POLICY)
+        if now.deadline is not None:
+            assert now.phase is c.Phase.LISTENING
+            assert now.words or now.murmur
+            assert not now.closing
+
+
+@given(calls())
+def test_a_finished_call_ends_once_its_last_reply_has(call: list[c.Event]):
+    now, over = c.Conversation(), False
+    for event in [*call, c.CallerFinished(999.0)]:
+        now, commands = c.step(now, event, POLICY)
+        over = over or c.EndCall() in commands
+    if not over:
+        now, commands = c.step(now, c.ReplyEnded(1000.0, now.reply, "bye"), POLICY)
+        assert commands[-1] == c.EndCall()
