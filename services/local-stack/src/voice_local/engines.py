@@ -21,6 +21,10 @@ VAD_FRAME = 512
 """Samples in one frame of voice activity: 32 ms."""
 
 
+class Unspeakable(ValueError):
+    """A voice cannot say this text at all, such as one in a script it can't read."""
+
+
 @dataclass(frozen=True, slots=True)
 class Word:
     text: str
@@ -72,7 +76,10 @@ class Voice(Protocol):
     def rate_hz(self) -> int: ...
 
     def speak(self, text: str, speaker: str) -> Iterator[Samples]:
-        """Yield the speech piece by piece, at `rate_hz`; `speaker` is one of `speakers`."""
+        """Yield the speech piece by piece, at `rate_hz`; `speaker` is one of `speakers`.
+
+        Raises Unspeakable, when called, for text that the voice cannot say.
+        """
         ...
 
 
