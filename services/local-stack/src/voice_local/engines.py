@@ -29,7 +29,7 @@ class Unspeakable(ValueError):
 class Word:
     text: str
     start_s: float
-    """From the start of the samples that were transcribed; an estimate where the model gives none."""
+    """From the start of the samples that were transcribed; estimated where the model gives none."""
     end_s: float
     confidence: float
 

@@ -1,10 +1,8 @@
 """Why the local stack cannot start, or go on."""
 
-from typing import cast
-
 
 class StartFailed(Exception):
-    """Something that the user can put right is in the way; the text is the one line that says it."""
+    """Something that the user can put right is in the way; the text is one line that says it."""
 
 
 class WeightsUnavailable(StartFailed):
@@ -23,5 +21,5 @@ def first(errors: BaseExceptionGroup[BaseException]) -> BaseException:
     """The first plain error in a group: what a caller outside the task group wants to hear."""
     error: BaseException = errors
     while isinstance(error, BaseExceptionGroup):
-        error = cast("BaseExceptionGroup[BaseException]", error).exceptions[0]
+        error = error.exceptions[0]
     return error

@@ -6,7 +6,7 @@ import fcntl
 import json
 import logging
 import shutil
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import cast
@@ -126,7 +126,7 @@ class _Errand:
                 self._at(file, 0)
 
     async def _whole(self, file: WeightFile, address: Address) -> None:
-        """Download a file; what an earlier attempt left behind may have spoilt it, so try afresh."""
+        """Download a file; one built on an earlier attempt that hashes wrong is tried afresh."""
         target = self._folder / file.name
         part = target.with_name(target.name + ".part")
         for continued in (part.exists(), False):
@@ -226,7 +226,7 @@ class _Draft:
 
 
 @contextlib.asynccontextmanager
-async def _alone(folder: Path) -> AsyncIterator[None]:
+async def _alone(folder: Path) -> AsyncGenerator[None]:
     """Hold the folder's lock; the system lets go of it for a process that dies."""
     with (folder / ".lock").open("w") as lock:
         waited = False

@@ -1,5 +1,6 @@
-# pyright: reportUnknownMemberType=false, reportAttributeAccessIssue=false
-# pyright: reportUnknownVariableType=false  # xllamacpp is a compiled module without types
+# xllamacpp is a compiled module without types.
+# pyright: reportUnknownMemberType=false, reportUnknownVariableType=false
+# pyright: reportUnknownArgumentType=false, reportAttributeAccessIssue=false
 """The chat server's own process: llama.cpp behind the OpenAI API, until its parent lets go of it.
 
 It takes one JSON object of `llm.ChatSettings` as its argument, says one JSON line with its address

@@ -13,7 +13,7 @@ from voice_local.weights import ensure
 def load_recogniser(
     name: str = "moonshine-tiny", cache: Path | None = None, *, offline: bool = False
 ) -> Recogniser:
-    """Load a recogniser by name, warm. Blocks; raises ValueError, WeightsUnavailable, MissingExtra."""
+    """Load a recogniser by name, warm. Blocks; raises ValueError or StartFailed."""
     if name not in RECOGNISERS:
         raise ValueError(f"recogniser must be one of {', '.join(RECOGNISERS)}: {name!r}")
     if name == "whisper-base":

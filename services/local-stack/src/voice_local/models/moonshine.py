@@ -21,7 +21,7 @@ _MARGIN = 25
 """Frames of quiet kept around the speech: 250 ms."""
 _UNSURE = 0.6
 _STEADY_DB = 9.0
-"""Sound that varies less than this and leaves the model unsure is noise: it spells "You" from it."""
+"""Sound that varies less than this and leaves the model unsure is noise, spelled "You"."""
 _REMEMBERED = 32
 
 

@@ -9,7 +9,6 @@ import numpy as np
 
 from voice_local.engines import EAR_RATE_HZ, Samples
 from voice_local.models.onnx import Net, Tensor, integers
-from voice_local.models.tokens import Vocabulary
 
 _BOS, _EOS = 1, 2
 _TOKENS_PER_S = 6.5
@@ -38,7 +37,9 @@ class Ear:
 
     def _nothing(self, name: str) -> Tensor:
         _, heads, _, width = self._decoder.inputs[name]
-        return np.zeros((1, int(heads), 0, int(width)), np.float32)
+        assert isinstance(heads, int)
+        assert isinstance(width, int)
+        return np.zeros((1, heads, 0, width), np.float32)
 
     def spell(self, samples: Samples) -> list[Spelled]:
         """Decode greedily; at least a token is spent, even on silence."""

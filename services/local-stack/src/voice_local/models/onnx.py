@@ -1,3 +1,6 @@
+# onnxruntime ships no types.
+# pyright: reportUnknownMemberType=false, reportUnknownVariableType=false
+# pyright: reportUnknownArgumentType=false
 """How an ONNX model is run here: one thread that doesn't spin, so that many share two cores."""
 
 from collections.abc import Mapping, Sequence
@@ -23,8 +26,10 @@ class Net:
         self._session = onnxruntime.InferenceSession(
             str(path), options, providers=["CPUExecutionProvider"]
         )
-        self.inputs = {each.name: tuple(each.shape) for each in self._session.get_inputs()}
-        self.outputs = tuple(each.name for each in self._session.get_outputs())
+        self.inputs: dict[str, tuple[int | str | None, ...]] = {
+            each.name: tuple(each.shape) for each in self._session.get_inputs()
+        }
+        self.outputs: tuple[str, ...] = tuple(each.name for each in self._session.get_outputs())
 
     def run(self, wanted: Sequence[str], given: Mapping[str, Tensor]) -> list[Tensor]:
         return cast("list[Tensor]", self._session.run(list(wanted), dict(given)))

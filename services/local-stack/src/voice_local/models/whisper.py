@@ -1,3 +1,4 @@
+# pyright: reportUnknownMemberType=false
 """Speech recognition by Whisper base through faster-whisper: many languages, true word times."""
 
 import importlib.util
@@ -33,7 +34,8 @@ class Whisper:
         """Transcribe mono speech at EAR_RATE_HZ in one of `languages`."""
         if language not in self.languages:
             raise ValueError(f"language must be one of {', '.join(self.languages)}: {language!r}")
-        if not timing.runs(loudness.voiced(loudness.levels_db(samples))):
+        speech = timing.runs(loudness.voiced(loudness.levels_db(samples)))
+        if not speech:
             return Transcript("")
         segments, _ = self._model.transcribe(
             samples,
@@ -44,12 +46,18 @@ class Whisper:
             word_timestamps=True,
             no_speech_threshold=_HALLUCINATED,
         )
-        return _transcript(list(segments))
+        return _transcript(list(segments), speech[0].start / loudness.PER_S)
 
 
-def _transcript(segments: "list[Segment]") -> Transcript:
+def _transcript(segments: "list[Segment]", speech_from_s: float) -> Transcript:
+    """Whisper starts its first word where the audio starts: it is moved to where speech does."""
     words = tuple(
-        Word(word.word.strip(), float(word.start), float(word.end), float(word.probability))
+        Word(
+            word.word.strip(),
+            min(max(float(word.start), speech_from_s), float(word.end)),
+            float(word.end),
+            float(word.probability),
+        )
         for segment in segments
         for word in segment.words or ()
     )
