@@ -1,0 +1,1 @@
+"""NVIDIA Riva's gRPC API for speech, spoken over local engines."""

@@ -1,0 +1,238 @@
+"""One stream being listened to: audio in, one response per 160 ms and every final out.
+
+hear()      bytes -> samples -> frames -> voice activity -> Utterances -> events
+_conclude() events in order -> the recogniser -> finals; never skips, never reorders
+_guess()    the tail of the utterance under way -> the recogniser -> the newest hypothesis
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+
+import numpy as np
+
+from voice_local.bench import Bench
+from voice_local.engines import EAR_RATE_HZ, VAD_FRAME, Samples, Transcript, VoiceActivity
+from voice_local.lane import BusyError, SupersededError
+from voice_local.riva import wording
+from voice_local.riva.asking import Asked
+from voice_local.riva.decoding import Decoder
+from voice_local.riva.utterance import Cut, Ended, Event, Part, Paused, Span, Utterance, Utterances
+from voice_local.riva.wording import Result
+
+CHUNK = 5 * VAD_FRAME
+"""Samples of audio, 160 ms, that are answered by one response."""
+
+GUESS_EVERY = EAR_RATE_HZ // 2
+"""New samples of an utterance that are worth a new guess."""
+
+BEHIND_LIMIT = 20 * EAR_RATE_HZ
+"""Samples waiting for the recogniser from which on no more audio is taken in."""
+
+_EVENTS_LIMIT = 128
+_SLICE_BYTES = 32_768
+
+
+Tell = Callable[[Result | None], Awaitable[None]]
+"""Takes one response; None is a response without results. May wait, which holds the stream up."""
+
+
+class Listening:
+    """Listens to one stream. `run` it with what feeds it; `hear` and `force_end` are for the feed.
+
+    Where utterances begin and end, and the finals, depend on the audio alone, not on how it was
+    cut into messages nor on how fast it came.
+    """
+
+    def __init__(self, asked: Asked, bench: Bench, activity: VoiceActivity, tell: Tell) -> None:
+        self._asked = asked
+        self._bench = bench
+        self._activity = activity
+        self._tell = tell
+        self._decoder = Decoder(asked.encoding, asked.rate_hz, asked.channels)
+        self._unframed = np.zeros(0, np.float32)
+        self._utterances = Utterances(asked.windows)
+        self._events: asyncio.Queue[Event | None] = asyncio.Queue(_EVENTS_LIMIT)
+        self._behind = 0
+        self._eased = asyncio.Event()
+        self._newest: Result | None = None
+        self._guess_due = asyncio.Event()
+        self._guessed_at = 0
+        self._early = 0
+
+    async def run(self, feed: Callable[[], Awaitable[None]]) -> None:
+        """Listen until `feed` returns and the last final is told."""
+        async with asyncio.TaskGroup() as group:
+            guessing = group.create_task(self._guess(), name="guess")
+            concluding = group.create_task(self._conclude(), name="conclude")
+            await feed()
+            await self._finish()
+            await concluding
+            guessing.cancel()
+
+    async def hear(self, audio: bytes) -> None:
+        """Take the next bytes; waits while the recogniser is far behind."""
+        for start in range(0, len(audio), _SLICE_BYTES):
+            await self._listen(self._decoder.feed(audio[start : start + _SLICE_BYTES]))
+
+    async def force_end(self) -> None:
+        """End the utterance under way; told as a final, an empty one where nothing was heard."""
+        await self._put(self._utterances.force_end())
+
+    async def _finish(self) -> None:
+        await self._listen(self._decoder.finish())
+        missing = -len(self._unframed) % VAD_FRAME
+        await self._listen(np.zeros(missing, np.float32))
+        await self._put(self._utterances.finish())
+        await self._events.put(None)
+
+    async def _listen(self, samples: Samples) -> None:
+        self._unframed = np.concatenate([self._unframed, samples])
+        for frames in self._framed():
+            await self._room()
+            chances = await self._bench.chances(self, self._activity, frames)
+            for frame, chance in zip(frames, chances, strict=True):
+                await self._put(self._utterances.hear(frame, chance))
+            self._want_guess()
+            if self._utterances.position % CHUNK == 0:
+                await self._respond()
+
+    def _framed(self) -> Iterator[list[Samples]]:
+        """Whole frames, as many as there are, in groups that end where a response is due."""
+        while len(self._unframed) >= VAD_FRAME:
+            until_due = CHUNK - self._utterances.position % CHUNK
+            count = min(len(self._unframed), until_due) // VAD_FRAME
+            taken, self._unframed = np.split(self._unframed, [count * VAD_FRAME])
+            yield np.split(taken, count)
+
+    async def _room(self) -> None:
+        while self._behind > BEHIND_LIMIT:
+            self._eased.clear()
+            await self._eased.wait()
+
+    async def _put(self, events: list[Event]) -> None:
+        for event in events:
+            self._behind += _weight(event)
+            await self._events.put(event)
+
+    async def _respond(self) -> None:
+        """Respond to 160 ms of audio with the newest that is known, unless that was done early."""
+        if self._early:
+            self._early -= 1
+        else:
+            await self._tell(self._newest)
+
+    async def _tell_now(self, result: Result) -> None:
+        """Respond ahead of the beat, which is then left out: the count stays one per 160 ms."""
+        self._early += 1
+        await self._tell(result)
+
+    async def _tell_interim(self, parts: list[Part], audio_s: float) -> None:
+        punctuated = self._asked.punctuated
+        self._newest = wording.interim(parts, audio_s, self._newest, punctuated=punctuated)
+        await self._tell_now(self._newest)
+
+    async def _conclude(self) -> None:
+        while (event := await self._events.get()) is not None:
+            match event:
+                case Cut():
+                    await self._learn_part(event)
+                case Paused():
+                    await self._think_ahead(event)
+                case Ended():
+                    await self._tell_final(event)
+            self._behind -= _weight(event)
+            self._eased.set()
+
+    async def _learn_part(self, cut: Cut) -> None:
+        transcript = await self._transcript(cut.span)
+        cut.utterance.parts.append(Part(transcript, cut.span.start_s))
+
+    async def _think_ahead(self, paused: Paused) -> None:
+        utterance, span = paused.utterance, paused.span
+        if utterance.paused_at != span.end:
+            return
+        parts = [*utterance.parts, await self._tail(utterance, span)]
+        if not self._asked.interims or utterance.paused_at != span.end:
+            return
+        if paused.settled:
+            self._newest = None
+            punctuated = self._asked.punctuated
+            await self._tell_now(wording.settled(parts, span.end_s, punctuated=punctuated))
+        else:
+            await self._tell_interim(parts, span.end_s)
+
+    async def _tell_final(self, ended: Ended) -> None:
+        parts: list[Part] = []
+        if ended.utterance is not None:
+            parts = [*ended.utterance.parts, await self._tail(ended.utterance, ended.span)]
+        self._newest = None
+        audio_s = ended.decided_at / EAR_RATE_HZ
+        result = wording.final(parts, audio_s, punctuated=self._asked.punctuated)
+        if result.text or ended.forced:
+            await self._tell_now(result)
+
+    async def _tail(self, utterance: Utterance, span: Span) -> Part:
+        """What was said in the tail; known already where it was thought of ahead."""
+        ahead = utterance.ahead
+        if ahead is None or (ahead[0].start, ahead[0].end) != (span.start, span.end):
+            ahead = utterance.ahead = (span, await self._transcript(span))
+        return Part(ahead[1], span.start_s)
+
+    async def _transcript(self, span: Span) -> Transcript:
+        if not len(span.samples):
+            return Transcript("")
+        return await self._bench.transcribe(self, span.samples, self._asked.language)
+
+    def _want_guess(self) -> None:
+        utterance = self._utterances.current
+        if utterance is None or not self._asked.interims:
+            return
+        since = max(self._guessed_at, utterance.tail_start * VAD_FRAME)
+        if self._utterances.position - since >= GUESS_EVERY:
+            self._guess_due.set()
+
+    async def _guess(self) -> None:
+        while await self._guess_due.wait():
+            self._guess_due.clear()
+            with suppress(SupersededError, BusyError):
+                await self._guess_once()
+
+    async def _guess_once(self) -> None:
+        guess: _Guess | None = None
+
+        def newest() -> Samples | None:
+            nonlocal guess
+            guess = self._to_guess()
+            return None if guess is None else guess.span.samples
+
+        transcript = await self._bench.guess(self, newest, self._asked.language)
+        if guess is None or transcript is None or not guess.is_of(self._utterances.current):
+            return
+        parts = [*guess.utterance.parts, Part(transcript, guess.span.start_s)]
+        await self._tell_interim(parts, guess.span.end_s)
+
+    def _to_guess(self) -> "_Guess | None":
+        """The tail under way; None while it is silent, or while what came before it is unknown."""
+        utterance = self._utterances.current
+        if utterance is None or self._utterances.silent or self._behind:
+            return None
+        self._guessed_at = self._utterances.position
+        return _Guess(utterance, utterance.cuts, utterance.span())
+
+
+@dataclass(frozen=True, slots=True)
+class _Guess:
+    utterance: Utterance
+    cuts: int
+    span: Span
+
+    def is_of(self, current: Utterance | None) -> bool:
+        """Whether it still says something of what is said now."""
+        return self.utterance is current and self.utterance.cuts == self.cuts
+
+
+def _weight(event: Event) -> int:
+    """Samples that have to be recognised for an event."""
+    return 0 if isinstance(event, Paused) else len(event.span.samples)
