@@ -7,6 +7,7 @@ Everything runs on 127.0.0.1, bounded in count and time, and is stopped at the e
 
 import argparse
 import asyncio
+import gc
 import json
 import signal
 import sys
@@ -24,6 +25,8 @@ async def run(load: Load, rounds: int, profile: Path | None) -> Bench:
     async with AsyncExitStack() as stack:
         bench = await start(stack, load, profile)
         await bench.warm_up()
+        gc.collect()
+        gc.freeze()  # a pause of the callers would be measured as the gateway's
         for ordinal in range(rounds):
             print(f"round {ordinal + 1} of {rounds}", file=sys.stderr)
             await bench.round()

@@ -10,16 +10,19 @@ from scenario import Delays
 
 Json = dict[str, Any]
 
-ADDED = "added, speech end to reply audio"
+ADDED = "added by the gateway, in total"
 STAGES = (
     "caller's audio to the recogniser",
     "final words to the model's request",
     "clause to the voice's request",
     "voice's audio to the caller",
 )
-"""Together they are what the gateway adds, the network and everybody's scheduling included."""
+"""Together they are ADDED: what lies between one upstream's end and the next one's start, network
+and everybody's scheduling included."""
 BESIDE = ("final words to the caller", "model's text to the caller")
-LATENESS = "upstreams' own lateness"
+LATENESS = "upstreams later than scripted"
+WIRE = "speech end to reply audio, less script"
+"""As the caller's wire alone shows it: ADDED and LATENESS."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +83,7 @@ def stages_of(turn: Turn, upstream: Mapping[str, Any], delays: Delays) -> dict[s
     )
     total_s = turn.audio_at - turn.asked_at - scripted_s
     figures = dict(zip(STAGES + BESIDE, added + beside, strict=True))
-    return figures | {LATENESS: total_s - sum(added), ADDED: total_s}
+    return figures | {ADDED: sum(added), LATENESS: total_s - sum(added), WIRE: total_s}
 
 
 def _clause_certain(upstream: Mapping[str, Any]) -> tuple[int, float]:

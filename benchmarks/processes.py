@@ -14,7 +14,7 @@ from typing import IO
 READY_S = 30.0
 _STOP_S = 10.0
 _LINE_BYTES = 256 * 2**20
-_KEPT_FROM_ENVIRONMENT = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "VIRTUAL_ENV")
+_KEPT_FROM_ENVIRONMENT = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "PYTHONPATH")
 
 
 class ChildFailed(Exception):

@@ -6,7 +6,7 @@ from dataclasses import asdict
 from importlib.metadata import version
 from os import cpu_count
 
-from measure import ADDED, BESIDE, LATENESS, STAGES, Json, Spread, ratios, spread
+from measure import ADDED, BESIDE, LATENESS, STAGES, WIRE, Json, Spread, ratios, spread
 from rounds import Bench
 from scenario import Delays
 
@@ -23,7 +23,7 @@ def report(bench: Bench, rounds: int) -> str:
         _row("milliseconds", ("p50", "p95", "p99")),
     ]
     by_stage = _spreads(bench)
-    lines += [_spread_row(name, by_stage[name]) for name in (*STAGES, LATENESS, ADDED)]
+    lines += [_spread_row(name, by_stage[name]) for name in (*STAGES, ADDED, LATENESS, WIRE)]
     lines.append("beside the way to the reply's audio:")
     lines += [_spread_row(name, by_stage[name]) for name in BESIDE]
     lines.append("for comparison:")
@@ -33,7 +33,7 @@ def report(bench: Bench, rounds: int) -> str:
 
 
 def _spreads(bench: Bench) -> dict[str, Spread]:
-    names = (*STAGES, LATENESS, ADDED, *BESIDE)
+    names = (*STAGES, ADDED, LATENESS, WIRE, *BESIDE)
     return {name: spread([figure[name] for figure in bench.figures]) for name in names}
 
 
@@ -52,7 +52,7 @@ def _spread_row(name: str, of: Spread) -> str:
 
 
 def _row(name: str, cells: Sequence[str]) -> str:
-    return f"  {name:<36}" + "".join(f"{cell:>9}" for cell in cells)
+    return f"  {name:<40}" + "".join(f"{cell:>9}" for cell in cells)
 
 
 def as_json(bench: Bench, rounds: int) -> Json:

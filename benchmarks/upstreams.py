@@ -8,6 +8,7 @@ last time. Ends when its standard input does. Times are the machine's monotonic 
 """
 
 import asyncio
+import gc
 import json
 import sys
 from collections.abc import Sequence
@@ -93,6 +94,8 @@ async def serve(load: Load) -> None:
     port = server.add_insecure_port("127.0.0.1:0")
     async with upstreams.riva as riva, upstreams.chat as chat:
         await server.start()
+        gc.collect()
+        gc.freeze()  # a pause here would be measured as the gateway's
         print(f"ready: riva={riva.uri} llm={chat.base_url} mirror=127.0.0.1:{port}", flush=True)
         requests = await _standard_input()
         while line := await requests.readline():
