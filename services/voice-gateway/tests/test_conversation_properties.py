@@ -1,5 +1,7 @@
 """What holds in every conversation, whatever happens in it."""
 
+from itertools import pairwise
+
 from hypothesis import given
 from hypothesis import strategies as st
 from voice_gateway import conversation as c
@@ -65,7 +67,7 @@ def test_history_alternates_starts_with_a_question_and_stays_bounded(call: list[
                 roles = [message.role for message in command.history]
                 assert len(roles) <= POLICY.memory_messages
                 assert roles[0] == roles[-1] == "user"
-                assert all(a != b for a, b in zip(roles, roles[1:], strict=False))
+                assert all(a != b for a, b in pairwise(roles))
                 assert all(message.text.strip() for message in command.history)
 
 

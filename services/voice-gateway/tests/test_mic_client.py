@@ -224,7 +224,7 @@ class Screen:
             self.heard(self._interim, final=True)
 
     def reply(self, text: str) -> None:
-        self._show("reply", text if self._open == "reply" else f"reply: {text}")
+        self._show("reply", text if self._open == "reply" else f"reply: {text.lstrip()}")
 
     def _show(self, opened: str, text: str) -> None:
         before = "\r\x1b[K" if self._open == "interim" else ""

@@ -61,9 +61,7 @@ def test_the_first_clause_is_heard_while_the_model_still_writes():
 
 
 def test_audio_stays_a_small_lead_ahead_of_the_loudspeaker():
-    call = Call(
-        says=[Says(1.0, "tell me a story")], replies=[STORY], hangs_up=30.0
-    ).run()
+    call = Call(says=[Says(1.0, "tell me a story")], replies=[STORY], hangs_up=30.0).run()
     started = call.audio(1)[0][0]
     for at, piece in call.audio(1):
         assert piece.offset_s - (at - started) <= 0.3 + 1e-6
@@ -240,9 +238,7 @@ def test_a_failed_voice_is_said_and_stops_the_model():
 
 
 def test_a_recogniser_that_breaks_off_is_called_again():
-    ear = ScriptedRecogniser(
-        [Says(1.0, "one")], fault=Unavailable("asr", "gone"), fails_at=4.0
-    )
+    ear = ScriptedRecogniser([Says(1.0, "one")], fault=Unavailable("asr", "gone"), fails_at=4.0)
     chatter = [Sends(at / 10, Audio(bytes(3200))) for at in range(1, 80)]
     call = Call(recogniser=ear, sends=chatter, replies=["Reply one."], hangs_up=9.0).run()
     assert (4.0, "ERROR asr unavailable") in call.timeline()

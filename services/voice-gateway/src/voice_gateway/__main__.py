@@ -5,6 +5,7 @@ Exit status: 0 after a stop, 1 where the port is taken, 2 for a bad setting.
 
 import asyncio
 import logging
+import os
 import signal
 import sys
 
@@ -22,12 +23,13 @@ def main() -> None:
         format="%(asctime)s %(levelname)s %(name)s: %(message)s",
         stream=sys.stderr,
     )
-    logging.getLogger("httpx2").setLevel(logging.WARNING)
-    logging.getLogger("httpx").setLevel(logging.WARNING)
+    for noisy in ("httpx", "httpx2", "httpcore", "openai"):
+        logging.getLogger(noisy).setLevel(logging.WARNING)
     sys.exit(asyncio.run(_serve(settings)))
 
 
 async def _serve(settings: Settings) -> int:
+    os.environ.setdefault("GRPC_VERBOSITY", "NONE")  # noqa: TID251  # its errors reach us anyway
     from voice_gateway.server import GatewayServer, PortTaken  # a bad setting is told at once
 
     stop = asyncio.Event()

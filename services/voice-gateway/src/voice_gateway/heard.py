@@ -45,7 +45,7 @@ class Ledger:
 def _words_heard(clause: SpokenClause, played_s: float) -> str:
     if played_s >= clause.end_s > clause.start_s:
         return clause.text
-    if played_s <= clause.start_s:
+    if played_s <= clause.start_s or clause.end_s == clause.start_s:
         return ""
     share = (played_s - clause.start_s) / (clause.end_s - clause.start_s)
     reached = int(len(clause.text) * share)

@@ -85,6 +85,7 @@ class GatewayServer:
 
     async def run(self, stop: asyncio.Event) -> None:
         """Serve until `stop` is set; then let running turns end, and close everything."""
+        self._stack.push_async_callback(self._server.stop, None)  # also where this is cancelled
         async with self._stack, asyncio.TaskGroup() as tasks:
             watching = [
                 tasks.create_task(self._watch.run(), name="watch"),

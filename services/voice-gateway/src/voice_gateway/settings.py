@@ -31,6 +31,7 @@ class Settings(BaseSettings):
         env_file_encoding="utf-8",
         env_ignore_empty=True,
         extra="forbid",
+        populate_by_name=True,
     )
 
     grpc_host: str = Field("0.0.0.0", description="Address that callers connect to.")

@@ -83,6 +83,8 @@ class ChatEndpoint:
                 return await anext(deltas, None)
         except openai.APIError as error:
             raise self._fault(error) from None
+        except ValueError as error:  # the SDK lets a broken stream's JSON errors through
+            raise Unavailable("llm", f"{self._rules.base_url} sent nonsense: {error}") from None
         except TimeoutError:
             said = f"{self._rules.base_url} sent no text for {patience_s:g} s"
             raise TimedOut("llm", said) from None

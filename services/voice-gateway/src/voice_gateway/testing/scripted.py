@@ -1,8 +1,8 @@
 """A scripted caller and scripted services, for whole calls on a virtual clock.
 
-    call = Call(says=[Says(1.0, "tell me a story"), Says(4.0, "wait", final=False)],
-                replies=["Once upon a time. There was a fox."]).run()
-    assert call.timeline() == [(0.0, "LISTENING"), (1.0, "PROCESSING"), ...]
+call = Call(says=[Says(1.0, "tell me a story"), Says(4.0, "wait", final=False)],
+            replies=["Once upon a time. There was a fox."]).run()
+assert call.timeline() == [(0.0, "LISTENING"), (1.0, "PROCESSING"), ...]
 """
 
 import asyncio

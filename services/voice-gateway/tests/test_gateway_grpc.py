@@ -1,0 +1,295 @@
+"""Calls over real gRPC, in front of a scripted Riva and a scripted chat endpoint."""
+
+import asyncio
+from typing import Any, cast
+
+import grpc
+import pytest
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
+from voice_gateway.testing.fake_chat import FakeChat
+from voice_gateway.testing.fake_riva import FakeRiva, Says
+from voice_proto import voice_workflow_pb2 as pb
+
+from .conftest import Serve
+
+QUESTION = Says("what is the weather", start_s=0.3, end_s=1.0)
+ANSWER = "It is sunny today, with a light wind. Take a hat."
+
+
+def upstreams(*says: Says) -> tuple[FakeRiva, FakeChat]:
+    riva = FakeRiva(says=says or [QUESTION], voice_first_audio_s=0.01)
+    return riva, FakeChat(replies=[ANSWER] * 4)
+
+
+async def test_a_first_version_client_is_answered_in_full(serve: Serve):
+    """Config, raw chunks of 4096 samples as fast as they go, half-close; four fields read."""
+    async with serve(*upstreams()) as gateway, gateway.dial() as line:
+        await line.say(config=pb.VoiceConfig(language_code="en-US", sample_rate=16_000))
+        await line.until(pb.LISTENING)
+        await line.speak(2.0)
+        await line.hang_up()
+        await line.rest()
+        assert line.events() == ["LISTENING", "PROCESSING", "SPEAKING", "END_OF_TURN"]
+        assert line.finals() == ["what is the weather"]
+        assert line.text().strip() == ANSWER
+        assert len(line.audio()) == sum(c.bytes_sent for c in gateway.riva.voice_calls)
+        assert [c.text for c in gateway.riva.voice_calls] == [
+            "It is sunny today,",
+            "with a light wind.",
+            "Take a hat.",
+        ]
+
+
+async def test_three_turns_and_a_typed_one_share_one_memory(serve: Serve):
+    riva, chat = upstreams(Says("one", 0.2, 0.5), Says("two", 2.2, 2.5), Says("three", 4.2, 4.5))
+    chat.replies = ["First.", "Second.", "Third.", "Typed."]
+    async with serve(riva, chat) as gateway, gateway.dial() as line:
+        await line.say(config=pb.VoiceConfig())
+        for _ in range(3):
+            await line.speak(2.0)
+            await line.until(pb.END_OF_TURN)
+        await line.say(text_input="four")
+        await line.until(pb.END_OF_TURN)
+        asked = [m["content"] for m in chat.requests[-1].messages[1:]]
+        assert asked == ["one", "First.", "two", "Second.", "three", "Third.", "four"]
+        assert all(r.messages[0]["role"] == "system" for r in chat.requests)
+
+
+async def test_everything_streams(serve: Serve):
+    """Interims while the caller speaks, text while the model writes, audio before it is done."""
+    riva, chat = upstreams()
+    chat.token_s = 0.05
+    async with serve(riva, chat) as gateway, gateway.dial() as line:
+        await line.say(config=pb.VoiceConfig())
+        await line.speak(0.8)
+        await line.hang_up()
+        await line.rest()
+        interims = [m for m in line.received if m.transcript_chunk and not m.transcript.is_final]
+        first_audio = next(i for i, m in enumerate(line.received) if m.audio_chunk)
+        last_text = max(i for i, m in enumerate(line.received) if m.llm_response_chunk)
+        assert interims
+        assert first_audio < last_text
+
+
+async def test_detail_for_richer_clients(serve: Serve):
+    async with serve(*upstreams()) as gateway, gateway.dial() as line:
+        await line.say(config=pb.VoiceConfig())
+        await line.speak(2.0)
+        over = await line.until(pb.END_OF_TURN)
+        assert [m.sequence for m in line.received] == list(range(1, len(line.received) + 1))
+        (final,) = [m.transcript for m in line.received if m.transcript.is_final]
+        assert [w.word for w in final.words] == ["what", "is", "the", "weather"]
+        assert final.words[-1].end_ms == 1000
+        audio = [m for m in line.received if m.audio_chunk]
+        assert [m.reply_id for m in audio] == [1] * len(audio)
+        position = 0
+        for message in audio:
+            assert message.audio_offset_ms == pytest.approx(position / 32, abs=1)
+            position += len(message.audio_chunk)
+        for stage in ("endpoint_ms", "model_ms", "clause_ms", "voice_ms", "total_ms"):
+            assert over.latency.HasField(stage)
+
+
+async def test_barge_in_cancels_upstream_and_nothing_stale_follows(serve: Serve):
+    riva, chat = upstreams(Says("tell me a story", 0.2, 0.8), Says("stop", 2.0, 2.2))
+    chat.replies = ["Once upon a time, there was a fox. " + "It ran on and on. " * 200, "Fine."]
+    chat.token_s = 0.01
+    async with serve(riva, chat) as gateway, gateway.dial() as line:
+        await line.say(config=pb.VoiceConfig())
+        await line.speak(1.6)
+        await line.until(pb.SPEAKING)
+        await line.speak(1.4)
+        cut = await line.until(pb.LISTENING)
+        assert cut.HasField("interruption")
+        seen = len(line.received)
+        await line.until(pb.END_OF_TURN)
+        assert all(m.reply_id != 1 for m in line.received[seen:])
+        first = chat.requests[0]
+        await first.ended.wait()
+        assert first.cancelled
+        memory = [(m["role"], m["content"]) for m in chat.requests[1].messages[1:]]
+        heard = cut.interruption.heard_text
+        said = [("assistant", heard)] if heard else []
+        question = "tell me a story" if heard else "tell me a story stop"
+        rest = [("user", "stop")] if heard else []
+        assert memory == [("user", question), *said, *rest]
+
+
+async def test_a_client_gone_in_mid_reply_leaves_nothing_running(serve: Serve):
+    riva, chat = upstreams()
+    chat.replies = ["It went on and on. " * 500]
+    chat.token_s = 0.01
+    async with serve(riva, chat) as gateway:
+        async with gateway.dial() as line:
+            await line.say(config=pb.VoiceConfig())
+            await line.speak(2.0)
+            await line.until(pb.SPEAKING)
+        asr, asked = await riva.asr_call(0), await chat.request(0)
+        await asr.ended.wait()
+        await asked.ended.wait()
+        for call in riva.voice_calls:
+            await call.ended.wait()
+        assert asked.cancelled
+        assert asr.cancelled
+        for _ in range(100):
+            if not _call_tasks():
+                break
+            await asyncio.sleep(0.01)
+        assert _call_tasks() == []
+
+
+def _call_tasks() -> list[str]:
+    parts = ("_receive", "_listen", "_write", "reply-", "asr-send", "write-")
+    return [t.get_name() for t in asyncio.all_tasks() if t.get_name().startswith(parts)]
+
+
+async def test_another_rate_is_heard_and_answered_at_that_rate(serve: Serve):
+    async with serve(*upstreams()) as gateway, gateway.dial() as line:
+        await line.say(config=pb.VoiceConfig(sample_rate=44_100))
+        await line.speak(2.0, rate_hz=44_100)
+        await line.hang_up()
+        await line.rest()
+        asr = await gateway.riva.asr_call(0)
+        assert asr.rate_hz == 16_000
+        assert asr.audio_s == pytest.approx(2.0, abs=0.01)
+        assert gateway.riva.voice_calls[0].rate_hz == 44_100
+        assert line.finals() == ["what is the weather"]
+
+
+async def test_odd_bytes_and_empty_chunks_lose_nothing(serve: Serve):
+    async with serve(*upstreams()) as gateway, gateway.dial() as line:
+        await line.say(config=pb.VoiceConfig())
+        await line.speak(2.0, chunk=1001)
+        await line.say(audio_chunk=b"")
+        await line.hang_up()
+        await line.rest()
+        assert (await gateway.riva.asr_call(0)).bytes_received == 64_000
+        assert line.finals() == ["what is the weather"]
+
+
+async def test_audio_before_config_runs_on_the_defaults(serve: Serve):
+    async with serve(*upstreams(), tts_voice="Some.Voice") as gateway, gateway.dial() as line:
+        await line.speak(2.0)
+        await line.hang_up()
+        await line.rest()
+        assert line.finals() == ["what is the weather"]
+        assert gateway.riva.voice_calls[0].voice == "Some.Voice"
+
+
+async def test_config_reaches_the_upstreams(serve: Serve):
+    config = pb.VoiceConfig(
+        language_code="hi-IN", session_id="mine", voice_name="V", system_prompt="Be short."
+    )
+    async with serve(*upstreams()) as gateway, gateway.dial() as line:
+        await line.say(config=config)
+        await line.speak(2.0)
+        await line.until(pb.END_OF_TURN)
+        asr = await gateway.riva.asr_call(0)
+        assert asr.config.config.language_code == "hi-IN"
+        assert asr.config.interim_results
+        assert asr.config.config.enable_automatic_punctuation
+        assert asr.config.config.endpointing_config.stop_history == 480
+        voice = gateway.riva.voice_calls[0]
+        assert (voice.language, voice.voice) == ("hi-IN", "V")
+        assert gateway.chat.requests[0].messages[0]["content"] == "Be short."
+
+
+async def test_push_to_talk_does_not_wait_for_silence(serve: Serve):
+    async with serve(*upstreams()) as gateway, gateway.dial() as line:
+        await line.say(config=pb.VoiceConfig())
+        await line.speak(1.05)
+        await line.say(end_of_utterance=pb.EndOfUtterance())
+        await line.until(pb.END_OF_TURN)
+        assert line.finals() == ["what is the weather"]
+        assert len((await gateway.riva.asr_call(0)).forced_at) == 1
+
+
+@pytest.mark.parametrize(
+    ("message", "text"),
+    [
+        ({"config": {"sample_rate": -1}}, "config.sample_rate is -1; allowed: 8000 to 48000 Hz"),
+        ({"config": {"sample_rate": 1_000_000}}, "config.sample_rate is 1000000; allowed"),
+        ({"config": {"language_code": "english please"}}, "config.language_code is 'english pl"),
+        ({"config": {"session_id": "x" * 129}}, "config.session_id has 129 characters; allowed"),
+        ({"config": {"system_prompt": "x" * 8001}}, "config.system_prompt has 8001 characters"),
+        ({"text_input": "x" * 4001}, "text_input has 4001 characters; allowed: at most 4000"),
+        ({"audio_chunk": bytes(10 * 1024 * 1024)}, "audio_chunk has 10485760 bytes; allowed"),
+    ],
+)
+async def test_bad_messages_are_refused_with_field_value_and_allowed(
+    serve: Serve, message: dict[str, object], text: str
+):
+    async with serve(*upstreams()) as gateway, gateway.dial() as good, gateway.dial() as bad:
+        await good.say(config=pb.VoiceConfig())
+        await good.until(pb.LISTENING)
+        await bad.say(**message)
+        code, details = await bad.refusal()
+        assert code is grpc.StatusCode.INVALID_ARGUMENT
+        assert text in details
+        await good.say(text_input="hello")
+        await good.until(pb.END_OF_TURN)
+
+
+async def test_a_second_config_is_refused(serve: Serve):
+    async with serve(*upstreams()) as gateway, gateway.dial() as line:
+        await line.say(config=pb.VoiceConfig())
+        await line.until(pb.LISTENING)
+        await line.say(config=pb.VoiceConfig())
+        code, details = await line.refusal()
+        assert (code, "config came twice" in details) == (grpc.StatusCode.INVALID_ARGUMENT, True)
+
+
+async def test_a_stream_without_a_message_is_let_go(serve: Serve):
+    patience = {"first_message_timeout_s": 0.2}
+    async with serve(*upstreams(), **patience) as gateway, gateway.dial() as line:
+        code, details = await line.refusal()
+        assert code is grpc.StatusCode.DEADLINE_EXCEEDED
+        assert "no message came within 0.2 s; send config" in details
+
+
+async def test_one_call_too_many_is_refused_and_the_others_stay(serve: Serve):
+    async with serve(*upstreams(), max_calls=1) as gateway, gateway.dial() as first:
+        await first.say(config=pb.VoiceConfig())
+        await first.until(pb.LISTENING)
+        async with gateway.dial() as second:
+            code, _ = await second.refusal()
+            assert code is grpc.StatusCode.RESOURCE_EXHAUSTED
+        await first.say(text_input="hello")
+        await first.until(pb.END_OF_TURN)
+
+
+async def test_stopping_ends_idle_calls_and_lets_replies_finish(serve: Serve):
+    served = serve(*upstreams(), drain_s=10.0)
+    async with served as gateway, gateway.dial() as idle, gateway.dial() as busy:
+        await idle.say(config=pb.VoiceConfig())
+        await idle.until(pb.LISTENING)
+        await busy.say(text_input="hello")
+        await busy.until(pb.SPEAKING)
+        gateway.stop.set()
+        assert (await idle.refusal())[0] is grpc.StatusCode.UNAVAILABLE
+        assert (await busy.refusal())[0] is grpc.StatusCode.UNAVAILABLE
+        assert busy.events()[-1] == "END_OF_TURN"
+        assert busy.text().strip() == ANSWER
+
+
+async def test_health_tells_life_from_readiness(serve: Serve):
+    serving: Any = health_pb2.HealthCheckResponse.SERVING
+    async with serve(*upstreams()) as gateway, gateway.channel() as channel:
+        stub: Any = cast(Any, health_pb2_grpc).HealthStub(channel)
+        assert (await stub.Check(health_pb2.HealthCheckRequest())).status == serving
+        watch = stub.Watch(health_pb2.HealthCheckRequest(service="voice_workflow.VoiceGateway"))
+        while (await watch.read()).status != serving:
+            pass  # the upstreams are still being looked at
+        watch.cancel()
+
+
+async def test_reflection_shows_the_contract(serve: Serve):
+    async with serve(*upstreams()) as gateway, gateway.channel() as channel:
+        stub: Any = cast(Any, reflection_pb2_grpc).ServerReflectionStub(channel)
+        call = stub.ServerReflectionInfo()
+        await call.write(reflection_pb2.ServerReflectionRequest(list_services=""))
+        listed = await call.read()
+        names = {service.name for service in listed.list_services_response.service}
+        assert {"voice_workflow.VoiceGateway", "grpc.health.v1.Health"} <= names
+        call.cancel()

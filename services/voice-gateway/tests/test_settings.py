@@ -1,0 +1,83 @@
+"""The settings: what stops the start, what the docs say, what nobody else reads."""
+
+from pathlib import Path
+from typing import Any, cast
+
+import pytest
+from pydantic import ValidationError
+from voice_gateway.settings import BadSetting, read_settings
+from voice_gateway.settings_table import table
+
+DOCS = Path(__file__).parents[3] / "docs" / "settings.md"
+
+
+@pytest.fixture(autouse=True)
+def _elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No `.env` of whoever runs the tests."""
+    monkeypatch.chdir(tmp_path)
+
+
+def test_the_defaults_are_the_documented_ports(monkeypatch: pytest.MonkeyPatch):
+    settings = read_settings()
+    assert settings.grpc_port == 50051
+    assert settings.asr_uri() == settings.tts_uri() == "localhost:50052"
+    assert settings.llm_base_url == "http://localhost:8000/v1"
+    assert settings.llm_model == "meta/llama-3.1-8b-instruct"
+    assert (settings.asr_language, settings.sample_rate) == ("en-US", 16_000)
+
+
+def test_riva_services_may_stand_apart(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("RIVA_URI", "riva:50051")
+    monkeypatch.setenv("RIVA_TTS_URI", "tts:50051")
+    settings = read_settings()
+    assert (settings.asr_uri(), settings.tts_uri()) == ("riva:50051", "tts:50051")
+
+
+def test_the_old_name_of_the_chat_endpoint_is_understood(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("LLM_SERVICE_URL", "http://nim:8000/v1")
+    assert read_settings().llm_base_url == "http://nim:8000/v1"
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "allowed"),
+    [
+        ("GRPC_PORT", "70000", "less than or equal to 65535"),
+        ("GRPC_PORT", "many", "valid integer"),
+        ("SAMPLE_RATE", "100", "greater than or equal to 8000"),
+        ("ASR_STOP_HISTORY_MS", "100", "multiple of 80"),
+        ("LLM_BASE_URL", "nim", "https?://"),
+        ("RIVA_URI", "http://riva", "match pattern"),
+        ("LOG_LEVEL", "LOUD", "'DEBUG', 'INFO', 'WARNING' or 'ERROR'"),
+    ],
+)
+def test_a_bad_value_is_named_with_what_is_allowed(
+    monkeypatch: pytest.MonkeyPatch, name: str, value: str, allowed: str
+):
+    monkeypatch.setenv(name, value)
+    with pytest.raises(BadSetting) as error:
+        read_settings()
+    text = str(error.value)
+    assert text.startswith(f"{name} is '{value}'")
+    assert allowed in text
+    assert "\n" not in text
+
+
+def test_an_unknown_name_in_the_env_file_is_refused(tmp_path: Path):
+    (tmp_path / ".env").write_text("GRPC_PROT=1\n")
+    with pytest.raises(BadSetting, match=r"GRPC_PROT in \.env is no setting"):
+        read_settings()
+
+
+def test_secrets_are_not_shown(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("LLM_API_KEY", "sk-very-secret")
+    assert "very-secret" not in repr(read_settings())
+
+
+def test_settings_cannot_be_changed_later():
+    with pytest.raises(ValidationError, match="frozen"):
+        cast(Any, read_settings()).grpc_port = 1
+
+
+def test_the_docs_table_is_in_step():
+    """Regenerate with `uv run python -m voice_gateway.settings_table > docs/settings.md`."""
+    assert DOCS.read_text() == table()

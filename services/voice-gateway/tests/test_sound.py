@@ -1,0 +1,204 @@
+"""Samples, the caller's loudspeaker, and what was heard of a reply."""
+
+import asyncio
+import math
+import struct
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from voice_gateway.audio.pcm import WholeSamples, pieces, seconds, silence
+from voice_gateway.audio.resample import Resampler
+from voice_gateway.heard import Ledger
+from voice_gateway.outbox import Outbox
+from voice_gateway.playback import Playback
+from voice_gateway.ports import Listening, ReplyAudio, ReplyText, Spoken, ToCaller
+from voice_gateway.testing import virtual_time
+from voice_gateway.uplink import Uplink
+
+
+@given(st.lists(st.binary(max_size=9)))
+def test_chunks_cut_anywhere_become_whole_samples(chunks: list[bytes]):
+    whole = WholeSamples()
+    out = [whole.feed(chunk) for chunk in chunks]
+    joined = b"".join(chunks)
+    assert all(len(piece) % 2 == 0 for piece in out)
+    assert b"".join(out) == joined[: len(joined) // 2 * 2]
+
+
+@given(st.binary(max_size=4000).filter(lambda b: len(b) % 2 == 0))
+def test_pieces_are_short_and_lose_nothing(pcm: bytes):
+    cut = list(pieces(pcm, 0.01, 16_000))
+    assert b"".join(cut) == pcm
+    assert all(seconds(piece, 16_000) <= 0.01 for piece in cut)
+
+
+def tone(rate_hz: int, length_s: float) -> bytes:
+    count = int(rate_hz * length_s)
+    wave = (round(12_000 * math.sin(2 * math.pi * 440 * n / rate_hz)) for n in range(count))
+    return struct.pack(f"<{count}h", *wave)
+
+
+@pytest.mark.parametrize("rate_hz", [8_000, 24_000, 44_100, 48_000])
+def test_a_tone_keeps_its_length_and_loudness_at_another_rate(rate_hz: int):
+    resampler = Resampler(rate_hz, 16_000)
+    source = tone(rate_hz, 1.0)
+    out = b"".join(resampler.feed(source[n : n + 777]) for n in range(0, len(source), 777))
+    out += resampler.flush()
+    assert seconds(out, 16_000) == pytest.approx(1.0, abs=0.01)
+    middle = struct.unpack("<8000h", out[8_000:24_000])
+    loudness = math.sqrt(sum(s * s for s in middle) / len(middle))
+    assert loudness == pytest.approx(12_000 / math.sqrt(2), rel=0.03)
+
+
+def test_the_loudspeaker_plays_from_when_audio_is_sent():
+    playback = Playback()
+    playback.send(0.5, now=10.0)
+    assert (playback.ahead_s(10.2), playback.played_s(10.2)) == pytest.approx((0.3, 0.2))
+    assert playback.played_s(11.0) == 0.5
+    playback.send(0.5, now=12.0)  # after a gap
+    assert playback.played_s(12.1) == pytest.approx(0.6)
+
+
+def test_a_report_of_the_loudspeaker_is_believed():
+    playback = Playback()
+    playback.send(2.0, now=0.0)
+    playback.report(0.3, now=1.0)
+    assert playback.played_s(1.5) == pytest.approx(0.8)
+    playback.report(99.0, now=2.0)
+    assert playback.played_s(2.0) == 2.0
+
+
+def test_what_was_heard_ends_with_a_whole_word():
+    ledger = Ledger()
+    ledger.begin("Once upon a time,")
+    ledger.add(1.7)  # 0.1 s per character
+    ledger.begin("there was a fox.")
+    ledger.add(1.6)
+    assert ledger.heard(0.0) == ""
+    assert ledger.heard(0.3) == ""
+    assert ledger.heard(0.45) == "Once"
+    assert ledger.heard(1.2) == "Once upon a"
+    assert ledger.heard(1.7) == "Once upon a time,"
+    assert ledger.heard(2.3) == "Once upon a time, there"
+    assert ledger.heard(9.0) == ledger.text() == "Once upon a time, there was a fox."
+
+
+def test_a_clause_without_audio_was_not_heard():
+    ledger = Ledger()
+    ledger.begin("silent")
+    assert (ledger.heard(9.0), ledger.text()) == ("", "")
+
+
+@given(st.floats(0, 5), st.floats(0, 5))
+def test_what_was_heard_only_grows(earlier: float, later: float):
+    ledger = Ledger()
+    ledger.begin("some words to be said")
+    ledger.add(2.0)
+    ledger.begin("and more of them")
+    ledger.add(2.0)
+    earlier, later = sorted((earlier, later))
+    assert ledger.heard(later).startswith(ledger.heard(earlier))
+
+
+def outbox() -> Outbox:
+    clock = asyncio.get_running_loop().time
+    return Outbox(rate_hz=16_000, lead_s=0.3, room_s=1.0, clock=clock, on_full=lambda: None)
+
+
+def audio(reply: int, offset_s: float = 0.0) -> ReplyAudio:
+    return ReplyAudio(reply, offset_s, silence(0.1, 16_000))
+
+
+def test_notices_overtake_audio_and_audio_is_paced():
+    async def call() -> list[tuple[float, ToCaller]]:
+        box, sent = outbox(), list[tuple[float, ToCaller]]()
+        box.begin(1)
+        for n in range(5):
+            await box.play(audio(1, n / 10))
+        box.post(Listening())
+        for _ in range(6):
+            message = await box.take()
+            assert message
+            sent.append((round(asyncio.get_running_loop().time(), 3), message))
+        return sent
+
+    sent = virtual_time.run(call())
+    assert isinstance(sent[0][1], Listening)
+    assert [at for at, _ in sent[1:]] == [0.0, 0.0, 0.0, 0.1, 0.2]
+
+
+def test_a_dropped_reply_is_gone_for_good():
+    async def call() -> ToCaller | None:
+        box = outbox()
+        box.begin(1)
+        await box.play(audio(1))
+        box.post(ReplyText(1, "never seen"))
+        box.drop()
+        await box.play(audio(1))  # late, from a task that does not know yet
+        box.begin(2)
+        await box.play(audio(2))
+        return await box.take()
+
+    message = virtual_time.run(call())
+    assert isinstance(message, ReplyAudio)
+    assert message.reply == 2
+
+
+def test_audio_waits_for_room():
+    async def call() -> float:
+        box = outbox()
+        box.begin(1)
+        async with asyncio.TaskGroup() as tasks:
+            filling = tasks.create_task(fill(box))
+            while not filling.done():
+                await box.take()
+        return asyncio.get_running_loop().time()
+
+    async def fill(box: Outbox) -> None:
+        for _ in range(30):
+            await box.play(audio(1))
+
+    # 3 s of audio; 1 s fits in the box and 0.3 s on the way.
+    assert virtual_time.run(call()) == pytest.approx(1.7, abs=0.15)
+
+
+def test_the_uplink_gives_everything_that_waits_in_one_piece():
+    async def call() -> Spoken | None:
+        uplink = Uplink(16_000, 1.0, asyncio.get_running_loop().time)
+        await uplink.add(b"ab")
+        await uplink.add(b"cd")
+        uplink.end_utterance()
+        return await uplink.take()
+
+    assert virtual_time.run(call()) == Spoken(b"abcd", ends_utterance=True)
+
+
+def test_the_uplink_is_bounded_and_loses_nothing():
+    async def call() -> list[int]:
+        uplink, sizes = Uplink(16_000, 1.0, asyncio.get_running_loop().time), list[int]()
+
+        async def add() -> None:
+            await uplink.add(bytes(100_000))
+            uplink.close()
+
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(add())
+            while (spoken := await uplink.take()) is not None:
+                sizes.append(len(spoken.pcm))
+        return sizes
+
+    sizes = virtual_time.run(call())
+    assert max(sizes) <= 32_000
+    assert sum(sizes) == 100_000
+
+
+def test_the_uplink_remembers_when_audio_came():
+    async def call() -> list[float | None]:
+        uplink = Uplink(16_000, 30.0, asyncio.get_running_loop().time)
+        for _ in range(3):
+            await uplink.add(silence(0.1, 16_000))
+            await asyncio.sleep(0.1)
+        return [uplink.arrived_at(s) for s in (0.05, 0.1, 0.25, 9.0)]
+
+    assert virtual_time.run(call()) == [0.0, 0.0, pytest.approx(0.2), None]

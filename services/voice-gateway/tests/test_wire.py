@@ -1,0 +1,121 @@
+"""The contract's messages to and from ours; field by field, without a server."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from voice_gateway.errors import BadMessage, TimedOut
+from voice_gateway.latency import TurnStages
+from voice_gateway.ports import (
+    Audio,
+    CutOff,
+    EndOfUtterance,
+    Failed,
+    Heard,
+    Interrupt,
+    Listening,
+    Played,
+    Processing,
+    ReplyAudio,
+    ReplyText,
+    Speaking,
+    TurnOver,
+    Typed,
+    Word,
+)
+from voice_gateway.transports.wire import Defaults, from_client, to_config, to_server
+from voice_proto import voice_workflow_pb2 as pb
+
+DEFAULTS = Defaults("en-US", 16_000, "Ann", "Be kind.")
+
+
+def test_an_empty_config_means_the_defaults():
+    config = to_config(pb.VoiceConfig(), DEFAULTS)
+    assert (config.language, config.rate_hz) == ("en-US", 16_000)
+    assert (config.voice, config.system_prompt) == ("Ann", "Be kind.")
+    assert config.call_id
+
+
+def test_a_callers_name_for_its_call_cannot_forge_a_log_line():
+    assert to_config(pb.VoiceConfig(session_id="a\nb"), DEFAULTS).call_id == "ab"
+
+
+def test_each_message_of_the_caller():
+    progress = pb.PlaybackProgress(reply_id=3, played_ms=250)
+    assert from_client(pb.ClientMessage(audio_chunk=b"ab")) == Audio(b"ab")
+    assert from_client(pb.ClientMessage(text_input=" hi ")) == Typed("hi")
+    assert from_client(pb.ClientMessage(interrupt=pb.Interrupt())) == Interrupt()
+    assert from_client(pb.ClientMessage(end_of_utterance=pb.EndOfUtterance())) == EndOfUtterance()
+    assert from_client(pb.ClientMessage(playback=progress)) == Played(3, 0.25)
+
+
+def test_empty_messages_are_nothing():
+    assert from_client(pb.ClientMessage(audio_chunk=b"")) is None
+    assert from_client(pb.ClientMessage(text_input="  \n")) is None
+    assert from_client(pb.ClientMessage()) is None
+
+
+def test_a_message_of_a_newer_contract_is_nothing():
+    unknown = pb.ClientMessage.FromString(b"\xa2\x06\x02hi")  # field 100
+    assert from_client(unknown) is None
+
+
+@given(st.binary(max_size=200))
+def test_garbage_that_parses_is_a_message_or_refused(raw: bytes):
+    try:
+        message = pb.ClientMessage.FromString(raw)
+    except Exception:  # noqa: BLE001  # gRPC refuses it before it reaches us
+        return
+    try:
+        from_client(message)
+    except BadMessage as error:
+        assert "allowed" in str(error)  # noqa: PT017
+
+
+def test_audio_and_text_of_a_reply():
+    audio = to_server(ReplyAudio(2, 0.35, b"abcd"), 7)
+    assert audio == pb.ServerMessage(
+        audio_chunk=b"abcd", reply_id=2, audio_offset_ms=350, sequence=7
+    )
+    text = to_server(ReplyText(2, "Hello"), 8)
+    assert text == pb.ServerMessage(llm_response_chunk="Hello", reply_id=2, sequence=8)
+
+
+def test_a_transcript_with_its_words():
+    message = to_server(Heard("hi", True, 0.0, (Word("hi", 0.1, 0.4),)), 1)
+    assert message.transcript_chunk == "hi"
+    assert message.transcript.is_final
+    assert message.transcript.words[0] == pb.Word(word="hi", start_ms=100, end_ms=400)
+
+
+@pytest.mark.parametrize(
+    ("notice", "event"),
+    [
+        (Listening(), pb.LISTENING),
+        (Processing(1), pb.PROCESSING),
+        (Speaking(1), pb.SPEAKING),
+        (CutOff(1, 1.5, "Once"), pb.LISTENING),
+        (Failed(TimedOut("tts", "late"), 1), pb.ERROR),
+        (TurnOver(1, TurnStages(None, None, None, None, None)), pb.END_OF_TURN),
+    ],
+)
+def test_every_notice_is_an_event_that_the_first_version_knows(
+    notice: Listening | Processing | Speaking | CutOff | Failed | TurnOver, event: int
+):
+    message = to_server(notice, 1)
+    assert message.WhichOneof("content") == "event"
+    assert message.event.type == event
+    assert message.event.message
+
+
+def test_an_error_says_whose_and_whether_to_try_again():
+    event = to_server(Failed(TimedOut("tts", "late"), 4), 1).event
+    assert event.message == "tts: late"
+    assert event.fault == pb.Fault(stage="tts", code="timed_out", retryable=True)
+
+
+def test_a_stage_that_did_not_happen_is_absent():
+    stages = TurnStages(None, 0.1, None, 0.0, 0.25)
+    latency = to_server(TurnOver(1, stages), 1).event.latency
+    assert not latency.HasField("endpoint_ms")
+    assert (latency.model_ms, latency.voice_ms, latency.total_ms) == (100, 0, 250)
+    assert latency.HasField("voice_ms")
