@@ -49,6 +49,12 @@ def test_clicks_do_not_start_one() -> None:
     assert turns("s......s......ss......" * 4) == []
 
 
+def test_what_is_never_sure_starts_none() -> None:
+    endpointer = Endpointer(Windows())
+    assert [turn for _ in range(50) for turn in endpointer.hear(0.65)] == []
+    assert endpointer.hear(0.7) == [Turn.STARTED]
+
+
 def test_speech_in_a_pause_goes_on() -> None:
     assert turns("sss" + "." * 20 + "s" + "." * 30) == [
         (3, Turn.STARTED),

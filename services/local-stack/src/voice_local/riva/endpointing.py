@@ -18,6 +18,9 @@ ONSET = 0.5
 OFFSET = 0.35
 """A frame is speech from the chance ONSET on, and stays speech down to OFFSET."""
 
+SURE = 0.7
+"""An utterance starts only where one frame is this likely: music begins with less, speech never."""
+
 PAUSE_MS = 192
 """Silence after which an utterance may well be over, so that its transcript is worth having."""
 
@@ -52,6 +55,7 @@ class Endpointer:
 
     def __init__(self, windows: Windows) -> None:
         self._start = _Window(windows.start_ms, windows.start_share)
+        self._sure = _Window(windows.start_ms, 0)
         self._stop = _Window(windows.stop_ms, windows.stop_share)
         self._settle = _Window(windows.settle_ms or windows.stop_ms, windows.settle_share)
         self._two_pass = windows.settle_ms is not None
@@ -72,29 +76,28 @@ class Endpointer:
         """Take the next frame's chance of speech; give what it brought about, in order."""
         self._speech = chance >= (OFFSET if self._speech else ONSET)
         self.frame += 1
-        return self._go_on() if self.open else self._look_for_start()
+        return self._go_on() if self.open else self._look_for_start(chance)
 
     def reset(self) -> None:
         """End the utterance here, whatever the windows say; the next may start with any frame."""
         self.open = False
-        self._start.clear()
 
     @property
     def silent(self) -> bool:
         """Whether the utterance under way pauses just now."""
         return self._silent_frames >= self._pause_frames
 
-    def _look_for_start(self) -> list[Turn]:
-        if not self._start.push(self._speech):
+    def _look_for_start(self, chance: float) -> list[Turn]:
+        sure = self._sure.push(chance >= SURE)
+        if not (self._start.push(self._speech) and sure):
             return []
         self.open = True
         self.began = self.frame - self._start.age_of_first_hit
         self.spoke_until = self.frame
         self._silent_frames = 0
         self._settled = False
-        self._start.clear()
-        self._stop.clear()
-        self._settle.clear()
+        for window in (self._start, self._sure, self._stop, self._settle):
+            window.clear()
         return [Turn.STARTED]
 
     def _go_on(self) -> list[Turn]:

@@ -27,6 +27,9 @@ CHUNK = 5 * VAD_FRAME
 GUESS_EVERY = EAR_RATE_HZ // 2
 """New samples of an utterance that are worth a new guess."""
 
+FIRST_GUESS_LATER = EAR_RATE_HZ * 3 // 20
+"""The lead makes half of the first 500 ms of an utterance; so little speech is guessed badly."""
+
 BEHIND_LIMIT = 20 * EAR_RATE_HZ
 """Samples waiting for the recogniser from which on no more audio is taken in."""
 
@@ -189,7 +192,7 @@ class Listening:
         utterance = self._utterances.current
         if utterance is None or not self._asked.interims:
             return
-        since = max(self._guessed_at, utterance.tail_start * VAD_FRAME)
+        since = max(self._guessed_at, utterance.tail_start * VAD_FRAME + FIRST_GUESS_LATER)
         if self._utterances.position - since >= GUESS_EVERY:
             self._guess_due.set()
 

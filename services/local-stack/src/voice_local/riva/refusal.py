@@ -8,6 +8,7 @@ from uuid import uuid4
 
 from grpc import StatusCode
 
+from voice_local.engines import Unspeakable
 from voice_local.lane import BusyError, LaneClosedError
 
 if TYPE_CHECKING:
@@ -65,6 +66,8 @@ def as_refusal(error: Exception) -> RefusedError:
     for fault in faults:
         if isinstance(fault, RefusedError):
             return fault
+        if isinstance(fault, Unspeakable):
+            return RefusedError(f"Error: {fault}")
     if any(isinstance(fault, LaneClosedError) for fault in faults):
         return RefusedError("Error: the server is shutting down", StatusCode.UNAVAILABLE)
     if any(isinstance(fault, BusyError) for fault in faults):
