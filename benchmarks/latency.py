@@ -20,6 +20,8 @@ from report import as_json, report
 from rounds import Bench, start
 from scenario import LONGEST_TURN_S, SHORTEST_TURN_S, Load
 
+_STOPPED = 130  # as a shell says of a command that was interrupted
+
 
 async def run(load: Load, rounds: int, profile: Path | None) -> Bench:
     async with AsyncExitStack() as stack:
@@ -65,13 +67,17 @@ def _arguments(argv: Sequence[str]) -> argparse.Namespace:
 async def _main(given: argparse.Namespace) -> int:
     task = asyncio.current_task()
     assert task is not None
-    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
+    for number in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(number, task.cancel)
     load = Load(given.calls, given.turns, given.turn_s, given.chunk_ms, given.together)
     try:
         bench = await run(load, given.rounds, given.profile)
     except ChildFailed as failed:
         print(failed, file=sys.stderr)
         return 1
+    except asyncio.CancelledError:
+        print("stopped", file=sys.stderr)
+        return _STOPPED
     print(report(bench, given.rounds))
     if given.json:
         given.json.write_text(json.dumps(as_json(bench, given.rounds), indent=2) + "\n")
