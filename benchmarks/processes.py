@@ -54,6 +54,8 @@ class Child:
 
     def cpu_s(self) -> float:
         """User and system time so far."""
+        if self.process.returncode is not None:
+            raise ChildFailed(f"{self.name} stopped: {self._last_words()}")
         return cpu_s(self.process.pid)
 
     def _last_words(self) -> str:
