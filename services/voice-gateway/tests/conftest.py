@@ -110,6 +110,7 @@ def settings(riva: FakeRiva, chat: FakeChat, **changes: Any) -> Settings:
         "riva_uri": riva.uri,
         "llm_base_url": chat.base_url,
         "drain_s": 2.0,
+        "llm_warm_up": False,
         **changes,
     }
     return cast(Any, Settings)(_env_file=None, **values)

@@ -293,3 +293,10 @@ async def test_reflection_shows_the_contract(serve: Serve):
         names = {service.name for service in listed.list_services_response.service}
         assert {"voice_workflow.VoiceGateway", "grpc.health.v1.Health"} <= names
         call.cancel()
+
+
+async def test_the_model_has_read_the_prompt_before_the_first_caller(serve: Serve):
+    async with serve(*upstreams(), llm_warm_up=True, system_prompt="Be kind.") as gateway:
+        warmed = await gateway.chat.request(0)
+        await warmed.ended.wait()
+        assert warmed.messages[0]["content"] == "Be kind."

@@ -32,6 +32,15 @@ def test_a_very_short_clause_waits_for_more():
     assert cut("Well, that depends on a lot, really.")[0] == "Well, that depends on a lot,"
 
 
+def test_a_long_clause_without_a_comma_ends_before_a_connecting_word():
+    said = cut("Language processing is a field that helps computers and people. So it is, and so.")
+    assert said == [
+        "Language processing is a field",
+        "that helps computers and people.",
+        "So it is, and so.",
+    ]
+
+
 @pytest.mark.parametrize(
     "text",
     [

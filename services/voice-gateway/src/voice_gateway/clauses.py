@@ -10,7 +10,12 @@ LONGEST = 200  # characters; Riva's own clients cut there too, well under its li
 _SHORTEST_CLAUSE = 3  # words: shorter first pieces sound clipped, and one word alone may be cut off
 
 _SENTENCE_END = re.compile(r"[.!?…।。！？]+[\"')\]”’]*(?=\s)|\n+")
-_CLAUSE_END = re.compile(r"(?:[,;:]|\s[–—-])(?=\s)|[.!?…।。！？]+[\"')\]”’]*(?=\s)|\n+")
+# Without punctuation, a clause also ends before a word that opens the next one.
+_OPENS_CLAUSE = r"\s(?=(?:and|because|but|that|where|which|while|who)\s)"
+_LONG_ENOUGH = 5  # words before such an opening
+_CLAUSE_END = re.compile(
+    r"(?:[,;:]|\s[–—-])(?=\s)|[.!?…।。！？]+[\"')\]”’]*(?=\s)|\n+|" + _OPENS_CLAUSE
+)
 _ABBREVIATION = re.compile(
     r"^\d{1,2}\.$|(?:^|[\s(])(?:[A-Z]|Mr|Mrs|Ms|Dr|Prof|St|vs|etc|e\.g|i\.e|approx|No)\.$"
 )
@@ -48,13 +53,14 @@ class Clauses:
         return _last_word_end(self._text) if len(self._text) > LONGEST else None
 
     def _is_end(self, match: re.Match[str]) -> bool:
-        before = self._text[: match.end()]
-        if match.group().startswith("\n"):
+        before, mark = self._text[: match.end()], match.group().strip(" ")
+        if not mark:
+            return len(before.split()) >= _LONG_ENOUGH
+        if mark[0] == "\n":
             return True
-        if match.group()[0] == "." and _ABBREVIATION.search(before.rstrip("\"')]”’")):
+        if mark[0] == "." and _ABBREVIATION.search(before.rstrip("\"')]”’")):
             return False
-        whole_sentence = match.group().strip()[0] in ".!?…।。！？"
-        return whole_sentence or len(before.split()) >= _SHORTEST_CLAUSE
+        return mark[0] in ".!?…।。！？" or len(before.split()) >= _SHORTEST_CLAUSE
 
 
 def _last_word_end(text: str) -> int:

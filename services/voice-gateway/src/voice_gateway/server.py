@@ -162,6 +162,7 @@ def _chat_rules(settings: Settings) -> ChatRules:
         base_url=settings.llm_base_url,
         model=settings.llm_model,
         api_key=settings.llm_api_key.get_secret_value(),
+        warm_up=settings.system_prompt if settings.llm_warm_up else "",
         temperature=settings.llm_temperature,
         max_tokens=settings.llm_max_tokens,
         connect_timeout_s=settings.llm_connect_timeout_s,

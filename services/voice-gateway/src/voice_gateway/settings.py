@@ -101,6 +101,9 @@ class Settings(BaseSettings):
     llm_api_key: SecretStr = Field(SecretStr(""), description="Bearer key of the chat endpoint.")
     llm_temperature: float = Field(0.6, ge=0, le=2, description="Sampling temperature.")
     llm_max_tokens: int = Field(256, ge=1, le=8192, description="Longest reply, in tokens.")
+    llm_warm_up: bool = Field(
+        True, description="Have the model read SYSTEM_PROMPT before the first caller comes."
+    )
     llm_connect_timeout_s: Seconds = Field(3, description="Longest wait for a connection.")
     llm_first_token_timeout_s: Seconds = Field(15, description="Longest wait for the first text.")
     llm_token_timeout_s: Seconds = Field(10, description="Longest wait for each further text.")

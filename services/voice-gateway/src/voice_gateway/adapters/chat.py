@@ -13,6 +13,7 @@ from voice_gateway.conversation import Message
 from voice_gateway.errors import Misconfigured, ServiceError, TimedOut, Unavailable
 
 _CHECK_S = 3.0
+_GREETING = (Message("user", "Hello."),)
 _HINTS = {
     401: "check LLM_API_KEY",
     403: "check LLM_API_KEY",
@@ -26,6 +27,8 @@ class ChatRules:
     base_url: str
     model: str
     api_key: str = ""
+    warm_up: str = ""
+    """The system prompt most calls start with, to be read in advance; empty: nothing is."""
     temperature: float = 0.6
     max_tokens: int = 256
     connect_timeout_s: float = 3.0
@@ -38,6 +41,7 @@ class ChatEndpoint:
 
     def __init__(self, rules: ChatRules) -> None:
         self._rules = rules
+        self._warm = False
         # No hidden retries: the caller is waiting, and hears of a failure at once.
         self._client = AsyncOpenAI(
             base_url=rules.base_url,
@@ -61,13 +65,28 @@ class ChatEndpoint:
                     yield text
 
     async def check(self) -> str:
-        """Say whether the model is served; raises ServiceError."""
+        """Say which model is served, and have it read the prompt that calls start with.
+
+        A model server that keeps prompts reads it once, here, and not in the first caller's time.
+        Raises ServiceError.
+        """
+        said = await self._served()
+        if self._rules.warm_up and not self._warm:
+            answer = self.complete(_GREETING, system_prompt=self._rules.warm_up)
+            async with aclosing(answer) as text:
+                await anext(text, None)
+            self._warm = True
+        return said
+
+    async def _served(self) -> str:
         try:
             async with asyncio.timeout(_CHECK_S):
                 served = [model.id async for model in self._client.models.list()]
         except openai.APIError as error:
+            self._warm = False
             raise self._fault(error) from None
         except TimeoutError:
+            self._warm = False
             raise TimedOut("llm", f"{self._rules.base_url} did not answer") from None
         if served and self._rules.model not in served:
             return f"serves {', '.join(served)}, not LLM_MODEL {self._rules.model}"
