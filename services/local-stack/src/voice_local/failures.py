@@ -1,5 +1,7 @@
 """Why the local stack cannot start, or go on."""
 
+from typing import cast
+
 
 class StartFailed(Exception):
     """Something that the user can put right is in the way; the text is one line that says it."""
@@ -19,7 +21,7 @@ class ChatFailed(StartFailed):
 
 def first(errors: BaseExceptionGroup[BaseException]) -> BaseException:
     """The first plain error in a group: what a caller outside the task group wants to hear."""
-    error: BaseException = errors
-    while isinstance(error, BaseExceptionGroup):
-        error = error.exceptions[0]
-    return error
+    group = errors
+    while isinstance(inner := group.exceptions[0], BaseExceptionGroup):
+        group = cast("BaseExceptionGroup[BaseException]", inner)
+    return inner

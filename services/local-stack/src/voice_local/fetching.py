@@ -195,7 +195,7 @@ class _Draft:
     path: Path
     pieces: tuple[Piece, ...]
     placed: set[str]
-    """The hashes of the pieces that stand verified in the file."""
+    """The marks of the pieces that stand verified in the file."""
 
     @classmethod
     def resume(cls, folder: Path, file: WeightFile, mirror: Mirror) -> "_Draft":
@@ -211,13 +211,17 @@ class _Draft:
 
     @property
     def lacks(self) -> list[Piece]:
-        return [piece for piece in self.pieces if piece.sha256 not in self.placed]
+        return [piece for piece in self.pieces if self._mark(piece) not in self.placed]
+
+    def _offset(self, piece: Piece) -> int:
+        return sum(earlier.size for earlier in self.pieces[: self.pieces.index(piece)])
+
+    def _mark(self, piece: Piece) -> str:
+        return f"{self._offset(piece)}:{piece.sha256}"
 
     async def place(self, archive: Path, piece: Piece) -> None:
-        before = self.pieces[: self.pieces.index(piece)]
-        offset = sum(earlier.size for earlier in before)
-        await asyncio.to_thread(extract, archive, piece, self.path, offset)
-        self.placed.add(piece.sha256)
+        await asyncio.to_thread(extract, archive, piece, self.path, self._offset(piece))
+        self.placed.add(self._mark(piece))
         write_whole(self.marks, json.dumps(sorted(self.placed)))
 
     def drop(self) -> None:

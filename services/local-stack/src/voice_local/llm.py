@@ -90,6 +90,10 @@ class ChatServer:
             raise
         return cls(process, f"http://{bracketed(settings.host)}:{urlsplit(address).port}/v1")
 
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
     async def ended(self) -> None:
         """Wait until the process ends by itself, and raise ChatFailed then."""
         status = await self._process.wait()

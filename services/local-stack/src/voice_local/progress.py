@@ -26,8 +26,7 @@ class Progress:
 
     def __exit__(self, *_: object) -> None:
         if self._live:
-            self._stream.write("\n")
-            self._stream.flush()
+            self._write(self._line() + "\n")
 
     def at(self, job: Hashable, done: int) -> None:
         """Say how many bytes one of the jobs has so far; a job that starts over goes back to 0."""

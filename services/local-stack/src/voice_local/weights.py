@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from voice_local.catalogue import Model, WeightFile
+from voice_local.catalogue import Model
 from voice_local.failures import WeightsUnavailable, first
 from voice_local.settings import default_cache
 from voice_local.verified import missing_files
@@ -43,20 +43,14 @@ async def fetch(
     if not wanted:
         return
     if offline:
-        raise WeightsUnavailable(_offline_text(wanted, cache))
+        names = ", ".join(model.name for model in wanted)
+        raise WeightsUnavailable(f"not in the cache {cache}: {names}; fetch them without --offline")
     from voice_local.fetching import fetch_files  # brings an HTTP client: only when it is needed
 
     try:
         await fetch_files(wanted, cache, patience)
     except BaseExceptionGroup as errors:
         raise _plain(errors, cache) from errors
-
-
-def _offline_text(wanted: dict[Model, list[WeightFile]], cache: Path) -> str:
-    names = ", ".join(
-        f"{model.name}/{file.name}" for model, files in wanted.items() for file in files
-    )
-    return f"not in the cache {cache}: {names}; run once without --offline to fetch them"
 
 
 def _plain(errors: BaseExceptionGroup[BaseException], cache: Path) -> BaseException:

@@ -22,9 +22,10 @@ _HANG = 3
 
 
 def levels_db(samples: Samples) -> NDArray[np.float32]:
-    """RMS of each whole frame, in dB of full scale."""
+    """RMS of each whole frame without the constant offset, in dB of full scale."""
     whole = len(samples) // FRAME * FRAME
     frames = samples[:whole].reshape(-1, FRAME)
+    frames = frames - frames.mean() if whole else frames
     power = np.einsum("ij,ij->i", frames, frames) / FRAME
     return 10.0 * np.log10(power + 1e-12, dtype=np.float32)
 

@@ -68,7 +68,8 @@ class Moonshine:
         last = (speech[-1].end + _MARGIN) * loudness.FRAME
         spelled = self._ear.spell(stretch[first:last])
         words = self._words(spelled)
-        if not words or (_mean(spelled) < _UNSURE and loudness.spread_db(levels) < _STEADY_DB):
+        guessed = _mean(spelled) < _UNSURE and loudness.spread_db(levels) < _STEADY_DB
+        if guessed or not any(map(str.isalnum, "".join(word.text for word in words))):
             return Transcript("")
         spans = timing.spans([word.text for word in words], speech)
         timed = tuple(
