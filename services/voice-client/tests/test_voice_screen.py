@@ -44,9 +44,7 @@ PLAIN = """\
   ... what is natural
 you: what is natural language processing
 [thinking]
-reply: It is a field.
-[speaking]
-reply:  It helps
+reply: It is a field. It helps
   ... no wait
 [interrupted after 1250 ms, heard: It is a field.]
 you: no wait

@@ -39,12 +39,10 @@ async def test_typed_turns_are_answered_one_after_the_other(capsys: pytest.Captu
         "you typed: one",
         "[thinking]",
         "reply: You wrote one.",
-        "[speaking]",
         "[end of turn]",
         "you typed: two",
         "[thinking]",
         "reply: You wrote two.",
-        "[speaking]",
         "[end of turn]",
     ]
 

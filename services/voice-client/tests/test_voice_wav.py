@@ -68,9 +68,7 @@ async def test_a_recording_is_answered_and_the_reply_written(
     assert read_wav(out) == Wav(16_000, REPLY)
     assert gateway.caller.config.sample_rate == 16_000
     shown = capsys.readouterr().out
-    assert (
-        "  ... hel\nyou: hello\n[thinking]\nreply: Hi there.\n[speaking]\n[end of turn]\n" in shown
-    )
+    assert "  ... hel\nyou: hello\n[thinking]\nreply: Hi there.\n[end of turn]\n" in shown
     assert "  model          200 ms" in shown
     assert "  measured  " in shown
 

@@ -52,15 +52,13 @@ CHANNEL = (
 )
 REFUSED = {"INVALID_ARGUMENT", "NOT_FOUND", "PERMISSION_DENIED", "UNAUTHENTICATED", "UNIMPLEMENTED"}
 
-GET_PARTS = """\
-In the folder of this file and voice_workflow.proto, run:
+GET_PARTS = """In the folder of this file and voice_workflow.proto, run:
   uv add grpcio grpcio-tools pyaudio
   uv run python -m grpc_tools.protoc -I. --python_out=. --grpc_python_out=. voice_workflow.proto"""
 GET_PORTAUDIO = """\
 Install PortAudio (macOS: brew install portaudio; Debian, Ubuntu: sudo apt-get install
 portaudio19-dev python3-dev gcc), then run: uv add --reinstall-package pyaudio pyaudio"""
-OPEN_TUNNEL = """\
-Is the gateway running, and is the tunnel open? In two more terminals:
+OPEN_TUNNEL = """Is the gateway running, and is the tunnel open? In two more terminals:
   on the cluster's head node   kubectl port-forward svc/voice-gateway 50051:50051
   on this machine              ssh -N -L 50051:localhost:50051 USER@HOST"""
 ALLOW_MICROPHONE = """\
@@ -161,8 +159,8 @@ def open_audio() -> Generator[Any]:
 def list_devices() -> None:
     with open_audio() as audio:
         for it in map(audio.get_device_info_by_index, range(audio.get_device_count())):
-            ins, outs = it["maxInputChannels"], it["maxOutputChannels"]
-            print(f"{it['index']:>3}  {it['name']}  ({ins} in, {outs} out)")
+            channels = f"{it['maxInputChannels']} in, {it['maxOutputChannels']} out"
+            print(f"{it['index']:>3}  {it['name']}  ({channels})")
 
 
 def choose(audio: Any, side: str, wanted: str) -> int:
@@ -209,13 +207,13 @@ class Screen:
 
     def heard(self, text: str, *, final: bool) -> None:
         """Show a transcript; on a terminal an interim is one line that is rewritten."""
-        self._interim = "" if final else text
+        known, self._interim = self._interim, "" if final else text
         if final:
             self.line(f"you: {text}")
-        elif self._on_terminal:
+        elif text != known and self._on_terminal:
             room = max(shutil.get_terminal_size().columns - 7, 10)
             self._show("interim", f"  ... {text[-room:]}")
-        else:
+        elif text != known:
             self.line(f"  ... {text}")
 
     def settle(self) -> None:
@@ -277,8 +275,7 @@ class Call:
             while (message := await self.stream.read()) is not grpc.aio.EOF:
                 self.accepted.set()
                 self.take(message)
-                # Emptied by another thread, which can set no event of ours.
-                while self.loudspeaker.full:  # noqa: ASYNC110
+                while self.loudspeaker.full:  # noqa: ASYNC110 (emptied by PortAudio's thread)
                     await asyncio.sleep(PIECE_S)
         raise await self.ended()
 
@@ -354,7 +351,8 @@ async def one_call(
 
 async def converse(options: argparse.Namespace) -> None:
     """Talk until Ctrl-C; dial again, with growing pauses, when the line drops."""
-    screen, pause_s, now = Screen(), FIRST_PAUSE_S, asyncio.get_running_loop().time
+    screen, pause_s, hinted = Screen(), FIRST_PAUSE_S, False
+    now = asyncio.get_running_loop().time
     with open_sound(options) as (microphone, loudspeaker):
         while True:
             dialled = now()
@@ -362,8 +360,10 @@ async def converse(options: argparse.Namespace) -> None:
                 await one_call(options, microphone, loudspeaker, screen)
             except LineDownError as down:
                 pause_s = FIRST_PAUSE_S if now() - dialled > LONGEST_PAUSE_S else pause_s
-                text, *hint = down.args if pause_s == FIRST_PAUSE_S else down.args[:1]
-                screen.line("\n".join([f"{text}; dialling again in {pause_s:g} s", *hint]))
+                text, *hint = down.args
+                again = f"{text}; dialling again in {pause_s:g} s"
+                screen.line("\n".join([again] if hinted else [again, *hint]))
+                hinted = bool(hint)
             await asyncio.sleep(pause_s)
             pause_s = min(2 * pause_s, LONGEST_PAUSE_S)
 

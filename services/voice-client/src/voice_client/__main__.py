@@ -88,7 +88,10 @@ async def _converse(options: Options) -> None:
 
 
 def _list_devices() -> None:
-    for device in devices():
+    found = devices()
+    if not found:
+        raise BadInputError("this machine has no sound devices")
+    for device in found:
         say(
             f"{device.index:>3}  {device.name}  ({device.inputs} in, {device.outputs} out, "
             f"{device.rate_hz} Hz)"

@@ -68,7 +68,8 @@ class Screen:
                 self._settle_interim()
                 self._line("[thinking]")
             case Speaking():
-                self._line("[speaking]")
+                if not self._in_reply:  # else the text that is being spoken stands there
+                    self._line("[speaking]")
             case Fault():
                 where = f"{message.stage} {message.code}".strip() or "gateway"
                 self._line(f"error: {where}: {_clean(message.note)}")
@@ -114,11 +115,13 @@ class Screen:
             self._line(f"you: {text}")
 
     def _reply(self, text: str) -> None:
+        text = _clean(text)
         if not self._in_reply:
             self._clear_interim()
             self._write(_REPLY)
             self._in_reply = True
-        self._write(_clean(text))
+            text = text.lstrip()
+        self._write(text)
 
     def _line(self, text: str) -> None:
         self._end_reply()
