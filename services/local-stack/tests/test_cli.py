@@ -125,6 +125,26 @@ async def test_it_serves_until_a_signal(number: signal.Signals) -> None:
 
 
 @pytest.mark.models
+async def test_the_chat_server_does_not_outlive_a_killed_command() -> None:
+    options = ("--riva-port", "0", "--llm-port", "0", "--llm", "smollm2")
+    async with command(*options) as process:
+        _, llm = await ready(process)
+        process.kill()
+        await process.wait()
+        async with aiohttp.ClientSession() as http, asyncio.timeout(10):
+            while await answers(http, f"{llm}/models"):
+                pass
+
+
+async def answers(http: aiohttp.ClientSession, url: str) -> bool:
+    try:
+        async with http.get(url) as response:
+            return response.status == 200
+    except aiohttp.ClientConnectionError:
+        return False
+
+
+@pytest.mark.models
 @pytest.mark.parametrize("llm", ["none", "http://models.test:8000/v1"])
 async def test_without_a_model_of_our_own(llm: str) -> None:
     async with command("--riva-port", "0", "--llm", llm) as process:

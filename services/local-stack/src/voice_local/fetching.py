@@ -103,6 +103,8 @@ class _Errand:
             for file, source in ranked
             if isinstance(source, Mirror)
         ]
+        for draft in drafts:
+            self._road.progress.at((self._model.name, draft.path), draft.size)
         async with asyncio.TaskGroup() as tasks:
             for file, source in ranked:
                 if isinstance(source, Address):
@@ -120,9 +122,10 @@ class _Errand:
             try:
                 await self._whole(file, address)
             except SourceFailed as error:
+                if host not in self._road.closed:
+                    self._note(address, error)
                 if isinstance(error, Unreachable):
                     self._road.closed.add(host)
-                self._note(address, error)
                 self._at(file, 0)
 
     async def _whole(self, file: WeightFile, address: Address) -> None:
@@ -212,6 +215,11 @@ class _Draft:
     @property
     def lacks(self) -> list[Piece]:
         return [piece for piece in self.pieces if self._mark(piece) not in self.placed]
+
+    @property
+    def size(self) -> int:
+        """The bytes that stand."""
+        return sum(piece.size for piece in self.pieces if piece not in self.lacks)
 
     def _offset(self, piece: Piece) -> int:
         return sum(earlier.size for earlier in self.pieces[: self.pieces.index(piece)])

@@ -24,6 +24,7 @@ FETCH_PREFIX = ".fetch-"
 
 _CHUNK = 1 << 18
 _ATTEMPTS = 3
+_COMPLAINT = re.compile(rb"(npm )?err(or|!)", re.IGNORECASE)
 _RAW_PROGRESS = re.compile(rb"^Progress (\d+) of (\d+)")
 
 
@@ -179,7 +180,7 @@ def _npm(package: Package) -> list[str]:
     npm = shutil.which("npm")
     if npm is None:
         raise SourceFailed("npm is not installed")
-    command = [npm, "pack", "--silent", "--cache=.npm", "--fetch-retries=2"]
+    command = [npm, "pack", "--loglevel=error", "--cache=.npm", "--fetch-retries=2"]
     return [*command, "--fetch-timeout=60000", f"{package.name}@{package.version}"]
 
 
@@ -233,7 +234,7 @@ async def _follow(
         if told := _RAW_PROGRESS.match(line):
             done, total = int(told[1]), int(told[2])
             at(done / total if total else 0.0)
-        elif not complaint and b"err" in line.lower():
+        elif not complaint and _COMPLAINT.match(line):
             complaint = line.decode(errors="replace").strip()
 
 
