@@ -13,9 +13,10 @@ from voice_gateway.testing.fake_chat import (
 )
 from voice_gateway.testing.fake_faults import DieAfter, Hang, Refuse
 from voice_gateway.testing.fake_riva import FakeRiva, Says
+from voice_gateway.testing.line import Line
 from voice_proto import voice_workflow_pb2 as pb
 
-from .conftest import Gateway, Line, Serve
+from .conftest import Gateway, Serve
 
 QUICK = {
     "asr_timeout_s": 0.3,

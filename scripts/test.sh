@@ -1,0 +1,64 @@
+#!/usr/bin/env bash
+# Everything CI runs: generated code in step, lint, types, import rules, contract, all tests.
+set -euo pipefail
+
+usage() {
+  cat <<'TEXT'
+usage: scripts/test.sh [--quick] [-- PYTEST ARGUMENTS]
+
+Installs what it needs (uv, Python packages, shellcheck on Debian as root), then checks and tests.
+  --quick   without the tests that need the CPU models (fetched once, about 0.4 GB)
+TEXT
+}
+
+select=()
+while [ $# -gt 0 ]; do
+  case "$1" in
+    -h | --help) usage; exit 0 ;;
+    --quick) select=(-m "not models"); shift ;;
+    --) shift; break ;;
+    *) usage >&2; exit 2 ;;
+  esac
+done
+
+cd "$(dirname "$0")/.."
+# shellcheck source=scripts/ensure_uv.sh
+. scripts/ensure_uv.sh
+
+# Run one check quietly; show what it said only where it failed.
+check() {
+  local name=$1 said
+  shift
+  if said=$("$@" 2>&1); then
+    echo "ok    $name"
+  else
+    echo "$said"
+    echo "FAIL  $name: $*" >&2
+    exit 1
+  fi
+}
+
+shell_scripts() {
+  if ! command -v shellcheck >/dev/null 2>&1; then
+    if [ "$(id -u)" != 0 ] || ! command -v apt-get >/dev/null 2>&1; then
+      echo "shellcheck is missing: install it to check the shell scripts" >&2
+      return 1
+    fi
+    apt-get -qq update && apt-get -qq install -y --no-install-recommends shellcheck
+  fi
+  git ls-files -z '*.sh' .ci/run | xargs -0 shellcheck --external-sources
+}
+
+ensure_uv
+check "packages" uv sync --frozen --quiet
+check "generated stubs in step" ./scripts/gen_protos.sh --check
+check "contract lint" uv run --no-sync buf lint
+check "contract keeps its first clients" \
+  uv run --no-sync buf breaking proto --against services/voice-proto/released
+check "lint" uv run --no-sync ruff check
+check "format" uv run --no-sync ruff format --check
+check "types" uv run --no-sync basedpyright
+check "import rules" uv run --no-sync lint-imports
+check "shell scripts" shell_scripts
+echo "tests"
+uv run --no-sync pytest -q -ra "${select[@]+"${select[@]}"}" "$@"
