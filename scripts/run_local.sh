@@ -85,8 +85,8 @@ trap 'stop_all; exit 143' TERM HUP
 # --- the packages ---
 
 find_uv() {
-  uv=$(command -v uv || true)
-  [ -z "$uv" ] || return 0
+  uv=uv
+  ! command -v uv >/dev/null || return 0
   uv=$PWD/.cache/uv/bin/uv
   [ ! -x "$uv" ] || return 0
   command -v python3 >/dev/null || fail "needs Python 3.11 or newer (python3), or uv"
@@ -197,12 +197,12 @@ fail_question() {
 
 say_what_next() {
   cat <<TEXT
-serving on $grpc_address; Ctrl-C stops everything. In another terminal:
-  $bin/voice text "Tell me a joke." --server $grpc_address
-  $bin/voice wav @en_weather_synth --server $grpc_address
-  $uv run --frozen --package voice-client --extra mic voice mic --server $grpc_address
-The last one is for your microphone; it needs PortAudio
-(macOS: brew install portaudio; Debian, Ubuntu: sudo apt-get install portaudio19-dev python3-dev gcc).
+serving on $grpc_address; Ctrl-C stops everything. In another terminal, in this folder:
+  .cache/run-venv/bin/voice text "Tell me a joke." --server $grpc_address
+  .cache/run-venv/bin/voice wav @en_weather_synth --server $grpc_address
+With your microphone (needs PortAudio; macOS: brew install portaudio; Debian, Ubuntu:
+sudo apt-get install portaudio19-dev python3-dev gcc):
+  ${uv#"$PWD/"} run --frozen --package voice-client --extra mic voice mic --server $grpc_address
 TEXT
 }
 
