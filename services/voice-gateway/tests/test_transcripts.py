@@ -1,6 +1,6 @@
-"""Whole calls, as the client receives them, compared with the recorded transcripts beside this file.
+"""Whole calls, as the client receives them, compared with the recordings in `transcripts/`.
 
-Every bug in turn-taking becomes one more of them. A missing transcript is recorded by the run, which
+Every bug in turn-taking becomes one more of them. A missing one is recorded by the run, which
 fails: read it, and keep it if it is right.
 """
 
