@@ -36,7 +36,10 @@ async def server(settings: ChatSettings) -> AsyncGenerator[ChatServer]:
 
 @pytest.fixture
 async def http() -> AsyncGenerator[aiohttp.ClientSession]:
-    async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=60)) as session:
+    # llama.cpp closes a connection after a streamed reply although it promised to keep it.
+    fresh = aiohttp.TCPConnector(force_close=True)
+    limit = aiohttp.ClientTimeout(total=60)
+    async with aiohttp.ClientSession(timeout=limit, connector=fresh) as session:
         yield session
 
 
