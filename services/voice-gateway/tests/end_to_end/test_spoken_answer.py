@@ -1,0 +1,71 @@
+"""What a user of the client gets: the right words, and an answer that says what was written."""
+
+import asyncio
+import json
+import sys
+import wave
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import soxr
+from voice_local.engines import EAR_RATE_HZ
+from voice_local.loading import load_recogniser
+
+from .conftest import normalised, word_errors
+
+pytestmark = [pytest.mark.models, pytest.mark.timeout(900)]
+
+
+async def voice(*arguments: str) -> tuple[int, dict[str, Any], str]:
+    """Run the installed client; return its status, its JSON and its complaints."""
+    running = await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-m",
+        "voice_client",
+        *arguments,
+        "--json",
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    out, complaints = await running.communicate()
+    return running.returncode or 0, json.loads(out or "{}"), complaints.decode()
+
+
+def judged(path: Path) -> list[str]:
+    """The words of a recording, by a recogniser that had no part in the call."""
+    with wave.open(str(path), "rb") as file:
+        rate_hz, pcm = file.getframerate(), file.readframes(file.getnframes())
+    samples = np.frombuffer(pcm, "<i2").astype(np.float32) / 32768
+    heard = soxr.resample(samples, rate_hz, EAR_RATE_HZ).astype(np.float32)
+    return normalised(load_recogniser("whisper-base").transcribe(heard, "en-US").text)
+
+
+async def test_a_spoken_question_gets_the_spoken_answer_that_was_written(
+    gateway: str, tmp_path: Path
+):
+    reply = tmp_path / "reply.wav"
+    status, report, complaints = await voice(
+        "wav", "@en_nlp_question", "--server", gateway, "--out", str(reply)
+    )
+    assert status == 0, complaints
+    turn = report["turns"][-1]
+    assert turn["heard"] == "What is natural language processing?"
+    written = normalised(turn["reply"])
+    errors = word_errors(written, judged(reply))
+    print(f"{turn['reply']!r}: {errors} of {len(written)} words not heard so")
+    assert errors / len(written) <= 0.2
+    assert turn["latency"]["total_ms"] > 0
+
+
+async def test_the_client_says_what_failed(gateway: str):
+    status, _, complaints = await voice("text", "hi", "--server", "127.0.0.1:1", "--timeout", "3")
+    assert status == 3, complaints
+    status, _, complaints = await voice("wav", "no-such.wav", "--server", gateway)
+    assert status == 2, complaints
+    status, report, complaints = await voice(
+        "wav", "@en_goforward", "--language", "xx-XX", "--server", gateway
+    )
+    assert status == 4, complaints
+    assert "config.language_code: 'xx-XX'" in json.dumps(report)
