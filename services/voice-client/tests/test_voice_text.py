@@ -3,12 +3,14 @@
 import asyncio
 import signal
 import sys
+from pathlib import Path
 
 import pytest
 from voice_client.__main__ import run
 from voice_client.failures import Exit
 from voice_client.options import read_options
 from voice_client.testing import Caller, scripted_gateway
+from voice_client.wavfile import read_wav
 
 REPLY = b"\x01\x02" * 160
 
@@ -47,20 +49,25 @@ async def test_typed_turns_are_answered_one_after_the_other(capsys: pytest.Captu
     ]
 
 
-async def test_ctrl_c_ends_the_process_with_130():
+async def test_ctrl_c_ends_the_process_with_130_and_keeps_what_was_answered(tmp_path: Path):
     async def hang(caller: Caller) -> None:
         await caller.accept()
+        await caller.next_other()
+        await caller.voice(REPLY)
+        await caller.write("Hi.")
         await asyncio.Event().wait()
 
+    command = ["-m", "voice_client", "text", "hello", "--out", str(tmp_path / "reply.wav")]
     async with scripted_gateway(hang) as gateway:
         process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "voice_client", "text", "hello", "--server", gateway.address),
+            *(sys.executable, *command, "--server", gateway.address),
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,
         )
-        assert process.stdout is not None
-        while b"you typed" not in await process.stdout.readline():
-            pass
+        assert process.stdout
+        await process.stdout.readuntil(b"reply: Hi.")
         process.send_signal(signal.SIGINT)
-        _, complaints = await process.communicate()
+        out, complaints = await process.communicate()
     assert (process.returncode, complaints) == (Exit.STOPPED, b"")
+    assert out.decode() == f"\nwrote {tmp_path}/reply.wav: 0.0 s of reply\n\n"
+    assert read_wav(tmp_path / "reply.wav").pcm == REPLY
