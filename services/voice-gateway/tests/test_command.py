@@ -1,0 +1,62 @@
+"""`voice-gateway` as a process: its ready line, its statuses, its one line on each failure."""
+
+import asyncio
+import os
+import signal
+import socket
+import sys
+from pathlib import Path
+
+import pytest
+
+MAIN = Path(__file__).parents[1] / "src" / "main.py"
+
+pytestmark = pytest.mark.timeout(60)
+
+
+async def start(*command: str, **env: str) -> asyncio.subprocess.Process:
+    return await asyncio.create_subprocess_exec(
+        sys.executable,
+        *command,
+        env={**os.environ, "GRPC_HOST": "127.0.0.1", "GRPC_PORT": "0", **env},
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )
+
+
+@pytest.mark.parametrize("command", [("-m", "voice_gateway"), (str(MAIN),)])
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+async def test_it_serves_without_upstreams_says_so_and_stops_when_told(
+    command: tuple[str, ...], number: signal.Signals
+):
+    nowhere = {"RIVA_URI": "127.0.0.1:1", "LLM_BASE_URL": "http://127.0.0.1:1/v1"}
+    process = await start(*command, **nowhere)
+    assert process.stdout
+    assert process.stderr
+    assert (await process.stdout.readline()).startswith(b"ready: grpc=127.0.0.1:")
+    said = [await process.stderr.readline() for _ in range(3)]
+    assert {line.split(b"upstream ")[1][:3] for line in said} == {b"asr", b"tts", b"llm"}
+    process.send_signal(number)
+    await process.communicate()
+    assert process.returncode == 0
+
+
+async def test_a_bad_setting_is_one_line_and_status_2():
+    process = await start("-m", "voice_gateway", SAMPLE_RATE="1")
+    out, complaints = await process.communicate()
+    assert (process.returncode, out) == (2, b"")
+    assert complaints.decode() == (
+        "voice-gateway: SAMPLE_RATE is '1': Input should be greater than or equal to 8000\n"
+    )
+
+
+async def test_a_taken_port_is_one_line_and_status_1():
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        process = await start("-m", "voice_gateway", GRPC_PORT=str(port))
+        out, complaints = await process.communicate()
+    assert (process.returncode, out) == (1, b"")
+    assert complaints.decode().startswith(
+        f"voice-gateway: cannot listen on 127.0.0.1:{port}: the port is taken"
+    )
+    assert complaints.count(b"\n") == 1
