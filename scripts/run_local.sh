@@ -155,7 +155,9 @@ ready_field() {
 
 start_local() {
   echo "starting the speech server and the chat model"
+  # The child may not have opened them when we first look.
   : >out/voice-local.out
+  : >"$local_log"
   "$bin/voice-local" --riva-port "$riva_port" --llm-port "$llm_port" \
     ${local_options[@]+"${local_options[@]}"} >out/voice-local.out 2>"$local_log" &
   local_pid=$!
@@ -167,6 +169,7 @@ start_local() {
 start_gateway() {
   echo "starting the gateway"
   : >out/voice-gateway.out
+  : >"$gateway_log"
   # A small model on a CPU answers better and sooner when asked for little, but may think for long.
   SYSTEM_PROMPT=${SYSTEM_PROMPT:-You are a voice assistant. Answer in one short, plain sentence, in words that can be spoken.} \
     LLM_FIRST_TOKEN_TIMEOUT_S=${LLM_FIRST_TOKEN_TIMEOUT_S:-60} \
