@@ -446,7 +446,9 @@ async def test_a_fault_of_the_engine_stays_inside(caplog: pytest.LogCaptureFixtu
         assert len(finals(await recognise(channel, chunked(pcm(TALK))))) == 2
 
 
-async def test_streams_that_misbehave_harm_no_other(channel: aio.Channel) -> None:
+async def test_streams_that_misbehave_harm_no_other(
+    channel: aio.Channel, caplog: pytest.LogCaptureFixture
+) -> None:
     """Garbage messages, a huge one, garbage audio, and cancels in the middle of everything."""
     good = Client(channel)
     await good.send(opening())
@@ -455,6 +457,7 @@ async def test_streams_that_misbehave_harm_no_other(channel: aio.Channel) -> Non
         await good.send(audio(piece))
         await MISCHIEF[at % len(MISCHIEF)](channel)
     assert texts(finals(await good.rest())) == ["One two three. ", "Four five. "]
+    assert [each for each in caplog.records if each.name.startswith("voice_local")] == []
 
 
 async def cancel_amid(channel: aio.Channel) -> None:
@@ -473,8 +476,9 @@ async def cancel_at_once(channel: aio.Channel) -> None:
 async def send_garbage(channel: aio.Channel) -> None:
     call: Any = channel.stream_stream("/nvidia.riva.asr.RivaSpeechRecognition/StreamingRecognize")()
     await call.write(b"\xff\xff\xff garbage")
-    with pytest.raises(aio.AioRpcError):
+    with pytest.raises(aio.AioRpcError) as caught:
         await call.read()
+    assert caught.value.code() is StatusCode.INVALID_ARGUMENT
 
 
 async def send_noise(channel: aio.Channel) -> None:

@@ -27,8 +27,8 @@ CHUNK = 5 * VAD_FRAME
 GUESS_EVERY = EAR_RATE_HZ // 2
 """New samples of an utterance that are worth a new guess."""
 
-FIRST_GUESS_LATER = EAR_RATE_HZ * 3 // 20
-"""The lead makes half of the first 500 ms of an utterance; so little speech is guessed badly."""
+FIRST_GUESS_LATER = EAR_RATE_HZ // 10
+"""An utterance's first 500 ms are half lead; what little speech is in them is guessed badly."""
 
 BEHIND_LIMIT = 20 * EAR_RATE_HZ
 """Samples waiting for the recogniser from which on no more audio is taken in."""

@@ -3,16 +3,14 @@
 import logging
 from collections.abc import AsyncGenerator, Generator
 from contextlib import asynccontextmanager, contextmanager
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import Any, TypeAlias
 from uuid import uuid4
 
-from grpc import StatusCode
+from google.protobuf.message import DecodeError
+from grpc import StatusCode, aio
 
 from voice_local.engines import Unspeakable
 from voice_local.lane import BusyError, LaneClosedError
-
-if TYPE_CHECKING:
-    from grpc import aio
 
 Call: TypeAlias = "aio.ServicerContext[Any, Any]"
 
@@ -56,6 +54,9 @@ async def answering(context: Call) -> AsyncGenerator[None, None]:
     try:
         yield
     except Exception as error:  # noqa: BLE001 - the boundary: no fault's own text reaches a client
+        if any(isinstance(fault, aio.InternalError) for fault in _leaves(error)):
+            log.debug("the client went away in the middle of a write")
+            return
         refusal = as_refusal(error)
         await context.abort(refusal.code, refusal.text)
 
@@ -66,6 +67,8 @@ def as_refusal(error: Exception) -> RefusedError:
     for fault in faults:
         if isinstance(fault, RefusedError):
             return fault
+        if isinstance(fault, DecodeError):
+            return RefusedError("Error: a message is not of the type that this call takes")
         if isinstance(fault, Unspeakable):
             return RefusedError(f"Error: {fault}")
     if any(isinstance(fault, LaneClosedError) for fault in faults):

@@ -8,7 +8,7 @@ import numpy as np
 from voice_local.engines import EAR_RATE_HZ, VAD_FRAME, Samples, Transcript
 from voice_local.riva.endpointing import Endpointer, Turn, Windows, frames
 
-LEAD_FRAMES = frames(300)
+LEAD_FRAMES = frames(200)
 """Audio before the first speech frame that goes with an utterance: soft first sounds."""
 
 CUT_AT_FRAMES = frames(12_000)
