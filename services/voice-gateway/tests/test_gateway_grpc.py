@@ -139,6 +139,28 @@ async def test_a_client_gone_in_mid_reply_leaves_nothing_running(serve: Serve):
         assert _call_tasks() == []
 
 
+async def test_callers_who_vanish_at_any_moment_are_no_failure(
+    serve: Serve, caplog: pytest.LogCaptureFixture
+):
+    riva, chat = upstreams()
+    chat.replies = ["It went on and on. " * 50] * 40
+    async with serve(riva, chat) as gateway:
+
+        async def vanish(after: int) -> None:
+            async with gateway.dial() as line:
+                await line.say(config=pb.VoiceConfig())
+                await line.speak(2.0)
+                for _ in range(after):
+                    await line.call.read()
+
+        async with asyncio.TaskGroup() as callers:
+            for after in range(40):
+                callers.create_task(vanish(after))
+        for call in (*riva.asr_calls, *riva.voice_calls, *chat.requests):
+            await call.ended.wait()
+    assert "broke" not in caplog.text
+
+
 def _call_tasks() -> list[str]:
     parts = ("_receive", "_listen", "_write", "reply-", "asr-send", "write-")
     return [t.get_name() for t in asyncio.all_tasks() if t.get_name().startswith(parts)]

@@ -75,6 +75,10 @@ class CallerSlow(CallError):
     pass
 
 
+class CallerGone(CallError):
+    pass
+
+
 class GatewayFull(CallError):
     pass
 

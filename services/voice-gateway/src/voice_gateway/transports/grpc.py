@@ -15,6 +15,7 @@ from voice_proto import voice_workflow_pb2_grpc as pb_grpc
 from voice_gateway.errors import (
     BadMessage,
     CallError,
+    CallerGone,
     CallerSilent,
     CallerSlow,
     CallLost,
@@ -64,7 +65,10 @@ class StreamCaller(Caller):
 
     async def send(self, message: ToCaller) -> None:
         self._sent += 1
-        await self._context.write(wire.to_server(message, self._sent))
+        try:
+            await self._context.write(wire.to_server(message, self._sent))
+        except grpc.aio.BaseError:  # the stream is gone; its cancellation is on its way to us
+            raise CallerGone("the caller hung up") from None
 
 
 class VoiceGateway(pb_grpc.VoiceGatewayServicer):
@@ -96,6 +100,8 @@ class VoiceGateway(pb_grpc.VoiceGatewayServicer):
         try:
             with self._admitted():
                 await self._serve(context)
+        except CallerGone:
+            return
         except CallError as error:
             trailing = _RETRY if isinstance(error, GatewayFull) else ()
             await context.abort(_STATUS[type(error)], str(error), trailing)
