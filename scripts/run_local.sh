@@ -46,6 +46,8 @@ while [ $# -gt 0 ]; do
 done
 
 cd "$(dirname "$0")/.."
+# shellcheck source=scripts/ensure_uv.sh
+. scripts/ensure_uv.sh
 grpc_port=${GRPC_PORT:-50051}
 riva_port=${RIVA_PORT:-50052}
 llm_port=${LLM_PORT:-8000}
@@ -84,23 +86,10 @@ trap 'stop_all; exit 143' TERM HUP
 
 # --- the packages ---
 
-find_uv() {
-  uv=uv
-  ! command -v uv >/dev/null || return 0
-  uv=$PWD/.cache/uv/bin/uv
-  [ ! -x "$uv" ] || return 0
-  command -v python3 >/dev/null || fail "needs Python 3.11 or newer (python3), or uv"
-  echo "getting uv into .cache/uv"
-  python3 -m venv .cache/uv ||
-    fail "python3 cannot make a virtual environment; on Debian and Ubuntu: sudo apt-get install python3-venv"
-  .cache/uv/bin/python -m pip install --quiet --disable-pip-version-check uv ||
-    fail "pip could not install uv; is there a network?"
-}
-
 sync_packages() {
   echo "syncing packages into .cache/run-venv"
   # A lock's markers and hashes decide what is installed; nothing is resolved anew.
-  "$uv" sync --frozen --no-dev --quiet || fail "uv could not install the packages"
+  uv sync --frozen --no-dev --quiet || fail "uv could not install the packages"
 }
 
 # --- the servers ---
@@ -170,11 +159,13 @@ start_gateway() {
   echo "starting the gateway"
   : >out/voice-gateway.out
   : >"$gateway_log"
+  local model=meta/llama-3.1-8b-instruct
+  case "$llm" in http*) ;; *) model=${llm:-qwen-0.5b} ;; esac
   # A small model on a CPU answers better and sooner when asked for little, but may think for long.
   SYSTEM_PROMPT=${SYSTEM_PROMPT:-You are a voice assistant. Answer in one short, plain sentence, in words that can be spoken.} \
     LLM_FIRST_TOKEN_TIMEOUT_S=${LLM_FIRST_TOKEN_TIMEOUT_S:-60} \
     LLM_TOKEN_TIMEOUT_S=${LLM_TOKEN_TIMEOUT_S:-30} DRAIN_S=${DRAIN_S:-2} \
-    GRPC_HOST=${GRPC_HOST:-127.0.0.1} GRPC_PORT=$grpc_port RIVA_URI=$riva_uri LLM_BASE_URL=$llm_url \
+    LLM_MODEL=${LLM_MODEL:-$model} GRPC_HOST=${GRPC_HOST:-127.0.0.1} GRPC_PORT=$grpc_port RIVA_URI=$riva_uri LLM_BASE_URL=$llm_url \
     "$bin/voice-gateway" >out/voice-gateway.out 2>"$gateway_log" &
   gateway_pid=$!
   wait_ready "$gateway_pid" out/voice-gateway.out "$gateway_log" "the gateway"
@@ -205,7 +196,7 @@ serving on $grpc_address; Ctrl-C stops everything. In another terminal, in this 
   .cache/run-venv/bin/voice wav @en_weather_synth --server $grpc_address
 With your microphone (needs PortAudio; macOS: brew install portaudio; Debian, Ubuntu:
 sudo apt-get install portaudio19-dev python3-dev gcc):
-  ${uv#"$PWD/"} run --frozen --package voice-client --extra mic voice mic --server $grpc_address
+  ${uv#"$PWD/"} run --frozen --extra mic voice mic --server $grpc_address
 TEXT
 }
 
@@ -223,7 +214,8 @@ case "$llm" in
   http*) ;;
   *) check_port LLM_PORT "$llm_port" "the chat model" ;;
 esac
-find_uv
+ensure_uv || fail "could not get uv"
+uv=$(command -v uv)
 sync_packages
 start_local
 start_gateway

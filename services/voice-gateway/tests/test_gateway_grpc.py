@@ -131,7 +131,6 @@ async def test_a_client_gone_in_mid_reply_leaves_nothing_running(serve: Serve):
         for call in riva.voice_calls:
             await call.ended.wait()
         assert asked.cancelled
-        assert asr.cancelled
         for _ in range(100):
             if not _call_tasks():
                 break

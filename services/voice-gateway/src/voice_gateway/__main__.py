@@ -4,6 +4,7 @@ Exit status: 0 after a stop, 1 where the port is taken, 2 for a bad setting.
 """
 
 import asyncio
+import gc
 import logging
 import os
 import signal
@@ -42,6 +43,9 @@ async def _serve(settings: Settings) -> int:
     except PortTaken as error:
         sys.stderr.write(f"voice-gateway: {error}\n")
         return 1
+    # What is loaded by now stays: a full collection need not stop every call to look at it.
+    gc.collect()
+    gc.freeze()
     sys.stdout.write(f"ready: grpc={settings.grpc_host}:{port}\n")
     sys.stdout.flush()
     await server.run(stop)

@@ -81,7 +81,12 @@ class Uplink:
 
     def arrived_at(self, position_s: float) -> float | None:
         """When the audio up to this position of the call had arrived, if that is remembered."""
-        return next((at for end_s, at in self._arrivals if end_s >= position_s - 1e-6), None)
+        arrived: float | None = None
+        for end_s, at in reversed(self._arrivals):  # what is asked for came lately
+            if end_s < position_s - 1e-6:
+                break
+            arrived = at
+        return arrived
 
     def _append(self, part: memoryview) -> None:
         if part:

@@ -14,8 +14,8 @@ from voice_proto import voice_workflow_pb2_grpc as pb_grpc
 
 from voice_gateway.errors import (
     BadMessage,
-    CallError,
     CallerGone,
+    CallError,
     CallerSilent,
     CallerSlow,
     CallLost,
