@@ -12,7 +12,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soxr
-from voice_local.catalogue import RECOGNISERS
 from voice_local.engines import EAR_RATE_HZ, VAD_FRAME, Recogniser, Samples, Unspeakable, Voice
 from voice_local.failures import MissingExtra
 from voice_local.loading import load_recogniser, load_voice, load_voice_activity
@@ -20,8 +19,6 @@ from voice_local.models import loudness, timing
 from voice_local.models.hibari import pieces
 from voice_local.models.moonshine import stretches
 from voice_local.models.timing import Run
-from voice_local.settings import default_cache
-from voice_local.verified import missing_files
 
 models = pytest.mark.models
 pytestmark = pytest.mark.timeout(300)
@@ -86,10 +83,9 @@ def hibari() -> Voice:
 
 
 @models
+@pytest.mark.timeout(600)  # the first run fetches the weights
 @pytest.mark.parametrize("name", ["moonshine-tiny", "moonshine-base", "whisper-base"])
 def test_recorded_speech_is_recognised(name: str) -> None:
-    if name != "moonshine-tiny" and missing_files(RECOGNISERS[name], default_cache()):
-        pytest.skip(f"{name} is not in the cache: voice-local --fetch-only --asr {name} brings it")
     recogniser = load_recogniser(name)
     assert recogniser.name == name
     wrong = total = 0

@@ -46,7 +46,7 @@ RATE_HZ, PIECE = 16_000, 320
 INT16, CONTINUE = 8, 0  # pyaudio.paInt16, pyaudio.paContinue
 
 CHANNEL = (
-    ("grpc.keepalive_time_ms", 310_000),  # servers put up with a ping every five minutes
+    ("grpc.keepalive_time_ms", 30_000),  # a tunnel drops a silent connection
     ("grpc.http2.bdp_probe", 0),  # with a small window, little stale audio is under way
     ("grpc.http2.lookahead_bytes", 16_384),
 )

@@ -47,6 +47,7 @@ def test_the_old_name_of_the_chat_endpoint_is_understood(monkeypatch: pytest.Mon
         ("ASR_STOP_HISTORY_MS", "100", "multiple of 80"),
         ("LLM_BASE_URL", "nim", "https?://"),
         ("RIVA_URI", "http://riva", "match pattern"),
+        ("RIVA_TLS_CA", "/no/such.pem", "does not point to a file"),
         ("LOG_LEVEL", "LOUD", "'DEBUG', 'INFO', 'WARNING' or 'ERROR'"),
     ],
 )

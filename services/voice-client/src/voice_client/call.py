@@ -21,8 +21,8 @@ CONNECT_S = 10.0
 """A handshake through a tunnel takes well under a second."""
 
 _OPTIONS = (
-    # Servers end a connection that pings more often than every five minutes without being asked.
-    ("grpc.keepalive_time_ms", 310_000),
+    # Tunnels drop a connection that is silent; the gateway allows a ping every ten seconds.
+    ("grpc.keepalive_time_ms", 30_000),
     ("grpc.keepalive_timeout_ms", 20_000),
     # The receiver's window decides how much stale audio can be under way: 14 KB instead of 4 MB.
     ("grpc.http2.bdp_probe", 0),

@@ -6,7 +6,7 @@ Helm values and in `docs/settings.md`, which is generated from this class.
 
 from typing import Annotated, Literal
 
-from pydantic import AliasChoices, Field, SecretStr, StringConstraints, ValidationError
+from pydantic import AliasChoices, Field, FilePath, SecretStr, StringConstraints, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 VOICE_PROMPT = (
@@ -57,7 +57,9 @@ class Settings(BaseSettings):
     riva_asr_uri: Uri | None = Field(None, description="Riva's ASR, where it stands elsewhere.")
     riva_tts_uri: Uri | None = Field(None, description="Riva's TTS, where it stands elsewhere.")
     riva_tls: bool = Field(False, description="Talk TLS to Riva.")
-    riva_tls_ca: str = Field("", description="File with the CA to trust; empty: the system's.")
+    riva_tls_ca: FilePath | None = Field(
+        None, description="File with the CA to trust; empty: the system's."
+    )
     riva_api_key: SecretStr = Field(
         SecretStr(""), description="Sent to Riva as a bearer token (hosted Riva)."
     )

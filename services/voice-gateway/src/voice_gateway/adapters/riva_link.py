@@ -39,7 +39,7 @@ class RivaLine:
     stage: Stage
     uri: str
     tls: bool = False
-    tls_ca: str = ""
+    tls_ca: Path | None = None
     api_key: str = ""
     function_id: str = ""
 
@@ -47,7 +47,7 @@ class RivaLine:
         """Open a channel on the running loop; connects with the first call."""
         if not self.tls:
             return grpc.aio.insecure_channel(self.uri, options=_OPTIONS)
-        roots = Path(self.tls_ca).read_bytes() if self.tls_ca else None
+        roots = self.tls_ca.read_bytes() if self.tls_ca else None
         return grpc.aio.secure_channel(
             self.uri, grpc.ssl_channel_credentials(roots), options=_OPTIONS
         )
