@@ -15,6 +15,8 @@ REPLIES = st.integers(0, 5)
 def _events(at: float) -> st.SearchStrategy[c.Event]:
     return st.one_of(
         st.builds(c.CallerSpoke, st.just(at), WORDS, st.booleans()),
+        st.builds(c.CallerVoiced, st.just(at)),
+        st.builds(c.CallerQuiet, st.just(at), st.just(at - 0.1)),
         st.builds(c.CallerTyped, st.just(at), WORDS.filter(bool)),
         st.builds(c.CallerInterrupted, st.just(at)),
         st.builds(c.CallerClosed, st.just(at)),
@@ -52,7 +54,7 @@ def test_one_reply_lives_at_a_time_and_only_the_live_one_is_cancelled(call: list
                     live = 0
                 case c.AnnounceVoice(reply):
                     assert reply == live
-                case c.Interrupted() | c.EndCall():
+                case c.Interrupted() | c.EndCall() | c.AskFinal():
                     assert live == 0
         assert (now.phase is c.Phase.LISTENING) == (live == 0)
 

@@ -41,8 +41,16 @@ class Conversation:
     """The caller's words that may still change."""
     heard: str = ""
     """What the caller has heard of the live reply."""
+    taken: str = ""
+    """The words of the question under way that were not final when the turn was taken."""
     deadline: float | None = None
     """When silence becomes the end of the caller's turn."""
+    voiced: bool = False
+    """The caller makes voice right now."""
+    quiet_since: float | None = None
+    """When the caller's voice fell silent; None where it speaks, or nothing is known of it."""
+    asked: bool = False
+    """The recogniser was asked for its final words."""
     closing: bool = False
     """No more audio comes in, but words may."""
     finished: bool = False
@@ -59,6 +67,20 @@ class CallerSpoke:
     at: float
     text: str
     final: bool
+
+
+@dataclass(frozen=True, slots=True)
+class CallerVoiced:
+    """The caller's voice began: sound, not yet words."""
+
+    at: float
+
+
+@dataclass(frozen=True, slots=True)
+class CallerQuiet:
+    at: float
+    since: float
+    """When the voice had fallen silent."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,6 +141,8 @@ class TimerFired:
 
 Event = (
     CallerSpoke
+    | CallerVoiced
+    | CallerQuiet
     | CallerTyped
     | CallerInterrupted
     | CallerClosed
@@ -131,6 +155,11 @@ Event = (
 
 
 # Commands: what to do about it.
+
+
+@dataclass(frozen=True, slots=True)
+class AskFinal:
+    """The turn seems over: the recogniser is to give its final words now."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,7 +198,7 @@ class EndCall:
     pass
 
 
-Command = StartReply | CancelReply | AnnounceVoice | Interrupted | EndTurn | EndCall
+Command = AskFinal | StartReply | CancelReply | AnnounceVoice | Interrupted | EndTurn | EndCall
 
 Step = tuple[Conversation, tuple[Command, ...]]
 
@@ -183,6 +212,8 @@ def step(now: Conversation, event: Event, policy: TurnPolicy) -> Step:
         case CallerSpoke() | CallerTyped():
             # Once finished, the call only waits for its last reply.
             return (now, ()) if now.finished else _caller_said(now, event, policy)
+        case CallerVoiced() | CallerQuiet():
+            return _caller_sounded(now, event, policy), ()
         case CallerInterrupted():
             after, commands = _cut_reply(now)
             return after, (*commands, EndCall()) if after.finished else commands
@@ -192,7 +223,7 @@ def step(now: Conversation, event: Event, policy: TurnPolicy) -> Step:
             return _finish(now, policy)
         case TimerFired(at=at):
             due = now.deadline is not None and at >= now.deadline
-            return _take_turn(now, policy) if due else (now, ())
+            return _silence_fell(now, at, policy) if due else (now, ())
         case _:
             assert_never(event)
 
@@ -218,18 +249,65 @@ def _caller_said(now: Conversation, event: CallerSpoke | CallerTyped, policy: Tu
 
 def _caller_spoke(now: Conversation, event: CallerSpoke, policy: TurnPolicy) -> Step:
     text = event.text.strip()
-    if now.phase is not Phase.LISTENING and not policy.interrupts(text):
-        return now, ()
+    if now.phase is not Phase.LISTENING:
+        if now.taken and now.quiet_since is not None:  # late words of the question under way
+            return _correct(now, text, policy) if event.final and text else (now, ())
+        if not policy.interrupts(text):
+            return now, ()
     if not text and not event.final:
         return now, ()  # the recogniser has second thoughts; what it said before still waits
     after, commands = _cut_reply(now)
     if event.final:
-        after = replace(after, words=(*after.words, text) if text else after.words, murmur="")
+        words = (*after.words, text) if text else after.words
+        after = replace(after, words=words, murmur="", asked=False)
     else:
         after = replace(after, murmur=text)
-    waits = bool(_said(after)) and not after.closing
-    deadline = policy.turn_ends(event.at, final=event.final) if waits else None
-    return replace(after, deadline=deadline), commands
+    return replace(after, deadline=_turn_end(after, event.at, policy)), commands
+
+
+def _caller_sounded(
+    now: Conversation, event: CallerVoiced | CallerQuiet, policy: TurnPolicy
+) -> Conversation:
+    if isinstance(event, CallerVoiced):
+        after = replace(now, voiced=True, quiet_since=None, asked=False, taken="")
+    else:
+        after = replace(now, voiced=False, quiet_since=event.since)
+    return replace(after, deadline=_turn_end(after, event.at, policy))
+
+
+def _turn_end(now: Conversation, at: float, policy: TurnPolicy) -> float | None:
+    """When the turn is over if nothing more happens."""
+    if now.phase is not Phase.LISTENING or now.closing or not _said(now):
+        return None
+    if now.asked:
+        return now.deadline
+    if now.quiet_since is not None:
+        return max(at, now.quiet_since + policy.silence_after(" ".join(_said(now))))
+    going_on = now.voiced or now.murmur
+    return at + (policy.max_silence_s if going_on else policy.settle_s)
+
+
+def _silence_fell(now: Conversation, at: float, policy: TurnPolicy) -> Step:
+    """The caller has been silent long enough: have the last words made final, or answer."""
+    if now.murmur and not now.asked and (now.voiced or now.quiet_since is not None):
+        return replace(now, asked=True, deadline=at + policy.final_wait_s), (AskFinal(),)
+    return _take_turn(now, policy)
+
+
+def _correct(now: Conversation, text: str, policy: TurnPolicy) -> Step:
+    """The final words of a question that was taken before they came."""
+    if _plain(text) == _plain(now.taken) or now.heard:
+        return replace(now, taken=""), ()
+    question = now.history[-1].text.removesuffix(now.taken).strip()
+    after, cut = _cut_reply(now)
+    words = (question, text) if question else (text,)
+    after, asked = _take_turn(replace(after, history=now.history[:-1], words=words), policy)
+    return after, (*cut, *asked)
+
+
+def _plain(text: str) -> str:
+    """Words without case and marks, to tell whether two transcripts say the same."""
+    return "".join(c for c in text.lower() if c.isalnum() or c.isspace()).strip()
 
 
 def _take_turn(now: Conversation, policy: TurnPolicy) -> Step:
@@ -240,6 +318,9 @@ def _take_turn(now: Conversation, policy: TurnPolicy) -> Step:
         Phase.THINKING,
         history,
         now.reply + 1,
+        taken=now.murmur,
+        voiced=now.voiced,
+        quiet_since=now.quiet_since,
         closing=now.closing,
         finished=now.finished,
     )
@@ -266,7 +347,7 @@ def _cut_reply(now: Conversation) -> Step:
 def _yield_floor(now: Conversation, said: str) -> Conversation:
     """Give the floor back to the caller, remembering of the reply only `said`."""
     history = (*now.history, Message("assistant", said)) if said else now.history
-    return replace(now, phase=Phase.LISTENING, history=history, heard="")
+    return replace(now, phase=Phase.LISTENING, history=history, heard="", taken="")
 
 
 def _with_question(history: tuple[Message, ...], text: str) -> tuple[Message, ...]:

@@ -1,15 +1,49 @@
 """When a turn is over, and when a sound is an interruption.
 
 Pure: rules and their numbers, no state. Seconds throughout.
+
+    voice    ▂▅▇▅▂▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁
+    words    "what is the weather"
+                  │← silence_s →│ the recogniser is asked for its final words, and the turn ends
+             "I want to"
+                  │←──────── open_silence_s ────────→│
 """
 
+import re
 from dataclasses import dataclass
+
+_MARKS = re.compile(r"[\s\"')\]”’]+$")
+
+# Words that ask for more when they stand last. English; others are judged by punctuation alone.
+_ASK_FOR_MORE = frozenset(
+    """a about also am an and are as at be because but by can could did do does for from give has
+    have how i if in into is it's its let like me might my need next no not of on or our should so
+    some tell than that the their then these this those to um uh er under until us very want was
+    were what when where which while who why will with without would your""".split()
+)
+_OPENS_QUESTION = frozenset(
+    """am are can could did do does has have how is may should was were what what's when where
+    where's which who who's whose why will would""".split()
+)
+_SHORTEST_QUESTION = 3  # words
 
 
 @dataclass(frozen=True, slots=True)
 class TurnPolicy:
     settle_s: float = 0.0
-    """How long after the recogniser's final words the turn is taken to be over."""
+    """After the recogniser's final words, where no voice activity is known."""
+
+    silence_s: float = 0.3
+    """Silence that ends a turn whose words sound finished."""
+
+    unsure_silence_s: float = 0.6
+    """Silence that ends a turn whose words may go on or not."""
+
+    open_silence_s: float = 1.2
+    """Silence that ends a turn whose words ask for more: "I want to"."""
+
+    final_wait_s: float = 0.7
+    """How long the recogniser may take over its final words once it was asked for them."""
 
     max_silence_s: float = 3.0
     """How long interim words may wait for their final."""
@@ -23,6 +57,27 @@ class TurnPolicy:
     def interrupts(self, text: str) -> bool:
         return len(text.split()) >= self.words_to_interrupt
 
-    def turn_ends(self, at: float, *, final: bool) -> float:
-        """When the turn is over if the caller says nothing more after `at`."""
-        return at + (self.settle_s if final else self.max_silence_s)
+    def silence_after(self, text: str) -> float:
+        """The silence that ends a turn with these words."""
+        if sounds_open(text):
+            return self.open_silence_s
+        return self.silence_s if sounds_finished(text) else self.unsure_silence_s
+
+
+def sounds_open(text: str) -> bool:
+    """Whether the words ask for more: they end in a comma, or in a word that cannot be last."""
+    bare = _MARKS.sub("", text)
+    if bare.endswith((",", "…", "...", "-", ":", ";")):
+        return True
+    if bare.endswith((".", "?", "!", "।")):
+        return False
+    return bare.lower().rpartition(" ")[2] in _ASK_FOR_MORE
+
+
+def sounds_finished(text: str) -> bool:
+    """Whether the words are a whole question or exclamation, by their mark or their first word."""
+    bare = _MARKS.sub("", text)
+    if bare.endswith(("?", "!", "？", "！")):
+        return True
+    words = bare.lower().split()
+    return len(words) >= _SHORTEST_QUESTION and words[0] in _OPENS_QUESTION

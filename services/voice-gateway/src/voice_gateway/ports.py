@@ -7,6 +7,7 @@ from collections.abc import AsyncGenerator, Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from voice_gateway.audio.vad import Edge
 from voice_gateway.conversation import Message
 from voice_gateway.errors import ServiceError
 from voice_gateway.latency import TurnStages
@@ -144,10 +145,13 @@ class Caller(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Spoken:
-    """The caller's audio since the last time, and whether the utterance ends with it."""
+    """The caller's audio since the last time, and what is known about its end."""
 
     pcm: bytes
     ends_utterance: bool = False
+    """The caller said so, and may send nothing more."""
+    asks_final: bool = False
+    """The gateway takes the utterance to be over; more audio follows."""
 
 
 class Speech(Protocol):
@@ -166,6 +170,14 @@ class Recogniser(Protocol):
 
         Word times count from the first sample this call takes. Raises ServiceError.
         """
+        ...
+
+
+class Activity(Protocol):
+    """One caller's voice activity."""
+
+    def feed(self, pcm: bytes) -> Sequence[Edge]:
+        """Take the next whole samples; cheap enough for the event loop."""
         ...
 
 
@@ -196,3 +208,5 @@ class Services:
     recogniser: Recogniser
     model: ChatModel
     voice: Voice
+    activity: Callable[[int], Activity] | None = None
+    """Makes a listener for audio at a rate; None: turns go by the recogniser alone."""

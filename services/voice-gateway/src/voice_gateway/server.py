@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+from collections.abc import Callable
 from contextlib import AsyncExitStack
 from typing import Any
 
@@ -15,6 +16,7 @@ from voice_gateway.adapters.chat import ChatEndpoint, ChatRules
 from voice_gateway.adapters.riva_asr import EarRules, RivaRecogniser
 from voice_gateway.adapters.riva_link import RivaLine
 from voice_gateway.adapters.riva_tts import RivaVoice
+from voice_gateway.audio.vad import VoiceActivity, load_silero
 from voice_gateway.observe.upstreams import UpstreamWatch
 from voice_gateway.policy import TurnPolicy
 from voice_gateway.ports import Services
@@ -66,7 +68,7 @@ class GatewayServer:
         for adapter in (ear, voice, model):
             self._stack.push_async_callback(adapter.close)
         self._gateway = VoiceGateway(
-            Services(ear, model, voice),
+            Services(ear, model, voice, _activity(settings)),
             _call_rules(settings),
             _defaults(settings),
             _admission(settings),
@@ -146,12 +148,17 @@ def _line(settings: Settings, stage: str) -> RivaLine:
     )
 
 
+def _activity(settings: Settings) -> Callable[[int], VoiceActivity] | None:
+    return load_silero() if settings.turn_detection == "voice" else None
+
+
 def _ear_rules(settings: Settings) -> EarRules:
     return EarRules(
         model=settings.asr_model,
         punctuation=settings.asr_punctuation,
         stop_history_ms=settings.asr_stop_history_ms,
         stop_history_eou_ms=settings.asr_stop_history_eou_ms,
+        force_eou=settings.asr_force_eou,
         timeout_s=settings.asr_timeout_s,
         keepalive_s=settings.asr_keepalive_s,
     )
@@ -179,6 +186,10 @@ def _call_rules(settings: Settings) -> CallRules:
         longest_s=settings.call_max_s,
         policy=TurnPolicy(
             settle_s=settings.turn_settle_ms / 1000,
+            silence_s=settings.turn_silence_ms / 1000,
+            unsure_silence_s=settings.turn_unsure_silence_ms / 1000,
+            open_silence_s=settings.turn_open_silence_ms / 1000,
+            final_wait_s=settings.turn_final_wait_ms / 1000,
             max_silence_s=settings.turn_max_silence_ms / 1000,
             words_to_interrupt=settings.interrupt_min_words,
             memory_messages=2 * settings.memory_turns,

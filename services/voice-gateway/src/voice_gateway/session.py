@@ -85,6 +85,7 @@ class Session:
         )
         self._uplink = Uplink(rules.ear_rate_hz, _UPLINK_ROOM_S, self._clock)
         self._ear = Resampler(config.rate_hz, rules.ear_rate_hz)
+        self._activity = services.activity(rules.ear_rate_hz) if services.activity else None
         self._tasks: asyncio.TaskGroup | None = None
         self._reply: Reply | None = None
         self._reply_task: asyncio.Task[None] | None = None
@@ -142,6 +143,8 @@ class Session:
 
     def _execute(self, command: c.Command) -> None:
         match command:
+            case c.AskFinal():
+                self._uplink.ask_final()
             case c.StartReply(number, history):
                 self._start_reply(number, history)
             case c.CancelReply():
@@ -245,6 +248,7 @@ class Session:
         match message:
             case Audio(chunk):
                 if samples := self._ear.feed(chunk):
+                    self._listen_for_voice(samples)
                     await self._uplink.add(samples)
             case Typed(text):
                 self._tell(c.CallerTyped(self._clock(), text))
@@ -257,6 +261,14 @@ class Session:
                     self._outbox.playback.report(seconds, self._clock())
             case _:
                 assert_never(message)
+
+    def _listen_for_voice(self, samples: bytes) -> None:
+        for edge in self._activity.feed(samples) if self._activity else ():
+            now = self._clock()
+            if edge.voiced:
+                self._tell(c.CallerVoiced(now))
+            else:
+                self._tell(c.CallerQuiet(now, since=now - edge.ago_s))
 
     async def _listen(self) -> None:
         """Recognise until the caller has finished; a recogniser that breaks off is called again."""

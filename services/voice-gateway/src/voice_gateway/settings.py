@@ -81,6 +81,10 @@ class Settings(BaseSettings):
         multiple_of=80,
         description="Silence after which Riva ends an utterance; 0 leaves Riva's own (800).",
     )
+    asr_force_eou: bool = Field(
+        True,
+        description="Ask Riva for its final words at the end of a turn; older Rivas ignore it.",
+    )
     asr_stop_history_eou_ms: Milliseconds = Field(
         0, multiple_of=80, description="Riva's first-pass end of utterance; 0 leaves it off."
     )
@@ -93,6 +97,25 @@ class Settings(BaseSettings):
 
     tts_voice: str = Field("", description="Voice to answer with; empty: the voice server's own.")
     tts_timeout_s: Seconds = Field(10, description="Longest wait for a clause's next audio.")
+    tts_normalise: bool = Field(
+        True,
+        description=(
+            "Write numbers, dates, money, units, addresses and symbols out as words (English); "
+            "false where the voice server does that itself."
+        ),
+    )
+    tts_min_words: int = Field(
+        1,
+        ge=1,
+        le=10,
+        description="Fewest words given to the voice at once; 2 for voices that cut single words.",
+    )
+    tts_trim_ms: int = Field(
+        300,
+        ge=0,
+        le=2_000,
+        description="Most silence taken off the start of a clause's audio; 0 takes none.",
+    )
 
     llm_base_url: HttpUrl = Field(
         "http://localhost:8000/v1",
@@ -113,8 +136,24 @@ class Settings(BaseSettings):
         VOICE_PROMPT, max_length=8000, description="What the model is told before each call."
     )
 
+    turn_detection: Literal["voice", "asr"] = Field(
+        "voice",
+        description="What ends a turn: the caller's voice and words, or the recogniser alone.",
+    )
+    turn_silence_ms: Milliseconds = Field(
+        300, description="Silence that ends a turn whose words sound finished: a whole question."
+    )
+    turn_unsure_silence_ms: Milliseconds = Field(
+        600, description="Silence that ends a turn whose words may go on or not."
+    )
+    turn_open_silence_ms: Milliseconds = Field(
+        1_200, description='Silence that ends a turn whose words ask for more: "I want to".'
+    )
+    turn_final_wait_ms: Milliseconds = Field(
+        700, description="How long the recogniser may take over final words it was asked for."
+    )
     turn_settle_ms: Milliseconds = Field(
-        0, description="Wait after the recogniser's final words before the reply starts."
+        0, description="Wait after final words, where no voice activity is known."
     )
     turn_max_silence_ms: Milliseconds = Field(
         3_000, description="Interim words without a final become the turn after this long."

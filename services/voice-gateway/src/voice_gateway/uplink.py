@@ -23,6 +23,7 @@ class Uplink:
         self._clock = clock
         self._waiting = bytearray()
         self._ends_utterance = False
+        self._asks_final = False
         self._closed = False
         self._changed = asyncio.Event()
         self._taken = asyncio.Event()
@@ -38,7 +39,7 @@ class Uplink:
     @property
     def over(self) -> bool:
         """Nothing waits and nothing more comes."""
-        return self._closed and not self._waiting and not self._ends_utterance
+        return self._closed and not self._pending()
 
     async def add(self, chunk: bytes) -> None:
         """Add whole samples; waits while there is no room for them."""
@@ -57,6 +58,11 @@ class Uplink:
         self._ends_utterance = True
         self._changed.set()
 
+    def ask_final(self) -> None:
+        """The utterance seems over here: its final words are wanted now."""
+        self._asks_final = True
+        self._changed.set()
+
     def close(self) -> None:
         """No more audio comes."""
         self._closed = True
@@ -64,7 +70,7 @@ class Uplink:
 
     async def ready(self) -> None:
         """Wait until there is something to take, or nothing more comes."""
-        while not (self._waiting or self._ends_utterance or self._closed):
+        while not (self._pending() or self._closed):
             self._changed.clear()
             await self._changed.wait()
 
@@ -72,10 +78,10 @@ class Uplink:
         await self.ready()
         if self.over:
             return None
-        spoken = Spoken(bytes(self._waiting), self._ends_utterance)
+        spoken = Spoken(bytes(self._waiting), self._ends_utterance, self._asks_final)
         self._taken_s += pcm.seconds(spoken.pcm, self._rate_hz)
         self._waiting.clear()
-        self._ends_utterance = False
+        self._ends_utterance = self._asks_final = False
         self._taken.set()
         return spoken
 
@@ -87,6 +93,9 @@ class Uplink:
                 break
             arrived = at
         return arrived
+
+    def _pending(self) -> bool:
+        return bool(self._waiting or self._ends_utterance or self._asks_final)
 
     def _append(self, part: memoryview) -> None:
         if part:

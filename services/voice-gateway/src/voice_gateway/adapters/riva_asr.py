@@ -19,6 +19,8 @@ _PIECE_S = 0.8  # audio in one message
 _SILENCE_S = 0.2  # in one keepalive
 _ANSWER_DUE_S = 2.0  # audio without an answer after which the clock runs; Riva answers each 0.16 s
 _ACCEPTED_S = 0.1  # some servers say at once that they took the config; none must
+_BREATH_S = 0.02  # some audio must come with a request: what an empty one does is not documented
+_FORCE_END = {"force_eou": "true"}
 _CHECK_S = 3.0
 
 
@@ -31,6 +33,8 @@ class EarRules:
     stop_history_ms: int = 480
     """Silence that ends an utterance; 0 leaves Riva's own."""
     stop_history_eou_ms: int = 0
+    force_eou: bool = True
+    """Ask for final words when the gateway takes the turn to be over."""
     timeout_s: float = 10.0
     """Longest wait for an answer; 0 for ever."""
     keepalive_s: float = 20.0
@@ -160,7 +164,9 @@ class _Hearing:
         if spoken.ends_utterance:
             # Servers that know force_eou end the utterance here; the silence ends it for the rest.
             stop_s = (self._rules.stop_history_ms or 800) / 1000
-            await self._insert(stop_s + 0.32, runtime_config={"force_eou": "true"})
+            await self._insert(stop_s + 0.32, runtime_config=_FORCE_END)
+        elif spoken.asks_final and self._rules.force_eou:
+            await self._insert(_BREATH_S, runtime_config=_FORCE_END)
 
     async def _insert(self, duration_s: float, **options: Any) -> None:
         """Send silence that the caller never sent; word times are corrected for it."""
