@@ -7,8 +7,10 @@ the answer is still being made.
 import asyncio
 from collections.abc import Callable, Sequence
 from contextlib import aclosing
+from dataclasses import dataclass
 
 from voice_gateway.audio import pcm
+from voice_gateway.audio.trim import Trim
 from voice_gateway.clauses import Clauses
 from voice_gateway.conversation import Message
 from voice_gateway.errors import Empty, ServiceError
@@ -20,6 +22,19 @@ from voice_gateway.speakable import Thoughts, speakable
 
 _CLAUSES_AHEAD = 8  # how far the model may run ahead of the voice
 _PIECE_S = 0.1  # audio in one message: small enough to stop quickly, large enough to be cheap
+_PAUSE_S = 0.1  # silence left between two clauses, which are not to run into each other
+
+
+@dataclass(frozen=True, slots=True)
+class Manner:
+    """How a reply is spoken."""
+
+    normalise: bool = True
+    """Write numbers and symbols out as words, where the language's rules are known."""
+    min_words: int = 1
+    """Fewest words given to the voice at once, where the reply has as many."""
+    trim_s: float = 0.0
+    """Most silence taken off the start of a clause's audio."""
 
 
 class Reply:
@@ -34,6 +49,7 @@ class Reply:
         outbox: Outbox,
         moments: TurnMoments,
         clock: Callable[[], float],
+        manner: Manner | None = None,
     ) -> None:
         self.number = number
         self.ledger = Ledger()
@@ -42,6 +58,7 @@ class Reply:
         self._config = config
         self._outbox = outbox
         self._clock = clock
+        self._manner = manner or Manner()
         self._clauses = asyncio.Queue[str | None](_CLAUSES_AHEAD)
         self._whole = pcm.WholeSamples()
         self._made_s = 0.0
@@ -116,13 +133,17 @@ class Reply:
         speech = self._services.voice.speak(
             clause, language=self._config.language, voice=self._config.voice, rate_hz=rate_hz
         )
+        trim = Trim(rate_hz, self._manner.trim_s, _PAUSE_S if self._made_s else 0.0)
         async with aclosing(speech) as chunks:
             async for chunk in chunks:
-                for piece in pcm.pieces(self._whole.feed(chunk), _PIECE_S, rate_hz):
-                    if piece:
-                        await self._play(piece, on_voice)
+                await self._play(trim.feed(self._whole.feed(chunk)), on_voice)
+        await self._play(trim.flush(), on_voice)
 
-    async def _play(self, piece: bytes, on_voice: Callable[[], None]) -> None:
+    async def _play(self, audio: bytes, on_voice: Callable[[], None]) -> None:
+        for piece in filter(None, pcm.pieces(audio, _PIECE_S, self._config.rate_hz)):
+            await self._play_piece(piece, on_voice)
+
+    async def _play_piece(self, piece: bytes, on_voice: Callable[[], None]) -> None:
         if self.moments.first_audio is None:
             self.moments.first_audio = self._clock()
             on_voice()
