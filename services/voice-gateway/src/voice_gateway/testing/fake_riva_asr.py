@@ -39,7 +39,7 @@ _MODEL = "scripted-ear"
 _DEFAULT_RATE_HZ = 16_000
 _BYTES_PER_SAMPLE = 2
 _QUEUED_RESPONSES = 4096
-_LOOPS_UNTIL_CANCELLED = 10
+_UNTIL_CANCELLED_S = 0.02
 _START_FLAG = (
     "inference request for sequence {sequence} to model '{model}' must specify the START flag"
     " on the first request of the sequence"
@@ -214,8 +214,7 @@ class FakeRecogniser:
             _note_audio(call, len(request.audio_content))
             for heard in _hear(call, ear, request):
                 await due.put(self._due(heard, request.id.value))
-        for _ in range(_LOOPS_UNTIL_CANCELLED):  # end of input may be a cancelled call: see first
-            await asyncio.sleep(0)
+        await asyncio.sleep(_UNTIL_CANCELLED_S)  # end of input may be a cancelled call: see first
         call.half_closed = True
         call.note()
         last = ear.force()
