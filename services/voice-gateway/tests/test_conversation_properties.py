@@ -40,16 +40,26 @@ def calls(draw: st.DrawFn) -> list[c.Event]:
 
 @given(calls())
 def test_one_reply_lives_at_a_time_and_only_the_live_one_is_cancelled(call: list[c.Event]):
-    now, live = c.Conversation(), 0
+    now, live, held = c.Conversation(), 0, 0
     for event in call:
         now, commands = c.step(now, event, POLICY)
         for command in commands:
             match command:
                 case c.StartReply(reply):
-                    assert live == 0
+                    assert live == held == 0
                     assert reply == now.reply
                     live = reply
-                case c.CancelReply(reply) | c.EndTurn(reply):
+                case c.PrepareReply(reply):
+                    assert live == held == 0
+                    assert reply == now.reply
+                    held = reply
+                case c.ReleaseReply(reply):
+                    assert reply == held == now.reply
+                    live, held = held, 0
+                case c.CancelReply(reply):
+                    assert reply == (live or held)
+                    live = held = 0
+                case c.EndTurn(reply):
                     assert reply == live
                     live = 0
                 case c.AnnounceVoice(reply):
@@ -57,6 +67,7 @@ def test_one_reply_lives_at_a_time_and_only_the_live_one_is_cancelled(call: list
                 case c.Interrupted() | c.EndCall() | c.AskFinal():
                     assert live == 0
         assert (now.phase is c.Phase.LISTENING) == (live == 0)
+        held = now.held  # one that failed is forgotten without a command
 
 
 @given(calls())
@@ -65,7 +76,7 @@ def test_history_alternates_starts_with_a_question_and_stays_bounded(call: list[
     for event in call:
         now, commands = c.step(now, event, POLICY)
         for command in commands:
-            if isinstance(command, c.StartReply):
+            if isinstance(command, c.StartReply | c.PrepareReply):
                 roles = [message.role for message in command.history]
                 assert len(roles) <= POLICY.memory_messages
                 assert roles[0] == roles[-1] == "user"

@@ -26,7 +26,12 @@ from voice_gateway.conversation import (
 from voice_gateway.policy import TurnPolicy, sounds_finished, sounds_open
 
 POLICY = TurnPolicy(
-    silence_s=0.3, unsure_silence_s=0.6, open_silence_s=1.2, final_wait_s=0.7, max_silence_s=3.0
+    silence_s=0.3,
+    unsure_silence_s=0.6,
+    open_silence_s=1.2,
+    final_wait_s=0.7,
+    max_silence_s=3.0,
+    guesses=0,
 )
 SPEECH = Path(__file__).parents[2] / "voice-client" / "src" / "voice_client" / "speech"
 QUESTION = "what is the weather"

@@ -8,13 +8,20 @@ timer is the `deadline` in the state, which whoever drives the conversation hono
     events   CallerSpoke (interims, final)  | TimerFired         | CallerSpoke
     phase    LISTENING ────────────────────▶ THINKING ▶ SPEAKING ─▶ LISTENING
     commands                                  StartReply           CancelReply, Interrupted
+
+Where the caller's voice is known to have fallen silent, the answer is prepared at once, out of
+the caller's hearing; it is released when the turn is over and the words have stayed the same.
+
+    voice    ▅▇▅▂▁▁▁▁▁▁▁▁▁▁▁▁
+    events       CallerQuiet |  TimerFired | CallerSpoke (final)
+    commands     PrepareReply   AskFinal     ReleaseReply
 """
 
 from dataclasses import dataclass, replace
 from enum import Enum, auto
 from typing import Literal, assert_never
 
-from voice_gateway.policy import TurnPolicy
+from voice_gateway.policy import TurnPolicy, sounds_open
 
 
 class Phase(Enum):
@@ -51,6 +58,14 @@ class Conversation:
     """When the caller's voice fell silent; None where it speaks, or nothing is known of it."""
     asked: bool = False
     """The recogniser was asked for its final words."""
+    held: int = 0
+    """The reply that is being prepared out of hearing; 0: none."""
+    guess: str = ""
+    """The question it answers."""
+    guessed: int = 0
+    """How many replies were prepared in this turn."""
+    held_speaks: bool = False
+    """The held reply has audio."""
     closing: bool = False
     """No more audio comes in, but words may."""
     finished: bool = False
@@ -169,6 +184,21 @@ class StartReply:
 
 
 @dataclass(frozen=True, slots=True)
+class PrepareReply:
+    """Make a reply, and keep all of it from the caller."""
+
+    reply: int
+    history: tuple[Message, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ReleaseReply:
+    """The turn is over, and the prepared reply answers it: let the caller have it."""
+
+    reply: int
+
+
+@dataclass(frozen=True, slots=True)
 class CancelReply:
     reply: int
 
@@ -198,7 +228,17 @@ class EndCall:
     pass
 
 
-Command = AskFinal | StartReply | CancelReply | AnnounceVoice | Interrupted | EndTurn | EndCall
+Command = (
+    AskFinal
+    | StartReply
+    | PrepareReply
+    | ReleaseReply
+    | CancelReply
+    | AnnounceVoice
+    | Interrupted
+    | EndTurn
+    | EndCall
+)
 
 Step = tuple[Conversation, tuple[Command, ...]]
 
@@ -206,6 +246,8 @@ Step = tuple[Conversation, tuple[Command, ...]]
 def step(now: Conversation, event: Event, policy: TurnPolicy) -> Step:
     """Return the conversation after `event`, and the commands it gives rise to."""
     match event:
+        case VoiceStarted() | ReplyHeard() | ReplyEnded() if now.held:
+            return _held_went_on(now, event), ()
         case VoiceStarted() | ReplyHeard() | ReplyEnded():
             stale = event.reply != now.reply or now.phase is Phase.LISTENING
             return (now, ()) if stale else _reply_went_on(now, event)
@@ -213,7 +255,7 @@ def step(now: Conversation, event: Event, policy: TurnPolicy) -> Step:
             # Once finished, the call only waits for its last reply.
             return (now, ()) if now.finished else _caller_said(now, event, policy)
         case CallerVoiced() | CallerQuiet():
-            return _caller_sounded(now, event, policy), ()
+            return _caller_sounded(now, event, policy)
         case CallerInterrupted():
             after, commands = _cut_reply(now)
             return after, (*commands, EndCall()) if after.finished else commands
@@ -262,17 +304,52 @@ def _caller_spoke(now: Conversation, event: CallerSpoke, policy: TurnPolicy) -> 
         after = replace(after, words=words, murmur="", asked=False)
     else:
         after = replace(after, murmur=text)
-    return replace(after, deadline=_turn_end(after, event.at, policy)), commands
+    after, prepared = _prepare(replace(after, deadline=_turn_end(after, event.at, policy)), policy)
+    return after, (*commands, *prepared)
 
 
 def _caller_sounded(
     now: Conversation, event: CallerVoiced | CallerQuiet, policy: TurnPolicy
-) -> Conversation:
+) -> Step:
     if isinstance(event, CallerVoiced):
-        after = replace(now, voiced=True, quiet_since=None, asked=False, taken="")
-    else:
-        after = replace(now, voiced=False, quiet_since=event.since)
-    return replace(after, deadline=_turn_end(after, event.at, policy))
+        after, commands = _drop_held(now)
+        after = replace(after, voiced=True, quiet_since=None, asked=False, taken="")
+        return replace(after, deadline=_turn_end(after, event.at, policy)), commands
+    after = replace(now, voiced=False, quiet_since=event.since)
+    return _prepare(replace(after, deadline=_turn_end(after, event.at, policy)), policy)
+
+
+def _prepare(now: Conversation, policy: TurnPolicy) -> Step:
+    """Have the answer made ahead, if the caller is silent and the words seem to be all."""
+    text = " ".join(_said(now))
+    if now.held and _plain(text) == _plain(now.guess):
+        return now, ()
+    after, dropped = _drop_held(now)
+    ready = after.deadline is not None and after.quiet_since is not None
+    if not ready or sounds_open(text) or after.guessed >= policy.guesses:
+        return after, dropped
+    number = after.reply + 1
+    history = _remembered(_with_question(now.history, text), policy.memory_messages)
+    after = replace(
+        after, reply=number, held=number, guess=text, guessed=after.guessed + 1, held_speaks=False
+    )
+    return after, (*dropped, PrepareReply(number, history))
+
+
+def _drop_held(now: Conversation) -> Step:
+    if not now.held:
+        return now, ()
+    return replace(now, held=0, guess=""), (CancelReply(now.held),)
+
+
+def _held_went_on(now: Conversation, event: VoiceStarted | ReplyHeard | ReplyEnded) -> Conversation:
+    match event:
+        case VoiceStarted(reply=now.held):
+            return replace(now, held_speaks=True)
+        case ReplyEnded(reply=now.held):
+            return replace(now, held=0, guess="")  # it failed; the turn will be answered anew
+        case _:
+            return now
 
 
 def _turn_end(now: Conversation, at: float, policy: TurnPolicy) -> float | None:
@@ -311,20 +388,25 @@ def _plain(text: str) -> str:
 
 
 def _take_turn(now: Conversation, policy: TurnPolicy) -> Step:
-    """The caller's turn is over: answer it."""
-    asked = _with_question(now.history, " ".join(_said(now)))
-    history = _remembered(asked, policy.memory_messages)
+    """The caller's turn is over: answer it, with what was prepared if it fits."""
+    question = " ".join(_said(now))
+    history = _remembered(_with_question(now.history, question), policy.memory_messages)
+    fits = bool(now.held) and _plain(question) == _plain(now.guess)
     after = Conversation(
-        Phase.THINKING,
+        Phase.SPEAKING if fits and now.held_speaks else Phase.THINKING,
         history,
-        now.reply + 1,
+        now.held if fits else now.reply + 1,
         taken=now.murmur,
         voiced=now.voiced,
         quiet_since=now.quiet_since,
         closing=now.closing,
         finished=now.finished,
     )
-    return after, (StartReply(after.reply, history),)
+    if not fits:
+        _, dropped = _drop_held(now)
+        return after, (*dropped, StartReply(after.reply, history))
+    speaks = (AnnounceVoice(after.reply),) if now.held_speaks else ()
+    return after, (ReleaseReply(after.reply), *speaks)
 
 
 def _finish(now: Conversation, policy: TurnPolicy) -> Step:

@@ -15,6 +15,12 @@ class TurnMoments:
     first_clause: float | None = None
     first_audio: float | None = None
 
+    def release(self, turn_end: float, speech_end: float | None) -> None:
+        """The reply was prepared before the turn was over: only now can it be heard."""
+        self.turn_end, self.speech_end = turn_end, speech_end
+        if self.first_audio is not None:
+            self.first_audio = turn_end
+
     def stages(self) -> "TurnStages":
         return TurnStages(
             endpoint_s=_between(self.speech_end, self.turn_end),

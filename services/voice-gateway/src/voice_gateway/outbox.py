@@ -36,24 +36,41 @@ class Outbox:
         self._audio: deque[ReplyAudio] = deque()
         self._waiting_s = 0.0
         self._reply = 0
+        self._held = False
+        self._held_texts: list[ReplyText] = []
         self._open = True
         self._stirred = asyncio.Event()
         self._emptier = asyncio.Event()
         self.playback = Playback()
 
     def post(self, notice: Notice) -> None:
-        """Queue a notice, ahead of any audio; calls `on_full` where too many wait already."""
-        if len(self._notices) < _NOTICES:
+        """Queue a notice, ahead of any audio; calls `on_full` where too many wait already.
+
+        The text of a held reply waits with its audio.
+        """
+        if self._held and isinstance(notice, ReplyText):
+            self._held_texts.append(notice)
+        elif len(self._notices) < _NOTICES:
             self._notices.append(notice)
             self._stirred.set()
         else:
             self._on_full()
 
-    def begin(self, reply: int) -> None:
-        """From now on, only this reply's audio is taken in."""
+    def begin(self, reply: int, *, held: bool = False) -> None:
+        """From now on, only this reply is taken in; held, nothing of it is handed out yet."""
         self.drop()
         self._reply = reply
+        self._held = held
         self.playback = Playback()
+
+    def release(self) -> None:
+        """Hand out the reply that was held."""
+        self._held = False
+        for text in self._held_texts:
+            self.post(text)
+        self._held_texts.clear()
+        self._stirred.set()
+        self._emptier.set()
 
     async def play(self, audio: ReplyAudio) -> None:
         """Queue audio of the live reply, once there is room; any other's is thrown away."""
@@ -66,14 +83,16 @@ class Outbox:
         self._stirred.set()
 
     async def drained(self) -> None:
-        """Wait until all audio has been handed out."""
-        while self._audio:
+        """Wait until all of the reply has been handed out."""
+        while self._audio or self._held:
             await self._next_room()
 
     def drop(self) -> None:
         """Throw away what waits of the reply: nothing of it is handed out after this."""
         stale = self._reply
         self._reply = 0
+        self._held = False
+        self._held_texts.clear()
         self._audio.clear()
         self._waiting_s = 0.0
         self._notices = deque(
@@ -99,7 +118,7 @@ class Outbox:
                 return self._notices.popleft()
             if not self._open:
                 return None
-            wait_s = self._due_in() if self._audio else None
+            wait_s = self._due_in() if self._audio and not self._held else None
             if wait_s is not None and wait_s < _SOON_S:
                 return self._hand_out()
             await self._stir(wait_s)

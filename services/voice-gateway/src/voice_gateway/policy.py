@@ -48,6 +48,9 @@ class TurnPolicy:
     max_silence_s: float = 3.0
     """How long interim words may wait for their final."""
 
+    guesses: int = 3
+    """How often a turn's answer may be prepared before the turn is certainly over; 0: never."""
+
     words_to_interrupt: int = 1
     """How many words during a reply are an interruption."""
 

@@ -71,13 +71,13 @@ class Reply:
 
         Calls `on_voice` right before the first audio.
         """
-        self._outbox.begin(self.number)
         async with asyncio.TaskGroup() as tasks:
             writing = tasks.create_task(self._write(history), name=f"write-{self.number}")
             fault = await self._speak(on_voice)
             if fault:
                 writing.cancel()
-        await self._outbox.drained()
+        if self._made_s:
+            await self._outbox.drained()
         if fault or writing.cancelled():
             return fault
         return writing.result() or self._silent()

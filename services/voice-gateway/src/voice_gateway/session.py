@@ -147,6 +147,11 @@ class Session:
                 self._uplink.ask_final()
             case c.StartReply(number, history):
                 self._start_reply(number, history)
+                self._outbox.post(Processing(number))
+            case c.PrepareReply(number, history):
+                self._start_reply(number, history, held=True)
+            case c.ReleaseReply(number):
+                self._release_reply(number)
             case c.CancelReply():
                 self._cancel_reply()
             case c.AnnounceVoice(number):
@@ -177,10 +182,12 @@ class Session:
 
     # The reply.
 
-    def _start_reply(self, number: int, history: tuple[c.Message, ...]) -> None:
+    def _start_reply(
+        self, number: int, history: tuple[c.Message, ...], *, held: bool = False
+    ) -> None:
         assert self._tasks
         moments = TurnMoments(turn_end=self._clock(), speech_end=self._speech_end)
-        self._speech_end = None
+        self._outbox.begin(number, held=held)
         self._reply = Reply(
             number,
             services=self._services,
@@ -189,10 +196,15 @@ class Session:
             moments=moments,
             clock=self._clock,
         )
-        self._outbox.post(Processing(number))
         self._reply_task = self._tasks.create_task(
             self._answer(self._reply, history), name=f"reply-{number}"
         )
+
+    def _release_reply(self, number: int) -> None:
+        assert self._reply
+        self._reply.moments.release(self._clock(), self._speech_end)
+        self._outbox.post(Processing(number))
+        self._outbox.release()
 
     async def _answer(self, reply: Reply, history: tuple[c.Message, ...]) -> None:
         def on_voice() -> None:
@@ -203,7 +215,7 @@ class Session:
         except Exception:  # the one boundary: a bug in a reply must not end the call
             log.exception("call %s: reply %d broke", self._config.call_id, reply.number)
             fault = Unavailable("gateway", "the reply failed inside the gateway; see its log")
-        if fault:
+        if fault and reply.number != self._conversation.held:
             self._report(fault, reply.number)
         self._tell(c.ReplyEnded(self._clock(), reply.number, reply.ledger.text()))
 
@@ -219,7 +231,7 @@ class Session:
         stages = self._reply.moments.stages()
         log.info("call %s turn %d: %s", self._config.call_id, number, stages)
         self._outbox.post(TurnOver(number, stages))
-        self._reply = self._reply_task = None
+        self._reply = self._reply_task = self._speech_end = None
 
     # What comes in.
 

@@ -152,6 +152,9 @@ class Settings(BaseSettings):
     turn_final_wait_ms: Milliseconds = Field(
         700, description="How long the recogniser may take over final words it was asked for."
     )
+    turn_guesses: int = Field(
+        3, ge=0, le=20, description="How often an answer may be prepared before its turn is over."
+    )
     turn_settle_ms: Milliseconds = Field(
         0, description="Wait after final words, where no voice activity is known."
     )

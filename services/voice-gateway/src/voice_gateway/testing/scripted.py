@@ -10,6 +10,7 @@ from collections.abc import AsyncGenerator, Callable, Sequence
 from dataclasses import dataclass, field
 
 from voice_gateway.audio import pcm
+from voice_gateway.audio.vad import Edge
 from voice_gateway.conversation import Message
 from voice_gateway.errors import ServiceError
 from voice_gateway.ports import (
@@ -50,6 +51,20 @@ class Sends:
 
     at: float
     message: FromCaller
+
+
+class ScriptedActivity:
+    """Notices voice and silence at the given times, as soon as audio comes then."""
+
+    def __init__(self, edges: Sequence[tuple[float, bool]]) -> None:
+        self._edges = list(edges)
+
+    def feed(self, pcm: bytes) -> list[Edge]:
+        found: list[Edge] = []
+        while self._edges and self._edges[0][0] <= _now() + 1e-6:
+            at, voiced = self._edges.pop(0)
+            found.append(Edge(voiced, max(0.0, _now() - at)))
+        return found
 
 
 class ScriptedCaller:
@@ -176,6 +191,8 @@ class Call:
     says: Sequence[Says] = ()
     replies: Sequence[str | ServiceError] = ()
     sends: Sequence[Sends] = ()
+    voiced: Sequence[tuple[float, bool]] = ()
+    """When the caller's voice begins (True) and falls silent (False), as the gateway notices it."""
     hangs_up: float | None = 60.0
     rules: CallRules = field(default_factory=CallRules)
     voice: ScriptedVoice = field(default_factory=ScriptedVoice)
@@ -192,11 +209,15 @@ class Call:
     async def _run(self) -> None:
         ear = self.recogniser = self.recogniser or ScriptedRecogniser(self.says)
         model = self.model = self.model or ScriptedModel(self.replies)
-        first = [Sends(0.0, Audio(bytes(640)))] if self.says else []
-        caller = ScriptedCaller([*first, *self.sends], self.hangs_up)
+        sounds = [Sends(at, Audio(bytes(640))) for at, _ in ((0.0, True), *self.voiced)]
+        first = sounds if self.says else []
+        sends = sorted([*first, *self.sends], key=lambda sent: sent.at)
+        caller = ScriptedCaller(sends, self.hangs_up)
         config = CallConfig("test", "en-US", RATE_HZ, "", "Be brief.")
         try:
-            await Session(caller, Services(ear, model, self.voice), config, self.rules).run()
+            activity = (lambda _: ScriptedActivity(self.voiced)) if self.voiced else None
+            services = Services(ear, model, self.voice, activity)
+            await Session(caller, services, config, self.rules).run()
         except Exception as error:  # noqa: BLE001  # the test looks at it
             self.error = error
         self.received, self.ended_at = caller.received, _now()
