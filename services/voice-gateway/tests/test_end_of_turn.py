@@ -19,8 +19,10 @@ from voice_gateway.conversation import (
     Interrupted,
     Message,
     Phase,
+    ReplyHeard,
     StartReply,
     TimerFired,
+    VoiceStarted,
     step,
 )
 from voice_gateway.policy import TurnPolicy, sounds_finished, sounds_open
@@ -83,6 +85,23 @@ def test_its_late_final_with_other_words_corrects_the_question():
         Interrupted(1, ""),
         StartReply(2, (Message("user", late),)),
     ]
+
+
+def test_whoever_speaks_on_soon_after_its_turn_had_not_finished():
+    taken, _ = play(
+        *ASKED,
+        CallerSpoke(2.35, "Ask not.", True),
+        TimerFired(2.6),
+        VoiceStarted(2.7, 1),
+        ReplyHeard(3.2, 1, "As"),
+    )
+    going_on = (CallerVoiced(3.2), CallerSpoke(3.6, "what your country can do", False))
+    after, commands = play(*going_on, start=taken)
+    assert commands == [CancelReply(1), Interrupted(1, "")]
+    assert after.history == (Message("user", "Ask not."),)
+    later = (CallerVoiced(5.0), CallerSpoke(5.4, "stop", False))
+    after, _ = play(*later, start=taken)
+    assert after.history == (Message("user", "Ask not."), Message("assistant", "As"))
 
 
 def test_a_late_interim_does_not_interrupt():

@@ -52,10 +52,12 @@ class Conversation:
     """The words of the question under way that were not final when the turn was taken."""
     deadline: float | None = None
     """When silence becomes the end of the caller's turn."""
-    voiced: bool = False
-    """The caller makes voice right now."""
+    turn_at: float = 0.0
+    """When the turn under way was taken."""
+    voiced_since: float | None = None
+    """Since when the caller makes voice; None where it is silent, or nothing is known of it."""
     quiet_since: float | None = None
-    """When the caller's voice fell silent; None where it speaks, or nothing is known of it."""
+    """Since when the caller is silent; None where it makes voice, or nothing is known of it."""
     asked: bool = False
     """The recogniser was asked for its final words."""
     held: int = 0
@@ -261,8 +263,8 @@ def step(now: Conversation, event: Event, policy: TurnPolicy) -> Step:
             return after, (*commands, EndCall()) if after.finished else commands
         case CallerClosed():
             return replace(now, closing=True, deadline=None), ()
-        case CallerFinished():
-            return _finish(now, policy)
+        case CallerFinished(at=at):
+            return _finish(now, at, policy)
         case TimerFired(at=at):
             due = now.deadline is not None and at >= now.deadline
             return _silence_fell(now, at, policy) if due else (now, ())
@@ -285,7 +287,8 @@ def _caller_said(now: Conversation, event: CallerSpoke | CallerTyped, policy: Tu
     if isinstance(event, CallerSpoke):
         return _caller_spoke(now, event, policy)
     after, cut = _cut_reply(now)
-    after, asked = _take_turn(replace(after, words=(*_said(after), event.text), murmur=""), policy)
+    after = replace(after, words=(*_said(after), event.text), murmur="")
+    after, asked = _take_turn(after, event.at, policy)
     return after, (*cut, *asked)
 
 
@@ -293,12 +296,12 @@ def _caller_spoke(now: Conversation, event: CallerSpoke, policy: TurnPolicy) -> 
     text = event.text.strip()
     if now.phase is not Phase.LISTENING:
         if now.taken and now.quiet_since is not None:  # late words of the question under way
-            return _correct(now, text, policy) if event.final and text else (now, ())
+            return _correct(now, text, event.at, policy) if event.final and text else (now, ())
         if not policy.interrupts(text):
             return now, ()
     if not text and not event.final:
         return now, ()  # the recogniser has second thoughts; what it said before still waits
-    after, commands = _cut_reply(now)
+    after, commands = _cut_reply(_reopened(now, event.at, policy))
     if event.final:
         words = (*after.words, text) if text else after.words
         after = replace(after, words=words, murmur="", asked=False)
@@ -313,9 +316,9 @@ def _caller_sounded(
 ) -> Step:
     if isinstance(event, CallerVoiced):
         after, commands = _drop_held(now)
-        after = replace(after, voiced=True, quiet_since=None, asked=False, taken="")
+        after = replace(after, voiced_since=event.at, quiet_since=None, asked=False, taken="")
         return replace(after, deadline=_turn_end(after, event.at, policy)), commands
-    after = replace(now, voiced=False, quiet_since=event.since)
+    after = replace(now, voiced_since=None, quiet_since=event.since)
     return _prepare(replace(after, deadline=_turn_end(after, event.at, policy)), policy)
 
 
@@ -360,25 +363,26 @@ def _turn_end(now: Conversation, at: float, policy: TurnPolicy) -> float | None:
         return now.deadline
     if now.quiet_since is not None:
         return max(at, now.quiet_since + policy.silence_after(" ".join(_said(now))))
-    going_on = now.voiced or now.murmur
+    going_on = now.voiced_since is not None or now.murmur
     return at + (policy.max_silence_s if going_on else policy.settle_s)
 
 
 def _silence_fell(now: Conversation, at: float, policy: TurnPolicy) -> Step:
     """The caller has been silent long enough: have the last words made final, or answer."""
-    if now.murmur and not now.asked and (now.voiced or now.quiet_since is not None):
+    listens = now.voiced_since is not None or now.quiet_since is not None
+    if now.murmur and not now.asked and listens:
         return replace(now, asked=True, deadline=at + policy.final_wait_s), (AskFinal(),)
-    return _take_turn(now, policy)
+    return _take_turn(now, at, policy)
 
 
-def _correct(now: Conversation, text: str, policy: TurnPolicy) -> Step:
+def _correct(now: Conversation, text: str, at: float, policy: TurnPolicy) -> Step:
     """The final words of a question that was taken before they came."""
     if _plain(text) == _plain(now.taken) or now.heard:
         return replace(now, taken=""), ()
     question = now.history[-1].text.removesuffix(now.taken).strip()
     after, cut = _cut_reply(now)
     words = (question, text) if question else (text,)
-    after, asked = _take_turn(replace(after, history=now.history[:-1], words=words), policy)
+    after, asked = _take_turn(replace(after, history=now.history[:-1], words=words), at, policy)
     return after, (*cut, *asked)
 
 
@@ -387,7 +391,7 @@ def _plain(text: str) -> str:
     return "".join(c for c in text.lower() if c.isalnum() or c.isspace()).strip()
 
 
-def _take_turn(now: Conversation, policy: TurnPolicy) -> Step:
+def _take_turn(now: Conversation, at: float, policy: TurnPolicy) -> Step:
     """The caller's turn is over: answer it, with what was prepared if it fits."""
     question = " ".join(_said(now))
     history = _remembered(_with_question(now.history, question), policy.memory_messages)
@@ -397,7 +401,8 @@ def _take_turn(now: Conversation, policy: TurnPolicy) -> Step:
         history,
         now.held if fits else now.reply + 1,
         taken=now.murmur,
-        voiced=now.voiced,
+        turn_at=at,
+        voiced_since=now.voiced_since,
         quiet_since=now.quiet_since,
         closing=now.closing,
         finished=now.finished,
@@ -409,12 +414,12 @@ def _take_turn(now: Conversation, policy: TurnPolicy) -> Step:
     return after, (ReleaseReply(after.reply), *speaks)
 
 
-def _finish(now: Conversation, policy: TurnPolicy) -> Step:
+def _finish(now: Conversation, at: float, policy: TurnPolicy) -> Step:
     after = replace(now, closing=True, finished=True)
     if after.phase is not Phase.LISTENING:
         return after, ()  # the call ends with the reply
     if _said(after):
-        return _take_turn(after, policy)
+        return _take_turn(after, at, policy)
     return after, (EndCall(),)
 
 
@@ -424,6 +429,12 @@ def _cut_reply(now: Conversation) -> Step:
         return now, ()
     after = _yield_floor(now, now.heard)
     return after, (CancelReply(now.reply), Interrupted(now.reply, now.heard))
+
+
+def _reopened(now: Conversation, at: float, policy: TurnPolicy) -> Conversation:
+    """Where the caller only went on, nothing was answered yet, whatever was heard of it."""
+    began = at if now.voiced_since is None else now.voiced_since
+    return replace(now, heard="") if began - now.turn_at < policy.reopen_s else now
 
 
 def _yield_floor(now: Conversation, said: str) -> Conversation:

@@ -51,6 +51,9 @@ class TurnPolicy:
     guesses: int = 3
     """How often a turn's answer may be prepared before the turn is certainly over; 0: never."""
 
+    reopen_s: float = 1.0
+    """A caller who speaks on this soon after its turn was taken had not finished."""
+
     words_to_interrupt: int = 1
     """How many words during a reply are an interruption."""
 

@@ -191,6 +191,7 @@ def _call_rules(settings: Settings) -> CallRules:
             open_silence_s=settings.turn_open_silence_ms / 1000,
             final_wait_s=settings.turn_final_wait_ms / 1000,
             max_silence_s=settings.turn_max_silence_ms / 1000,
+            reopen_s=settings.turn_reopen_ms / 1000,
             guesses=settings.turn_guesses,
             words_to_interrupt=settings.interrupt_min_words,
             memory_messages=2 * settings.memory_turns,

@@ -152,6 +152,10 @@ class Settings(BaseSettings):
     turn_final_wait_ms: Milliseconds = Field(
         700, description="How long the recogniser may take over final words it was asked for."
     )
+    turn_reopen_ms: Milliseconds = Field(
+        1_000,
+        description="Who speaks on this soon after its turn was taken had not finished.",
+    )
     turn_guesses: int = Field(
         3, ge=0, le=20, description="How often an answer may be prepared before its turn is over."
     )
