@@ -1,14 +1,13 @@
-"""From the model's pieces of text to clauses fit to be spoken."""
+"""From the model's pieces of text to clauses."""
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from voice_gateway.clauses import LONGEST, Clauses
-from voice_gateway.speakable import Thoughts, speakable
+from voice_gateway.clauses import LONGEST, Clauses, fitting
 
 
-def cut(*pieces: str) -> list[str]:
-    clauses = Clauses()
+def cut(*pieces: str, min_words: int = 1) -> list[str]:
+    clauses = Clauses(min_words)
     return [clause for piece in pieces for clause in clauses.feed(piece)] + clauses.flush()
 
 
@@ -47,6 +46,11 @@ def test_a_long_clause_without_a_comma_ends_before_a_connecting_word():
         "Dr. Smith met J. Doe, e.g. at noon.",
         "It costs 3.50 dollars in total.",
         "Ask at 10:30 sharp please.",
+        "It takes 20 U.S. dollars and more.",
+        "Come at 5 p.m. on Monday.",
+        "Version v1.2 is at https://example.org/a?b=c now.",
+        "See No. 5 on the list.",
+        "Acme Inc. and Co.",
     ],
 )
 def test_points_inside_a_sentence_do_not_end_it(text: str):
@@ -70,51 +74,49 @@ def test_no_text_is_lost_and_no_clause_is_too_long(pieces: list[str]):
     assert all(0 < len(clause) <= LONGEST for clause in said)
 
 
-@given(st.text(alphabet="ab .,!?", max_size=300), st.data())
-def test_how_the_model_cuts_its_text_does_not_matter(text: str, data: st.DataObject):
+@given(st.text(alphabet="abN5o .,!?-。\n", max_size=300), st.data(), st.integers(1, 3))
+def test_how_the_model_cuts_its_text_does_not_matter(
+    text: str, data: st.DataObject, min_words: int
+):
     at = data.draw(st.integers(0, len(text)))
-    assert cut(text[:at], text[at:]) == cut(text)
+    assert cut(text[:at], text[at:], min_words=min_words) == cut(text, min_words=min_words)
+
+
+def test_no_is_an_answer_unless_a_number_follows():
+    assert cut("No. It is not. See No. 5.") == ["No.", "It is not.", "See No. 5."]
+
+
+def test_full_width_marks_end_sentences_without_a_space():
+    assert cut("今日は。元気ですか？はい！？そう") == [
+        "今日は。",
+        "元気ですか？",
+        "はい！？",
+        "そう",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("Sure! Yes. I can do that. OK. Bye.", ["Sure! Yes.", "I can do that.", "OK. Bye."]),
+        ("It is Paris. Yes.", ["It is Paris.", "Yes."]),  # the first piece does not wait
+        ("One two. Three four. Five.", ["One two.", "Three four. Five."]),
+        ("Yes", ["Yes"]),
+        ("# Title\n- one two\n- three\n", ["# Title\n- one two", "- three"]),
+    ],
+)
+def test_pieces_below_the_fewest_words_are_joined(text: str, said: list[str]):
+    assert cut(text, min_words=2) == said
+
+
+@given(st.text(alphabet="ab ", max_size=900))
+def test_what_grew_too_long_is_cut_between_words(text: str):
+    parts = fitting(text)
+    assert all(0 < len(part) <= LONGEST for part in parts)
+    assert "".join("".join(parts).split()) == "".join(text.split())
 
 
 def test_a_text_without_any_end_is_cut_between_words():
     said = cut("word " * 100)
     assert all(len(clause) <= LONGEST for clause in said)
     assert all(set(clause.split()) == {"word"} for clause in said)
-
-
-@pytest.mark.parametrize(
-    ("text", "said"),
-    [
-        ("**Bold** and _soft_ `code`", "Bold and soft code"),
-        ("# Title", "Title"),
-        ("- first", "first"),
-        ("1. first", "first"),
-        ("[a link](http://example.org)", "a link"),
-        ("Hello 👋🏽 world 🌍!", "Hello world !"),
-        ("a <b>tag</b> and {braces}", "a tag and braces"),
-        ("```python", ""),
-        ("...", ""),
-        ("नमस्ते, आप कैसे हैं?", "नमस्ते, आप कैसे हैं?"),
-        ("5 € or £3 at 20°", "5 € or £3 at 20"),
-        ("2 < 3", "2 3"),
-    ],
-)
-def test_only_what_can_be_spoken_is(text: str, said: str):
-    assert speakable(text) == said
-
-
-def test_thoughts_are_not_spoken_however_they_are_cut():
-    for pieces in (
-        ["<think>hm</think>Yes."],
-        ["<thi", "nk>h", "m</thi", "nk>Ye", "s."],
-        list("<think>hm</think>Yes."),
-    ):
-        thoughts = Thoughts()
-        assert "".join(map(thoughts.feed, pieces)) + thoughts.flush() == "Yes."
-
-
-def test_what_only_looks_like_a_thought_is_spoken():
-    thoughts = Thoughts()
-    assert "".join(map(thoughts.feed, ["a <thin", "g> b <th"])) + thoughts.flush() == (
-        "a <thing> b <th"
-    )

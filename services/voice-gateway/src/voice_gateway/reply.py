@@ -11,14 +11,14 @@ from dataclasses import dataclass
 
 from voice_gateway.audio import pcm
 from voice_gateway.audio.trim import Trim
-from voice_gateway.clauses import Clauses
+from voice_gateway.clauses import Clauses, fitting
 from voice_gateway.conversation import Message
 from voice_gateway.errors import Empty, ServiceError
 from voice_gateway.heard import Ledger
 from voice_gateway.latency import TurnMoments
 from voice_gateway.outbox import Outbox
 from voice_gateway.ports import CallConfig, ReplyAudio, ReplyText, Services
-from voice_gateway.speakable import Thoughts, speakable
+from voice_gateway.speakable import CodeBlocks, Thoughts, speakable
 
 _CLAUSES_AHEAD = 8  # how far the model may run ahead of the voice
 _PIECE_S = 0.1  # audio in one message: small enough to stop quickly, large enough to be cheap
@@ -35,6 +35,14 @@ class Manner:
     """Fewest words given to the voice at once, where the reply has as many."""
     trim_s: float = 0.0
     """Most silence taken off the start of a clause's audio."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Clause:
+    written: str
+    """What the caller has heard, and the conversation remembers."""
+    spoken: str
+    """The same in words, as the voice gets it."""
 
 
 class Reply:
@@ -59,7 +67,7 @@ class Reply:
         self._outbox = outbox
         self._clock = clock
         self._manner = manner or Manner()
-        self._clauses = asyncio.Queue[str | None](_CLAUSES_AHEAD)
+        self._clauses = asyncio.Queue[_Clause | None](_CLAUSES_AHEAD)
         self._whole = pcm.WholeSamples()
         self._made_s = 0.0
         self._shown = False
@@ -89,7 +97,8 @@ class Reply:
 
     async def _write(self, history: Sequence[Message]) -> ServiceError | None:
         """Pass the model's text on as it comes; what it managed to say is spoken in any case."""
-        cutter, thoughts = Clauses(), Thoughts()
+        thoughts, code = Thoughts(), CodeBlocks(self._config.language)
+        cutter = Clauses(self._manner.min_words)
         fault: ServiceError | None = None
         answer = self._services.model.complete(history, system_prompt=self._config.system_prompt)
         try:
@@ -97,11 +106,11 @@ class Reply:
                 async for piece in pieces:
                     if said := thoughts.feed(piece):
                         self._show(said)
-                        await self._offer(cutter.feed(said))
+                        await self._offer(cutter.feed(code.feed(said)))
         except ServiceError as error:
             fault = error
         rest = thoughts.flush()
-        await self._offer(cutter.feed(rest) + cutter.flush())
+        await self._offer(cutter.feed(code.feed(rest) + code.flush()) + cutter.flush())
         await self._clauses.put(None)
         if not self._shown and not fault:
             fault = Empty("llm", "the model answered without any text")
@@ -114,10 +123,18 @@ class Reply:
         self._outbox.post(ReplyText(self.number, text))
 
     async def _offer(self, clauses: Sequence[str]) -> None:
-        for clause in filter(None, map(speakable, clauses)):
+        for clause in filter(None, map(self._in_words, clauses)):
             if self.moments.first_clause is None:
                 self.moments.first_clause = self._clock()
             await self._clauses.put(clause)
+
+    def _in_words(self, text: str) -> _Clause | None:
+        written = speakable(text)
+        if not written:
+            return None
+        spoken = speakable(text, self._config.language) if self._manner.normalise else written
+        too_short = len(spoken.split()) < self._manner.min_words
+        return _Clause(written, f"{spoken}." if too_short and spoken[-1].isalnum() else spoken)
 
     async def _speak(self, on_voice: Callable[[], None]) -> ServiceError | None:
         try:
@@ -127,11 +144,15 @@ class Reply:
             return error
         return None
 
-    async def _say(self, clause: str, on_voice: Callable[[], None]) -> None:
+    async def _say(self, clause: _Clause, on_voice: Callable[[], None]) -> None:
+        self.ledger.begin(clause.written)
+        for text in fitting(clause.spoken):
+            await self._speak_text(text, on_voice)
+
+    async def _speak_text(self, text: str, on_voice: Callable[[], None]) -> None:
         rate_hz = self._config.rate_hz
-        self.ledger.begin(clause)
         speech = self._services.voice.speak(
-            clause, language=self._config.language, voice=self._config.voice, rate_hz=rate_hz
+            text, language=self._config.language, voice=self._config.voice, rate_hz=rate_hz
         )
         trim = Trim(rate_hz, self._manner.trim_s, _PAUSE_S if self._made_s else 0.0)
         async with aclosing(speech) as chunks:

@@ -1,0 +1,30 @@
+"""A rule: a pattern, and what becomes of it."""
+
+import re
+from collections.abc import Callable, Iterable
+
+Match = re.Match[str]
+Rule = tuple[re.Pattern[str], Callable[[Match], str]]
+
+
+def rule(pattern: str, said: str | Callable[[Match], str], flags: int = 0) -> Rule:
+    """`said` is a template as in re.sub, or makes the words; letters and digits are ASCII ones."""
+    return re.compile(pattern, flags | re.ASCII), said if callable(said) else _filled_in(said)
+
+
+def _filled_in(template: str) -> Callable[[Match], str]:
+    def said(match: Match) -> str:
+        return match.expand(template)
+
+    return said
+
+
+def apply(rules: Iterable[Rule], text: str) -> str:
+    for pattern, said in rules:
+        text = pattern.sub(said, text)
+    return text
+
+
+def full_stop(match: Match) -> str:
+    """The point that a match took, where it also ended the text."""
+    return "." if not match.string[match.end() :].strip(" \"')”’") else ""
