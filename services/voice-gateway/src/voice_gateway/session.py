@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import assert_never
 
 from voice_gateway import conversation as c
+from voice_gateway.audio import pcm
 from voice_gateway.audio.resample import Resampler
 from voice_gateway.errors import (
     BadMessage,
@@ -47,6 +48,7 @@ log = logging.getLogger(__name__)
 
 _UPLINK_ROOM_S = 30.0
 _REPLY_ROOM_S = 10.0  # audio made ahead: the next clause is ready before this one was heard
+_SLICE_S = 0.4  # audio looked at in one go: a millisecond's work
 _SEND_S = 30.0  # a caller who takes longer over one message does not read
 _GOODBYE_S = 5.0  # for the last notices of a call
 _RELISTEN_S = (0.2, 0.5, 1.0, 2.0, 5.0)  # waits before recognition is tried again
@@ -259,9 +261,7 @@ class Session:
     async def _take_in(self, message: FromCaller) -> None:
         match message:
             case Audio(chunk):
-                if samples := self._ear.feed(chunk):
-                    self._listen_for_voice(samples)
-                    await self._uplink.add(samples)
+                await self._take_in_audio(self._ear.feed(chunk))
             case Typed(text):
                 self._tell(c.CallerTyped(self._clock(), text))
             case Interrupt():
@@ -273,6 +273,14 @@ class Session:
                     self._outbox.playback.report(seconds, self._clock())
             case _:
                 assert_never(message)
+
+    async def _take_in_audio(self, samples: bytes) -> None:
+        for piece in pcm.pieces(samples, _SLICE_S, self._rules.ear_rate_hz):
+            if piece:
+                self._listen_for_voice(piece)
+                await self._uplink.add(piece)
+            if len(piece) < len(samples):
+                await asyncio.sleep(0)  # minutes of audio in one chunk must not stop other calls
 
     def _listen_for_voice(self, samples: bytes) -> None:
         for edge in self._activity.feed(samples) if self._activity else ():
