@@ -144,6 +144,9 @@ _FORMULA: tuple[Rule, ...] = (
     rule(r"(?<=\d) - (?=\d[^=]*=)", " minus "),
     rule(r"\b(24/7|9/11)\b", lambda m: m[0].replace("/", " ")),
     rule(r"\bv(?=\d+\.)", "version "),
+    rule(r"\b(\d+\.\d+)/(?=\d)", r"\1 out of "),
+    rule(r"(?<=:\d\d)\s?[-–]\s?(?=\d)|(?<=[AaPp][Mm])\s?[-–]\s?(?=\d)", " to "),
+    rule(r"(?<=[Cc]all )\d{3}\b(?![-.,:/]?\d)|(?<=[Dd]ial )\d{3}\b(?![-.,:/]?\d)", _phone),
 )
 
 _FIGURES: tuple[Rule, ...] = (
@@ -179,7 +182,7 @@ _FIGURES: tuple[Rule, ...] = (
     rule(rf"\b{_AMOUNT}\s?(?P<coin>[{_COIN}])", _money),
     rule(r"['’]?\b(\d{3}0|(?<=['’])\d0|(?<=the )\d0|(?<=his )\d0|(?<=her )\d0)['’]?s\b", _decade),
     rule(
-        rf"(?<![\w.])({_NUM})(?:%?{_DASH}({_NUM}))?[\s-]?({_UNIT})(?![\w²³])"
+        rf"(?<![\w.])({_NUM})(?:%?{_DASH}({_NUM}))?[\s-]?({_UNIT})(?![\w²³])(?:\.(?=\s[a-z]))?"
         rf"(?:/({'|'.join(sorted(PER, key=len, reverse=True))})\b)?",
         _quantity,
     ),
