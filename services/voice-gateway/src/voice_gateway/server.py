@@ -20,6 +20,7 @@ from voice_gateway.audio.vad import VoiceActivity, load_silero
 from voice_gateway.observe.upstreams import UpstreamWatch
 from voice_gateway.policy import TurnPolicy
 from voice_gateway.ports import Services
+from voice_gateway.reply import Manner
 from voice_gateway.session import CallRules
 from voice_gateway.settings import Settings
 from voice_gateway.transports.grpc import Admission, VoiceGateway
@@ -184,6 +185,11 @@ def _call_rules(settings: Settings) -> CallRules:
         playback_lead_s=settings.playback_lead_ms / 1000,
         idle_timeout_s=settings.call_idle_timeout_s,
         longest_s=settings.call_max_s,
+        manner=Manner(
+            normalise=settings.tts_normalise,
+            min_words=settings.tts_min_words,
+            trim_s=settings.tts_trim_ms / 1000,
+        ),
         policy=TurnPolicy(
             settle_s=settings.turn_settle_ms / 1000,
             silence_s=settings.turn_silence_ms / 1000,

@@ -41,7 +41,7 @@ from voice_gateway.ports import (
     Typed,
     Word,
 )
-from voice_gateway.reply import Reply
+from voice_gateway.reply import Manner, Reply
 from voice_gateway.uplink import Uplink
 
 log = logging.getLogger(__name__)
@@ -63,6 +63,7 @@ class CallRules:
     idle_timeout_s: float = 300.0
     longest_s: float = 14_400.0
     policy: TurnPolicy = field(default_factory=TurnPolicy)
+    manner: Manner = field(default_factory=Manner)
 
 
 class Session:
@@ -197,6 +198,7 @@ class Session:
             outbox=self._outbox,
             moments=moments,
             clock=self._clock,
+            manner=self._rules.manner,
         )
         self._reply_task = self._tasks.create_task(
             self._answer(self._reply, history), name=f"reply-{number}"

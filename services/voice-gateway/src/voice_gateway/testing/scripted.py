@@ -215,12 +215,14 @@ class Call:
         caller = ScriptedCaller(sends, self.hangs_up)
         config = CallConfig("test", "en-US", RATE_HZ, "", "Be brief.")
         try:
-            activity = (lambda _: ScriptedActivity(self.voiced)) if self.voiced else None
-            services = Services(ear, model, self.voice, activity)
+            services = Services(ear, model, self.voice, self._notices if self.voiced else None)
             await Session(caller, services, config, self.rules).run()
         except Exception as error:  # noqa: BLE001  # the test looks at it
             self.error = error
         self.received, self.ended_at = caller.received, _now()
+
+    def _notices(self, rate_hz: int) -> ScriptedActivity:
+        return ScriptedActivity(self.voiced)
 
     @property
     def asked(self) -> list[tuple[Message, ...]]:
