@@ -1,0 +1,288 @@
+"""What must hold of what the gateway remembers: the caller's words, and what was heard of its own.
+
+Every word of a simulated call is said once, so that wherever it turns up, it is known who said it,
+and when.
+"""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from itertools import pairwise
+
+from voice_gateway.conversation import Message
+from voice_gateway.ports import (
+    CutOff,
+    Failed,
+    Heard,
+    Interrupt,
+    ReplyAudio,
+    ReplyText,
+    TurnOver,
+    Typed,
+)
+from voice_gateway.testing.sim.marks import answer_of, clauses_in, reply_words
+from voice_gateway.testing.sim.people import answer_text
+from voice_gateway.testing.sim.record import (
+    UNREAD,
+    Asked,
+    Entry,
+    Fault,
+    Left,
+    Received,
+    Record,
+    Said,
+    Sent,
+    Spoke,
+    Told,
+)
+
+_CALLERS = re.compile(r"[ut]\d+")
+_PATIENCE_S = 5.0  # beyond the policy's own waits, before unanswered words count as lost
+_SLACK_WORDS = 1  # the pace of words within a clause is an estimate
+
+
+def the_history(record: Record) -> Iterator[str]:
+    """What the model is asked begins and ends with a question, and takes turns."""
+    for entry in record.entries:
+        if isinstance(entry, Asked):
+            for broken in _odd_history(entry.history, record.script.call.memory_messages):
+                yield f"at {entry.at:.2f} the model was asked with a history that {broken}"
+
+
+def _odd_history(history: tuple[Message, ...], most: int) -> Iterator[str]:
+    roles = [message.role for message in history]
+    if not roles or roles[0] != "user" or roles[-1] != "user":
+        yield f"does not begin and end with a question: {roles}"
+    if any(a == b for a, b in pairwise(roles)):
+        yield f"does not take turns: {roles}"
+    if not all(message.text.strip() for message in history):
+        yield "has an empty message"
+    if len(history) > most:
+        yield f"has {len(history)} messages; allowed: {most}"
+
+
+def the_callers_words(record: Record) -> Iterator[str]:
+    """No word of the caller is lost.
+
+    Every final or typed text stands, whole and in order, in the last question of some later
+    history; interim words do too, unless a later result replaced them. Not counted: what is said
+    after the gateway drains, and what is too short to interrupt. Still unanswered may be, at the
+    end, a question whose reply the caller cut off, and what was said less than the policy's waits
+    before a call that did not end well.
+    """
+    unread = any(isinstance(entry, Fault) and entry.what in UNREAD for entry in record.entries)
+    waiting = _Waiting(record.script.call.words_to_interrupt, unread)
+    for entry in record.entries:
+        waiting.take(entry)
+    call, end = record.script.call, record.end
+    wait_s = call.settle_s + call.max_silence_s + _PATIENCE_S
+    if end.error and (waiting.closed or end.at - waiting.last_said < wait_s):
+        return
+    for words in waiting.unanswered():
+        yield f"what the caller said at {words.at:.2f} was never answered: {' '.join(words.said)}"
+
+
+@dataclass(slots=True)
+class _Words:
+    at: float
+    said: list[str]
+    cut: bool = False
+    """The reply to them was cut off before the model was asked."""
+    passed_over: bool = False
+    """The model was asked later, without them."""
+
+
+@dataclass(slots=True)
+class _Waiting:
+    """The caller's words that no history has yet."""
+
+    shortest: int
+    unread: bool
+    """The caller does not read everything that is sent."""
+    finals: list[_Words] = field(default_factory=list[_Words])
+    interim: _Words | None = None
+    last_said: float = 0.0
+    closed: bool = False
+    drained: bool = False
+
+    def take(self, entry: Entry) -> None:
+        match entry:
+            case Told(at, Heard(text, final)) if not self.drained:
+                self._said(at, text, final=final)
+            case Received(at, Typed(text)) if not self.drained:
+                self.finals.append(_Words(at, _CALLERS.findall(text)))
+                self.last_said = at
+            case Sent(_, CutOff()):
+                self._cut()
+            case Received(_, Interrupt()) if self.unread:
+                self._cut()  # the interruption may be among what the caller did not read
+            case Received(_, None):
+                self.closed = True
+            case Left(_, "drained"):
+                self.drained = True
+            case Asked(at, _, history):
+                self._asked(at, _CALLERS.findall(history[-1].text))
+            case _:
+                pass
+
+    def _said(self, at: float, text: str, *, final: bool) -> None:
+        words = _CALLERS.findall(text)
+        self.last_said = at
+        if final or words:
+            self.interim = None
+        if len(words) < self.shortest:
+            return
+        if final:
+            self.finals.append(_Words(at, words))
+        else:
+            self.interim = _Words(at, words)
+
+    def _asked(self, at: float, question: list[str]) -> None:
+        left: list[_Words] = []
+        place = 0
+        for words in self.finals:
+            found = _after(question, words.said, place)
+            if found is None:
+                words.passed_over = at > words.at
+                left.append(words)
+            else:
+                place = found
+        self.finals = left
+        if self.interim and _after(question, self.interim.said, 0) is not None:
+            self.interim = None
+
+    def _cut(self) -> None:
+        for words in self._all():
+            words.cut = True
+
+    def _all(self) -> list[_Words]:
+        return [*self.finals, *([self.interim] if self.interim else [])]
+
+    def unanswered(self) -> list[_Words]:
+        return [words for words in self._all() if words.passed_over or not words.cut]
+
+
+def _after(question: list[str], words: list[str], place: int) -> int | None:
+    """Where `question` goes on after these words, said in order from `place` on."""
+    for word in words:
+        if word not in question[place:]:
+            return None
+        place = question.index(word, place) + 1
+    return place
+
+
+@dataclass(slots=True)
+class _Clause:
+    text: str
+    planned: int
+    whole: bool = False
+    """The voice said it was all of it: nobody can know better."""
+    made: int = 0
+    sent: int = 0
+
+    def words_sent(self) -> int:
+        """How many of its words had been sent as audio, at an even pace per character."""
+        words = self.text.split()
+        full = self.made if self.whole else self.planned
+        if not self.sent or not full:
+            return 0
+        reached = len(self.text) * self.sent / full
+        ends = (sum(len(w) + 1 for w in words[: n + 1]) - 1 for n in range(len(words)))
+        return sum(1 for end in ends if end <= reached + 0.5)
+
+
+class _Voice:
+    """Which clauses the caller has been sent, and how much of each."""
+
+    def __init__(self) -> None:
+        self.clauses: dict[int, _Clause] = {}
+
+    def take(self, entry: Entry) -> Iterator[str]:
+        match entry:
+            case Said(_, number, text, samples):
+                self.clauses[number] = _Clause(text, samples)
+            case Spoke(_, number, samples, whole):
+                self.clauses[number].made, self.clauses[number].whole = samples, whole
+            case Sent(at, ReplyAudio(reply, _, audio)):
+                for value, count in clauses_in(audio):
+                    if value not in self.clauses:
+                        yield f"at {at:.2f} reply {reply} sounds of nothing the voice said: {value}"
+                    else:
+                        self.clauses[value].sent += count
+            case _:
+                pass
+
+    def words(self, answer: int) -> Iterator[tuple[str, bool]]:
+        """The answer's words in the order they were spoken, and whether each had been sent."""
+        for clause in self.clauses.values():
+            if clause.sent and answer_of(clause.text) == answer:
+                count = clause.words_sent()
+                yield from ((word, n < count) for n, word in enumerate(reply_words(clause.text)))
+
+
+def what_was_heard(record: Record) -> Iterator[str]:
+    """The gateway remembers of its own words a beginning of what was sent as audio."""
+    voice = _Voice()
+    for entry in record.served:
+        yield from voice.take(entry)
+        if isinstance(entry, Asked):
+            for message in entry.history:
+                if message.role == "assistant" and (odd := _not_heard(message.text, voice)):
+                    yield f"at {entry.at:.2f} the gateway remembers {odd}"
+
+
+def _not_heard(text: str, voice: _Voice) -> str | None:
+    remembered = reply_words(text)
+    answer = answer_of(text)
+    spoken = list(voice.words(answer))
+    if remembered != [word for word, _ in spoken[: len(remembered)]]:
+        said = " ".join(word for word, _ in spoken)
+        return f"{text!r}, no beginning of what it said in answer {answer}: {said!r}"
+    unsent = [word for word, sent in spoken[: len(remembered)] if not sent]
+    if len(unsent) > _SLACK_WORDS:
+        return f"{text!r}, of which {' '.join(unsent)!r} was not sent as audio"
+    return None
+
+
+def whole_replies(record: Record) -> Iterator[str]:
+    """Of a reply that ended without failure all words were shown and spoken, all audio sent."""
+    replies: dict[int, _Told] = {}
+    voice = _Voice()
+    for entry in record.entries:
+        for _ in voice.take(entry):
+            pass
+        match entry:
+            case Sent(_, ReplyText(reply, text)):
+                replies.setdefault(reply, _Told()).text += text
+            case Sent(_, Failed(_, reply)):
+                replies.setdefault(reply, _Told()).failed = True
+            case Sent(at, TurnOver(reply)):
+                told = replies.setdefault(reply, _Told())
+                if not told.failed and (missing := _missing(record, told.text, voice)):
+                    yield f"at {at:.2f} reply {reply} ended without failure, but {missing}"
+            case _:
+                pass
+
+
+@dataclass(slots=True)
+class _Told:
+    text: str = ""
+    failed: bool = False
+
+
+def _missing(record: Record, shown: str, voice: _Voice) -> str | None:
+    answer = answer_of(shown)
+    if not answer:
+        return "none of its text was shown"
+    plans = record.script.answers
+    text = answer_text(plans[min(answer, len(plans)) - 1], answer)
+    words = reply_words(text)
+    if reply_words(shown) != words:
+        return f"not all of its text was shown: {shown!r}"
+    clauses = [c for c in voice.clauses.values() if answer_of(c.text) == answer]
+    if [w for c in clauses for w in reply_words(c.text)] != words:
+        return f"not all of it was spoken: {' / '.join(c.text for c in clauses)!r}"
+    for clause in clauses:
+        if clause.sent != clause.made:
+            return f"of {clause.text!r} {clause.sent} samples were sent, {clause.made} made"
+    return None

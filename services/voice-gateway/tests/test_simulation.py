@@ -1,0 +1,275 @@
+"""Random whole calls: the invariants hold in them, and each invariant can be broken."""
+
+import os
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+from secrets import randbelow
+from time import monotonic
+
+import pytest
+from voice_gateway.audio import pcm
+from voice_gateway.conversation import Message
+from voice_gateway.errors import CallerSilent, CallLost, Unavailable
+from voice_gateway.latency import TurnStages
+from voice_gateway.ports import (
+    CutOff,
+    Failed,
+    Heard,
+    Listening,
+    Processing,
+    ReplyAudio,
+    ReplyText,
+    Speaking,
+    ToCaller,
+    TurnOver,
+    Typed,
+)
+from voice_gateway.testing.sim import ends, floor, memory
+from voice_gateway.testing.sim.__main__ import Campaign, main, quiet, report
+from voice_gateway.testing.sim.draw import drawn
+from voice_gateway.testing.sim.invariants import Rule, broken
+from voice_gateway.testing.sim.marks import clause_audio, reply_word
+from voice_gateway.testing.sim.record import (
+    Asked,
+    Ended,
+    Entry,
+    Fault,
+    Left,
+    Received,
+    Record,
+    Said,
+    Sent,
+    Spoke,
+    Told,
+)
+from voice_gateway.testing.sim.script import Act, Answers, Call, Hears, Script, read, written
+from voice_gateway.testing.sim.transcript import transcript
+from voice_gateway.testing.sim.world import simulated
+
+FIXED_SEED = 20_000
+FRESH_CALLS = 2_000
+FRESH_S = 45.0  # no more calls are begun after this
+
+
+def _must_hold(campaign: Campaign) -> None:
+    if campaign.failed:
+        pytest.fail(report(*campaign.failed), pytrace=False)
+
+
+@pytest.mark.timeout(60)
+def test_everything_holds_in_the_same_calls_as_ever():
+    campaign = Campaign()
+    with quiet():
+        campaign.run(map(drawn, range(FIXED_SEED, FIXED_SEED + 400)), lambda _: None)
+    _must_hold(campaign)
+    for what in ("interruptions", "half-closes", "vanished", "drained", "caller slow"):
+        assert campaign.occurred[what], f"no call had {what}"
+    for what in ("asr silent", "asr idle", "llm timed_out", "tts partial", "tts unavailable"):
+        assert campaign.occurred[what], f"no call had {what}"
+
+
+@pytest.mark.timeout(120)
+def test_everything_holds_in_calls_that_nobody_has_seen():
+    first = randbelow(1_000_000_000)
+    began = monotonic()
+    seeds = (n for n in range(first, first + FRESH_CALLS) if monotonic() - began < FRESH_S)
+    campaign = Campaign()
+    with quiet():
+        campaign.run(map(drawn, seeds), lambda _: None)
+    print(campaign.summary(f"seeds from {first}"))
+    _must_hold(campaign)
+
+
+@pytest.mark.timeout(60)
+def test_a_seed_is_the_same_call_in_every_process():
+    script = Path(__file__).name  # any text; the program is what counts
+    program = (
+        "import logging, hashlib; logging.disable(50)\n"
+        "from voice_gateway.testing.sim.draw import drawn\n"
+        "from voice_gateway.testing.sim.world import simulated\n"
+        "from voice_gateway.testing.sim.transcript import transcript\n"
+        "text = ''.join(transcript(simulated(drawn(seed))) for seed in range(60))\n"
+        "print(hashlib.sha256(text.encode()).hexdigest())\n"
+    )
+    digests = {
+        subprocess.run(
+            [sys.executable, "-c", program, script],
+            env={**os.environ, "PYTHONHASHSEED": seed},
+            capture_output=True,
+            check=True,
+            text=True,
+        ).stdout
+        for seed in ("1", "2")
+    }
+    assert len(digests) == 1
+
+
+def test_a_script_is_read_back_as_it_was_written():
+    for seed in range(200):
+        assert read(["what happened:", *written(drawn(seed)), "  0.00  LISTENING"]) == drawn(seed)
+
+
+@pytest.mark.parametrize("text", ["", '| call {"colour": 1}', '| call {}\n| weather {"at": 1}'])
+def test_a_file_without_a_script_is_refused(
+    text: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
+    (tmp_path / "call.txt").write_text(text)
+    assert main(["--replay", str(tmp_path / "call.txt")]) == 2
+    assert "call.txt" in capsys.readouterr().err
+
+
+def test_a_report_can_be_replayed(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    (tmp_path / "call.txt").write_text(transcript(simulated(drawn(1))))
+    assert main(["--replay", str(tmp_path / "call.txt")]) == 0
+    assert "everything holds" in capsys.readouterr().out
+
+
+def test_success_is_one_line_that_says_what_occurred(capsys: pytest.CaptureFixture[str]):
+    assert main(["--seed", "7", "--calls", "30"]) == 0
+    (line,) = capsys.readouterr().out.splitlines()
+    assert line.startswith("30 calls (seeds 7 to 36), ")
+    assert "interruptions" in line
+
+
+def test_a_failed_call_is_shown_short_with_the_way_to_replay_it(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+):
+    def nobody_types(record: Record):
+        for entry in record.entries:
+            if isinstance(entry, Received) and isinstance(entry.message, Typed):
+                yield f"at {entry.at:.2f} the caller typed {entry.message.text!r}"
+
+    monkeypatch.setattr("voice_gateway.testing.sim.invariants.RULES", (nobody_types,))
+    assert main(["--seed", "0", "--calls", "50"]) == 1
+    said = capsys.readouterr().out
+    assert len(read(said.splitlines()).acts) == 1  # all the rest was left out
+    assert "nobody_types: at" in said
+    assert "replay with: voice-sim --seed" in said
+
+
+# Each rule, fed a record in which it is broken.
+
+CALL = Call(rate_hz=16_000, lead_s=0.3, idle_timeout_s=30.0, ending="hangs up", ends_at=5.0)
+SCRIPT = Script(CALL, answers=(Answers(words=3),))
+WORDS = [reply_word(1, n) for n in (1, 2, 3)]
+SPOKEN = " ".join(WORDS)
+STAGES = TurnStages(None, None, None, None, None)
+
+
+def _audio(seconds: float, clause: int = 1) -> bytes:
+    return clause_audio(clause, len(pcm.silence(seconds, CALL.rate_hz)))
+
+
+def _piece(offset_s: float, reply: int = 1) -> ReplyAudio:
+    return ReplyAudio(reply, offset_s, _audio(0.1))
+
+
+def _said(*messages: ToCaller, until: float = 1.0) -> Record:
+    """A record of messages sent one after the other, 0.1 s apart."""
+    sent: list[Entry] = [Sent(n / 10, message) for n, message in enumerate(messages)]
+    return Record(SCRIPT, [*sent, Received(until, None), Ended(until + 1, None)])
+
+
+def _went(*entries: Entry, error: Exception | None = None, ends_at: float = 30.0) -> Record:
+    return Record(SCRIPT, [Sent(0.0, Listening()), *entries, Ended(ends_at, error)])
+
+
+HEARD = (Message("user", "u1"), Message("assistant", SPOKEN), Message("user", "u2"))
+
+BROKEN: list[tuple[Rule, str, Record]] = [
+    (floor.the_floor, "reply 2 began while reply 1 lived", _said(
+        Listening(), Processing(1), Processing(2))),
+    (floor.the_floor, "reply 3 came after reply 1", _said(
+        Listening(), Processing(1), TurnOver(1, STAGES), Processing(3))),
+    (floor.the_floor, "audio of reply 1 came after its interruption", _said(
+        Listening(), Processing(1), Speaking(1), CutOff(1, 0.0, ""), _piece(0.0))),
+    (floor.the_floor, "text of reply 1 came after the end of its turn", _said(
+        Listening(), Processing(1), TurnOver(1, STAGES), ReplyText(1, "so"))),
+    (floor.the_floor, "SPEAKING of reply 1 came while it was not live", _said(
+        Listening(), Speaking(1))),
+    (floor.the_floor, "came before SPEAKING", _said(Listening(), Processing(1), _piece(0.0))),
+    (floor.the_floor, "began to speak twice", _said(
+        Listening(), Processing(1), Speaking(1), Speaking(1))),
+    (floor.the_floor, "goes on at 0.2000 s", _said(
+        Listening(), Processing(1), Speaking(1), _piece(0.0), _piece(0.2))),
+    (floor.the_floor, "not whole samples", _said(
+        Listening(), Processing(1), Speaking(1), ReplyAudio(1, 0.0, b"abc"))),
+    (floor.the_floor, "3.000 s were heard", _said(
+        Listening(), Processing(1), Speaking(1), _piece(0.0), CutOff(1, 3.0, "all"))),
+    (floor.the_floor, "failed inside the gateway", _said(
+        Listening(), Processing(1), Failed(Unavailable("gateway", "broke"), 1))),
+    (floor.the_floor, "Processing came first", _said(Processing(1))),
+    (floor.the_floor, "Listening came again", _said(Listening(), Listening())),
+    (floor.the_pace, "ahead of the loudspeaker", _said(
+        Listening(), Processing(1), *(ReplyAudio(1, n * 0.4, _audio(0.4)) for n in range(4)))),
+    (memory.the_history, "does not take turns", _went(
+        Asked(1.0, 1, (Message("user", "a"), Message("user", "b"))))),
+    (memory.the_history, "begin and end with a question", _went(
+        Asked(1.0, 1, (Message("assistant", "a"), Message("user", "b"))))),
+    (memory.the_history, "an empty message", _went(Asked(1.0, 1, (Message("user", " "),)))),
+    (memory.the_history, "allowed: 40", _went(Asked(1.0, 1, 21 * HEARD[:2] + HEARD[:1]))),
+    (memory.the_callers_words, "said at 1.00 was never answered: u1 u2", _went(
+        Told(1.0, Heard("u1 u2", final=True)))),
+    (memory.the_callers_words, "said at 1.00 was never answered: u3", _went(
+        Told(1.0, Heard("u3", final=False)), error=CallerSilent("nothing"))),
+    (memory.the_callers_words, "never answered: t1", _went(Received(1.0, Typed("t1")))),
+    (memory.the_callers_words, "never answered: u2", _went(  # asked, but not in order
+        Told(1.0, Heard("u1", final=True)), Told(1.0, Heard("u2", final=True)),
+        Asked(1.0, 1, (Message("user", "u2 u1"),)))),
+    (memory.the_callers_words, "never answered: u1", _went(  # cut off, and then forgotten
+        Told(1.0, Heard("u1", final=True)), Sent(1.0, Processing(1)), Sent(1.0, CutOff(1, 0, "")),
+        Told(2.0, Heard("u2", final=True)), Asked(2.0, 1, (Message("user", "u2"),)))),
+    (memory.what_was_heard, "was not sent as audio", _went(
+        Said(1.0, 1, SPOKEN, 9600), Sent(1.1, _piece(0.0)), Asked(2.0, 2, HEARD))),
+    (memory.what_was_heard, "no beginning of what it said", _went(
+        Said(1.0, 1, WORDS[0], 1600), Sent(1.1, _piece(0.0)), Spoke(1.2, 1, 1600, True),
+        Asked(2.0, 2, HEARD))),
+    (memory.what_was_heard, "sounds of nothing the voice said", _went(Sent(1.1, _piece(0.0)))),
+    (memory.whole_replies, "not all of its text was shown", _went(
+        Sent(1.0, ReplyText(1, WORDS[0])), Sent(2.0, TurnOver(1, STAGES)))),
+    (memory.whole_replies, "not all of it was spoken", _went(
+        Said(1.0, 1, WORDS[0], 1600), Sent(1.0, ReplyText(1, SPOKEN)),
+        Sent(2.0, TurnOver(1, STAGES)))),
+    (memory.whole_replies, "0 samples were sent, 1600 made", _went(
+        Said(1.0, 1, SPOKEN, 1600), Spoke(1.0, 1, 1600, True), Sent(1.0, ReplyText(1, SPOKEN)),
+        Sent(2.0, TurnOver(1, STAGES)))),
+    (ends.true_reasons, "the call broke: KeyError", _went(error=KeyError("x"))),
+    (ends.true_reasons, "CallerSilent", _went(error=CallerSilent("nothing"))),
+    (ends.true_reasons, "CallLost", _went(error=CallLost("speech was lost"))),
+    (ends.the_end_comes, "after the caller hung up", _went(ends_at=400.0)),
+    (ends.the_end_comes, "its longest is 600 s", _went(ends_at=700.0)),
+    (ends.nothing_begins, "answer 1 was asked for; the call was lost at 1.00", _went(
+        Fault(1.0, "asr misconfigured"), Asked(2.0, 1, HEARD[:1]))),
+    (ends.the_end_comes, "after the caller vanished", _went(Left(3.0, "vanished"))),
+    (ends.the_end_comes, "after the caller's last message", _went(
+        Received(1.0, Typed("t1")), ends_at=90.0)),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("rule", "sentence", "record"), BROKEN, ids=[b[1] for b in BROKEN])
+def test_a_broken_record_is_caught(rule: Rule, sentence: str, record: Record):
+    assert any(sentence in said for said in rule(record)), list(rule(record))
+
+
+@pytest.mark.parametrize("left", ["still_open", "tasks", "broken"])
+def test_what_a_call_leaves_behind_is_caught(left: str):
+    record = _went()
+    record.entries[-1] = replace(record.end, **{left: ("answer 1",)})
+    assert any("answer 1" in said for said in ends.nothing_left(record))
+
+
+def test_a_call_that_hangs_is_caught():
+    record = _went()
+    record.entries[-1] = replace(record.end, hung=True)
+    assert "the call hung" in list(ends.the_end_comes(record))
+
+
+def test_a_sound_record_breaks_no_rule():
+    script = Script(
+        Call(ends_at=8.0),
+        acts=(Act(0.0, "talks", seconds=4.0), Act(5.0, "types", text="t3")),
+        hears=(Hears(1.0, "u1 u2", final=True),),
+    )
+    assert broken(simulated(script)) == []
