@@ -2,6 +2,8 @@
 
 import asyncio
 import math
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any, cast
 
@@ -83,7 +85,7 @@ class Caller:
                 tasks.create_task(self._listen())
                 await self._speak(start_at)
         except* (grpc.aio.AioRpcError, asyncio.InvalidStateError) as errors:
-            self.call.problems += [_said(error) for error in errors.exceptions]
+            self.call.problems += [said_of(error) for error in errors.exceptions]
 
     async def _speak(self, start_at: float) -> None:
         self.call.started_at = _now()
@@ -134,7 +136,7 @@ class Caller:
         self._turn = self.call.turns[tag_in(words)] = Turn(asked_at, words_at=now)
 
 
-def _said(error: Exception) -> str:
+def said_of(error: Exception) -> str:
     if isinstance(error, grpc.aio.AioRpcError):
         return f"{error.code().name}: {error.details()}"
     return str(error)
@@ -152,11 +154,17 @@ async def hold_calls(uri: str, first: int, load: Load) -> list[Call]:
 
 
 async def _hold_call(uri: str, caller: Caller, start_at: float) -> None:
-    # A pool of its own gives each caller a connection of its own, as in the field.
+    async with open_stub(uri) as stub:
+        await caller.hold(stub, start_at)
+
+
+@asynccontextmanager
+async def open_stub(uri: str) -> AsyncGenerator[Any, None]:
+    """The gateway over a connection of its own, as each caller in the field has one."""
     options = [("grpc.use_local_subchannel_pool", 1)]
     async with grpc.aio.insecure_channel(uri, options=options) as channel:
         await asyncio.wait_for(channel.channel_ready(), 10)
-        await caller.hold(cast(Any, pb_grpc).VoiceGatewayStub(channel), start_at)
+        yield cast(Any, pb_grpc).VoiceGatewayStub(channel)
 
 
 def _now() -> float:

@@ -6,21 +6,17 @@ Everything runs on 127.0.0.1, bounded in count and time, and is stopped at the e
 """
 
 import argparse
-import asyncio
 import gc
 import json
-import signal
 import sys
 from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from pathlib import Path
 
-from processes import ChildFailed
+from command import check_limits, status_of
 from report import as_json, report
 from rounds import Bench, start
 from scenario import LONGEST_TURN_S, SHORTEST_TURN_S, Load
-
-_STOPPED = 130  # as a shell says of a command that was interrupted
 
 
 async def run(load: Load, rounds: int, profile: Path | None) -> Bench:
@@ -51,9 +47,7 @@ def _arguments(argv: Sequence[str]) -> argparse.Namespace:
     )
     given = parser.parse_args(argv)
     given.profile = given.profile and given.profile.resolve()
-    for name, least, most in (("calls", 1, 500), ("rounds", 1, 20), ("chunk_ms", 10, 500)):
-        if not least <= (value := getattr(given, name)) <= most:
-            parser.error(f"--{name.replace('_', '-')} {value}: from {least} to {most}")
+    check_limits(parser, given, ("calls", 1, 500), ("rounds", 1, 20), ("chunk_ms", 10, 500))
     slots = given.turns + (0 if given.together else 1)
     given.turn_s = given.seconds / max(slots, 1)
     if given.turns < 1 or not SHORTEST_TURN_S <= given.turn_s <= LONGEST_TURN_S:
@@ -65,19 +59,8 @@ def _arguments(argv: Sequence[str]) -> argparse.Namespace:
 
 
 async def _main(given: argparse.Namespace) -> int:
-    task = asyncio.current_task()
-    assert task is not None
-    for number in (signal.SIGINT, signal.SIGTERM):
-        asyncio.get_running_loop().add_signal_handler(number, task.cancel)
     load = Load(given.calls, given.turns, given.turn_s, given.chunk_ms, given.together)
-    try:
-        bench = await run(load, given.rounds, given.profile)
-    except ChildFailed as failed:
-        print(failed, file=sys.stderr)
-        return 1
-    except asyncio.CancelledError:
-        print("stopped", file=sys.stderr)
-        return _STOPPED
+    bench = await run(load, given.rounds, given.profile)
     print(report(bench, given.rounds))
     if given.json:
         given.json.write_text(json.dumps(as_json(bench, given.rounds), indent=2) + "\n")
@@ -88,4 +71,4 @@ async def _main(given: argparse.Namespace) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(asyncio.run(_main(_arguments(sys.argv[1:]))))
+    sys.exit(status_of(_main(_arguments(sys.argv[1:]))))

@@ -6,9 +6,8 @@ from statistics import mean
 from typing import Any
 
 from callers import Call, Turn
+from lines import Json
 from scenario import Delays
-
-Json = dict[str, Any]
 
 ADDED = "added by the gateway, in total"
 STAGES = (

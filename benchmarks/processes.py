@@ -11,9 +11,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
+from lines import LINE_BYTES
+
 READY_S = 30.0
 _STOP_S = 10.0
-_LINE_BYTES = 256 * 2**20
 _KEPT_FROM_ENVIRONMENT = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "PYTHONPATH")
 
 
@@ -78,7 +79,7 @@ async def child(
             stderr=log,
             cwd=folder,
             env=kept | dict(environment or {}),
-            limit=_LINE_BYTES,
+            limit=LINE_BYTES,
         )
         try:
             yield Child(name, process, log)

@@ -7,7 +7,8 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
 from callers import Call, hold_calls
-from measure import Cost, Json, figures_of, round_trips
+from lines import Json
+from measure import Cost, figures_of, round_trips
 from processes import Child, child
 from scenario import Delays, Load
 
@@ -80,7 +81,7 @@ async def start(stack: AsyncExitStack, load: Load, profile: Path | None) -> Benc
     at = await upstreams.ready()
     command = ["-m", "cProfile", "-o", str(profile)] if profile else []
     gateway = await stack.enter_async_context(
-        child("gateway", [*command, "-m", "voice_gateway"], _gateway_settings(at, load))
+        child("gateway", [*command, "-m", "voice_gateway"], gateway_settings(at, load.calls))
     )
     passthrough = await stack.enter_async_context(
         child("pass-through", [str(_HERE / "passthrough.py"), at["mirror"]])
@@ -89,12 +90,13 @@ async def start(stack: AsyncExitStack, load: Load, profile: Path | None) -> Benc
     return Bench(load, upstreams, gateway, gateway_at["grpc"], passthrough, passthrough_at["grpc"])
 
 
-def _gateway_settings(at: dict[str, str], load: Load) -> dict[str, str]:
+def gateway_settings(at: dict[str, str], calls: int) -> dict[str, str]:
+    """The environment of a gateway before these upstreams, for so many calls at once."""
     return {
         "GRPC_HOST": "127.0.0.1",
         "GRPC_PORT": "0",
         "RIVA_URI": at["riva"],
         "LLM_BASE_URL": at["llm"],
-        "MAX_CALLS": str(load.calls * 2),
+        "MAX_CALLS": str(calls * 2),
         "LOG_LEVEL": "WARNING",
     }

@@ -15,14 +15,12 @@ from collections.abc import Sequence
 from typing import Any, TypeVar
 
 import grpc.aio
+from lines import Json, answer_lines
 from mirror import Mirror
 from scenario import AUDIO_S_PER_CHAR, Delays, Load, answer_to, call_of, says, tag_in
 from voice_gateway.testing.fake_chat import FakeChat
 from voice_gateway.testing.fake_riva import FakeRiva, Says
 
-_LINE_BYTES = 256 * 2**20
-
-Json = dict[str, Any]
 Record = TypeVar("Record")
 
 
@@ -97,18 +95,8 @@ async def serve(load: Load) -> None:
         gc.collect()
         gc.freeze()  # a pause here would be measured as the gateway's
         print(f"ready: riva={riva.uri} llm={chat.base_url} mirror=127.0.0.1:{port}", flush=True)
-        requests = await _standard_input()
-        while line := await requests.readline():
-            print(json.dumps(upstreams.answer(json.loads(line))), flush=True)
+        await answer_lines(upstreams.answer)
         await server.stop(None)
-
-
-async def _standard_input() -> asyncio.StreamReader:
-    reader = asyncio.StreamReader(limit=_LINE_BYTES)
-    await asyncio.get_running_loop().connect_read_pipe(
-        lambda: asyncio.StreamReaderProtocol(reader), sys.stdin
-    )
-    return reader
 
 
 if __name__ == "__main__":

@@ -1,0 +1,115 @@
+"""The gateways that `turns.py` compares, behind the same scripted upstreams, and its rounds."""
+
+import asyncio
+import json
+import sys
+from collections.abc import Mapping, Sequence
+from contextlib import AsyncExitStack
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+from lines import Json
+from processes import Child, child
+from rounds import gateway_settings
+from turn_callers import START_S, Talk, hold_talks
+from turn_measure import Tally, note_answers, note_cuts
+from turn_script import Delays, Plan, answered, interrupted
+
+PREPARED, UNPREPARED, RECOGNISER, CUTS = "prepared", "unprepared", "recogniser", "interruptions"
+ARMS: Mapping[str, Mapping[str, str]] = {
+    PREPARED: {},
+    UNPREPARED: {"TURN_GUESSES": "0"},
+    RECOGNISER: {"TURN_DETECTION": "asr"},
+    CUTS: {},
+}
+_HERE = Path(__file__).parent
+_ALONE_TURNS, _ALONE_CUTS = 14, 14
+_TURNS, _CUTS = 3, 4
+_SPREAD_S = 4.0  # over which many callers begin: their turns end on their own, as in the field
+
+
+@dataclass(slots=True)
+class Bench:
+    """The running processes, and what has been measured so far: arm and callers to figures."""
+
+    calls: int
+    delays: Delays
+    upstreams: Child
+    gateways: Mapping[str, str]
+    tallies: dict[tuple[str, int], Tally] = field(default_factory=dict[tuple[str, int], Tally])
+    late_s: list[float] = field(default_factory=list[float])
+    problems: list[str] = field(default_factory=list[str])
+    calls_held: int = 0
+
+    async def warm_up(self) -> None:
+        """One turn through each gateway, thrown away: connections are made, code is loaded."""
+        await self._hold({arm: [answered(self._ordinal(), 1, 0.0)] for arm in ARMS})
+
+    async def round(self) -> None:
+        """One caller at each gateway, then many at one after the other."""
+        plans = {arm: [answered(self._ordinal(), _ALONE_TURNS, 0.0)] for arm in ARMS}
+        plans[CUTS] = [interrupted(self._ordinal(), _ALONE_CUTS, 0.0)]
+        self._note(1, *await self._hold(plans))
+        for arm in ARMS:
+            _say(f"{self.calls} calls: {arm}")
+            many = [self._plan(arm, call / self.calls * _SPREAD_S) for call in range(self.calls)]
+            self._note(self.calls, *await self._hold({arm: many}))
+
+    def _plan(self, arm: str, late_s: float) -> Plan:
+        if arm == CUTS:
+            return interrupted(self._ordinal(), _CUTS, late_s)
+        return answered(self._ordinal(), _TURNS, late_s)
+
+    def _ordinal(self) -> int:
+        self.calls_held += 1
+        return self.calls_held
+
+    async def _hold(
+        self, plans: Mapping[str, Sequence[Plan]]
+    ) -> tuple[dict[str, list[Talk]], Json]:
+        await self.upstreams.ask(_script(plans))
+        start_at = asyncio.get_running_loop().time() + START_S
+        async with asyncio.TaskGroup() as tasks:
+            held = {
+                arm: tasks.create_task(hold_talks(self.gateways[arm], of_arm, start_at))
+                for arm, of_arm in plans.items()
+            }
+        seen = json.loads(await self.upstreams.ask(json.dumps({"take": True})))
+        return {arm: task.result() for arm, task in held.items()}, seen
+
+    def _note(self, calls: int, talks: Mapping[str, Sequence[Talk]], seen: Json) -> None:
+        for arm, of_arm in talks.items():
+            note = note_cuts if arm == CUTS else note_answers
+            tally = self.tallies.setdefault((arm, calls), Tally())
+            for talk in of_arm:
+                note(tally, talk, seen)
+                self.late_s += talk.late_s
+                self.problems += talk.problems
+
+
+def _script(plans: Mapping[str, Sequence[Plan]]) -> str:
+    """What the upstreams have to know of these calls."""
+    calls = [plan for of_arm in plans.values() for plan in of_arm]
+    said = {
+        plan.ordinal: [(one.text, one.start_s, one.end_s) for one in plan.questions]
+        for plan in calls
+    }
+    answers = {one.tag: one.answer for plan in calls for one in plan.questions}
+    return json.dumps({"calls": said, "answers": answers})
+
+
+def _say(text: str) -> None:
+    print(text, file=sys.stderr)
+
+
+async def start(stack: AsyncExitStack, calls: int, delays: Delays) -> Bench:
+    upstreams = await stack.enter_async_context(
+        child("upstreams", [str(_HERE / "turn_upstreams.py"), json.dumps(asdict(delays))])
+    )
+    at = await upstreams.ready()
+    gateways: dict[str, str] = {}
+    for arm, settings in ARMS.items():
+        environment = gateway_settings(at, calls) | {"LLM_WARM_UP": "false"} | dict(settings)
+        gateway = await stack.enter_async_context(child(arm, ["-m", "voice_gateway"], environment))
+        gateways[arm] = (await gateway.ready())["grpc"]
+    return Bench(calls, delays, upstreams, gateways)

@@ -1,0 +1,155 @@
+"""What the callers of `turns.py` say and when, and with which delays they are answered.
+
+Every question is one recorded sentence, sent in real time; the scripted recogniser knows where in
+the call's audio it stands, and calls its last word by a name that no other question has.
+"""
+
+import math
+import random
+import wave
+from array import array
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache
+from itertools import pairwise
+
+import voice_client.speech
+from scenario import RATE_HZ, SAMPLE_BYTES, tag_of
+
+CHUNK_S = 0.02
+AUDIO_S_PER_CHAR = 0.06
+FIRST_CLAUSE_PIECES = 3
+"""Pieces of an answer after its first one until its first clause is certain."""
+
+_CLIP = "en_weather_synth"
+_QUESTION = "what is the weather in"
+_FRAME_S = 0.01
+_QUIET = 0.01  # of the loudest frame: -40 dB, in a recording whose silence is at -60 dB
+_REPLY_TURN_S = 4.4  # question, decision, answer, and a pause
+_FIRST_S = 0.6  # the voice activity needs some silence before the first word
+_EARLIEST_CUT_S, _LATEST_CUT_S = 0.8, 4.5  # after the question's end
+_LONG_ANSWER = 24  # sentences: longer than anybody listens here, in text and in audio
+
+
+@dataclass(frozen=True, slots=True)
+class Delays:
+    """What the upstreams take on purpose."""
+
+    endpoint_s: float = 0.3
+    first_token_s: float = 0.12
+    token_s: float = 0.01
+    voice_s: float = 0.06
+    voice_real_time_factor: float = 0.1
+
+    @property
+    def answer_s(self) -> float:
+        """From the model's request to the first audio."""
+        return self.first_token_s + FIRST_CLAUSE_PIECES * self.token_s + self.voice_s
+
+
+@dataclass(frozen=True, slots=True)
+class Clip:
+    """A recorded question; where its speech begins and ends goes by its energy."""
+
+    pcm: bytes
+    start_s: float
+    end_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    tag: str
+    start_s: float
+    """Of the speech, in the call's audio."""
+    answer: str
+
+    @property
+    def text(self) -> str:
+        return f"{_QUESTION} {self.tag}"
+
+    @property
+    def end_s(self) -> float:
+        return self.start_s + clip().end_s - clip().start_s
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """One caller's call."""
+
+    ordinal: int
+    questions: tuple[Question, ...]
+    seconds: float
+    reports: bool = False
+    """The caller says how far its loudspeaker has got."""
+    buffer_s: float = 0.0
+    """How much later than the first audio comes its loudspeaker starts."""
+
+    def audio(self) -> list[bytes]:
+        """The whole call's audio in chunks."""
+        pcm = bytearray(round(self.seconds / CHUNK_S) * round(CHUNK_S * RATE_HZ) * SAMPLE_BYTES)
+        for question in self.questions:
+            start = round((question.start_s - clip().start_s) * RATE_HZ) * SAMPLE_BYTES
+            pcm[start : start + len(clip().pcm)] = clip().pcm
+        size = round(CHUNK_S * RATE_HZ) * SAMPLE_BYTES
+        return [bytes(pcm[start : start + size]) for start in range(0, len(pcm), size)]
+
+
+@cache
+def clip() -> Clip:
+    with wave.open(str(voice_client.speech.clip(_CLIP))) as file:
+        if (file.getframerate(), file.getnchannels(), file.getsampwidth()) != (RATE_HZ, 1, 2):
+            raise ValueError(f"{_CLIP} is not {RATE_HZ} Hz mono of 16 bits")
+        pcm = file.readframes(file.getnframes())
+    samples, size = array("h", pcm), round(_FRAME_S * RATE_HZ)
+    energies = [
+        sum(sample * sample for sample in samples[start : start + size])
+        for start in range(0, len(samples) - size + 1, size)
+    ]
+    floor = max(energies) * _QUIET**2
+    loud = [frame for frame, energy in enumerate(energies) if energy > floor]
+    return Clip(pcm, loud[0] * _FRAME_S, (loud[-1] + 1) * _FRAME_S)
+
+
+def answered(ordinal: int, turns: int, late_s: float) -> Plan:
+    """A call whose questions are each answered in full; the first one comes `late_s` later."""
+    chance = random.Random(ordinal)
+    starts = [
+        _FIRST_S + late_s + turn * _REPLY_TURN_S + chance.uniform(0, 0.2) for turn in range(turns)
+    ]
+    questions = _questions(ordinal, starts, _short_answer)
+    return Plan(ordinal, questions, _FIRST_S + late_s + turns * _REPLY_TURN_S)
+
+
+def interrupted(ordinal: int, cuts: int, late_s: float) -> Plan:
+    """A call in which every question but the first interrupts the answer to the one before."""
+    chance = random.Random(ordinal)
+    starts = [_FIRST_S + late_s]
+    for _ in range(cuts):
+        after_s = chance.uniform(_EARLIEST_CUT_S, _LATEST_CUT_S)
+        starts.append(starts[-1] + clip().end_s - clip().start_s + after_s)
+    questions = _questions(ordinal, starts, _long_answer)
+    assert all(one.end_s < next_one.start_s for one, next_one in pairwise(questions))
+    buffer_s = 0.2 if ordinal // 2 % 2 else 0.0
+    seconds = math.ceil(questions[-1].end_s / CHUNK_S) * CHUNK_S + CHUNK_S
+    return Plan(ordinal, questions, seconds, ordinal % 2 == 1, buffer_s)
+
+
+def _questions(
+    ordinal: int, starts: list[float], answer: Callable[[str], str]
+) -> tuple[Question, ...]:
+    tags = [tag_of(ordinal, turn) for turn in range(len(starts))]
+    return tuple(
+        Question(tag, start_s, answer(tag)) for tag, start_s in zip(tags, starts, strict=True)
+    )
+
+
+def _short_answer(tag: str) -> str:
+    return f"{tag.capitalize()} is sunny, so smile."
+
+
+def _long_answer(tag: str) -> str:
+    """Names its question in every clause, so that each can be told from another answer's."""
+    rest = [
+        f"Later {tag} will have clouds and some rain from the west." for _ in range(_LONG_ANSWER)
+    ]
+    return " ".join([f"{tag.capitalize()} is sunny, and {tag} stays so until noon.", *rest])
