@@ -7,6 +7,7 @@ from itertools import pairwise
 from math import inf
 
 from lines import Json
+from measure import Cost
 from turn_callers import Came, Talk
 from turn_script import AUDIO_S_PER_CHAR, Question
 
@@ -36,6 +37,7 @@ class Tally:
         default_factory=lambda: defaultdict[str, list[float]](list)
     )
     counts: Counter[str] = field(default_factory=Counter[str])
+    costs: list[Cost] = field(default_factory=list[Cost])
 
     def add(self, name: str, value: float) -> None:
         self.samples[name].append(value)
@@ -136,8 +138,7 @@ def note_cuts(tally: Tally, talk: Talk, seen: Json) -> None:
 def _note_way(tally: Tally, talk: Talk, later: Turn, cut: Came, ear: Json) -> None:
     """Where the time goes between the first sound and the decision."""
     question = later.question
-    first_word_s = (question.end_s - question.start_s) / len(question.text.split())
-    word_at = talk.sent(question.start_s + first_word_s)
+    word_at = talk.sent(question.start_s + question.first_word_s)
     told_at = next((o["at"] for o in ear["said"] if o["until_s"] > question.start_s), None)
     if told_at is None:
         return

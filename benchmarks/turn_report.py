@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import asdict
+from statistics import mean
 
 from lines import Json
 from measure import spread
@@ -74,6 +75,7 @@ def _answer_lines(title: str, tally: Tally) -> list[str]:
         f"  answered {counts['answered']} of {counts['turns']}, prepared {counts['prepared']},"
         f" used {counts['hits']}, tokens wasted {counts['tokens wasted']} of {counts['tokens']},"
         f" taken early {counts['taken early']}, taken again {counts['taken again']}",
+        _cost(tally),
     ]
 
 
@@ -90,7 +92,13 @@ def _cut_lines(tally: Tally) -> list[str]:
         f" before any audio {counts['before any audio']}, not silenced {counts['not silenced']},"
         f" stale audio messages {counts['stale audio']}",
         *services,
+        _cost(tally),
     ]
+
+
+def _cost(tally: Tally) -> str:
+    each = mean(cost.cpu_ms_per_call_s for cost in tally.costs)
+    return f"  the gateway's CPU per second of a call: {each:.1f} ms"
 
 
 def _ledger_lines(bench: Bench) -> list[str]:
@@ -134,4 +142,5 @@ def _arm(arm: str, calls: int, tally: Tally) -> Json:
         "ms": {name: asdict(spread(of)) for name, of in times.items()},
         "words_off": words,
         "counts": dict(tally.counts),
+        "gateway_cpu": [asdict(cost) for cost in tally.costs],
     }

@@ -3,12 +3,13 @@
 import asyncio
 import json
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from lines import Json
+from measure import Cost
 from processes import Child, child
 from rounds import gateway_settings
 from turn_callers import START_S, Talk, hold_talks
@@ -28,6 +29,12 @@ _TURNS, _CUTS = 3, 4
 _SPREAD_S = 4.0  # over which many callers begin: their turns end on their own, as in the field
 
 
+@dataclass(frozen=True, slots=True)
+class Gateway:
+    process: Child
+    uri: str
+
+
 @dataclass(slots=True)
 class Bench:
     """The running processes, and what has been measured so far: arm and callers to figures."""
@@ -35,7 +42,7 @@ class Bench:
     calls: int
     delays: Delays
     upstreams: Child
-    gateways: Mapping[str, str]
+    gateways: Mapping[str, Gateway]
     tallies: dict[tuple[str, int], Tally] = field(default_factory=dict[tuple[str, int], Tally])
     late_s: list[float] = field(default_factory=list[float])
     problems: list[str] = field(default_factory=list[str])
@@ -49,11 +56,25 @@ class Bench:
         """One caller at each gateway, then many at one after the other."""
         plans = {arm: [answered(self._ordinal(), _ALONE_TURNS, 0.0)] for arm in ARMS}
         plans[CUTS] = [interrupted(self._ordinal(), _ALONE_CUTS, 0.0)]
-        self._note(1, *await self._hold(plans))
+        await self._measure(1, plans)
         for arm in ARMS:
             _say(f"{self.calls} calls: {arm}")
             many = [self._plan(arm, call / self.calls * _SPREAD_S) for call in range(self.calls)]
-            self._note(self.calls, *await self._hold({arm: many}))
+            await self._measure(self.calls, {arm: many})
+
+    async def _measure(self, calls: int, plans: Mapping[str, Sequence[Plan]]) -> None:
+        before_s = {arm: self.gateways[arm].process.cpu_s() for arm in plans}
+        talks, seen = await self._hold(plans)
+        for arm, of_arm in plans.items():
+            cpu_s = self.gateways[arm].process.cpu_s() - before_s[arm]
+            costs = self.tallies.setdefault((arm, calls), Tally()).costs
+            costs.append(Cost(cpu_s, sum(plan.seconds for plan in of_arm)))
+            self._note(
+                self.tallies[arm, calls],
+                note_cuts if arm == CUTS else note_answers,
+                talks[arm],
+                seen,
+            )
 
     def _plan(self, arm: str, late_s: float) -> Plan:
         if arm == CUTS:
@@ -71,29 +92,29 @@ class Bench:
         start_at = asyncio.get_running_loop().time() + START_S
         async with asyncio.TaskGroup() as tasks:
             held = {
-                arm: tasks.create_task(hold_talks(self.gateways[arm], of_arm, start_at))
+                arm: tasks.create_task(hold_talks(self.gateways[arm].uri, of_arm, start_at))
                 for arm, of_arm in plans.items()
             }
         seen = json.loads(await self.upstreams.ask(json.dumps({"take": True})))
         return {arm: task.result() for arm, task in held.items()}, seen
 
-    def _note(self, calls: int, talks: Mapping[str, Sequence[Talk]], seen: Json) -> None:
-        for arm, of_arm in talks.items():
-            note = note_cuts if arm == CUTS else note_answers
-            tally = self.tallies.setdefault((arm, calls), Tally())
-            for talk in of_arm:
-                note(tally, talk, seen)
-                self.late_s += talk.late_s
-                self.problems += talk.problems
+    def _note(
+        self,
+        tally: Tally,
+        note: Callable[[Tally, Talk, Json], None],
+        talks: Sequence[Talk],
+        seen: Json,
+    ) -> None:
+        for talk in talks:
+            self.late_s += talk.late_s
+            self.problems += talk.problems
+            note(tally, talk, seen)
 
 
 def _script(plans: Mapping[str, Sequence[Plan]]) -> str:
     """What the upstreams have to know of these calls."""
     calls = [plan for of_arm in plans.values() for plan in of_arm]
-    said = {
-        plan.ordinal: [(one.text, one.start_s, one.end_s) for one in plan.questions]
-        for plan in calls
-    }
+    said = {plan.ordinal: [said for one in plan.questions for said in one.says] for plan in calls}
     answers = {one.tag: one.answer for plan in calls for one in plan.questions}
     return json.dumps({"calls": said, "answers": answers})
 
@@ -107,9 +128,9 @@ async def start(stack: AsyncExitStack, calls: int, delays: Delays) -> Bench:
         child("upstreams", [str(_HERE / "turn_upstreams.py"), json.dumps(asdict(delays))])
     )
     at = await upstreams.ready()
-    gateways: dict[str, str] = {}
+    gateways: dict[str, Gateway] = {}
     for arm, settings in ARMS.items():
         environment = gateway_settings(at, calls) | {"LLM_WARM_UP": "false"} | dict(settings)
         gateway = await stack.enter_async_context(child(arm, ["-m", "voice_gateway"], environment))
-        gateways[arm] = (await gateway.ready())["grpc"]
+        gateways[arm] = Gateway(gateway, (await gateway.ready())["grpc"])
     return Bench(calls, delays, upstreams, gateways)

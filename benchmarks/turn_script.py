@@ -1,7 +1,7 @@
 """What the callers of `turns.py` say and when, and with which delays they are answered.
 
 Every question is one recorded sentence, sent in real time; the scripted recogniser knows where in
-the call's audio it stands, and calls its last word by a name that no other question has.
+the call's audio it stands, and hears in each a name that no other question has.
 """
 
 import math
@@ -22,10 +22,12 @@ FIRST_CLAUSE_PIECES = 3
 """Pieces of an answer after its first one until its first clause is certain."""
 
 _CLIP = "en_weather_synth"
-_QUESTION = "what is the weather in"
+_PAUSED_AT_S = 1.5  # in the clip, between two sounds
+_PAUSE_S = 0.2  # too short to end a turn, long enough to look like its end
+_HESITANT = 3  # every so many questions one pauses
 _FRAME_S = 0.01
 _QUIET = 0.01  # of the loudest frame: -40 dB, in a recording whose silence is at -60 dB
-_REPLY_TURN_S = 4.4  # question, decision, answer, and a pause
+_REPLY_TURN_S = 4.6  # question, decision, answer, and a pause
 _FIRST_S = 0.6  # the voice activity needs some silence before the first word
 _EARLIEST_CUT_S, _LATEST_CUT_S = 0.8, 4.5  # after the question's end
 _LONG_ANSWER = 24  # sentences: longer than anybody listens here, in text and in audio
@@ -62,14 +64,34 @@ class Question:
     start_s: float
     """Of the speech, in the call's audio."""
     answer: str
-
-    @property
-    def text(self) -> str:
-        return f"{_QUESTION} {self.tag}"
+    pause_s: float = 0.0
+    """Before its last word, where it sounds complete already."""
 
     @property
     def end_s(self) -> float:
-        return self.start_s + clip().end_s - clip().start_s
+        return self.start_s + clip().end_s - clip().start_s + self.pause_s
+
+    @property
+    def says(self) -> list[tuple[str, float, float]]:
+        """Texts, and where in the call's audio each begins and ends."""
+        whole, last = f"what is the weather in {self.tag}", "today"
+        if not self.pause_s:
+            return [(f"{whole} {last}", self.start_s, self.end_s)]
+        pause_at_s = self.start_s + _PAUSED_AT_S - clip().start_s
+        return [
+            (whole, self.start_s, pause_at_s),
+            (last, pause_at_s + self.pause_s, self.end_s),
+        ]
+
+    @property
+    def first_word_s(self) -> float:
+        text, start_s, end_s = self.says[0]
+        return (end_s - start_s) / len(text.split())
+
+    @property
+    def pcm(self) -> bytes:
+        pause_at = bytes_of(_PAUSED_AT_S)
+        return clip().pcm[:pause_at] + bytes(bytes_of(self.pause_s)) + clip().pcm[pause_at:]
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,12 +108,17 @@ class Plan:
 
     def audio(self) -> list[bytes]:
         """The whole call's audio in chunks."""
-        pcm = bytearray(round(self.seconds / CHUNK_S) * round(CHUNK_S * RATE_HZ) * SAMPLE_BYTES)
+        pcm = bytearray(round(self.seconds / CHUNK_S) * bytes_of(CHUNK_S))
         for question in self.questions:
-            start = round((question.start_s - clip().start_s) * RATE_HZ) * SAMPLE_BYTES
-            pcm[start : start + len(clip().pcm)] = clip().pcm
-        size = round(CHUNK_S * RATE_HZ) * SAMPLE_BYTES
+            start = bytes_of(question.start_s - clip().start_s)
+            pcm[start : start + len(question.pcm)] = question.pcm
+        size = bytes_of(CHUNK_S)
         return [bytes(pcm[start : start + size]) for start in range(0, len(pcm), size)]
+
+
+def bytes_of(seconds: float) -> int:
+    """Bytes of so much audio, whole samples."""
+    return round(seconds * RATE_HZ) * SAMPLE_BYTES
 
 
 @cache
@@ -116,7 +143,8 @@ def answered(ordinal: int, turns: int, late_s: float) -> Plan:
     starts = [
         _FIRST_S + late_s + turn * _REPLY_TURN_S + chance.uniform(0, 0.2) for turn in range(turns)
     ]
-    questions = _questions(ordinal, starts, _short_answer)
+    pauses = [_PAUSE_S if turn % _HESITANT == _HESITANT - 1 else 0.0 for turn in range(turns)]
+    questions = _questions(ordinal, starts, pauses, _short_answer)
     return Plan(ordinal, questions, _FIRST_S + late_s + turns * _REPLY_TURN_S)
 
 
@@ -127,7 +155,7 @@ def interrupted(ordinal: int, cuts: int, late_s: float) -> Plan:
     for _ in range(cuts):
         after_s = chance.uniform(_EARLIEST_CUT_S, _LATEST_CUT_S)
         starts.append(starts[-1] + clip().end_s - clip().start_s + after_s)
-    questions = _questions(ordinal, starts, _long_answer)
+    questions = _questions(ordinal, starts, [0.0] * len(starts), _long_answer)
     assert all(one.end_s < next_one.start_s for one, next_one in pairwise(questions))
     buffer_s = 0.2 if ordinal // 2 % 2 else 0.0
     seconds = math.ceil(questions[-1].end_s / CHUNK_S) * CHUNK_S + CHUNK_S
@@ -135,11 +163,12 @@ def interrupted(ordinal: int, cuts: int, late_s: float) -> Plan:
 
 
 def _questions(
-    ordinal: int, starts: list[float], answer: Callable[[str], str]
+    ordinal: int, starts: list[float], pauses: list[float], answer: Callable[[str], str]
 ) -> tuple[Question, ...]:
     tags = [tag_of(ordinal, turn) for turn in range(len(starts))]
     return tuple(
-        Question(tag, start_s, answer(tag)) for tag, start_s in zip(tags, starts, strict=True)
+        Question(tag, start_s, answer(tag), pause_s)
+        for tag, start_s, pause_s in zip(tags, starts, pauses, strict=True)
     )
 
 
