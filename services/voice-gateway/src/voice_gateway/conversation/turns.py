@@ -1,26 +1,36 @@
-"""The conversation: who has the floor, and what happens next.
-
-Pure: no I/O, no clock, no tasks, no logging. Every event carries the time it happened at; the only
-timer is the `deadline` in the state, which whoever drives the conversation honours with
-`TimerFired`. What the conversation decides comes back as commands, to be carried out in order.
-
-    caller   "what is" … "the weather"      |                    | "wait"
-    events   CallerSpoke (interims, final)  | TimerFired         | CallerSpoke
-    phase    LISTENING ────────────────────▶ THINKING ▶ SPEAKING ─▶ LISTENING
-    commands                                  StartReply           CancelReply, Interrupted
-
-Where the caller's voice is known to have fallen silent, the answer is prepared at once, out of
-the caller's hearing; it is released when the turn is over and the words have stayed the same.
-
-    voice    ▅▇▅▂▁▁▁▁▁▁▁▁▁▁▁▁
-    events       CallerQuiet |  TimerFired | CallerSpoke (final)
-    commands     PrepareReply   AskFinal     ReleaseReply
-"""
+"""Who has the floor, and what happens next: the state of a conversation, and its one step."""
 
 from dataclasses import dataclass, replace
 from enum import Enum, auto
-from typing import Literal, assert_never
+from typing import assert_never
 
+from voice_gateway.conversation.commands import (
+    AnnounceVoice,
+    AskFinal,
+    CancelReply,
+    Command,
+    EndCall,
+    EndTurn,
+    Interrupted,
+    Message,
+    PrepareReply,
+    ReleaseReply,
+    StartReply,
+)
+from voice_gateway.conversation.events import (
+    CallerClosed,
+    CallerFinished,
+    CallerInterrupted,
+    CallerQuiet,
+    CallerSpoke,
+    CallerTyped,
+    CallerVoiced,
+    Event,
+    ReplyEnded,
+    ReplyHeard,
+    TimerFired,
+    VoiceStarted,
+)
 from voice_gateway.policy import TurnPolicy, sounds_open
 
 
@@ -28,12 +38,6 @@ class Phase(Enum):
     LISTENING = auto()  # the caller has the floor
     THINKING = auto()  # a reply is being made; nothing of it was heard yet
     SPEAKING = auto()  # the caller is hearing a reply
-
-
-@dataclass(frozen=True, slots=True)
-class Message:
-    role: Literal["user", "assistant"]
-    text: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,174 +77,6 @@ class Conversation:
     finished: bool = False
     """No more words come: the call ends with the reply to the last ones."""
 
-
-# Events: what happened.
-
-
-@dataclass(frozen=True, slots=True)
-class CallerSpoke:
-    """The recogniser's idea of the words since its last final ones."""
-
-    at: float
-    text: str
-    final: bool
-
-
-@dataclass(frozen=True, slots=True)
-class CallerVoiced:
-    """The caller's voice began: sound, not yet words."""
-
-    at: float
-
-
-@dataclass(frozen=True, slots=True)
-class CallerQuiet:
-    at: float
-    since: float
-    """When the voice had fallen silent."""
-
-
-@dataclass(frozen=True, slots=True)
-class CallerTyped:
-    at: float
-    text: str
-
-
-@dataclass(frozen=True, slots=True)
-class CallerInterrupted:
-    """The caller asked for silence without a word."""
-
-    at: float
-
-
-@dataclass(frozen=True, slots=True)
-class CallerClosed:
-    """The last audio is in; the recogniser still works on it."""
-
-    at: float
-
-
-@dataclass(frozen=True, slots=True)
-class CallerFinished:
-    """There is nothing more to recognise."""
-
-    at: float
-
-
-@dataclass(frozen=True, slots=True)
-class VoiceStarted:
-    at: float
-    reply: int
-
-
-@dataclass(frozen=True, slots=True)
-class ReplyHeard:
-    """The caller has heard the reply up to here; said before any event that may cut it off."""
-
-    at: float
-    reply: int
-    text: str
-
-
-@dataclass(frozen=True, slots=True)
-class ReplyEnded:
-    """All of the reply was sent, or it failed after `text`."""
-
-    at: float
-    reply: int
-    text: str
-
-
-@dataclass(frozen=True, slots=True)
-class TimerFired:
-    at: float
-
-
-Event = (
-    CallerSpoke
-    | CallerVoiced
-    | CallerQuiet
-    | CallerTyped
-    | CallerInterrupted
-    | CallerClosed
-    | CallerFinished
-    | VoiceStarted
-    | ReplyHeard
-    | ReplyEnded
-    | TimerFired
-)
-
-
-# Commands: what to do about it.
-
-
-@dataclass(frozen=True, slots=True)
-class AskFinal:
-    """The turn seems over: the recogniser is to give its final words now."""
-
-
-@dataclass(frozen=True, slots=True)
-class StartReply:
-    reply: int
-    history: tuple[Message, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class PrepareReply:
-    """Make a reply, and keep all of it from the caller."""
-
-    reply: int
-    history: tuple[Message, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class ReleaseReply:
-    """The turn is over, and the prepared reply answers it: let the caller have it."""
-
-    reply: int
-
-
-@dataclass(frozen=True, slots=True)
-class CancelReply:
-    reply: int
-
-
-@dataclass(frozen=True, slots=True)
-class AnnounceVoice:
-    """The reply's audio is about to be sent."""
-
-    reply: int
-
-
-@dataclass(frozen=True, slots=True)
-class Interrupted:
-    """The reply was cut off; this much of it stays in memory."""
-
-    reply: int
-    heard: str
-
-
-@dataclass(frozen=True, slots=True)
-class EndTurn:
-    reply: int
-
-
-@dataclass(frozen=True, slots=True)
-class EndCall:
-    pass
-
-
-Command = (
-    AskFinal
-    | StartReply
-    | PrepareReply
-    | ReleaseReply
-    | CancelReply
-    | AnnounceVoice
-    | Interrupted
-    | EndTurn
-    | EndCall
-)
 
 Step = tuple[Conversation, tuple[Command, ...]]
 

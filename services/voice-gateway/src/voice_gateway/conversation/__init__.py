@@ -1,0 +1,79 @@
+"""The conversation: who has the floor, and what happens next.
+
+Pure: no I/O, no clock, no tasks, no logging. Every event carries the time it happened at; the only
+timer is the `deadline` in the state, which whoever drives the conversation honours with
+`TimerFired`. What the conversation decides comes back as commands, to be carried out in order.
+
+    caller   "what is" … "the weather"      |                    | "wait"
+    events   CallerSpoke (interims, final)  | TimerFired         | CallerSpoke
+    phase    LISTENING ────────────────────▶ THINKING ▶ SPEAKING ─▶ LISTENING
+    commands                                  StartReply           CancelReply, Interrupted
+
+Where the caller's voice is known to have fallen silent, the answer is prepared at once, out of
+the caller's hearing; it is released when the turn is over and the words have stayed the same.
+
+    voice    ▅▇▅▂▁▁▁▁▁▁▁▁▁▁▁▁
+    events       CallerQuiet |  TimerFired | CallerSpoke (final)
+    commands     PrepareReply   AskFinal     ReleaseReply
+
+`turns` has the rules; `events` and `commands` the words they are written in.
+"""
+
+from voice_gateway.conversation.commands import (
+    AnnounceVoice,
+    AskFinal,
+    CancelReply,
+    Command,
+    EndCall,
+    EndTurn,
+    Interrupted,
+    Message,
+    PrepareReply,
+    ReleaseReply,
+    StartReply,
+)
+from voice_gateway.conversation.events import (
+    CallerClosed,
+    CallerFinished,
+    CallerInterrupted,
+    CallerQuiet,
+    CallerSpoke,
+    CallerTyped,
+    CallerVoiced,
+    Event,
+    ReplyEnded,
+    ReplyHeard,
+    TimerFired,
+    VoiceStarted,
+)
+from voice_gateway.conversation.turns import Conversation, Phase, Step, step
+
+__all__ = [
+    "AnnounceVoice",
+    "AskFinal",
+    "CallerClosed",
+    "CallerFinished",
+    "CallerInterrupted",
+    "CallerQuiet",
+    "CallerSpoke",
+    "CallerTyped",
+    "CallerVoiced",
+    "CancelReply",
+    "Command",
+    "Conversation",
+    "EndCall",
+    "EndTurn",
+    "Event",
+    "Interrupted",
+    "Message",
+    "Phase",
+    "PrepareReply",
+    "ReleaseReply",
+    "ReplyEnded",
+    "ReplyHeard",
+    "StartReply",
+    "Step",
+    "TimerFired",
+    "VoiceStarted",
+    "step",
+]

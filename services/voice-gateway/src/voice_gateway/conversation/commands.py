@@ -1,0 +1,79 @@
+"""What the conversation decides: to be carried out in order, without waiting."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    role: Literal["user", "assistant"]
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class AskFinal:
+    """The turn seems over: the recogniser is to give its final words now."""
+
+
+@dataclass(frozen=True, slots=True)
+class StartReply:
+    reply: int
+    history: tuple[Message, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class PrepareReply:
+    """Make a reply, and keep all of it from the caller."""
+
+    reply: int
+    history: tuple[Message, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ReleaseReply:
+    """The turn is over, and the prepared reply answers it: let the caller have it."""
+
+    reply: int
+
+
+@dataclass(frozen=True, slots=True)
+class CancelReply:
+    reply: int
+
+
+@dataclass(frozen=True, slots=True)
+class AnnounceVoice:
+    """The reply's audio is about to be sent."""
+
+    reply: int
+
+
+@dataclass(frozen=True, slots=True)
+class Interrupted:
+    """The reply was cut off; this much of it stays in memory."""
+
+    reply: int
+    heard: str
+
+
+@dataclass(frozen=True, slots=True)
+class EndTurn:
+    reply: int
+
+
+@dataclass(frozen=True, slots=True)
+class EndCall:
+    pass
+
+
+Command = (
+    AskFinal
+    | StartReply
+    | PrepareReply
+    | ReleaseReply
+    | CancelReply
+    | AnnounceVoice
+    | Interrupted
+    | EndTurn
+    | EndCall
+)
