@@ -181,8 +181,8 @@ HEARD = (Message("user", "u1"), Message("assistant", SPOKEN), Message("user", "u
 BROKEN: list[tuple[Rule, str, Record]] = [
     (floor.the_floor, "reply 2 began while reply 1 lived", _said(
         Listening(), Processing(1), Processing(2))),
-    (floor.the_floor, "reply 3 came after reply 1", _said(
-        Listening(), Processing(1), TurnOver(1, STAGES), Processing(3))),
+    (floor.the_floor, "reply 1 came after reply 1", _said(
+        Listening(), Processing(1), TurnOver(1, STAGES), Processing(1))),
     (floor.the_floor, "audio of reply 1 came after its interruption", _said(
         Listening(), Processing(1), Speaking(1), CutOff(1, 0.0, ""), _piece(0.0))),
     (floor.the_floor, "text of reply 1 came after the end of its turn", _said(

@@ -21,6 +21,7 @@ from voice_gateway.testing.sim.script import (
     Script,
     Speaks,
     Stall,
+    Voiced,
     VoiceTrouble,
 )
 
@@ -63,6 +64,7 @@ class _Draw:
             call,
             tuple(sorted(self._acts, key=lambda act: act.at)),
             tuple(sorted(self._hears, key=lambda hears: hears.at)),
+            self._voiced(),
             self._ear_faults(length_s),
             tuple(self._answer() for _ in range(self._dice.randint(1, 6))),
             tuple(self._speech() for _ in range(self._dice.randint(1, 5))),
@@ -106,6 +108,7 @@ class _Draw:
             memory_messages=self._pick(40, 40, 4, 1),
             ending=self._pick(*endings),
             ends_at=self._grid(0.0, length_s * 1.3),
+            activity=self._chance(0.6),
             gone_at=self._grid(0.0, length_s) if self._chance(0.05) else None,
             ear_lag_s=self._soon(2.0),
         )
@@ -184,6 +187,20 @@ class _Draw:
             late = round(at + self._soon(1.0), 2)
             self._hears.append(Hears(late, text, final=self._chance(0.5)))
         return at
+
+    def _voiced(self) -> tuple[Voiced, ...]:
+        """The voice behind the words, and some that has none; some is not noticed."""
+        starts = [round(max(0.0, hears.at - self._soon(0.6)), 2) for hears in self._hears]
+        starts += [self._grid(0.0, 10.0) for _ in range(self._dice.randint(0, 3))]
+        voiced: list[Voiced] = []
+        silent_at = 0.0
+        for at in sorted(starts):
+            if at < silent_at or self._chance(0.1):
+                continue
+            seconds = max(0.02, self._soon(self._pick(0.5, 2.0)))
+            voiced.append(Voiced(at, seconds))
+            silent_at = at + seconds
+        return tuple(voiced)
 
     # The services.
 

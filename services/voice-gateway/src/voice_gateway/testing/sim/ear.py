@@ -8,9 +8,10 @@ import asyncio
 from collections import deque
 from collections.abc import Callable
 
-from voice_gateway.audio import pcm
+from voice_gateway.audio import pcm as sound
+from voice_gateway.audio.vad import Edge
 from voice_gateway.errors import ServiceError
-from voice_gateway.ports import Heard, Speech, Word
+from voice_gateway.ports import Activity, Heard, Speech, Word
 from voice_gateway.testing.sim.people import Notes, service_fault, until
 from voice_gateway.testing.sim.record import Told
 from voice_gateway.testing.sim.script import EarFault, Hears, Script
@@ -19,6 +20,23 @@ _CONNECT_S = 0.05  # until a recogniser that is down refuses
 _PATIENCE_S = 10.0  # without an answer, before the adapter gives a stream up
 _ANSWER_DUE_S = 2.0  # audio that makes an answer due
 _WORD_S = 0.2
+
+
+class SimActivity(Activity):
+    """Implements `ports.Activity`: notices the caller's voice where its audio comes in."""
+
+    def __init__(self, script: Script, notes: Notes) -> None:
+        self._notes = notes
+        self._edges = deque(
+            edge for v in script.voiced for edge in ((v.at, True), (v.at + v.seconds, False))
+        )
+
+    def feed(self, pcm: bytes) -> list[Edge]:
+        now, edges = self._notes.now(), list[Edge]()
+        while self._edges and self._edges[0][0] <= now:
+            at, voiced = self._edges.popleft()
+            edges.append(Edge(voiced, now - at))
+        return edges
 
 
 class SimEar:
@@ -72,7 +90,7 @@ class _Stream:
 
     async def _take(self) -> None:
         while (spoken := await self._speech.take()) is not None:
-            self._taken_s += pcm.seconds(spoken.pcm, self._rate_hz)
+            self._taken_s += sound.seconds(spoken.pcm, self._rate_hz)
             if self._taken_s >= self._enough_s:
                 self._enough.set()
             await until(self._ear.deaf_until)
@@ -124,7 +142,7 @@ class _Stream:
         ear.notes.fault(f"asr {fault.kind}")
         match fault.kind:
             case "deaf":
-                ear.deaf_until = ear.notes.now() + fault.seconds
+                ear.deaf_until = ear.notes.now() + min(fault.seconds, _PATIENCE_S)
                 return None
             case "down":
                 ear.down_until = ear.notes.now() + fault.seconds

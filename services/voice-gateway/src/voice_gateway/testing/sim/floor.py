@@ -77,7 +77,7 @@ class _Floor:
     def _begin(self, reply: int) -> Iterator[str]:
         if self.live:
             yield f"reply {reply} began while reply {self.live} lived"
-        if reply != self.last + 1:
+        if reply <= self.last:  # one prepared in vain leaves a gap
             yield f"reply {reply} came after reply {self.last}"
         self.live = self.last = reply
         self.speaking, self.sent_s = False, 0.0

@@ -30,6 +30,10 @@ KNOWN: dict[str, re.Pattern[str] | None] = {
     # The recogniser is down, what the caller said fills the uplink, and nothing is read any more: a
     # caller who talks on counts as silent, what is typed or interrupted does not get through.
     "full_uplink": re.compile(r"^true_reasons: the call ended with CallerSilent\('nothing came"),
+    # While the caller's voice is not noticed, words told during the reply to a question that was
+    # taken before its words were final pass for late words of that question, new as they may be,
+    # and are lost. None: in calls with voice activity, words told during a reply do not count.
+    "unheard_voice": None,
     # The timer of a turn rings while the call's tasks are being cancelled, and starts a reply.
     "late_timer": re.compile(r"^nothing_left: .* Session\._ring.* is shutting down"),
 }

@@ -15,11 +15,13 @@ from voice_gateway.ports import (
     Failed,
     Heard,
     Interrupt,
+    Processing,
     ReplyAudio,
     ReplyText,
     TurnOver,
     Typed,
 )
+from voice_gateway.testing.sim.known import KNOWN
 from voice_gateway.testing.sim.marks import answer_of, clauses_in, reply_words
 from voice_gateway.testing.sim.people import answer_text
 from voice_gateway.testing.sim.record import (
@@ -71,7 +73,8 @@ def the_callers_words(record: Record) -> Iterator[str]:
     before a call that did not end well.
     """
     unread = any(isinstance(entry, Fault) and entry.what in UNREAD for entry in record.entries)
-    waiting = _Waiting(record.script.call.words_to_interrupt, unread)
+    talked_over = "unheard_voice" in KNOWN and record.script.call.activity
+    waiting = _Waiting(record.script.call.words_to_interrupt, unread, talked_over)
     for entry in record.entries:
         waiting.take(entry)
     call, end = record.script.call, record.end
@@ -90,6 +93,8 @@ class _Words:
     """The reply to them was cut off before the model was asked."""
     passed_over: bool = False
     """The model was asked later, without them."""
+    guessed: bool = False
+    """The model had been asked with them before they were final; that answer is not begun yet."""
 
 
 @dataclass(slots=True)
@@ -99,6 +104,13 @@ class _Waiting:
     shortest: int
     unread: bool
     """The caller does not read everything that is sent."""
+    talked_over: bool
+    """Words told during a reply do not count."""
+    live: bool = False
+    question: list[str] = field(default_factory=list[str])
+    """What the model was asked last."""
+    begun: bool = False
+    """Its answer to that has begun."""
     finals: list[_Words] = field(default_factory=list[_Words])
     interim: _Words | None = None
     last_said: float = 0.0
@@ -113,7 +125,13 @@ class _Waiting:
                 self.finals.append(_Words(at, _CALLERS.findall(text)))
                 self.last_said = at
             case Sent(_, CutOff()):
+                self.live = False
                 self._cut()
+            case Sent(_, TurnOver()):
+                self.live = False
+            case Sent(_, Processing()):
+                self.begun = self.live = True
+                self.finals = [words for words in self.finals if not words.guessed]
             case Received(_, Interrupt()) if self.unread:
                 self._cut()  # the interruption may be among what the caller did not read
             case Received(_, None):
@@ -130,16 +148,18 @@ class _Waiting:
         self.last_said = at
         if final or words:
             self.interim = None
-        if len(words) < self.shortest:
+        if len(words) < self.shortest or (self.talked_over and (self.live or self.unread)):
             return
-        if final:
-            self.finals.append(_Words(at, words))
-        else:
+        known = _after(self.question, words, 0) is not None
+        if final and not (known and (self.begun or self.unread)):
+            self.finals.append(_Words(at, words, guessed=known))
+        elif not final:
             self.interim = _Words(at, words)
 
     def _asked(self, at: float, question: list[str]) -> None:
         left: list[_Words] = []
         place = 0
+        self.question, self.begun = question, False
         for words in self.finals:
             found = _after(question, words.said, place)
             if found is None:

@@ -35,6 +35,8 @@ class Call:
     memory_messages: int = 40
     ending: Ending = "hangs up"
     ends_at: float = 10.0
+    activity: bool = False
+    """Turns go by the caller's voice, too."""
     gone_at: float | None = None
     """From here on a message to the caller fails."""
     ear_lag_s: float = 0.5
@@ -62,6 +64,14 @@ class Hears:
     at: float
     text: str
     final: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Voiced:
+    """The caller's voice is heard, with words or without."""
+
+    at: float
+    seconds: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,6 +127,8 @@ class Script:
     call: Call = field(default_factory=Call)
     acts: tuple[Act, ...] = ()
     hears: tuple[Hears, ...] = ()
+    voiced: tuple[Voiced, ...] = ()
+    """One after the other."""
     ear_faults: tuple[EarFault, ...] = ()
     answers: tuple[Answers, ...] = (Answers(words=6),)
     speaks: tuple[Speaks, ...] = (Speaks(),)
@@ -126,6 +138,7 @@ class Script:
 _ITEMS: dict[str, type[Any]] = {
     "acts": Act,
     "hears": Hears,
+    "voiced": Voiced,
     "ear_faults": EarFault,
     "answers": Answers,
     "speaks": Speaks,

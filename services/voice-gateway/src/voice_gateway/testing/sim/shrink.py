@@ -10,7 +10,7 @@ from voice_gateway.testing.sim.script import Answers, Script, Speaks
 from voice_gateway.testing.sim.world import simulated
 
 _MOST_RUNS = 600
-_LISTS = ("ear_faults", "stalls", "acts", "hears", "speaks", "answers")
+_LISTS = ("ear_faults", "stalls", "acts", "hears", "voiced", "speaks", "answers")
 _NUMBERS = re.compile(r"[\d.]+|'.*'|: .*$")
 
 

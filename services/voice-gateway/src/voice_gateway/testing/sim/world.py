@@ -10,7 +10,7 @@ from voice_gateway.policy import TurnPolicy
 from voice_gateway.ports import CallConfig, Services
 from voice_gateway.session import CallRules, Session
 from voice_gateway.testing import virtual_time
-from voice_gateway.testing.sim.ear import SimEar
+from voice_gateway.testing.sim.ear import SimActivity, SimEar
 from voice_gateway.testing.sim.people import Notes, SimCaller, SimModel, SimVoice
 from voice_gateway.testing.sim.record import Ended, Left, Record
 from voice_gateway.testing.sim.script import Call, Script
@@ -82,6 +82,7 @@ class _World:
             SimEar(self._script, self._notes),
             SimModel(self._script, self._notes),
             SimVoice(self._script, self._notes),
+            (lambda _: SimActivity(self._script, self._notes)) if call.activity else None,
         )
         config = CallConfig("sim", "en-US", call.rate_hz, "", "Be brief.")
         session = Session(self._caller, services, config, _rules(call))
