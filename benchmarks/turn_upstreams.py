@@ -15,11 +15,20 @@ from collections import defaultdict
 from collections.abc import Sequence
 from typing import Any
 
+import grpc
+import grpc.aio
 from lines import Json, answer_lines
 from scenario import call_of
 from turn_script import AUDIO_S_PER_CHAR, Delays
 from voice_gateway.testing.fake_chat import ChatRequest, FakeChat
-from voice_gateway.testing.fake_riva import AsrCall, FakeRiva, FakeVoice, Says, VoiceCall
+from voice_gateway.testing.fake_riva import (
+    AsrCall,
+    FakeRecogniser,
+    FakeRiva,
+    FakeVoice,
+    Says,
+    VoiceCall,
+)
 
 _UNKNOWN = "Say that again, please."
 _LOUD, _PERIOD = 8_000, 80  # samples: 200 Hz
@@ -37,9 +46,41 @@ class AudibleVoice(FakeVoice):
         return (wave * (samples // _PERIOD + 1))[: samples * 2]
 
 
+class ExactEar(FakeRecogniser):
+    """Goes by the caller's audio alone: silence that comes with a request for words is no time."""
+
+    async def StreamingRecognize(self, _requests: Any, context: Any) -> None:  # noqa: N802
+        await super().StreamingRecognize(_requests, _CallersAudio(context))
+
+
+class _CallersAudio:
+    """A call's context without the silence that the gateway adds."""
+
+    def __init__(self, context: Any) -> None:
+        self._context = context
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._context, name)
+
+    async def read(self) -> Any:
+        request = await self._context.read()
+        if request is not grpc.aio.EOF and request.runtime_config:
+            request.audio_content = b""
+        return request
+
+
 class Upstreams:
     def __init__(self, delays: Delays) -> None:
-        self.riva = FakeRiva(self._says, endpoint_s=delays.endpoint_s)
+        self.riva = FakeRiva()
+        self.riva.asr = ExactEar(
+            says=self._says,
+            endpoint_s=delays.endpoint_s,
+            stable_s=None,
+            delay_s=0.0,
+            languages=(),
+            fault=None,
+            idle_s=60.0,
+        )
         self.riva.voice = AudibleVoice(
             first_audio_s=delays.voice_s,
             real_time_factor=delays.voice_real_time_factor,
