@@ -73,8 +73,10 @@ def test_what_was_heard_ends_with_a_whole_word():
     ledger = Ledger()
     ledger.begin("Once upon a time,")
     ledger.add(1.7)  # 0.1 s per character
+    ledger.end()
     ledger.begin("there was a fox.")
     ledger.add(1.6)
+    ledger.end()
     assert ledger.heard(0.0) == ""
     assert ledger.heard(0.3) == ""
     assert ledger.heard(0.45) == "Once"
@@ -82,6 +84,16 @@ def test_what_was_heard_ends_with_a_whole_word():
     assert ledger.heard(1.7) == "Once upon a time,"
     assert ledger.heard(2.3) == "Once upon a time, there"
     assert ledger.heard(9.0) == ledger.text() == "Once upon a time, there was a fox."
+
+
+def test_of_a_clause_that_is_still_being_made_only_its_own_audio_is_heard():
+    ledger = Ledger()
+    ledger.begin("fifteen letters are spoken in about a second or so")
+    ledger.add(1.0)
+    assert ledger.heard(1.0) == ledger.text() == "fifteen letters"
+    ledger.add(2.0)
+    ledger.end()
+    assert ledger.heard(3.0) == "fifteen letters are spoken in about a second or so"
 
 
 def test_a_clause_without_audio_was_not_heard():

@@ -5,12 +5,16 @@ Pure. Seconds count from the reply's first sample.
 
 from dataclasses import dataclass, replace
 
+_CHARACTERS_PER_S = 15.0  # of speech at an ordinary pace
+
 
 @dataclass(frozen=True, slots=True)
 class SpokenClause:
     text: str
     start_s: float
     end_s: float
+    complete: bool = False
+    """All of its audio is here; until then its length is not known."""
 
 
 class Ledger:
@@ -29,25 +33,37 @@ class Ledger:
         self._length_s += seconds
         self._clauses[-1] = replace(self._clauses[-1], end_s=self._length_s)
 
+    def end(self) -> None:
+        """The clause begun last has all of its audio."""
+        self._clauses[-1] = replace(self._clauses[-1], complete=True)
+
     def text(self) -> str:
         """Everything that became audio."""
-        return " ".join(clause.text for clause in self._clauses if clause.end_s > clause.start_s)
+        return self.heard(self._length_s)
 
     def heard(self, played_s: float) -> str:
         """The words heard when `played_s` of the reply have left the loudspeaker.
 
         Within a clause, words are taken to be spoken at an even pace per character; a word counts
-        once all of it was heard.
+        once all of it was heard. The pace of a clause whose audio is still coming is a guess.
         """
         return " ".join(filter(None, (_words_heard(c, played_s) for c in self._clauses)))
 
 
 def _words_heard(clause: SpokenClause, played_s: float) -> str:
-    if played_s >= clause.end_s > clause.start_s:
-        return clause.text
-    if played_s <= clause.start_s or clause.end_s == clause.start_s:
+    if clause.end_s == clause.start_s or played_s <= clause.start_s:
         return ""
-    share = (played_s - clause.start_s) / (clause.end_s - clause.start_s)
+    if clause.complete and played_s >= clause.end_s:
+        return clause.text
+    share = (min(played_s, clause.end_s) - clause.start_s) / _length_s(clause)
     reached = int(len(clause.text) * share)
     ends_word = clause.text[reached : reached + 1].isspace()
     return clause.text[:reached] if ends_word else clause.text[:reached].rpartition(" ")[0]
+
+
+def _length_s(clause: SpokenClause) -> float:
+    """How long the whole clause is, or seems to become: always longer than what is here of it."""
+    so_far_s = clause.end_s - clause.start_s
+    if clause.complete:
+        return so_far_s
+    return max(so_far_s * 1.05, len(clause.text) / _CHARACTERS_PER_S)

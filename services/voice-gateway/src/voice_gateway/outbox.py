@@ -48,6 +48,8 @@ class Outbox:
 
         The text of a held reply waits with its audio.
         """
+        if isinstance(notice, ReplyText) and notice.reply != self._reply:
+            return  # its reply was dropped in this very moment
         if self._held and isinstance(notice, ReplyText):
             self._held_texts.append(notice)
         elif len(self._notices) < _NOTICES:

@@ -45,6 +45,9 @@ class TurnPolicy:
     final_wait_s: float = 0.7
     """How long the recogniser may take over its final words once it was asked for them."""
 
+    late_s: float = 2.0
+    """How long after its turn a caller's final words may still come."""
+
     max_silence_s: float = 3.0
     """How long interim words may wait for their final."""
 

@@ -68,7 +68,6 @@ class Reply:
         self._clock = clock
         self._manner = manner or Manner()
         self._clauses = asyncio.Queue[_Clause | None](_CLAUSES_AHEAD)
-        self._whole = pcm.WholeSamples()
         self._made_s = 0.0
         self._shown = False
 
@@ -148,16 +147,18 @@ class Reply:
         self.ledger.begin(clause.written)
         for text in fitting(clause.spoken):
             await self._speak_text(text, on_voice)
+        self.ledger.end()
 
     async def _speak_text(self, text: str, on_voice: Callable[[], None]) -> None:
         rate_hz = self._config.rate_hz
         speech = self._services.voice.speak(
             text, language=self._config.language, voice=self._config.voice, rate_hz=rate_hz
         )
+        whole = pcm.WholeSamples()  # of this speech: half a sample at its end is nobody's
         trim = Trim(rate_hz, self._manner.trim_s, _PAUSE_S if self._made_s else 0.0)
         async with aclosing(speech) as chunks:
             async for chunk in chunks:
-                await self._play(trim.feed(self._whole.feed(chunk)), on_voice)
+                await self._play(trim.feed(whole.feed(chunk)), on_voice)
         await self._play(trim.flush(), on_voice)
 
     async def _play(self, audio: bytes, on_voice: Callable[[], None]) -> None:

@@ -52,6 +52,7 @@ _SLICE_S = 0.4  # audio looked at in one go: a millisecond's work
 _SEND_S = 30.0  # a caller who takes longer over one message does not read
 _GOODBYE_S = 5.0  # for the last notices of a call
 _RELISTEN_S = (0.2, 0.5, 1.0, 2.0, 5.0)  # waits before recognition is tried again
+_LAST_TRIES = 3  # of recognition, for a caller who has hung up and waits
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,21 +101,20 @@ class Session:
 
     async def run(self) -> None:
         """Serve the caller until the call is over; raises CallError where it ended badly."""
-        try:
-            async with asyncio.TaskGroup() as tasks:
-                self._tasks = tasks
-                self._outbox.post(Listening())
-                parts = [
-                    tasks.create_task(self._guarded(part), name=part.__name__)
-                    for part in (self._receive, self._listen, self._write)
-                ]
+        async with asyncio.TaskGroup() as tasks:
+            self._tasks = tasks
+            self._outbox.post(Listening())
+            parts = [
+                tasks.create_task(self._guarded(part), name=part.__name__)
+                for part in (self._receive, self._listen, self._write)
+            ]
+            try:
                 await self._over.wait()
                 await asyncio.wait(parts[-1:], timeout=_GOODBYE_S)
-                self._cancel_reply()
-                for part in parts:
-                    part.cancel()
-        finally:
-            self._cancel_timer()
+            finally:
+                self._end(None)  # nothing begins any more, also where this was cancelled
+            for part in parts:
+                part.cancel()
         if self._error:
             raise self._error
 
@@ -127,10 +127,12 @@ class Session:
 
     def _tell(self, event: c.Event) -> None:
         """Let the conversation take one step, and carry out what it decides."""
+        if self._over.is_set():
+            return  # whatever still happens, nothing more comes of it
         commands = self._step(self._heard_so_far(event.at)) + self._step(event)
         for command in commands:
             self._execute(command)
-        self._set_timer(self._conversation.deadline)
+        self._set_timer(None if self._over.is_set() else self._conversation.deadline)
 
     def _step(self, event: c.Event | None) -> tuple[c.Command, ...]:
         if event is None:
@@ -171,7 +173,7 @@ class Session:
 
     def _set_timer(self, deadline: float | None) -> None:
         self._cancel_timer()
-        if deadline is not None and not self._over.is_set():
+        if deadline is not None:
             self._timer = self._loop.call_at(deadline, self._ring, deadline)
 
     def _cancel_timer(self) -> None:
@@ -321,6 +323,9 @@ class Session:
         self._report(fault)
         if not fault.retryable:
             raise CallLost(fault.text) from fault
+        if self._uplink.closed and failures >= _LAST_TRIES:
+            raise CallLost(f"speech was lost: {fault.text}") from fault
+        self._uplink.lose()
         await asyncio.sleep(_RELISTEN_S[min(failures, len(_RELISTEN_S) - 1)])
         await self._uplink.ready()
         return fault
@@ -360,9 +365,12 @@ class Session:
             self._end(CallerSilent(f"the call took longer than {self._rules.longest_s:g} s"))
 
     def _end(self, error: CallError | None) -> None:
+        """The call is over, now; what was already told the caller is still sent."""
         self._error = self._error or error
-        self._outbox.close()
         self._over.set()
+        self._cancel_timer()
+        self._cancel_reply()
+        self._outbox.close()
 
 
 def _moved(heard: Heard, by_s: float) -> Heard:

@@ -15,7 +15,11 @@ _ARRIVALS = 2048  # remembered chunks: 40 s of 20 ms frames, longer than any end
 
 
 class Uplink:
-    """Implements `ports.Speech`. Room for `room_s` of audio; whoever adds more waits."""
+    """Implements `ports.Speech`. Room for `room_s` of audio; whoever adds more waits.
+
+    While nobody takes anything (`lossy`), the oldest audio gives way instead: what else the caller
+    sends must get through.
+    """
 
     def __init__(self, rate_hz: int, room_s: float, clock: Callable[[], float]) -> None:
         self._rate_hz = rate_hz
@@ -25,6 +29,7 @@ class Uplink:
         self._ends_utterance = False
         self._asks_final = False
         self._closed = False
+        self._lossy = False
         self._changed = asyncio.Event()
         self._taken = asyncio.Event()
         self._added_s = 0.0
@@ -37,21 +42,32 @@ class Uplink:
         return self._taken_s
 
     @property
+    def closed(self) -> bool:
+        """The caller has hung up."""
+        return self._closed
+
+    @property
     def over(self) -> bool:
         """Nothing waits and nothing more comes."""
         return self._closed and not self._pending()
 
     async def add(self, chunk: bytes) -> None:
-        """Add whole samples; waits while there is no room for them."""
+        """Add whole samples; waits while there is no room for them, unless lossy."""
         self._added_s += pcm.seconds(chunk, self._rate_hz)
         self._arrivals.append((self._added_s, self._clock()))
         rest = memoryview(chunk)
-        while len(rest) > (room := self._room - len(self._waiting)):
+        while len(rest) > (room := self._room - len(self._waiting)) and not self._lossy:
             self._append(rest[:room])
             rest = rest[room:]
             self._taken.clear()
             await self._taken.wait()
         self._append(rest)
+        self._give_way()
+
+    def lose(self) -> None:
+        """Nobody takes anything for now: from here to the next `take`, the oldest gives way."""
+        self._lossy = True
+        self._taken.set()
 
     def end_utterance(self) -> None:
         """The caller says that the utterance is over here."""
@@ -81,6 +97,7 @@ class Uplink:
         spoken = Spoken(bytes(self._waiting), self._ends_utterance, self._asks_final)
         self._taken_s += pcm.seconds(spoken.pcm, self._rate_hz)
         self._waiting.clear()
+        self._lossy = False
         self._ends_utterance = self._asks_final = False
         self._taken.set()
         return spoken
@@ -93,6 +110,11 @@ class Uplink:
                 break
             arrived = at
         return arrived
+
+    def _give_way(self) -> None:
+        if (extra := len(self._waiting) - self._room) > 0:
+            self._taken_s += extra / (pcm.SAMPLE_BYTES * self._rate_hz)  # positions stay true
+            del self._waiting[:extra]
 
     def _pending(self) -> bool:
         return bool(self._waiting or self._ends_utterance or self._asks_final)

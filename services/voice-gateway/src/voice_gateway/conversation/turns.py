@@ -131,7 +131,7 @@ def _caller_said(now: Conversation, event: CallerSpoke | CallerTyped, policy: Tu
 def _caller_spoke(now: Conversation, event: CallerSpoke, policy: TurnPolicy) -> Step:
     text = event.text.strip()
     if now.phase is not Phase.LISTENING:
-        if now.taken and now.quiet_since is not None:  # late words of the question under way
+        if _is_late(now, event, policy):
             return _correct(now, text, event.at, policy) if event.final and text else (now, ())
         if not policy.interrupts(text):
             return now, ()
@@ -211,12 +211,20 @@ def _silence_fell(now: Conversation, at: float, policy: TurnPolicy) -> Step:
     return _take_turn(now, at, policy)
 
 
+def _is_late(now: Conversation, event: CallerSpoke, policy: TurnPolicy) -> bool:
+    """Whether these are still words of the question under way: the caller made no sound since."""
+    if not now.taken or now.quiet_since is None or event.at - now.turn_at >= policy.late_s:
+        return False
+    words, taken = _plain(event.text), _plain(now.taken)
+    return event.final or words.startswith(taken) or taken.startswith(words)
+
+
 def _correct(now: Conversation, text: str, at: float, policy: TurnPolicy) -> Step:
     """The final words of a question that was taken before they came."""
-    if _plain(text) == _plain(now.taken) or now.heard:
+    if _plain(text) == _plain(now.taken):
         return replace(now, taken=""), ()
     question = now.history[-1].text.removesuffix(now.taken).strip()
-    after, cut = _cut_reply(now)
+    after, cut = _cut_reply(replace(now, heard=""))
     words = (question, text) if question else (text,)
     after, asked = _take_turn(replace(after, history=now.history[:-1], words=words), at, policy)
     return after, (*cut, *asked)
