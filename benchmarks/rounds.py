@@ -99,4 +99,6 @@ def gateway_settings(at: dict[str, str], calls: int) -> dict[str, str]:
         "LLM_BASE_URL": at["llm"],
         "MAX_CALLS": str(calls * 2),
         "LOG_LEVEL": "WARNING",
+        "LLM_WARM_UP": "false",
+        "TTS_TRIM_MS": "0",  # the scripted voice is no speech: its ramp would pass for silence
     }

@@ -130,7 +130,7 @@ async def start(stack: AsyncExitStack, calls: int, delays: Delays) -> Bench:
     at = await upstreams.ready()
     gateways: dict[str, Gateway] = {}
     for arm, settings in ARMS.items():
-        environment = gateway_settings(at, calls) | {"LLM_WARM_UP": "false"} | dict(settings)
+        environment = gateway_settings(at, calls) | {"TTS_TRIM_MS": "300"} | dict(settings)
         gateway = await stack.enter_async_context(child(arm, ["-m", "voice_gateway"], environment))
         gateways[arm] = Gateway(gateway, (await gateway.ready())["grpc"])
     return Bench(calls, delays, upstreams, gateways)
