@@ -21,7 +21,6 @@ from voice_gateway.ports import (
     TurnOver,
     Typed,
 )
-from voice_gateway.testing.sim.known import KNOWN
 from voice_gateway.testing.sim.marks import answer_of, clauses_in, reply_words
 from voice_gateway.testing.sim.people import answer_text
 from voice_gateway.testing.sim.record import (
@@ -70,13 +69,13 @@ def the_callers_words(record: Record) -> Iterator[str]:
 
     Every final or typed text stands, whole and in order, in the last question of some later
     history; interim words do too, unless a later result replaced them. Not counted: what is said
-    after the gateway drains, and what is too short to interrupt. Still unanswered may be, at the
+    after the gateway drains, what is too short to interrupt, and, in calls with voice activity,
+    interim words that only go on with the question under answer. Still unanswered may be, at the
     end, a question whose reply the caller cut off, and what was said less than the policy's waits
     before a call that did not end well.
     """
     unread = any(isinstance(entry, Fault) and entry.what in UNREAD for entry in record.entries)
-    talked_over = "unheard_voice" in KNOWN and record.script.call.activity
-    waiting = _Waiting(record.script.call.words_to_interrupt, unread, talked_over)
+    waiting = _Waiting(record.script.call.words_to_interrupt, unread, record.script.call.activity)
     for entry in record.entries:
         waiting.take(entry)
     call, end = record.script.call, record.end
@@ -106,9 +105,8 @@ class _Waiting:
     shortest: int
     unread: bool
     """The caller does not read everything that is sent."""
-    talked_over: bool
-    """Words told during a reply do not count."""
-    live: bool = False
+    activity: bool
+    """Turns go by the caller's voice: interim words of the question under way wait for finals."""
     question: list[str] = field(default_factory=list[str])
     """What the model was asked last."""
     begun: bool = False
@@ -128,12 +126,9 @@ class _Waiting:
                 self.finals.append(_Words(at, _CALLERS.findall(text)))
                 self.last_said = at
             case Sent(_, CutOff()):
-                self.live = False
                 self._cut()
-            case Sent(_, TurnOver()):
-                self.live = False
             case Sent(at, Processing()):
-                self.begun = self.live = True
+                self.begun = True
                 self.begun_at = at
                 self.finals = [words for words in self.finals if not words.guessed]
             case Received(_, Interrupt()) if self.unread:
@@ -152,12 +147,12 @@ class _Waiting:
         self.last_said = at
         if final or words:
             self.interim = None
-        if len(words) < self.shortest or (self.talked_over and (self.live or self.unread)):
+        if len(words) < self.shortest:
             return
         known = _after(self.question, words, 0) is not None
         if final and not (known and (self.begun or self.unread)):
             self.finals.append(_Words(at, words, guessed=known))
-        elif not final:
+        elif not final and not (self.activity and not set(words).isdisjoint(self.question)):
             self.interim = _Words(at, words)
 
     def _asked(self, at: float, question: list[str]) -> None:
