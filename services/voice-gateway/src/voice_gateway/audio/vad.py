@@ -15,6 +15,7 @@ RATE_HZ = 16_000
 FRAME = 512  # samples: 32 ms
 _FRAME_S = FRAME / RATE_HZ
 _CONTEXT = 64  # samples of the frame before that the network sees again
+_HUSH = 60  # of 65536, from trough to crest: nobody speaks so softly, and the network need not look
 _NETWORK = Path(__file__).with_name("silero_vad.onnx")
 
 
@@ -78,8 +79,10 @@ class VoiceActivity:
         import numpy as np
 
         frames = self._hysteresis.frames_to_change
-        samples = np.frombuffer(frame, "<i2").astype(np.float32) / 32768
-        voiced = self._hysteresis.feed(self._chance_of(samples))
+        samples = np.frombuffer(frame, "<i2")
+        hush = int(samples.max()) - int(samples.min()) < _HUSH
+        chance = 0.0 if hush else self._chance_of(samples.astype(np.float32) / 32768)
+        voiced = self._hysteresis.feed(chance)
         if voiced is None:
             return None
         later_s = len(self._waiting) / (SAMPLE_BYTES * RATE_HZ)
