@@ -70,6 +70,12 @@ def test_other_words_in_the_end_throw_it_away():
     assert commands[-1] == ReleaseReply(2)  # a second guess, on the final words
 
 
+def test_words_that_differ_in_a_vowel_sign_are_other_words():
+    guessed = (CallerVoiced(1.0), CallerSpoke(1.8, "किताब की", False), CallerQuiet(2.1, since=2.0))
+    _, commands = play(*guessed, CallerSpoke(2.2, "किताब का", True))
+    assert CancelReply(1) in commands
+
+
 def test_going_on_throws_it_away():
     now, commands = play(*SILENT, CallerVoiced(2.25))
     assert commands == [GUESS, CancelReply(1)]

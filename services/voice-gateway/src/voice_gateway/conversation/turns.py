@@ -3,6 +3,7 @@
 from dataclasses import dataclass, replace
 from enum import Enum, auto
 from typing import assert_never
+from unicodedata import category
 
 from voice_gateway.conversation.commands import (
     AnnounceVoice,
@@ -231,8 +232,9 @@ def _correct(now: Conversation, text: str, at: float, policy: TurnPolicy) -> Ste
 
 
 def _plain(text: str) -> str:
-    """Words without case and marks, to tell whether two transcripts say the same."""
-    return "".join(c for c in text.lower() if c.isalnum() or c.isspace()).strip()
+    """Words without case and punctuation, to tell whether two transcripts say the same."""
+    # By category, not isalnum(): vowel signs of Devanagari and others are part of their words.
+    return "".join(c for c in text.lower() if category(c)[0] not in "PS").strip()
 
 
 def _take_turn(now: Conversation, at: float, policy: TurnPolicy) -> Step:
