@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from voice_gateway.audio.vad import Edge
-from voice_gateway.conversation import Message
+from voice_gateway.conversation import Command, Event, Message
 from voice_gateway.errors import ServiceError
 from voice_gateway.latency import TurnStages
 
@@ -203,6 +203,18 @@ class Voice(Protocol):
         ...
 
 
+class CallRecord(Protocol):
+    """Keeps what happens in one call. Neither method waits, or fails."""
+
+    def note(self, event: Event, commands: Sequence[Command]) -> None:
+        """The conversation took `event` in, and decided this."""
+        ...
+
+    def close(self) -> None:
+        """The call is over; may be said again."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Services:
     recogniser: Recogniser
@@ -210,3 +222,5 @@ class Services:
     voice: Voice
     activity: Callable[[int], Activity] | None = None
     """Makes a listener for audio at a rate; None: turns go by the recogniser alone."""
+    record: Callable[[CallConfig], CallRecord] | None = None
+    """Begins the record of a call; None: nothing is kept."""

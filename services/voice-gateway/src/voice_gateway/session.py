@@ -90,6 +90,7 @@ class Session:
         self._uplink = Uplink(rules.ear_rate_hz, _UPLINK_ROOM_S, self._clock)
         self._ear = Resampler(config.rate_hz, rules.ear_rate_hz)
         self._activity = services.activity(rules.ear_rate_hz) if services.activity else None
+        self._record = services.record(config) if services.record else None
         self._tasks: asyncio.TaskGroup | None = None
         self._reply: Reply | None = None
         self._reply_task: asyncio.Task[None] | None = None
@@ -138,6 +139,8 @@ class Session:
         if event is None:
             return ()
         self._conversation, commands = c.step(self._conversation, event, self._rules.policy)
+        if self._record:
+            self._record.note(event, commands)
         return commands
 
     def _heard_so_far(self, now: float) -> c.ReplyHeard | None:
@@ -371,6 +374,8 @@ class Session:
         self._cancel_timer()
         self._cancel_reply()
         self._outbox.close()
+        if self._record:
+            self._record.close()
 
 
 def _moved(heard: Heard, by_s: float) -> Heard:
