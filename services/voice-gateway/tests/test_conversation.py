@@ -95,7 +95,7 @@ def test_a_complete_reply_is_remembered_in_full():
 def test_barge_in_cancels_and_remembers_only_what_was_heard():
     now, commands = play(*SPEAKING, CallerSpoke(3.1, "wait", False))
     assert commands[-2:] == [CancelReply(1), Interrupted(1, "Hi there.")]
-    assert now.history == (ASKED_HELLO, Message("assistant", "Hi there."))
+    assert now.history == (ASKED_HELLO, Message("assistant", "Hi there.", interrupted=True))
     assert now.murmur == "wait"
 
 
@@ -134,7 +134,12 @@ def test_a_typed_turn_is_answered_at_once_and_interrupts():
         CancelReply(1),
         Interrupted(1, "Hi there."),
         StartReply(
-            2, (ASKED_HELLO, Message("assistant", "Hi there."), Message("user", "stop that"))
+            2,
+            (
+                ASKED_HELLO,
+                Message("assistant", "Hi there.", interrupted=True),
+                Message("user", "stop that"),
+            ),
         ),
     ]
     assert now.phase is Phase.THINKING

@@ -101,7 +101,10 @@ def test_whoever_speaks_on_soon_after_its_turn_had_not_finished():
     assert after.history == (Message("user", "Ask not."),)
     later = (CallerVoiced(5.0), CallerSpoke(5.4, "stop", False))
     after, _ = play(*later, start=taken)
-    assert after.history == (Message("user", "Ask not."), Message("assistant", "As"))
+    assert after.history == (
+        Message("user", "Ask not."),
+        Message("assistant", "As", interrupted=True),
+    )
 
 
 def test_a_late_interim_does_not_interrupt():

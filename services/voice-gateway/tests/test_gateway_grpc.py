@@ -110,7 +110,7 @@ async def test_barge_in_cancels_upstream_and_nothing_stale_follows(serve: Serve)
         assert first.cancelled
         memory = [(m["role"], m["content"]) for m in chat.requests[1].messages[1:]]
         heard = cut.interruption.heard_text
-        said = [("assistant", heard)] if heard else []
+        said = [("assistant", f"{heard.rstrip(',;:')} —")] if heard else []
         question = "tell me a story" if heard else "tell me a story stop"
         rest = [("user", "stop")] if heard else []
         assert memory == [("user", question), *said, *rest]

@@ -97,7 +97,7 @@ def test_barge_in_stops_the_voice_and_keeps_what_was_heard():
     assert cut.heard_text == "Once upon a time,"
     assert call.asked[1] == (
         Message("user", "tell me a story"),
-        Message("assistant", "Once upon a time,"),
+        Message("assistant", "Once upon a time,", interrupted=True),
         Message("user", "wait stop"),
     )
 

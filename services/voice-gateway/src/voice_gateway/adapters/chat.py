@@ -18,6 +18,7 @@ _CHECK_S = 3.0
 _CONNECTIONS = httpx2.Limits(
     max_connections=1000, max_keepalive_connections=200, keepalive_expiry=60.0
 )
+_CUT_OFF = " —"
 _GREETING = (Message("user", "Hello."),)
 _HINTS = {
     401: "check LLM_API_KEY",
@@ -152,7 +153,15 @@ class ChatEndpoint:
 
 def _messages(history: Sequence[Message], system_prompt: str) -> list[dict[str, str]]:
     system = [{"role": "system", "content": system_prompt}] if system_prompt else []
-    return system + [{"role": message.role, "content": message.text} for message in history]
+    return system + [{"role": message.role, "content": _told(message)} for message in history]
+
+
+def _told(message: Message) -> str:
+    """What the model reads: an answer that was cut off ends as broken-off speech is written.
+
+    A model that sees only the words takes them for a whole answer, and its question for answered.
+    """
+    return f"{message.text.rstrip(',;:')}{_CUT_OFF}" if message.interrupted else message.text
 
 
 def _text(chunk: Any) -> str:

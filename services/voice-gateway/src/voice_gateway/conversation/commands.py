@@ -8,6 +8,8 @@ from typing import Literal
 class Message:
     role: Literal["user", "assistant"]
     text: str
+    interrupted: bool = False
+    """The caller cut it off: `text` is what was heard of it, and no word more."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -273,7 +273,7 @@ def _cut_reply(now: Conversation) -> Step:
     """Take the floor from the reply, if one is live."""
     if now.phase is Phase.LISTENING:
         return now, ()
-    after = _yield_floor(now, now.heard)
+    after = _yield_floor(now, now.heard, interrupted=True)
     return after, (CancelReply(now.reply), Interrupted(now.reply, now.heard))
 
 
@@ -283,9 +283,10 @@ def _reopened(now: Conversation, at: float, policy: TurnPolicy) -> Conversation:
     return replace(now, heard="") if began - now.turn_at < policy.reopen_s else now
 
 
-def _yield_floor(now: Conversation, said: str) -> Conversation:
+def _yield_floor(now: Conversation, said: str, *, interrupted: bool = False) -> Conversation:
     """Give the floor back to the caller, remembering of the reply only `said`."""
-    history = (*now.history, Message("assistant", said)) if said else now.history
+    answer = (Message("assistant", said, interrupted),) if said else ()
+    history = (*now.history, *answer)
     return replace(now, phase=Phase.LISTENING, history=history, heard="", taken="")
 
 
