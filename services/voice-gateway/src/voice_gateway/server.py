@@ -17,9 +17,10 @@ from voice_gateway.adapters.riva_asr import EarRules, RivaRecogniser
 from voice_gateway.adapters.riva_link import RivaLine
 from voice_gateway.adapters.riva_tts import RivaVoice
 from voice_gateway.audio.vad import VoiceActivity, load_silero
+from voice_gateway.observe.recording import Recorder
 from voice_gateway.observe.upstreams import UpstreamWatch
 from voice_gateway.policy import TurnPolicy
-from voice_gateway.ports import Services
+from voice_gateway.ports import CallConfig, CallRecord, Services
 from voice_gateway.reply import Manner
 from voice_gateway.session import CallRules
 from voice_gateway.settings import Settings
@@ -68,9 +69,10 @@ class GatewayServer:
         model = ChatEndpoint(_chat_rules(settings))
         for adapter in (ear, voice, model):
             self._stack.push_async_callback(adapter.close)
+        rules = _call_rules(settings)
         self._gateway = VoiceGateway(
-            Services(ear, model, voice, _activity(settings)),
-            _call_rules(settings),
+            Services(ear, model, voice, _activity(settings), self._record(rules)),
+            rules,
             _defaults(settings),
             _admission(settings),
         )
@@ -98,6 +100,13 @@ class GatewayServer:
             await self._drain()
             for task in watching:
                 task.cancel()
+
+    def _record(self, rules: CallRules) -> Callable[[CallConfig], CallRecord] | None:
+        if self._settings.record_events_dir is None:
+            return None
+        recorder = Recorder(self._settings.record_events_dir, rules.policy)
+        self._stack.push_async_callback(recorder.close)
+        return recorder.begin
 
     def _bind(self) -> int:
         address = f"{self._settings.grpc_host}:{self._settings.grpc_port}"

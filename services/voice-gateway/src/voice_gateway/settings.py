@@ -6,7 +6,15 @@ Helm values and in `docs/settings.md`, which is generated from this class.
 
 from typing import Annotated, Literal
 
-from pydantic import AliasChoices, Field, FilePath, SecretStr, StringConstraints, ValidationError
+from pydantic import (
+    AliasChoices,
+    DirectoryPath,
+    Field,
+    FilePath,
+    SecretStr,
+    StringConstraints,
+    ValidationError,
+)
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 VOICE_PROMPT = (
@@ -51,6 +59,13 @@ class Settings(BaseSettings):
     )
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
         "INFO", description="What is logged to standard error."
+    )
+    record_events_dir: DirectoryPath | None = Field(
+        None,
+        description=(
+            "Folder for an event log of every call (see docs/guides/event-logs.md); it holds what "
+            "callers say. Empty: none are written."
+        ),
     )
 
     riva_uri: Uri = Field("localhost:50052", description="Riva's ASR and TTS, as HOST:PORT.")

@@ -1,0 +1,143 @@
+"""The event log of a call as JSON lines: what its conversation took in, and what it decided.
+
+    {"voice_events": 1, "call": …, "began": …, "at": …, "policy": {…}}
+    {"event": {"is": "CallerSpoke", "at": …, "text": …}, "commands": [{"is": "StartReply", …}]}
+    {"over": true}
+
+A line {"lost": 12} stands where steps were not written.
+
+Times are the event loop's, in full: a replay that reads them decides the same to the last digit.
+Pure.
+"""
+
+import json
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, fields, is_dataclass
+from datetime import datetime
+from itertools import takewhile
+from typing import Any, cast, get_args
+
+from voice_gateway.conversation import Command, Event, Message
+from voice_gateway.policy import TurnPolicy
+from voice_gateway.ports import CallConfig
+
+FORMAT = 1
+_EVENTS: dict[str, Callable[..., Event]] = {kind.__name__: kind for kind in get_args(Event)}
+_POLICY = frozenset(f.name for f in fields(TurnPolicy))
+
+
+class BadLog(Exception):
+    """A log that cannot be read; the text names the line and what is wrong with it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """One step: the event, and the commands as they stand in the log."""
+
+    event: Event
+    commands: Sequence[Mapping[str, Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class EventLog:
+    call: str
+    began: str
+    """When, in UTC."""
+    at: float
+    """The event loop's time then."""
+    policy: TurnPolicy
+    steps: Sequence[Kept]
+    unknown: Sequence[str] = ()
+    """Settings of the recording that are none here."""
+    over: bool = False
+    """The log goes on to the call's end."""
+    lost: int = 0
+    """Steps that were not written: what follows the first of them is left out here."""
+
+
+def first_line(config: CallConfig, policy: TurnPolicy, began: datetime, at: float) -> str:
+    return _line(
+        voice_events=FORMAT,
+        call=config.call_id,
+        began=began.isoformat(timespec="milliseconds"),
+        at=at,
+        language=config.language,
+        rate_hz=config.rate_hz,
+        policy={f.name: encoded(getattr(policy, f.name)) for f in fields(policy)},
+    )
+
+
+def step_line(event: Event, commands: Iterable[Command]) -> str:
+    return _line(event=encoded(event), commands=[encoded(command) for command in commands])
+
+
+def gap_line(lost: int) -> str:
+    return _line(lost=lost)
+
+
+def last_line(*, over: bool) -> str:
+    return _line(over=over)
+
+
+def encoded(value: Any) -> Any:
+    """A value as JSON has it; of a history only its length and its last message are kept."""
+    if is_dataclass(value):
+        named = {f.name: encoded(getattr(value, f.name)) for f in fields(value)}
+        return {"is": type(value).__name__, **named}
+    if isinstance(value, tuple | list):
+        items = cast(Sequence[Any], value)
+        if items and isinstance(items[-1], Message):
+            return {"messages": len(items), "last": items[-1].text}
+        return [encoded(item) for item in items]
+    return value
+
+
+def read(lines: Iterable[str]) -> EventLog:
+    """Raises BadLog."""
+    parsed = [_parsed(number, line) for number, line in enumerate(lines, 1) if line.strip()]
+    if not parsed or parsed[0][1].get("voice_events") != FORMAT:
+        raise BadLog(f'line 1 is no first line of an event log: {{"voice_events": {FORMAT}, …}}')
+    first = parsed[0][1]
+    whole = list(takewhile(lambda item: "lost" not in item[1], parsed[1:]))
+    steps = [_kept(number, line) for number, line in whole if "event" in line]
+    policy = cast(dict[str, Any], first.get("policy", {}))
+    return EventLog(
+        str(first.get("call", "")),
+        str(first.get("began", "")),
+        float(first.get("at", 0.0)),
+        TurnPolicy(**{name: value for name, value in policy.items() if name in _POLICY}),
+        steps,
+        tuple(sorted(policy.keys() - _POLICY)),
+        over=bool(parsed[-1][1].get("over")),
+        lost=max(int(line.get("lost", 0)) for _, line in parsed),
+    )
+
+
+def _line(**values: Any) -> str:
+    return json.dumps(values, ensure_ascii=False, separators=(",", ":"), default=repr) + "\n"
+
+
+def _parsed(number: int, line: str) -> tuple[int, dict[str, Any]]:
+    try:
+        values = json.loads(line)
+    except ValueError:
+        raise BadLog(f"line {number} is no JSON: {line.strip()[:60]!r}") from None
+    if not isinstance(values, dict):
+        raise BadLog(f"line {number} is no object: {line.strip()[:60]!r}")
+    return number, cast(dict[str, Any], values)
+
+
+def _kept(number: int, line: Mapping[str, Any]) -> Kept:
+    said = dict(cast(Mapping[str, Any], line["event"]))
+    name = str(said.pop("is", ""))
+    if name not in _EVENTS:
+        raise BadLog(f"line {number}: event {name!r} is none of {', '.join(sorted(_EVENTS))}")
+    values: dict[str, Any] = {key: _plain(value) for key, value in said.items()}
+    try:
+        return Kept(_EVENTS[name](**values), line.get("commands", ()))
+    except TypeError as error:
+        raise BadLog(f"line {number}: event {name}: {error}") from None
+
+
+def _plain(value: Any) -> Any:
+    return tuple(cast(list[Any], value)) if isinstance(value, list) else value

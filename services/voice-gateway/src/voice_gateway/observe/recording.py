@@ -1,0 +1,232 @@
+"""Writes each call's event log to a file of its own, without holding a call up.
+
+The calls put what happens into one bounded queue; a thread of its own makes lines of it and owns
+the files. Where the disk cannot follow, steps are lost and counted; where it fails, the log ends
+there, and the call goes on.
+"""
+
+import asyncio
+import logging
+import os
+import re
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from queue import Full, Queue
+from threading import Thread
+from time import sleep
+from typing import TextIO
+
+from voice_gateway.conversation import Command, Event
+from voice_gateway.observe.event_log import first_line, gap_line, last_line, step_line
+from voice_gateway.policy import TurnPolicy
+from voice_gateway.ports import CallConfig
+
+log = logging.getLogger(__name__)
+
+_MOST_WAITING = 50_000  # steps of all calls: some minutes of a hundred of them
+_MOST_CHARS = 16_000_000  # of one call: many hours
+_GATHER_S = 0.25  # how long what happens is gathered before it is written
+_CLOSE_S = 5.0  # for the last lines, when the gateway stops
+_UNFIT = re.compile(r"[^A-Za-z0-9._-]+")  # for a file's name
+_LONGEST_NAME = 80
+
+
+@dataclass(eq=False)
+class _File:
+    """One call's log: the call counts what is lost, the thread does all the rest."""
+
+    config: CallConfig
+    began: datetime
+    at: float
+    lost: int = 0
+    told: int = 0
+    """How many of the lost steps the log tells of."""
+    out: TextIO | None = None
+    chars: int = 0
+    failed: bool = False
+    over: bool = False
+    """The call is over, and the queue had no room for that."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Step:
+    file: _File
+    event: Event
+    commands: Sequence[Command]
+
+
+@dataclass(frozen=True, slots=True)
+class _Over:
+    file: _File
+
+
+class _Stop:
+    pass
+
+
+_Item = _Step | _Over | _Stop
+
+
+@dataclass
+class _CallRecord:
+    """Implements `ports.CallRecord`."""
+
+    _file: _File
+    _queue: Queue[_Item]
+    _over: bool = field(default=False)
+
+    def note(self, event: Event, commands: Sequence[Command]) -> None:
+        if not self._put(_Step(self._file, event, commands)):
+            self._file.lost += 1
+
+    def close(self) -> None:
+        if not self._over:
+            self._over = True
+            self._file.over = not self._put(_Over(self._file))
+
+    def _put(self, item: _Item) -> bool:
+        try:
+            self._queue.put_nowait(item)
+        except Full:
+            return False
+        return True
+
+
+class Recorder:
+    """Owns the thread that writes. Files stay open while their calls last."""
+
+    def __init__(self, folder: Path, policy: TurnPolicy, *, most_chars: int = _MOST_CHARS) -> None:
+        self._queue = Queue[_Item](_MOST_WAITING)
+        self._writer = _Writer(folder, policy, most_chars)
+        self._thread = Thread(
+            target=self._writer.run, args=(self._queue,), name="event-logs", daemon=True
+        )
+        self._thread.start()
+
+    def begin(self, config: CallConfig) -> _CallRecord:
+        """Begin a call's log: `ports.Services.record`. Call it on the call's event loop."""
+        now = asyncio.get_running_loop().time()
+        return _CallRecord(_File(config, datetime.now(UTC), now), self._queue)
+
+    async def close(self) -> None:
+        """Write what waits, as far as that takes no more than a moment, and end."""
+        await asyncio.to_thread(self._stop)
+
+    def _stop(self) -> None:
+        with suppress(Full):
+            self._queue.put(_Stop(), timeout=_CLOSE_S)
+        self._thread.join(_CLOSE_S)
+        if self._thread.is_alive():
+            log.warning("the disk is slow: the last event logs may be cut short")
+
+
+class _Writer:
+    """Runs in the thread, and owns the files."""
+
+    def __init__(self, folder: Path, policy: TurnPolicy, most_chars: int) -> None:
+        self._folder = folder
+        self._policy = policy
+        self._most_chars = most_chars
+        self._files: set[_File] = set()
+
+    def run(self, queue: Queue[_Item]) -> None:
+        """Write until told to stop."""
+        going_on = True
+        while going_on:
+            going_on = self._take(queue.get())
+            for _ in range(queue.qsize()):
+                going_on = going_on and self._take(queue.get())
+            for file in tuple(self._files):
+                ends = file.over and queue.empty()
+                self._guarded(file, self._end_whole if ends else self._flush)
+            if going_on:
+                sleep(_GATHER_S)
+        for file in tuple(self._files):
+            self._guarded(file, self._end_broken_off)
+
+    def _take(self, item: _Item) -> bool:
+        match item:
+            case _Stop():
+                return False
+            case _Over(file):
+                self._guarded(file, self._end_whole)
+            case _Step(file):
+                self._guarded(file, lambda file: self._add(file, item))
+        return True
+
+    def _guarded(self, file: _File, do: Callable[[_File], None]) -> None:
+        """Do something with a file that may fail; then its log ends here."""
+        if file.failed:
+            return
+        try:
+            do(file)
+        except (OSError, ValueError, TypeError) as error:
+            file.failed = True
+            self._files.discard(file)
+            log.warning("call %s: its event log ends here: %s", file.config.call_id, error)
+            with suppress(OSError):
+                if file.out:
+                    file.out.close()
+
+    def _add(self, file: _File, step: _Step) -> None:
+        self._open(file)
+        if file.chars >= self._most_chars:
+            file.lost += 1
+            return
+        self._tell_of_gap(file)
+        self._write(file, step_line(step.event, step.commands))
+
+    def _tell_of_gap(self, file: _File) -> None:
+        if file.lost > file.told:
+            file.told = file.lost
+            self._write(file, gap_line(file.lost))
+
+    def _open(self, file: _File) -> TextIO:
+        if file.out is None:
+            file.out = _created(self._folder, file)
+            self._files.add(file)
+            self._write(file, first_line(file.config, self._policy, file.began, file.at))
+        return file.out
+
+    def _write(self, file: _File, line: str) -> None:
+        self._open(file).write(line)
+        file.chars += len(line)
+
+    def _flush(self, file: _File) -> None:
+        self._open(file).flush()
+
+    def _end_whole(self, file: _File) -> None:
+        self._end(file, over=True)
+
+    def _end_broken_off(self, file: _File) -> None:
+        self._end(file, over=file.over)
+
+    def _end(self, file: _File, *, over: bool) -> None:
+        with self._open(file):
+            self._tell_of_gap(file)
+            self._write(file, last_line(over=over))
+        self._files.discard(file)
+
+
+def _created(folder: Path, file: _File) -> TextIO:
+    """A new file for its owner's eyes alone: it holds what people said."""
+    for name in _names(file):
+        try:
+            number = os.open(folder / name, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        except FileExistsError:
+            continue
+        return open(number, "w", encoding="utf-8")
+    raise AssertionError("names never end")
+
+
+def _names(file: _File) -> Iterator[str]:
+    call = _UNFIT.sub("_", file.config.call_id)[:_LONGEST_NAME] or "call"
+    stem = f"{file.began:%Y%m%dT%H%M%S}-{call}"
+    yield f"{stem}.jsonl"
+    number = 2
+    while True:
+        yield f"{stem}-{number}.jsonl"
+        number += 1

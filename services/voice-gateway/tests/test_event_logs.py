@@ -1,0 +1,169 @@
+"""Event logs: what a call went through, written beside it and never in its way."""
+
+import asyncio
+import json
+import logging
+import os
+from pathlib import Path
+from threading import Event as ThreadEvent
+from typing import Any
+
+import pytest
+from voice_gateway import conversation as c
+from voice_gateway.observe import event_log, recording
+from voice_gateway.observe.event_log import BadLog, EventLog
+from voice_gateway.observe.recording import Recorder
+from voice_gateway.policy import TurnPolicy
+from voice_gateway.ports import CallConfig
+from voice_gateway.testing.fake_chat import FakeChat
+from voice_gateway.testing.fake_riva import FakeRiva, Says
+from voice_proto import voice_workflow_pb2 as pb
+
+from .conftest import Serve
+
+CONFIG = CallConfig("call 7/../x", "en-US", 16_000, "", "")
+POLICY = TurnPolicy(silence_s=0.4)
+SPOKE = c.CallerSpoke(0.1 + 0.2, "what is „it“", final=True)
+ASKS = c.StartReply(1, (c.Message("user", "one"), c.Message("user", SPOKE.text)))
+
+
+async def _recorded(folder: Path, *steps: tuple[c.Event, tuple[c.Command, ...]]) -> Path:
+    recorder = Recorder(folder, POLICY)
+    record = recorder.begin(CONFIG)
+    for event, commands in steps:
+        record.note(event, commands)
+    record.close()
+    await recorder.close()
+    return _only(folder)
+
+
+def _only(folder: Path) -> Path:
+    (file,) = folder.iterdir()
+    return file
+
+
+def _read(folder: Path) -> EventLog:
+    return event_log.read(_only(folder).read_text().splitlines())
+
+
+async def test_a_log_is_read_back_as_it_was_written(tmp_path: Path):
+    file = await _recorded(tmp_path, (SPOKE, (ASKS,)), (c.CallerVoiced(2.0), ()))
+    log = event_log.read(file.read_text().splitlines())
+    assert log.call == CONFIG.call_id
+    assert log.policy == POLICY
+    assert [kept.event for kept in log.steps] == [SPOKE, c.CallerVoiced(2.0)]
+    assert log.steps[0].commands == [event_log.encoded(ASKS)]
+    assert log.over
+    assert not log.lost
+
+
+async def test_a_log_is_for_its_owner_alone_and_stays_in_its_folder(tmp_path: Path):
+    file = await _recorded(tmp_path)
+    assert file.stat().st_mode & 0o777 == 0o600
+    assert file.name.endswith("-call_7_.._x.jsonl")
+
+
+async def test_calls_of_one_name_have_files_of_their_own(tmp_path: Path):
+    recorder = Recorder(tmp_path, POLICY)
+    for _ in range(3):
+        recorder.begin(CONFIG).close()
+    await recorder.close()
+    assert len(os.listdir(tmp_path)) == 3
+
+
+async def test_a_log_has_a_longest_length_and_says_so(tmp_path: Path):
+    recorder = Recorder(tmp_path, POLICY, most_chars=2_000)
+    record = recorder.begin(CONFIG)
+    for _ in range(100):
+        record.note(SPOKE, (ASKS,))
+    record.close()
+    await recorder.close()
+    log = _read(tmp_path)
+    assert _only(tmp_path).stat().st_size < 2_500
+    assert log.lost
+    assert log.lost + len(log.steps) == 100
+
+
+async def test_a_call_does_not_wait_for_a_disk_that_hangs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """Steps beyond the queue's room are lost, and the log tells where."""
+    goes_on, slept = ThreadEvent(), ThreadEvent()
+    created = recording._created  # pyright: ignore[reportPrivateUsage]
+
+    def hanging(folder: Path, file: Any) -> Any:
+        goes_on.wait(10)
+        return created(folder, file)
+
+    monkeypatch.setattr(recording, "_created", hanging)
+    monkeypatch.setattr(recording, "_MOST_WAITING", 4)
+
+    def sleeping(_: float) -> None:
+        slept.set()
+
+    monkeypatch.setattr(recording, "sleep", sleeping)
+    recorder = Recorder(tmp_path, POLICY)
+    record = recorder.begin(CONFIG)
+    for n in range(20):
+        record.note(c.CallerVoiced(float(n)), ())
+    goes_on.set()
+    assert await asyncio.to_thread(slept.wait, 5)  # a round is written
+    record.note(c.CallerVoiced(20.0), ())
+    record.close()
+    await recorder.close()
+    log = _read(tmp_path)
+    assert log.lost >= 15
+    assert [kept.event.at for kept in log.steps] == [float(n) for n in range(len(log.steps))]
+
+
+async def test_a_disk_that_fails_ends_the_log_and_not_the_call(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+):
+    recorder = Recorder(tmp_path / "gone", POLICY)
+    record = recorder.begin(CONFIG)
+    with caplog.at_level(logging.WARNING):
+        for _ in range(3):
+            record.note(SPOKE, ())
+        record.close()
+        await recorder.close()
+    assert caplog.text.count("its event log ends here") == 1
+
+
+@pytest.mark.parametrize(
+    ("text", "wrong"),
+    [
+        ("", "line 1 is no first line"),
+        ('{"voice_events": 99}', "line 1 is no first line"),
+        ("hello", "line 1 is no JSON: 'hello'"),
+        ("[]", "line 1 is no object"),
+        ('{"voice_events": 1}\n{"event": {"is": "Rain", "at": 1}}', "line 2: event 'Rain' is none"),
+        ('{"voice_events": 1}\n{"event": {"is": "CallerSpoke"}}', "line 2: event CallerSpoke: "),
+    ],
+)
+def test_a_file_that_is_no_log_is_refused(text: str, wrong: str):
+    with pytest.raises(BadLog, match=wrong):
+        event_log.read(text.splitlines())
+
+
+def test_settings_that_are_no_longer_known_are_named():
+    first = {"voice_events": 1, "policy": {"silence_s": 0.5, "patience_s": 2}}
+    log = event_log.read([json.dumps(first)])
+    assert log.policy.silence_s == 0.5
+    assert log.unknown == ("patience_s",)
+
+
+async def test_a_live_call_is_recorded(serve: Serve, tmp_path: Path):
+    riva = FakeRiva(says=[Says("what is the weather", 0.3, 1.0)], voice_first_audio_s=0.01)
+    chat = FakeChat(replies=["It is sunny."] * 2)
+    async with serve(riva, chat, record_events_dir=tmp_path) as gateway, gateway.dial() as line:
+        await line.say(config=pb.VoiceConfig(session_id="live"))
+        await line.speak(2.0)
+        await line.until(pb.END_OF_TURN)
+        await line.hang_up()
+        await line.rest()
+    log = _read(tmp_path)
+    commands = [command["is"] for kept in log.steps for command in kept.commands]
+    assert log.over
+    assert log.call == "live"
+    assert "EndTurn" in commands
+    assert commands[-1] == "EndCall"
