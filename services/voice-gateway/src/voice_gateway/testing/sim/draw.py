@@ -104,13 +104,24 @@ class _Draw:
             longest_s=self._pick(600.0, 600.0, 600.0, 20.0),
             settle_s=self._pick(0.0, 0.0, 0.2, 0.8),
             max_silence_s=self._pick(3.0, 1.0),
+            silence_s=self._pick(0.3, 0.3, 0.0, 0.6),
+            unsure_silence_s=self._pick(0.6, 0.6, 0.0, 1.5),
+            open_silence_s=self._pick(1.2, 1.2, 0.3, 4.0),
+            final_wait_s=self._pick(0.7, 0.7, 0.0, 2.0),
+            late_s=self._pick(2.0, 2.0, 0.0, 6.0),
+            reopen_s=self._pick(1.0, 1.0, 0.0, 5.0),
+            guesses=self._pick(3, 3, 0, 1),
             words_to_interrupt=self._pick(1, 1, 1, 2),
             memory_messages=self._pick(40, 40, 4, 1),
+            normalise=self._chance(0.8),
+            min_words=self._pick(1, 1, 2, 4),
+            trim_s=self._pick(0.0, 0.3),
             ending=self._pick(*endings),
             ends_at=self._grid(0.0, length_s * 1.3),
             activity=self._chance(0.6),
             gone_at=self._grid(0.0, length_s) if self._chance(0.05) else None,
             ear_lag_s=self._soon(2.0),
+            ear_obeys_s=self._soon(1.0) if self._chance(0.5) else None,
         )
 
     # The caller.
@@ -181,7 +192,7 @@ class _Draw:
         at = round(at + self._soon(0.8), 2)
         if self._chance(0.1):
             return at  # its final never comes
-        text = " ".join(words)
+        text = " ".join(words) + self._pick("", "", ".", "?", ",")
         self._hears.append(Hears(at, text, final=True))
         if self._chance(0.12):  # told twice, or an interim comes too late
             late = round(at + self._soon(1.0), 2)

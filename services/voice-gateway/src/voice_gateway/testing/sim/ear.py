@@ -7,6 +7,7 @@ one that falls silent while audio goes up is TimedOut after a while.
 import asyncio
 from collections import deque
 from collections.abc import Callable
+from dataclasses import replace
 
 from voice_gateway.audio import pcm as sound
 from voice_gateway.audio.vad import Edge
@@ -20,6 +21,7 @@ _CONNECT_S = 0.05  # until a recogniser that is down refuses
 _PATIENCE_S = 10.0  # without an answer, before the adapter gives a stream up
 _ANSWER_DUE_S = 2.0  # audio that makes an answer due
 _WORD_S = 0.2
+_UNDER_WAY_S = 2.0  # a final that would come this soon is of what is being said now
 
 
 class SimActivity(Activity):
@@ -47,6 +49,7 @@ class SimEar:
         self.hears = deque(script.hears)
         self.faults = deque(script.ear_faults)
         self.lag_s = script.call.ear_lag_s
+        self._obeys_s = script.call.ear_obeys_s
         self.down_until = 0.0
         self.deaf_until = 0.0
         self._streams = 0
@@ -64,6 +67,18 @@ class SimEar:
         if fault:
             raise fault
 
+    def hurry(self) -> bool:
+        """Give the final words of what is being said soon; False where it takes its own time."""
+        place = next((n for n, hears in enumerate(self.hears) if hears.final), None)
+        if self._obeys_s is None or place is None:
+            return False
+        final, now = self.hears[place], self.notes.now()
+        if not now < final.at < now + _UNDER_WAY_S:
+            return False
+        rest = list(self.hears)[place + 1 :]
+        self.hears = deque([replace(final, at=min(final.at, now + self._obeys_s)), *rest])
+        return True
+
 
 class _Stream:
     """One call of `listen`."""
@@ -79,6 +94,7 @@ class _Stream:
         self._enough_s = float("inf")
         self._enough = asyncio.Event()
         self._over = asyncio.Event()
+        self._stirred = asyncio.Event()
         self._over_at = float("inf")
 
     async def run(self) -> ServiceError | None:
@@ -94,8 +110,11 @@ class _Stream:
             if self._taken_s >= self._enough_s:
                 self._enough.set()
             await until(self._ear.deaf_until)
+            if spoken.asks_final and self._ear.hurry():
+                self._stirred.set()
         self._over_at = self._ear.notes.now()
         self._over.set()
+        self._stirred.set()
         self._enough.set()
 
     async def _hear(self) -> ServiceError | None:
@@ -115,13 +134,14 @@ class _Stream:
                 return error
 
     async def _reached(self, due: float) -> bool:
-        """Wait for this time; False where the audio ended before."""
+        """Wait for this time; False where the audio ended before, or something comes sooner."""
         if self._over.is_set() or due <= self._ear.notes.now():
             await until(due)
             return True
+        self._stirred.clear()
         try:
             async with asyncio.timeout_at(None if due == float("inf") else due):
-                await self._over.wait()
+                await self._stirred.wait()
         except TimeoutError:
             return True
         return False

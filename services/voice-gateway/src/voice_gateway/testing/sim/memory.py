@@ -79,7 +79,8 @@ def the_callers_words(record: Record) -> Iterator[str]:
     for entry in record.entries:
         waiting.take(entry)
     call, end = record.script.call, record.end
-    wait_s = call.settle_s + call.max_silence_s + _PATIENCE_S
+    waits = (call.max_silence_s, call.silence_s, call.unsure_silence_s, call.open_silence_s)
+    wait_s = call.settle_s + max(waits) + call.final_wait_s + _PATIENCE_S
     if end.error and (waiting.closed or end.at - waiting.last_said < wait_s):
         return
     for words in waiting.unanswered():

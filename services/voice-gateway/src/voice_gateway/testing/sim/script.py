@@ -31,8 +31,18 @@ class Call:
     longest_s: float = 600.0
     settle_s: float = 0.0
     max_silence_s: float = 3.0
+    silence_s: float = 0.3
+    unsure_silence_s: float = 0.6
+    open_silence_s: float = 1.2
+    final_wait_s: float = 0.7
+    late_s: float = 2.0
+    reopen_s: float = 1.0
+    guesses: int = 3
     words_to_interrupt: int = 1
     memory_messages: int = 40
+    normalise: bool = True
+    min_words: int = 1
+    trim_s: float = 0.0
     ending: Ending = "hangs up"
     ends_at: float = 10.0
     activity: bool = False
@@ -41,6 +51,8 @@ class Call:
     """From here on a message to the caller fails."""
     ear_lag_s: float = 0.5
     """How long after the last audio the recogniser still has something to say."""
+    ear_obeys_s: float | None = None
+    """How soon it gives the final words it is asked for; None: it takes its own time."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,17 +3,21 @@
 import asyncio
 from collections.abc import Callable, Coroutine, Iterator
 from contextvars import Context
+from dataclasses import fields
 from itertools import count
-from typing import Any
+from typing import Any, TypeVar
 
 from voice_gateway.policy import TurnPolicy
 from voice_gateway.ports import CallConfig, Services
+from voice_gateway.reply import Manner
 from voice_gateway.session import CallRules, Session
 from voice_gateway.testing import virtual_time
 from voice_gateway.testing.sim.ear import SimActivity, SimEar
 from voice_gateway.testing.sim.people import Notes, SimCaller, SimModel, SimVoice
 from voice_gateway.testing.sim.record import Ended, Left, Record
 from voice_gateway.testing.sim.script import Call, Script
+
+T = TypeVar("T", TurnPolicy, Manner)
 
 _GRACE_S = 60.0  # beyond the longest call
 
@@ -115,18 +119,19 @@ class _World:
 
 
 def _rules(call: Call) -> CallRules:
-    policy = TurnPolicy(
-        settle_s=call.settle_s,
-        max_silence_s=call.max_silence_s,
-        words_to_interrupt=call.words_to_interrupt,
-        memory_messages=call.memory_messages,
-    )
     return CallRules(
         playback_lead_s=call.lead_s,
         idle_timeout_s=call.idle_timeout_s,
         longest_s=call.longest_s,
-        policy=policy,
+        policy=_of_call(TurnPolicy, call),
+        manner=_of_call(Manner, call),
     )
+
+
+def _of_call(kind: type[T], call: Call) -> T:
+    """The rules that a call's script has a word on, by their names; the others are as usual."""
+    scripted = {f.name for f in fields(call)}
+    return kind(**{f.name: getattr(call, f.name) for f in fields(kind) if f.name in scripted})
 
 
 def _numbered(numbers: Iterator[int]) -> Callable[..., asyncio.Task[Any]]:
