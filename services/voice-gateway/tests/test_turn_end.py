@@ -1,0 +1,205 @@
+"""How complete a turn sounds: what the network sees, one caller's last seconds, one thread."""
+
+import asyncio
+import hashlib
+import json
+import threading
+import wave
+from collections.abc import Generator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from voice_gateway.audio import log_mel, turn_end
+from voice_gateway.audio.turn_end import RATE_HZ, TurnEnds, load_turn_end
+
+HERE = Path(__file__).parent
+SPEECH = HERE.parents[1] / "voice-client" / "src" / "voice_client" / "speech"
+PICTURES = json.loads((HERE / "turn_end_reference.json").read_text())["pictures"]
+NAMES = [f"{each['file'] or 'silence'} {each['seconds']} s" for each in PICTURES]
+SHA256 = "2bb026316b14a660486a75b1733cd3fbab8c2fd0314dc9af7be49f8cca967e4f"
+
+
+def sound_of(picture: dict[str, Any]) -> bytes:
+    if not picture["file"]:
+        return b""
+    with wave.open(str(SPEECH / picture["file"]), "rb") as file:
+        assert file.getframerate() == RATE_HZ
+        return file.readframes(round(picture["seconds"] * RATE_HZ))
+
+
+@pytest.fixture(scope="module")
+def network() -> Generator[TurnEnds]:
+    ends = load_turn_end()
+    yield ends
+    ends.close()
+
+
+def numbered(start: int, count: int) -> bytes:
+    """Samples that tell where they stood."""
+    return np.arange(start, start + count, dtype="<i2").tobytes()
+
+
+class Judged:
+    """A judge that keeps what it was shown."""
+
+    def __init__(self) -> None:
+        self.shown: list[bytes] = []
+
+    def __call__(self, sound: bytes) -> float:
+        self.shown.append(sound)
+        return 0.5
+
+
+class Slow:
+    """A judge that takes as long as the test wants."""
+
+    def __init__(self) -> None:
+        self.go_on = threading.Semaphore(0)
+        self.shown: list[bytes] = []
+
+    def __call__(self, sound: bytes) -> float:
+        self.shown.append(sound)
+        assert self.go_on.acquire(timeout=10)
+        return len(sound) / 100
+
+
+# What the network sees and says.
+
+
+def test_the_network_is_the_one_that_notice_names():
+    file = Path(turn_end.__file__).with_name("smart_turn.onnx")
+    assert hashlib.sha256(file.read_bytes()).hexdigest() == SHA256
+
+
+@pytest.mark.parametrize("picture", PICTURES, ids=NAMES)
+def test_the_picture_is_the_reference_implementation_s(picture: dict[str, Any]):
+    samples = np.zeros(log_mel.SAMPLES, np.float32)
+    if sound := sound_of(picture):
+        heard = np.frombuffer(sound, "<i2")[-log_mel.SAMPLES :]
+        samples[-len(heard) :] = heard.astype(np.float32) / 32768
+    seen = log_mel.log_mel(samples)
+    assert (seen.shape, seen.dtype) == ((80, 800), np.float32)
+    wanted = np.array(picture["every 8th band, 20th frame"])
+    assert np.abs(seen[::8, ::20] - wanted).max() < 1e-4
+    assert abs(seen.mean() - picture["mean"]) < 1e-5
+
+
+@pytest.mark.parametrize("picture", PICTURES, ids=NAMES)
+async def test_the_chance_is_the_reference_s(picture: dict[str, Any], network: TurnEnds):
+    caller = network(RATE_HZ)
+    sound = sound_of(picture)
+    for start in range(0, len(sound), 640):
+        caller.feed(sound[start : start + 640])
+    chance = await caller.chance()
+    assert chance is not None
+    assert abs(chance - picture["chance"]) < 0.1  # an eight-bit network: processors differ
+
+
+async def test_a_telephone_s_audio_is_heard_too(network: TurnEnds):
+    weather = next(each for each in PICTURES if "weather" in each["file"])
+    caller = network(RATE_HZ // 2)
+    caller.feed(np.frombuffer(sound_of(weather), "<i2")[::2].tobytes())
+    chance = await caller.chance()
+    assert chance is not None
+    assert chance > 0.8
+
+
+# One caller's last seconds.
+
+
+@given(st.lists(st.integers(0, 30_000), max_size=40))
+async def test_the_judge_hears_the_last_eight_seconds_however_they_came(sizes: list[int]):
+    judge = Judged()
+    ends = TurnEnds(judge)
+    try:
+        caller, fed = ends(RATE_HZ), b""
+        for size in sizes:
+            piece = numbered(len(fed) % 1000, size)
+            caller.feed(piece)
+            fed += piece
+        await caller.chance()
+        assert judge.shown == [fed[-2 * 8 * RATE_HZ :]]
+    finally:
+        ends.close()
+
+
+async def test_a_new_turn_keeps_only_half_a_second_of_what_was_before_it():
+    judge = Judged()
+    ends = TurnEnds(judge)
+    caller = ends(RATE_HZ)
+    caller.feed(numbered(0, 20_000))
+    caller.begin()
+    caller.feed(numbered(20_000, 100))
+    await caller.chance()
+    assert judge.shown == [numbered(12_000, 8_100)]
+    ends.close()
+
+
+async def test_each_caller_is_heard_alone():
+    judge = Judged()
+    ends = TurnEnds(judge)
+    one, other = ends(RATE_HZ), ends(RATE_HZ)
+    one.feed(numbered(0, 10))
+    other.feed(numbered(100, 10))
+    assert [await one.chance(), await other.chance()] == [0.5, 0.5]
+    assert judge.shown == [numbered(0, 10), numbered(100, 10)]
+    ends.close()
+
+
+# One thread for all.
+
+
+async def test_who_asks_while_too_many_wait_gets_no_opinion():
+    judge = Slow()
+    ends = TurnEnds(judge, room=2)
+    callers = [ends(RATE_HZ) for _ in range(4)]
+    for number, caller in enumerate(callers):
+        caller.feed(numbered(0, 10 + number))
+    async with asyncio.TaskGroup() as tasks:
+        waiting = [tasks.create_task(caller.chance()) for caller in callers[:2]]
+        await asyncio.sleep(0)
+        assert [await caller.chance() for caller in callers[2:]] == [None, None]
+        judge.go_on.release(2)
+    assert [task.result() for task in waiting] == [0.2, 0.22]
+    judge.go_on.release()
+    assert await callers[3].chance() == 0.26, "there is room again"
+    assert (ends.given, ends.refused) == (3, 2)
+    ends.close()
+
+
+async def test_who_stops_waiting_makes_room_and_costs_no_thought():
+    judge = Slow()
+    ends = TurnEnds(judge, room=2)
+    first, second, third = (ends(RATE_HZ) for _ in range(3))
+    third.feed(numbered(0, 10))
+    async with asyncio.TaskGroup() as tasks:
+        tasks.create_task(first.chance())
+        given_up = tasks.create_task(second.chance())
+        await asyncio.sleep(0)
+        given_up.cancel()
+        await asyncio.wait([given_up])
+        waiting = tasks.create_task(third.chance())
+        await asyncio.sleep(0)
+        judge.go_on.release(2)
+    assert waiting.result() == 0.2
+    assert len(judge.shown) == 2
+    ends.close()
+
+
+async def test_the_loop_goes_on_while_the_judge_thinks():
+    judge = Slow()
+    ends = TurnEnds(judge)
+    turns = 0
+    async with asyncio.TaskGroup() as tasks:
+        task = tasks.create_task(ends(RATE_HZ).chance())
+        while not judge.shown:
+            turns += 1
+            await asyncio.sleep(0)
+        assert not task.done()
+        judge.go_on.release()
+    assert turns
+    ends.close()
