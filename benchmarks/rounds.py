@@ -95,6 +95,8 @@ def gateway_settings(at: dict[str, str], calls: int) -> dict[str, str]:
     return {
         "GRPC_HOST": "127.0.0.1",
         "GRPC_PORT": "0",
+        "HTTP_HOST": "127.0.0.1",
+        "HTTP_PORT": "0",
         "RIVA_URI": at["riva"],
         "LLM_BASE_URL": at["llm"],
         "MAX_CALLS": str(calls * 2),

@@ -15,8 +15,9 @@ fetches it; no GPU, no Docker, no account. The first run fetches packages and mo
   --llm ...   smollm2, qwen-0.5b (default), qwen-1.5b, or the http://... of an OpenAI-style server
   --asr ...   moonshine-tiny (default) or moonshine-base
 
-Environment: GRPC_PORT (50051), RIVA_PORT (50052), LLM_PORT (8000) choose other ports; with --llm
-URL also LLM_MODEL and LLM_API_KEY; every other setting of the gateway is handed on to it.
+Environment: GRPC_PORT (50051), HTTP_PORT (8080), RIVA_PORT (50052), LLM_PORT (8000) choose other
+ports; with --llm URL also LLM_MODEL and LLM_API_KEY; every other setting of the gateway is handed
+on to it.
 Logs: out/voice-local.log, out/voice-gateway.log.
 TEXT
 }
@@ -49,6 +50,7 @@ cd "$(dirname "$0")/.."
 # shellcheck source=scripts/ensure_uv.sh
 . scripts/ensure_uv.sh
 grpc_port=${GRPC_PORT:-50051}
+http_port=${HTTP_PORT:-8080}
 riva_port=${RIVA_PORT:-50052}
 llm_port=${LLM_PORT:-8000}
 local_log=out/voice-local.log
@@ -165,12 +167,14 @@ start_gateway() {
   SYSTEM_PROMPT=${SYSTEM_PROMPT:-You are a voice assistant. Answer in one short, plain sentence, in words that can be spoken.} \
     LLM_FIRST_TOKEN_TIMEOUT_S=${LLM_FIRST_TOKEN_TIMEOUT_S:-60} \
     LLM_TOKEN_TIMEOUT_S=${LLM_TOKEN_TIMEOUT_S:-30} DRAIN_S=${DRAIN_S:-2} \
-    LLM_MODEL=${LLM_MODEL:-$model} GRPC_HOST=${GRPC_HOST:-127.0.0.1} GRPC_PORT=$grpc_port RIVA_URI=$riva_uri LLM_BASE_URL=$llm_url \
+    LLM_MODEL=${LLM_MODEL:-$model} GRPC_HOST=${GRPC_HOST:-127.0.0.1} GRPC_PORT=$grpc_port \
+    HTTP_HOST=${HTTP_HOST:-127.0.0.1} HTTP_PORT=$http_port RIVA_URI=$riva_uri LLM_BASE_URL=$llm_url \
     "$bin/voice-gateway" >out/voice-gateway.out 2>"$gateway_log" &
   gateway_pid=$!
   wait_ready "$gateway_pid" out/voice-gateway.out "$gateway_log" "the gateway"
   grpc_address=$(ready_field out/voice-gateway.out grpc)
   grpc_address=127.0.0.1:${grpc_address##*:}
+  page=$(ready_field out/voice-gateway.out http)
 }
 
 # --- the question, and after it ---
@@ -191,10 +195,12 @@ fail_question() {
 
 say_what_next() {
   cat <<TEXT
-serving on $grpc_address; Ctrl-C stops everything. In another terminal, in this folder:
+serving on $grpc_address; Ctrl-C stops everything. With your microphone, in a browser:
+  $page
+In another terminal, in this folder:
   .cache/run-venv/bin/voice text "Tell me a joke." --server $grpc_address
   .cache/run-venv/bin/voice wav @en_weather_synth --server $grpc_address
-With your microphone (needs PortAudio; macOS: brew install portaudio; Debian, Ubuntu:
+With your microphone, without a browser (needs PortAudio; macOS: brew install portaudio; Debian, Ubuntu:
 sudo apt-get install portaudio19-dev python3-dev gcc):
   ${uv#"$PWD/"} run --frozen --extra mic voice mic --server $grpc_address
 TEXT
@@ -209,6 +215,7 @@ serve() {
 
 mkdir -p out .cache
 check_port GRPC_PORT "$grpc_port" "the gateway"
+check_port HTTP_PORT "$http_port" "the gateway's web page"
 check_port RIVA_PORT "$riva_port" "the speech server"
 case "$llm" in
   http*) ;;

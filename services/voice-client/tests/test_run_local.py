@@ -24,7 +24,7 @@ echo "loading the thing" >&2
 while :; do sleep 0.05; done
 """
 LOCAL = 'echo "ready: riva=127.0.0.1:1 llm=http://127.0.0.1:2/v1"'
-GATEWAY = 'echo "ready: grpc=0.0.0.0:3"'
+GATEWAY = 'echo "ready: grpc=0.0.0.0:3 http=http://127.0.0.1:4/"'
 FAILING = 'echo "no such model" >&2; exit 1'
 VOICE = '#!/bin/sh\necho "voice $*" >>calls\necho the answer\nexit %d\n'
 
@@ -53,7 +53,7 @@ def put(checkout: Path, name: str, content: str) -> None:
 async def started(
     checkout: Path, *arguments: str, **environment: str
 ) -> AsyncGenerator[asyncio.subprocess.Process]:
-    ports = {"GRPC_PORT": "0", "RIVA_PORT": "0", "LLM_PORT": "0"}
+    ports = {"GRPC_PORT": "0", "HTTP_PORT": "0", "RIVA_PORT": "0", "LLM_PORT": "0"}
     process = await asyncio.create_subprocess_exec(
         *(str(checkout / "scripts/run_local.sh"), *arguments),
         env={"PATH": f"{checkout}/bin:{os.environ['PATH']}"} | ports | environment,
@@ -104,6 +104,7 @@ async def test_it_serves_until_ctrl_c(checkout: Path):
         assert process.stdout
         while b"serving on 127.0.0.1:3; Ctrl-C" not in await process.stdout.readline():
             pass
+        assert await process.stdout.readline() == b"  http://127.0.0.1:4/\n"
         process.send_signal(signal.SIGINT)
         await process.communicate()
     assert process.returncode == 130

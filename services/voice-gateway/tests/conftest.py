@@ -20,6 +20,7 @@ class Gateway:
     """The gateway under test and its scripted upstreams."""
 
     port: int
+    http_port: int
     riva: FakeRiva
     chat: FakeChat
     server: GatewayServer
@@ -39,6 +40,8 @@ def settings(riva: FakeRiva, chat: FakeChat, **changes: Any) -> Settings:
     values: dict[str, Any] = {
         "grpc_host": "127.0.0.1",
         "grpc_port": 0,
+        "http_host": "127.0.0.1",
+        "http_port": 0,
         "riva_uri": riva.uri,
         "llm_base_url": chat.base_url,
         "drain_s": 2.0,
@@ -52,12 +55,12 @@ def settings(riva: FakeRiva, chat: FakeChat, **changes: Any) -> Settings:
 async def serving(riva: FakeRiva, chat: FakeChat, **changes: Any) -> AsyncGenerator[Gateway]:
     async with riva, chat:
         server = GatewayServer(settings(riva, chat, **changes))
-        port = await server.start()
+        ports = await server.start()
         stop = asyncio.Event()
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(server.run(stop), name="gateway")
             try:
-                yield Gateway(port, riva, chat, server, stop)
+                yield Gateway(ports.grpc, ports.http, riva, chat, server, stop)
             finally:
                 stop.set()
 

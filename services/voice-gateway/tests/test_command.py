@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import re
 import signal
 import socket
 import sys
@@ -11,6 +12,14 @@ import pytest
 
 MAIN = Path(__file__).parents[1] / "src" / "main.py"
 
+LOCAL = {
+    "GRPC_HOST": "127.0.0.1",
+    "GRPC_PORT": "0",
+    "HTTP_HOST": "127.0.0.1",
+    "HTTP_PORT": "0",
+}
+READY = re.compile(rb"ready: grpc=127\.0\.0\.1:\d+ http=http://127\.0\.0\.1:\d+/\n")
+
 pytestmark = pytest.mark.timeout(60)
 
 
@@ -18,7 +27,7 @@ async def start(*command: str, **env: str) -> asyncio.subprocess.Process:
     return await asyncio.create_subprocess_exec(
         sys.executable,
         *command,
-        env={**os.environ, "GRPC_HOST": "127.0.0.1", "GRPC_PORT": "0", **env},
+        env={**os.environ, **LOCAL, **env},
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
     )
@@ -33,7 +42,7 @@ async def test_it_serves_without_upstreams_says_so_and_stops_when_told(
     process = await start(*command, **nowhere)
     assert process.stdout
     assert process.stderr
-    assert (await process.stdout.readline()).startswith(b"ready: grpc=127.0.0.1:")
+    assert READY.fullmatch(await process.stdout.readline())
     said = [await process.stderr.readline() for _ in range(3)]
     assert {line.split(b"upstream ")[1][:3] for line in said} == {b"asr", b"tts", b"llm"}
     process.send_signal(number)
@@ -50,13 +59,15 @@ async def test_a_bad_setting_is_one_line_and_status_2():
     )
 
 
-async def test_a_taken_port_is_one_line_and_status_1():
+@pytest.mark.parametrize("setting", ["GRPC_PORT", "HTTP_PORT"])
+async def test_a_taken_port_is_one_line_and_status_1(setting: str):
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-        process = await start("-m", "voice_gateway", GRPC_PORT=str(port))
+        process = await start("-m", "voice_gateway", **{setting: str(port)})
         out, complaints = await process.communicate()
     assert (process.returncode, out) == (1, b"")
     assert complaints.decode().startswith(
         f"voice-gateway: cannot listen on 127.0.0.1:{port}: the port is taken"
     )
+    assert setting in complaints.decode()
     assert complaints.count(b"\n") == 1

@@ -39,17 +39,23 @@ async def _serve(settings: Settings) -> int:
         loop.add_signal_handler(number, stop.set)
     server = GatewayServer(settings)
     try:
-        port = await server.start()
+        ports = await server.start()
     except PortTaken as error:
         sys.stderr.write(f"voice-gateway: {error}\n")
         return 1
     # What is loaded by now stays: a full collection need not stop every call to look at it.
     gc.collect()
     gc.freeze()
-    sys.stdout.write(f"ready: grpc={settings.grpc_host}:{port}\n")
+    page = f"http://{_reachable(settings.http_host)}:{ports.http}/"
+    sys.stdout.write(f"ready: grpc={settings.grpc_host}:{ports.grpc} http={page}\n")
     sys.stdout.flush()
     await server.run(stop)
     return 0
+
+
+def _reachable(host: str) -> str:
+    """An address to open in a browser, which gives its microphone to pages of this machine."""
+    return "127.0.0.1" if host in ("", "0.0.0.0", "::") else host
 
 
 if __name__ == "__main__":

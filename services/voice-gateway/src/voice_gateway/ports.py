@@ -224,3 +224,44 @@ class Services:
     """Makes a listener for audio at a rate; None: turns go by the recogniser alone."""
     record: Callable[[CallConfig], CallRecord] | None = None
     """Begins the record of a call; None: nothing is kept."""
+
+
+# What is counted. Nothing here waits or fails.
+
+
+class CallMetrics(Protocol):
+    """What one call tells about itself, as it happens."""
+
+    def took_in(self, seconds: float) -> None:
+        """So much of the caller's audio."""
+
+    def gave_out(self, seconds: float) -> None:
+        """So much audio for the caller."""
+
+    def answered(self, stages: TurnStages) -> None:
+        """A turn went to its end."""
+
+    def interrupted(self) -> None:
+        """The caller cut a reply off."""
+
+    def prepared(self, *, used: bool, pieces: int = 0) -> None:
+        """A reply made ahead was used, or dropped with so many pieces of text written."""
+
+    def failed(self, error: ServiceError) -> None:
+        """The call met a failing upstream."""
+
+
+class GatewayMetrics(Protocol):
+    """What the gateway tells about its calls; a front is "grpc" or "realtime"."""
+
+    def began(self, front: str) -> CallMetrics: ...
+
+    def ended(self, front: str, outcome: str, lasted_s: float) -> None:
+        """A call is over that began; `outcome` says how."""
+
+    def refused(self, front: str, outcome: str) -> None:
+        """A call that never began."""
+
+
+class Uncounted(CallMetrics):
+    """Counts nothing."""

@@ -68,6 +68,8 @@ class Reply:
         self._clock = clock
         self._manner = manner or Manner()
         self._clauses = asyncio.Queue[_Clause | None](_CLAUSES_AHEAD)
+        self.pieces = 0
+        """Of text, from the model so far: about a token each."""
         self._made_s = 0.0
         self._shown = False
 
@@ -103,6 +105,7 @@ class Reply:
         try:
             async with aclosing(answer) as pieces:
                 async for piece in pieces:
+                    self.pieces += 1
                     if said := thoughts.feed(piece):
                         self._show(said)
                         await self._offer(cutter.feed(code.feed(said)))

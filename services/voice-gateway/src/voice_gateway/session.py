@@ -26,6 +26,7 @@ from voice_gateway.ports import (
     Audio,
     CallConfig,
     Caller,
+    CallMetrics,
     CutOff,
     EndOfUtterance,
     Failed,
@@ -39,6 +40,7 @@ from voice_gateway.ports import (
     Speaking,
     TurnOver,
     Typed,
+    Uncounted,
     Word,
 )
 from voice_gateway.reply import Manner, Reply
@@ -71,8 +73,14 @@ class Session:
     """Runs one call. `tell` is synchronous: nothing a caller or a service does can hold it up."""
 
     def __init__(
-        self, caller: Caller, services: Services, config: CallConfig, rules: CallRules
+        self,
+        caller: Caller,
+        services: Services,
+        config: CallConfig,
+        rules: CallRules,
+        metrics: CallMetrics | None = None,
     ) -> None:
+        self._metrics = metrics or Uncounted()
         self._caller = caller
         self._services = services
         self._config = config
@@ -94,6 +102,7 @@ class Session:
         self._tasks: asyncio.TaskGroup | None = None
         self._reply: Reply | None = None
         self._reply_task: asyncio.Task[None] | None = None
+        self._held = 0
         self._timer: asyncio.TimerHandle | None = None
         self._over = asyncio.Event()
         self._speech_end: float | None = None
@@ -166,6 +175,7 @@ class Session:
                 self._outbox.post(Speaking(number))
             case c.Interrupted(number, heard):
                 played_s = self._outbox.playback.played_s(self._clock())
+                self._metrics.interrupted()
                 self._outbox.post(CutOff(number, played_s, heard))
             case c.EndTurn(number):
                 self._end_turn(number)
@@ -196,6 +206,7 @@ class Session:
         assert self._tasks
         moments = TurnMoments(turn_end=self._clock(), speech_end=self._speech_end)
         self._outbox.begin(number, held=held)
+        self._held = number if held else 0
         self._reply = Reply(
             number,
             services=self._services,
@@ -214,6 +225,8 @@ class Session:
         self._reply.moments.release(self._clock(), self._speech_end)
         self._outbox.post(Processing(number))
         self._outbox.release()
+        self._held = 0
+        self._metrics.prepared(used=True)
 
     async def _answer(self, reply: Reply, history: tuple[c.Message, ...]) -> None:
         def on_voice() -> None:
@@ -229,6 +242,8 @@ class Session:
         self._tell(c.ReplyEnded(self._clock(), reply.number, reply.ledger.text()))
 
     def _cancel_reply(self) -> None:
+        if self._reply and self._reply.number == self._held:
+            self._metrics.prepared(used=False, pieces=self._reply.pieces)
         self._outbox.drop()
         self._reply = None
         if self._reply_task:
@@ -239,6 +254,7 @@ class Session:
         assert self._reply
         stages = self._reply.moments.stages()
         log.info("call %s turn %d: %s", self._config.call_id, number, stages)
+        self._metrics.answered(stages)
         self._outbox.post(TurnOver(number, stages))
         self._reply = self._reply_task = self._speech_end = None
 
@@ -344,6 +360,7 @@ class Session:
 
     def _report(self, fault: ServiceError, reply: int = 0) -> None:
         log.warning("call %s: %s: %s", self._config.call_id, fault.stage, fault.text)
+        self._metrics.failed(fault)
         self._outbox.post(Failed(fault, reply))
 
     # What goes out, and how it ends.

@@ -44,6 +44,25 @@ class Settings(BaseSettings):
 
     grpc_host: str = Field("0.0.0.0", description="Address that callers connect to.")
     grpc_port: Port = Field(50051, description="Port for callers; 0 takes any free one.")
+    http_host: str = Field("0.0.0.0", description="Address of the web page and the WebSocket.")
+    http_port: Port = Field(
+        8080,
+        description=(
+            "Port of the web page, `/v1/realtime`, `/metrics`, `/healthz` and `/readyz`; 0 takes "
+            "any free one."
+        ),
+    )
+    http_origins: str = Field(
+        "",
+        description=(
+            "Web sites whose pages may call besides the gateway's own, as `https://a.example "
+            "https://b.example`; `*`: all."
+        ),
+    )
+    api_keys: SecretStr = Field(
+        SecretStr(""),
+        description="Keys accepted at `/v1/realtime`, separated by commas; empty: none is asked.",
+    )
     max_calls: int = Field(
         100, ge=1, le=100_000, description="Calls at once; one more gets RESOURCE_EXHAUSTED."
     )

@@ -66,13 +66,15 @@ def gateway(stack: Stack) -> Generator[str]:
     env = {
         "GRPC_HOST": "127.0.0.1",
         "GRPC_PORT": "0",
+        "HTTP_HOST": "127.0.0.1",
+        "HTTP_PORT": "0",
         "RIVA_URI": stack.riva,
         "LLM_BASE_URL": stack.llm,
         "LLM_MAX_TOKENS": "40",
         "LLM_FIRST_TOKEN_TIMEOUT_S": "60",
     }
     with process([sys.executable, "-m", "voice_gateway"], env) as ready:
-        yield ready.rpartition("grpc=")[2]
+        yield dict(part.split("=", 1) for part in ready.split()[1:])["grpc"]
 
 
 @contextmanager

@@ -33,8 +33,13 @@ class UpstreamWatch:
         self._up: dict[str, bool] = {}
 
     @property
+    def up(self) -> dict[str, bool]:
+        """Which upstreams answer; one that was not asked yet does not."""
+        return {name: self._up.get(name, False) for name in self._upstreams}
+
+    @property
     def all_up(self) -> bool:
-        return all(self._up.get(name, False) for name in self._upstreams)
+        return all(self.up.values())
 
     async def run(self) -> None:
         """Watch until cancelled."""

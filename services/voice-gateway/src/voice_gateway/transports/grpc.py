@@ -2,9 +2,6 @@
 
 import asyncio
 import logging
-from collections.abc import Generator
-from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import Any
 
 import grpc
@@ -12,6 +9,7 @@ import grpc.aio
 from voice_proto import voice_workflow_pb2 as pb
 from voice_proto import voice_workflow_pb2_grpc as pb_grpc
 
+from voice_gateway.calls import Call, Calls
 from voice_gateway.errors import (
     BadMessage,
     CallerGone,
@@ -21,8 +19,7 @@ from voice_gateway.errors import (
     CallLost,
     GatewayFull,
 )
-from voice_gateway.ports import Caller, FromCaller, Services, ToCaller
-from voice_gateway.session import CallRules, Session
+from voice_gateway.ports import Caller, FromCaller, ToCaller
 from voice_gateway.transports import wire
 
 log = logging.getLogger(__name__)
@@ -37,12 +34,6 @@ _STATUS: dict[type[CallError], grpc.StatusCode] = {
     CallLost: grpc.StatusCode.UNAVAILABLE,
 }
 _RETRY = (("retry-after-s", "1"),)  # sent with a refusal for lack of room
-
-
-@dataclass(frozen=True, slots=True)
-class Admission:
-    most_calls: int
-    first_message_timeout_s: float
 
 
 class StreamCaller(Caller):
@@ -72,34 +63,20 @@ class StreamCaller(Caller):
 
 
 class VoiceGateway(pb_grpc.VoiceGatewayServicer):
-    """Implements the contract's service; owns the calls that run."""
+    """Implements the contract's service."""
 
     def __init__(
-        self, services: Services, rules: CallRules, defaults: wire.Defaults, admission: Admission
+        self, calls: Calls, defaults: wire.Defaults, first_message_timeout_s: float
     ) -> None:
-        self._services = services
-        self._rules = rules
+        self._calls = calls
         self._defaults = defaults
-        self._admission = admission
-        self._calls = 0
-        self._sessions: set[Session] = set()
-        self._closing = ""
-
-    @property
-    def calls(self) -> int:
-        return self._calls
-
-    def drain(self, why: str) -> None:
-        """Take no more calls; each running one ends with its turn."""
-        self._closing = why
-        for session in tuple(self._sessions):
-            session.drain(why)
+        self._patience_s = first_message_timeout_s
 
     async def StreamAudio(self, request_iterator: Any, context: Context) -> None:  # noqa: N802
         """One call. Every failure leaves as a status whose text is ours."""
         try:
-            with self._admitted():
-                await self._serve(context)
+            with self._calls.admitted("grpc") as call:
+                await self._serve(call, context)
         except CallerGone:
             return
         except CallError as error:
@@ -112,19 +89,7 @@ class VoiceGateway(pb_grpc.VoiceGatewayServicer):
                 log.exception("a call broke")
                 await context.abort(grpc.StatusCode.INTERNAL, "the gateway failed; see its log")
 
-    @contextmanager
-    def _admitted(self) -> Generator[None]:
-        if self._closing:
-            raise CallLost(self._closing)
-        if self._calls >= self._admission.most_calls:
-            raise GatewayFull(f"{self._calls} calls are running; allowed: at most that many")
-        self._calls += 1
-        try:
-            yield
-        finally:
-            self._calls -= 1
-
-    async def _serve(self, context: Context) -> None:
+    async def _serve(self, call: Call, context: Context) -> None:
         first = await self._first_message(context)
         if first is None:
             return  # hung up without a word
@@ -133,20 +98,13 @@ class VoiceGateway(pb_grpc.VoiceGatewayServicer):
         else:
             config = wire.to_config(pb.VoiceConfig(), self._defaults)
         await context.send_initial_metadata(())  # the caller may know now that it was accepted
-        session = Session(StreamCaller(context, first), self._services, config, self._rules)
-        self._sessions.add(session)
-        log.info("call %s: %s at %d Hz", config.call_id, config.language, config.rate_hz)
-        try:
-            await session.run()
-        finally:
-            self._sessions.discard(session)
-            log.info("call %s is over", config.call_id)
+        await call.run(StreamCaller(context, first), config)
 
     async def _first_message(self, context: Context) -> pb.ClientMessage | None:
-        patience_s = self._admission.first_message_timeout_s
         try:
-            async with asyncio.timeout(patience_s):
+            async with asyncio.timeout(self._patience_s):
                 message = await context.read()
         except TimeoutError:
-            raise CallerSilent(f"no message came within {patience_s:g} s; send config") from None
+            said = f"no message came within {self._patience_s:g} s; send config"
+            raise CallerSilent(said) from None
         return None if message is grpc.aio.EOF else message

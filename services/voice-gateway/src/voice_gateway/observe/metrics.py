@@ -1,0 +1,158 @@
+"""What the gateway counts and times, as Prometheus reads it.
+
+Implements `ports.GatewayMetrics` and `ports.CallMetrics`. Labels are few and come from the code,
+never from a caller.
+"""
+
+import asyncio
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from prometheus_client.exposition import choose_encoder
+from prometheus_client.process_collector import ProcessCollector
+
+from voice_gateway.errors import ServiceError
+from voice_gateway.latency import TurnStages
+from voice_gateway.ports import CallMetrics, GatewayMetrics
+
+_STAGE_S = (0.02, 0.05, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5, 0.65, 0.8, 1.0, 1.25, 1.6, 2.0, 3.0, 5.0)
+_CALL_S = (5, 15, 30, 60, 120, 300, 600, 1800, 3600)
+_LAG_S = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0)
+_LOOK_S = 0.25  # between looks at the event loop
+
+
+class Metrics(GatewayMetrics):
+    """One gateway's metrics, in a registry of their own."""
+
+    def __init__(self) -> None:
+        registry = self._registry = CollectorRegistry()
+        self.active = Gauge(
+            "voice_calls_active", "Calls that run now.", ["front"], registry=registry
+        )
+        self.calls = Counter(
+            "voice_calls", "Calls that have ended, by how.", ["front", "outcome"], registry=registry
+        )
+        self.call_s = Histogram(
+            "voice_call_seconds",
+            "How long calls last.",
+            ["front"],
+            buckets=_CALL_S,
+            registry=registry,
+        )
+        self.turns = Counter(
+            "voice_turns", "Turns answered to the end.", ["front"], registry=registry
+        )
+        self.stages = Histogram(
+            "voice_turn_stage_seconds",
+            "Where a turn's time goes, up to the first audio; total is what the caller waits.",
+            ["stage"],
+            buckets=_STAGE_S,
+            registry=registry,
+        )
+        self.interruptions = Counter(
+            "voice_interruptions", "Replies the caller cut off.", ["front"], registry=registry
+        )
+        self.prepared = Counter(
+            "voice_prepared_replies",
+            "Replies made before their turn was over: used, or dropped.",
+            ["outcome"],
+            registry=registry,
+        )
+        self.wasted = Counter(
+            "voice_prepared_pieces_wasted",
+            "Pieces of text (about a token each) the model wrote for replies that were dropped.",
+            registry=registry,
+        )
+        self.errors = Counter(
+            "voice_upstream_errors",
+            "Failures of an upstream that a call met.",
+            ["stage", "code"],
+            registry=registry,
+        )
+        self.upstreams = Gauge(
+            "voice_upstream_up", "Whether an upstream answers.", ["stage"], registry=registry
+        )
+        self.audio_s = Counter(
+            "voice_audio_seconds",
+            "Audio taken from callers (in) and sent to them (out).",
+            ["direction"],
+            registry=registry,
+        )
+        self.lag_s = Histogram(
+            "voice_event_loop_lag_seconds",
+            "How late the event loop is for a timer.",
+            buckets=_LAG_S,
+            registry=registry,
+        )
+        ProcessCollector(registry=registry)
+
+    def began(self, front: str) -> "OneCall":
+        self.active.labels(front).inc()
+        return OneCall(self, front)
+
+    def ended(self, front: str, outcome: str, lasted_s: float) -> None:
+        self.active.labels(front).dec()
+        self.refused(front, outcome)
+        self.call_s.labels(front).observe(lasted_s)
+
+    def refused(self, front: str, outcome: str) -> None:
+        self.calls.labels(front, outcome).inc()
+
+    def upstream(self, stage: str, up: bool) -> None:
+        self.upstreams.labels(stage).set(up)
+
+    def exposition(self, accept: str) -> tuple[bytes, str]:
+        """Everything in the format the reader accepts, and that format's content type."""
+        encode, content_type = choose_encoder(accept)
+        return encode(self._registry), content_type
+
+    async def watch_loop(self) -> None:
+        """Measure how late the event loop is, until cancelled."""
+        loop = asyncio.get_running_loop()
+        while True:
+            due = loop.time() + _LOOK_S
+            await asyncio.sleep(_LOOK_S)
+            self.lag_s.observe(max(0.0, loop.time() - due))
+
+
+class OneCall(CallMetrics):
+    """What one call adds; its label sets are looked up once."""
+
+    def __init__(self, metrics: Metrics, front: str) -> None:
+        self._metrics = metrics
+        self._in = metrics.audio_s.labels("in")
+        self._out = metrics.audio_s.labels("out")
+        self._turns = metrics.turns.labels(front)
+        self._interruptions = metrics.interruptions.labels(front)
+
+    def took_in(self, seconds: float) -> None:
+        self._in.inc(seconds)
+
+    def gave_out(self, seconds: float) -> None:
+        self._out.inc(seconds)
+
+    def answered(self, stages: TurnStages) -> None:
+        self._turns.inc()
+        for stage, seconds in _named(stages):
+            if seconds is not None:
+                self._metrics.stages.labels(stage).observe(seconds)
+
+    def interrupted(self) -> None:
+        self._interruptions.inc()
+
+    def prepared(self, *, used: bool, pieces: int = 0) -> None:
+        self._metrics.prepared.labels("used" if used else "dropped").inc()
+        if not used:
+            self._metrics.wasted.inc(pieces)
+
+    def failed(self, error: ServiceError) -> None:
+        self._metrics.errors.labels(error.stage, error.code).inc()
+
+
+def _named(stages: TurnStages) -> tuple[tuple[str, float | None], ...]:
+    return (
+        ("endpoint", stages.endpoint_s),
+        ("model", stages.model_s),
+        ("clause", stages.clause_s),
+        ("voice", stages.voice_s),
+        ("total", stages.total_s),
+    )

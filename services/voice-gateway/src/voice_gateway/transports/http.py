@@ -1,0 +1,96 @@
+"""The HTTP front: the web page, the probes, the metrics, and the door to the Realtime API."""
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from aiohttp import hdrs, web
+
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+_PAGE = Path(__file__).parent / "web"
+_GOODBYE_S = 1.0  # for answers that are being written when the gateway stops
+
+# The page talks to its own gateway alone, is shown in no other page, and may use the microphone.
+_SAFE = {
+    "Content-Security-Policy": (
+        "default-src 'self'; img-src 'self' data:; object-src 'none'; base-uri 'none'; "
+        "form-action 'none'; frame-ancestors 'none'"
+    ),
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Permissions-Policy": "microphone=(self), camera=(), geolocation=()",
+    "Referrer-Policy": "no-referrer",
+    "X-Content-Type-Options": "nosniff",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Readiness:
+    """Whether a call that came now could be answered."""
+
+    stopping: bool
+    upstreams: Mapping[str, bool]
+
+    @property
+    def ready(self) -> bool:
+        return not self.stopping and all(self.upstreams.values())
+
+
+class HttpFront:
+    """Owns the HTTP server. `exposition` gives the metrics in the format a reader accepts."""
+
+    def __init__(
+        self,
+        *,
+        readiness: Callable[[], Readiness],
+        exposition: Callable[[str], tuple[bytes, str]],
+        realtime: Handler | None = None,
+    ) -> None:
+        self._readiness = readiness
+        self._exposition = exposition
+        app = web.Application()
+        app.on_response_prepare.append(_add_headers)
+        app.router.add_get("/healthz", _say_alive)
+        app.router.add_get("/readyz", self._say_ready)
+        app.router.add_get("/metrics", self._show_metrics)
+        if realtime:
+            app.router.add_get("/v1/realtime", realtime, allow_head=False)
+        app.router.add_get("/", _show_page)
+        app.router.add_static("/", _PAGE)
+        self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=_GOODBYE_S)
+
+    async def start(self, host: str, port: int) -> int:
+        """Serve, and return the port; raises OSError where the address cannot be bound."""
+        await self._runner.setup()
+        await web.TCPSite(self._runner, host, port).start()
+        return self._runner.addresses[0][1]
+
+    async def stop(self) -> None:
+        await self._runner.cleanup()
+
+    async def _say_ready(self, request: web.Request) -> web.Response:
+        now = self._readiness()
+        said = {"ready": now.ready, "stopping": now.stopping, "upstreams": dict(now.upstreams)}
+        return web.json_response(said, status=200 if now.ready else 503)
+
+    async def _show_metrics(self, request: web.Request) -> web.Response:
+        body, content_type = self._exposition(request.headers.get(hdrs.ACCEPT, ""))
+        return web.Response(body=body, headers={hdrs.CONTENT_TYPE: content_type})
+
+
+async def _say_alive(request: web.Request) -> web.Response:
+    return web.Response(text="alive\n")
+
+
+async def _show_page(request: web.Request) -> web.FileResponse:
+    return web.FileResponse(_PAGE / "index.html")
+
+
+async def _add_headers(request: web.Request, response: web.StreamResponse) -> None:
+    # The files keep their names from version to version: a browser asks each time, and is told
+    # that nothing has changed.
+    is_file = isinstance(response, web.FileResponse)
+    response.headers.setdefault(hdrs.CACHE_CONTROL, "no-cache" if is_file else "no-store")
+    for name, value in _SAFE.items():
+        response.headers.setdefault(name, value)

@@ -1,0 +1,90 @@
+"""What each part of the gateway is told, out of the settings."""
+
+from collections.abc import Callable
+
+from voice_gateway.adapters.chat import ChatRules
+from voice_gateway.adapters.riva_asr import EarRules
+from voice_gateway.adapters.riva_link import RivaLine
+from voice_gateway.audio.vad import VoiceActivity, load_silero
+from voice_gateway.policy import TurnPolicy
+from voice_gateway.reply import Manner
+from voice_gateway.session import CallRules
+from voice_gateway.settings import Settings
+from voice_gateway.transports.wire import Defaults
+
+
+def line(settings: Settings, stage: str) -> RivaLine:
+    asr = stage == "asr"
+    return RivaLine(
+        stage="asr" if asr else "tts",
+        uri=settings.asr_uri() if asr else settings.tts_uri(),
+        tls=settings.riva_tls,
+        tls_ca=settings.riva_tls_ca,
+        api_key=settings.riva_api_key.get_secret_value(),
+        function_id=settings.riva_asr_function_id if asr else settings.riva_tts_function_id,
+    )
+
+
+def activity(settings: Settings) -> Callable[[int], VoiceActivity] | None:
+    return load_silero() if settings.turn_detection == "voice" else None
+
+
+def ear_rules(settings: Settings) -> EarRules:
+    return EarRules(
+        model=settings.asr_model,
+        punctuation=settings.asr_punctuation,
+        stop_history_ms=settings.asr_stop_history_ms,
+        stop_history_eou_ms=settings.asr_stop_history_eou_ms,
+        force_eou=settings.asr_force_eou,
+        timeout_s=settings.asr_timeout_s,
+        keepalive_s=settings.asr_keepalive_s,
+    )
+
+
+def chat_rules(settings: Settings) -> ChatRules:
+    return ChatRules(
+        base_url=settings.llm_base_url,
+        model=settings.llm_model,
+        api_key=settings.llm_api_key.get_secret_value(),
+        warm_up=settings.system_prompt if settings.llm_warm_up else "",
+        temperature=settings.llm_temperature,
+        max_tokens=settings.llm_max_tokens,
+        connect_timeout_s=settings.llm_connect_timeout_s,
+        first_token_timeout_s=settings.llm_first_token_timeout_s,
+        token_timeout_s=settings.llm_token_timeout_s,
+    )
+
+
+def call_rules(settings: Settings) -> CallRules:
+    return CallRules(
+        ear_rate_hz=settings.sample_rate,
+        playback_lead_s=settings.playback_lead_ms / 1000,
+        idle_timeout_s=settings.call_idle_timeout_s,
+        longest_s=settings.call_max_s,
+        manner=Manner(
+            normalise=settings.tts_normalise,
+            min_words=settings.tts_min_words,
+            trim_s=settings.tts_trim_ms / 1000,
+        ),
+        policy=TurnPolicy(
+            settle_s=settings.turn_settle_ms / 1000,
+            silence_s=settings.turn_silence_ms / 1000,
+            unsure_silence_s=settings.turn_unsure_silence_ms / 1000,
+            open_silence_s=settings.turn_open_silence_ms / 1000,
+            final_wait_s=settings.turn_final_wait_ms / 1000,
+            max_silence_s=settings.turn_max_silence_ms / 1000,
+            reopen_s=settings.turn_reopen_ms / 1000,
+            guesses=settings.turn_guesses,
+            words_to_interrupt=settings.interrupt_min_words,
+            memory_messages=2 * settings.memory_turns,
+        ),
+    )
+
+
+def defaults(settings: Settings) -> Defaults:
+    return Defaults(
+        language=settings.asr_language,
+        rate_hz=settings.sample_rate,
+        voice=settings.tts_voice,
+        system_prompt=settings.system_prompt,
+    )
