@@ -15,6 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from voice_gateway.audio import log_mel, turn_end
 from voice_gateway.audio.turn_end import RATE_HZ, TurnEnds, load_turn_end
+from voice_gateway.policy import TurnPolicy
 
 HERE = Path(__file__).parent
 SPEECH = HERE.parents[1] / "voice-client" / "src" / "voice_client" / "speech"
@@ -203,3 +204,35 @@ async def test_the_loop_goes_on_while_the_judge_thinks():
         judge.go_on.release()
     assert turns
     ends.close()
+
+
+# What it means for the wait.
+
+POLICY = TurnPolicy(silence_s=0.3, unsure_silence_s=0.6, open_silence_s=1.2, halting_silence_s=2.0)
+
+
+@pytest.mark.parametrize(
+    ("words", "chance", "silence_s"),
+    [
+        ("what is the weather in paris", None, 0.3),
+        ("what is the weather in paris", 0.99, 0.3),
+        ("what is the weather in paris", 0.6, 0.3),
+        ("what is the weather", 0.03, 1.2),
+        ("What your country can do for you?", 0.04, 1.2),
+        ("go forward ten meters", None, 0.6),
+        ("go forward ten meters", 0.97, 0.3),
+        ("go forward ten meters", 0.6, 0.6),
+        ("As not.", 0.01, 1.2),
+        ("And so my fellow americans,", None, 1.2),
+        ("And so my fellow americans,", 0.92, 1.2),
+        ("I want to", 0.02, 2.0),
+    ],
+)
+def test_words_and_voice_make_the_wait(words: str, chance: float | None, silence_s: float):
+    assert POLICY.silence_after(words, chance) == silence_s
+
+
+@given(st.text(max_size=30), st.floats(0, 1), st.floats(0, 1))
+def test_who_sounds_more_complete_never_waits_longer(words: str, one: float, other: float):
+    low, high = sorted((one, other))
+    assert POLICY.silence_after(words, low) >= POLICY.silence_after(words, high)

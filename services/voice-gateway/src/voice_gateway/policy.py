@@ -40,7 +40,16 @@ class TurnPolicy:
     """Silence that ends a turn whose words may go on or not."""
 
     open_silence_s: float = 1.2
-    """Silence that ends a turn whose words ask for more: "I want to"."""
+    """Silence that ends a turn whose words ask for more, "I want to", or whose voice does."""
+
+    halting_silence_s: float = 2.0
+    """Silence that ends a turn whose words and voice both ask for more."""
+
+    likely: float = 0.8
+    """From this chance on that a turn is complete by its sound, it sounds finished."""
+
+    unlikely: float = 0.5
+    """Below this chance it sounds as if it goes on."""
 
     final_wait_s: float = 0.7
     """How long the recogniser may take over its final words once it was asked for them."""
@@ -66,11 +75,21 @@ class TurnPolicy:
     def interrupts(self, text: str) -> bool:
         return len(text.split()) >= self.words_to_interrupt
 
-    def silence_after(self, text: str) -> float:
-        """The silence that ends a turn with these words."""
+    def silence_after(self, text: str, chance: float | None = None) -> float:
+        """The silence that ends a turn with these words.
+
+        `chance`: that the turn is complete by the sound of it; None: nothing is known of that.
+        A voice that sounds done makes up for words that leave it open whether they are all, and a
+        voice that will go on is waited for, whatever the words: a recogniser puts a question mark
+        after half a sentence. Words that ask for more are waited for, whatever the voice.
+        """
+        goes_on = chance is not None and chance < self.unlikely
         if sounds_open(text):
+            return self.halting_silence_s if goes_on else self.open_silence_s
+        if goes_on:
             return self.open_silence_s
-        return self.silence_s if sounds_finished(text) else self.unsure_silence_s
+        done = chance is not None and chance >= self.likely
+        return self.silence_s if done or sounds_finished(text) else self.unsure_silence_s
 
 
 def sounds_open(text: str) -> bool:
