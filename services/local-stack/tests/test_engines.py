@@ -75,6 +75,11 @@ def tiny() -> Recogniser:
 
 
 @pytest.fixture(scope="module")
+def base() -> Recogniser:
+    return load_recogniser("whisper-base")
+
+
+@pytest.fixture(scope="module")
 def hibari() -> Voice:
     return load_voice()
 
@@ -236,12 +241,39 @@ SENTENCES = (
 def test_what_the_voice_says_is_understood(tiny: Recogniser, hibari: Voice) -> None:
     wrong = total = 0
     for sentence in SENTENCES:
-        said = np.concatenate(list(hibari.speak(sentence, "heart")))
+        said = np.concatenate([piece.samples for piece in hibari.speak(sentence, "heart")])
         assert np.abs(said).max() <= 1.0
         at_16k = soxr.resample(said, hibari.rate_hz, EAR_RATE_HZ).astype(np.float32)
         wrong += misheard(sentence, tiny.transcribe(at_16k, "en-US").text)
         total += len(plain(sentence))
     assert wrong / total <= 0.2
+
+
+@models
+def test_the_voice_tells_when_it_says_each_word(hibari: Voice, base: Recogniser) -> None:
+    """A recogniser that had no part in it hears the same words at the same times."""
+    off_s: list[float] = []
+    for sentence in SENTENCES:
+        (said, *more) = hibari.speak(sentence.replace(". ", ", "), "heart")
+        assert not more
+        at_16k = soxr.resample(said.samples, hibari.rate_hz, EAR_RATE_HZ).astype(np.float32)
+        heard = base.transcribe(at_16k, "en-US").words
+        assert [plain(word.text) for word in heard] == [plain(word.text) for word in said.words]
+        for one, other in zip(said.words, heard, strict=True):
+            off_s += [abs(one.start_s - other.start_s), abs(one.end_s - other.end_s)]
+        edges = [edge for word in said.words for edge in (word.start_s, word.end_s)]
+        assert edges == sorted(edges)
+    assert np.median(off_s) <= 0.12
+    assert np.quantile(off_s, 0.9) <= 0.3  # it takes a pause for part of the next word
+
+
+@models
+def test_a_figure_takes_as_long_as_its_words(hibari: Voice) -> None:
+    (said,) = hibari.speak("It is $14 — at 3:30.", "heart")
+    assert [word.text for word in said.words] == "It is $14 at three thirty.".split()
+    price, at = said.words[2:4]
+    assert 0.7 < price.end_s - price.start_s < 1.5
+    assert at.start_s - price.end_s > 0.1
 
 
 @models
@@ -268,7 +300,7 @@ def test_text_it_cannot_read_is_refused_at_once(hibari: Voice) -> None:
 @pytest.mark.parametrize("text", ["word " * 2_000, "w" * 5_000], ids=["unpunctuated", "one word"])
 def test_an_endless_sentence_does_not_hold_up_its_start(hibari: Voice, text: str) -> None:
     first = next(iter(hibari.speak(text, "heart")))
-    assert 1.0 < len(first) / hibari.rate_hz < 30.0
+    assert 1.0 < len(first.samples) / hibari.rate_hz < 30.0
 
 
 def test_long_text_is_cut_where_a_speaker_would_breathe() -> None:

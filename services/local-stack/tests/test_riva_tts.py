@@ -13,7 +13,7 @@ from grpc import StatusCode, aio
 from riva.client.proto import riva_tts_pb2 as pb
 from riva.client.proto import riva_tts_pb2_grpc as rpc
 from riva.client.proto.riva_audio_pb2 import AudioEncoding
-from voice_local.engines import Samples
+from voice_local.engines import Said
 from voice_local.riva import g711
 from voice_local.riva.refusal import RefusedError
 from voice_local.riva.tts import TtsLimits
@@ -115,8 +115,8 @@ async def test_a_client_of_the_older_kind_sends_one_text(channel: aio.Channel) -
 class SlowToGoOn(ToneVoice):
     """Says its first word at once; the rest waits for the gate."""
 
-    def speak(self, text: str, speaker: str) -> Iterator[Samples]:
-        yield np.zeros(self.rate_hz, np.float32)
+    def speak(self, text: str, speaker: str) -> Iterator[Said]:
+        yield Said(np.zeros(self.rate_hz, np.float32))
         yield from super().speak(text, speaker)
 
 
@@ -135,19 +135,33 @@ async def test_the_first_audio_does_not_wait_for_the_rest() -> None:
         assert await call.code() is StatusCode.OK
 
 
-async def test_word_times_are_estimated(channel: aio.Channel) -> None:
-    *_, last = await online(channel, text("Well, one two", enable_word_time_offsets=True))
-    words = last.meta.words
-    assert [word.word for word in words] == ["Well,", "one", "two"]
-    assert words[0].start_time == 0
-    assert words[0].end_time < words[1].start_time
-    assert words[2].end_time == 1_500
+@pytest.mark.parametrize("rate_hz", [0, 8_000])
+async def test_word_times_come_with_the_audio_they_are_of(
+    channel: aio.Channel, rate_hz: int
+) -> None:
+    asked = text("Well, one two", enable_word_time_offsets=True, sample_rate_hz=rate_hz)
+    responses = await online(channel, asked)
+    words = [word for each in responses for word in each.meta.words]
+    assert [(word.word, word.start_time, word.end_time) for word in words] == [
+        ("Well,", 0, 500),
+        ("one", 500, 1_000),
+        ("two", 1_000, 1_500),
+    ]
+    assert [len(each.meta.words) for each in responses][:4] == [1, 0, 0, 1]
+    assert all(each.audio for each in responses)
 
 
 async def test_no_word_times_unless_asked(channel: aio.Channel) -> None:
     responses = await online(channel, text("one"))
     assert all(not each.meta.words for each in responses)
     assert all(each.audio for each in responses)
+
+
+async def test_no_word_times_where_the_voice_tells_none() -> None:
+    async with serving(voice=ToneVoice(tells_words=False)) as channel:
+        responses = await online(channel, text("one two", enable_word_time_offsets=True))
+    assert all(not each.meta.words for each in responses)
+    assert len(audio(responses)) == 24_000
 
 
 async def test_markup_is_not_spoken() -> None:

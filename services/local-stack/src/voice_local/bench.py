@@ -3,7 +3,7 @@
 from collections.abc import AsyncGenerator, Callable, Hashable, Sequence
 from functools import partial
 
-from voice_local.engines import Recogniser, Samples, Transcript, Voice, VoiceActivity
+from voice_local.engines import Recogniser, Said, Samples, Transcript, Voice, VoiceActivity
 from voice_local.lane import Lane
 
 ROOM = 256
@@ -52,7 +52,7 @@ class Bench:
 
         return await self._hearing.glance(caller, prepare)
 
-    def speak(self, caller: Hashable, text: str, speaker: str) -> AsyncGenerator[Samples, None]:
+    def speak(self, caller: Hashable, text: str, speaker: str) -> AsyncGenerator[Said, None]:
         """Speak piece by piece; once closed or cancelled the voice is not asked for another."""
         return self._speaking.pieces(caller, partial(self.voice.speak, text, speaker))
 

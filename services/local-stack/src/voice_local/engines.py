@@ -29,9 +29,9 @@ class Unspeakable(ValueError):
 class Word:
     text: str
     start_s: float
-    """From the start of the samples that were transcribed; estimated where the model gives none."""
+    """From the start of its samples; estimated where a recogniser's model gives none."""
     end_s: float
-    confidence: float
+    confidence: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +58,15 @@ class Recogniser(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class Said:
+    """A piece of synthesised speech."""
+
+    samples: Samples
+    words: tuple[Word, ...] = ()
+    """The words of the piece as they are pronounced; none from an engine that doesn't know when."""
+
+
 class Voice(Protocol):
     """Text to speech."""
 
@@ -75,7 +84,7 @@ class Voice(Protocol):
     @property
     def rate_hz(self) -> int: ...
 
-    def speak(self, text: str, speaker: str) -> Iterator[Samples]:
+    def speak(self, text: str, speaker: str) -> Iterator[Said]:
         """Yield the speech piece by piece, at `rate_hz`; `speaker` is one of `speakers`.
 
         Raises Unspeakable, when called, for text that the voice cannot say.

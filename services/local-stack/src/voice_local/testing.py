@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 import numpy as np
 from grpc import aio
 
-from voice_local.engines import EAR_RATE_HZ, Samples, Transcript, Word
+from voice_local.engines import EAR_RATE_HZ, Said, Samples, Transcript, Word
 from voice_local.riva.asr import AsrLimits
 from voice_local.riva.server import RivaServer
 from voice_local.riva.tts import TtsLimits
@@ -87,7 +87,8 @@ class ToneVoice:
     rate_hz = 24_000
     piece_s = 0.5
 
-    def __init__(self) -> None:
+    def __init__(self, *, tells_words: bool = True) -> None:
+        self.tells_words = tells_words
         self.texts: list[tuple[str, str]] = []
         self.pieces = 0
         """Pieces given, of all texts."""
@@ -100,17 +101,19 @@ class ToneVoice:
         """Released as each piece begins."""
         self.fault: Exception | None = None
 
-    def speak(self, text: str, speaker: str) -> Iterator[Samples]:
+    def speak(self, text: str, speaker: str) -> Iterator[Said]:
         self.texts.append((text, speaker))
         try:
-            for _ in text.split():
+            for word in text.split():
                 self.entered.release()
                 assert self.gate.wait(10)
                 if self.fault is not None:
                     raise self.fault
                 self.pieces += 1
                 time_s = np.arange(round(self.piece_s * self.rate_hz)) / self.rate_hz
-                yield (0.5 * np.sin(2 * np.pi * 440 * time_s)).astype(np.float32)
+                tone = (0.5 * np.sin(2 * np.pi * 440 * time_s)).astype(np.float32)
+                times = (Word(word, 0.0, self.piece_s),) if self.tells_words else ()
+                yield Said(tone, times)
         finally:
             self.closed += 1
 

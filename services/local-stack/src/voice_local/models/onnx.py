@@ -38,3 +38,21 @@ class Net:
 def integers(*values: int) -> NDArray[np.int64]:
     """A row of token ids, or whatever else a model wants as (1, n) 64-bit integers."""
     return np.array([values], np.int64)
+
+
+def also_giving(path: Path, tensor: str, kind: int) -> bytes:
+    """A model that gives one of its inner tensors, too, as its last output.
+
+    An ONNX file is one protobuf message, and a message continued behind its end is the same
+    message with more in it: here `graph.output` (fields 7 and 12 of onnx.proto), of which each has
+    a name (1) and a type (2, in it `tensor_type`, 1, in it `elem_type`, 1).
+    """
+    of_kind = _field(2, _field(1, bytes((1 << 3, kind))))
+    output = _field(12, _field(1, tensor.encode()) + of_kind)
+    return path.read_bytes() + _field(7, output)
+
+
+def _field(number: int, content: bytes) -> bytes:
+    """A protobuf field of a short length: one byte says it."""
+    assert len(content) < 128
+    return bytes((number << 3 | 2, len(content))) + content

@@ -9,7 +9,7 @@ import numpy as np
 import soxr
 
 from voice_local.bench import Bench
-from voice_local.engines import Samples, Voice, Word
+from voice_local.engines import Said, Samples, Voice, Word
 from voice_local.riva.coding import Encoding, write_samples
 from voice_local.riva.decoding import RATES_HZ
 from voice_local.riva.refusal import RefusedError
@@ -24,7 +24,6 @@ CHUNK_S = 0.2
 _ENCODINGS = (Encoding.LINEAR_PCM, Encoding.MULAW, Encoding.ALAW)
 _SSML = re.compile(r"\s*<speak\b.*", re.DOTALL | re.IGNORECASE)
 _TAG = re.compile(r"<[^<>]*>")
-_BREATH = {",": 2, ";": 2, ":": 2, ".": 4, "!": 4, "?": 4}
 _NONE = np.zeros(0, np.float32)
 
 
@@ -79,32 +78,48 @@ def check(wish: Wish, voice: Voice) -> Line:
     )
 
 
+@dataclass(frozen=True, slots=True)
+class Chunk:
+    audio: bytes
+    """Encoded, at most CHUNK_S."""
+    words: tuple[Word, ...] = ()
+    """The words that begin in this chunk or soon after, from the start of the line's audio."""
+
+
 class Speaking:
-    """The audio of one line. Iterate `chunks` once; afterwards `words` can tell when each was."""
+    """The audio of one line, and when each of its words is heard, where the voice knows."""
 
     def __init__(self, line: Line, bench: Bench) -> None:
         self._line = line
         self._bench = bench
-        self._spoken = 0
+        self._spoken_s = 0.0
         self._resampler = (
             None
             if line.rate_hz == bench.voice.rate_hz
             else soxr.ResampleStream(bench.voice.rate_hz, line.rate_hz, 1, quality="HQ")
         )
 
-    async def chunks(self) -> AsyncGenerator[bytes, None]:
-        """Encoded audio, at most CHUNK_S each; once closed the voice is not asked for more."""
+    async def chunks(self) -> AsyncGenerator[Chunk, None]:
+        """Yield it piece by piece; once closed the voice is not asked for more.
+
+        Words come with the first audio of the piece they are in, if the line wants their times.
+        """
         line = self._line
         async with aclosing(self._bench.speak(self, line.spoken_text, line.speaker)) as pieces:
             async for piece in pieces:
-                for chunk in self._cut(self._resample(piece)):
-                    yield chunk
-        for chunk in self._cut(self._resample(_NONE, last=True)):
-            yield chunk
+                words = self._placed(piece)
+                for audio in self._cut(self._resample(piece.samples)):
+                    yield Chunk(audio, words)
+                    words = ()
+        for audio in self._cut(self._resample(_NONE, last=True)):
+            yield Chunk(audio)
 
-    def words(self) -> tuple[Word, ...]:
-        """When each word was spoken: an estimate, by letters and punctuation."""
-        return _spread(self._line.spoken_text.split(), self._spoken / self._line.rate_hz)
+    def _placed(self, piece: Said) -> tuple[Word, ...]:
+        """The words of the next piece, from the start of the line."""
+        start_s = self._spoken_s
+        self._spoken_s += len(piece.samples) / self._bench.voice.rate_hz
+        words = piece.words if self._line.word_times else ()
+        return tuple(Word(w.text, start_s + w.start_s, start_s + w.end_s) for w in words)
 
     def _resample(self, samples: Samples, *, last: bool = False) -> Samples:
         if self._resampler is None:
@@ -112,7 +127,6 @@ class Speaking:
         return self._resampler.resample_chunk(np.ascontiguousarray(samples), last=last)
 
     def _cut(self, samples: Samples) -> list[bytes]:
-        self._spoken += len(samples)
         size = int(CHUNK_S * self._line.rate_hz)
         return [
             write_samples(samples[at : at + size], self._line.encoding)
@@ -134,14 +148,3 @@ def _encoding(number: int) -> Encoding:
     name = Encoding(number).name if number in set(Encoding) else str(number)
     allowed = ", ".join(encoding.name for encoding in _ENCODINGS)
     raise RefusedError(f"Error: encoding is {name}; allowed are {allowed}")
-
-
-def _spread(words: list[str], length_s: float) -> tuple[Word, ...]:
-    weights = [len(word) + 1 + _BREATH.get(word[-1], 0) for word in words]
-    per_weight_s = length_s / max(1, sum(weights))
-    spread: list[Word] = []
-    at_s = 0.0
-    for word, weight in zip(words, weights, strict=True):
-        spread.append(Word(word, at_s, at_s + (len(word) + 1) * per_weight_s, 0.0))
-        at_s += weight * per_weight_s
-    return tuple(spread)

@@ -9,6 +9,7 @@ from typing import Any
 from grpc import StatusCode, aio
 
 from voice_local.bench import Bench
+from voice_local.engines import Word
 from voice_local.riva import tts_wire
 from voice_local.riva.refusal import Admission, Call, RefusedError, answering
 from voice_local.riva.speaking import Line, Speaking, check
@@ -72,28 +73,26 @@ class Synthesis:
             ) from None
 
     async def _speak(self, line: Line, request_id: str, context: Call) -> None:
-        """Answer one text: `meta.text` comes with its first audio, word times after its last."""
+        """Answer one text: `meta.text` comes with its first audio."""
         speaking = Speaking(line, self._bench)
         untold = line
         async with aclosing(speaking.chunks()) as chunks:
             async for chunk in chunks:
-                await context.write(tts_wire.write_audio(chunk, request_id, untold))
+                answer = tts_wire.write_audio(chunk.audio, request_id, untold, chunk.words)
+                await context.write(answer)
                 untold = None
-        if line.word_times:
-            words = speaking.words()
-            await context.write(tts_wire.write_audio(b"", request_id, line, words))
 
     async def _speak_whole(self, request: Any) -> Any:
         line = check(tts_wire.read_wish(request), self._bench.voice)
         speaking = Speaking(line, self._bench)
-        audio = bytearray()
+        audio, words = bytearray(), list[Word]()
         async with aclosing(speaking.chunks()) as chunks:
             async for chunk in chunks:
-                audio += chunk
+                audio += chunk.audio
+                words += chunk.words
                 if len(audio) > WHOLE_LIMIT_BYTES:
                     raise RefusedError(
                         f"Error: the audio of text exceeds {WHOLE_LIMIT_BYTES} bytes; "
                         "use SynthesizeOnline, a shorter text or a lower sample_rate_hz"
                     )
-        words = speaking.words() if line.word_times else ()
         return tts_wire.write_audio(bytes(audio), tts_wire.request_id(request), line, words)
