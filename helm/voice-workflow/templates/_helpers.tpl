@@ -1,0 +1,110 @@
+{{- define "voice.name" -}}
+{{ .Release.Name }}-gateway
+{{- end }}
+
+{{- define "voice.localStack" -}}
+{{ .Release.Name }}-local-stack
+{{- end }}
+
+{{/* What never changes about a pod; component is gateway, local-stack or test. */}}
+{{- define "voice.selector" -}}
+app.kubernetes.io/name: {{ .root.Chart.Name }}
+app.kubernetes.io/instance: {{ .root.Release.Name }}
+app.kubernetes.io/component: {{ .component }}
+{{- end }}
+
+{{- define "voice.labels" -}}
+{{ include "voice.selector" . }}
+app.kubernetes.io/version: {{ .root.Chart.AppVersion | quote }}
+app.kubernetes.io/part-of: voice-workflow
+app.kubernetes.io/managed-by: {{ .root.Release.Service }}
+helm.sh/chart: {{ .root.Chart.Name }}-{{ .root.Chart.Version }}
+{{- with .root.Values.commonLabels }}
+{{ toYaml . }}
+{{- end }}
+{{- end }}
+
+{{- define "voice.image" -}}
+{{- $name := .image.repository -}}
+{{- with .image.registry }}{{ $name = printf "%s/%s" (trimSuffix "/" .) $name }}{{ end -}}
+{{- if .image.digest -}}
+{{ $name }}@{{ .image.digest }}
+{{- else -}}
+{{ $name }}:{{ .image.tag | default .root.Chart.AppVersion }}
+{{- end -}}
+{{- end }}
+
+{{/* The settings as they stand: the chart's values, then what other values decide. */}}
+{{- define "voice.settings" -}}
+{{- $settings := deepCopy .Values.settings -}}
+{{- if .Values.localStack.enabled -}}
+{{- $_ := set $settings "RIVA_URI" (printf "%s:50052" (include "voice.localStack" .)) -}}
+{{- $_ := set $settings "RIVA_ASR_URI" "" -}}
+{{- $_ := set $settings "RIVA_TTS_URI" "" -}}
+{{- $_ := set $settings "LLM_BASE_URL" (printf "http://%s:8000/v1" (include "voice.localStack" .)) -}}
+{{- $_ := set $settings "LLM_MODEL" .Values.localStack.llm -}}
+{{- end -}}
+{{- if .Values.rivaCa.secretName -}}
+{{- $_ := set $settings "RIVA_TLS_CA" "/etc/voice/riva-ca/ca.crt" -}}
+{{- end -}}
+{{- toJson $settings -}}
+{{- end }}
+
+{{/* Numbers as the gateway reads them: never 1e+06. */}}
+{{- define "voice.settingText" -}}
+{{- if kindIs "string" . }}{{ . }}{{ else }}{{ toJson . }}{{ end -}}
+{{- end }}
+
+{{- define "voice.secretName" -}}
+{{- .Values.existingSecret | default (ternary (include "voice.name" .) "" (eq (include "voice.hasSecrets" .) "true")) -}}
+{{- end }}
+
+{{- define "voice.hasSecrets" -}}
+{{- range $name, $value := .Values.secrets }}{{ if $value }}true{{ break }}{{ end }}{{ end -}}
+{{- end }}
+
+{{- define "voice.serviceAccount" -}}
+{{ .Values.serviceAccount.name | default (include "voice.name" .) }}
+{{- end }}
+
+{{- define "voice.tlsSecret" -}}
+{{ .Values.exposure.tls.secretName | default (printf "%s-tls" (include "voice.name" .)) }}
+{{- end }}
+
+{{/* Seconds a proxy must let a call live, and let it be silent: a little more than the gateway does. */}}
+{{- define "voice.longest" -}}
+{{ add (ceil .Values.settings.CALL_MAX_S) 60 }}
+{{- end }}
+{{- define "voice.silent" -}}
+{{ add (ceil .Values.settings.CALL_IDLE_TIMEOUT_S) 60 }}
+{{- end }}
+
+{{/* Seconds until a pod that leaves is killed: its preparations, its calls, the gateway's own stop. */}}
+{{- define "voice.grace" -}}
+{{ add .Values.drain.endpointsSeconds .Values.drain.callsSeconds (ceil .Values.settings.DRAIN_S) 10 }}
+{{- end }}
+
+{{/* The port of HOST:PORT or of a URL. */}}
+{{- define "voice.port" -}}
+{{- $rest := regexReplaceAll "^https?://" . "" | regexFind "^[^/]+" -}}
+{{- $port := regexFind ":[0-9]+$" $rest | trimPrefix ":" -}}
+{{- $port | default (ternary "443" "80" (hasPrefix "https://" .)) -}}
+{{- end }}
+
+{{/* Pod Security "restricted", and a file system that cannot be written to. */}}
+{{- define "voice.podSecurity" -}}
+runAsNonRoot: true
+runAsUser: 10001
+runAsGroup: 10001
+fsGroup: 10001
+fsGroupChangePolicy: OnRootMismatch
+seccompProfile:
+  type: RuntimeDefault
+{{- end }}
+
+{{- define "voice.containerSecurity" -}}
+allowPrivilegeEscalation: false
+readOnlyRootFilesystem: true
+capabilities:
+  drop: [ALL]
+{{- end }}

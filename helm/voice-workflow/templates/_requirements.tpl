@@ -1,0 +1,112 @@
+{{/* What a schema cannot say: combinations that do not work, each refused with what to write instead. */}}
+{{- define "voice.requirements" -}}
+{{- include "voice.settingRequirements" . -}}
+{{- include "voice.secretRequirements" . -}}
+{{- include "voice.exposureRequirements" . -}}
+{{- include "voice.scalingRequirements" . -}}
+{{- end }}
+
+{{- define "voice.settingRequirements" -}}
+{{- $settings := .Values.settings -}}
+{{- range $name := list "RIVA_URI" "RIVA_ASR_URI" "RIVA_TTS_URI" -}}
+{{- with get $settings $name -}}
+{{- if not (regexMatch "^[^\\s/:]+:\\d{1,5}$|^\\[[0-9a-fA-F:]+\\]:\\d{1,5}$" .) -}}
+{{- fail (printf "settings.%s is %q: write HOST:PORT without a scheme, such as riva-api:50051" $name .) -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+{{- if not (regexMatch "^https?://[^\\s]+$" $settings.LLM_BASE_URL) -}}
+{{- fail (printf "settings.LLM_BASE_URL is %q: write the URL of an OpenAI-style endpoint, such as http://llm-nim:8000/v1" $settings.LLM_BASE_URL) -}}
+{{- end -}}
+{{- if not (regexMatch "^[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8})*$" $settings.ASR_LANGUAGE) -}}
+{{- fail (printf "settings.ASR_LANGUAGE is %q: write a BCP-47 tag, such as en-US or hi-IN" $settings.ASR_LANGUAGE) -}}
+{{- end -}}
+{{- if eq (int $settings.GRPC_PORT) (int $settings.HTTP_PORT) -}}
+{{- fail (printf "settings.GRPC_PORT and settings.HTTP_PORT are both %d: give them two ports, such as 50051 and 8080" (int $settings.GRPC_PORT)) -}}
+{{- end -}}
+{{- range .Values.extraEnv -}}
+{{- if or (hasKey $settings .name) (hasKey $.Values.secrets .name) -}}
+{{- fail (printf "extraEnv names %s, which is a setting: write it under settings or secrets" .name) -}}
+{{- end -}}
+{{- end -}}
+{{- end }}
+
+{{- define "voice.secretRequirements" -}}
+{{- $inValues := list -}}
+{{- range $name, $value := .Values.secrets }}{{ if $value }}{{ $inValues = append $inValues $name }}{{ end }}{{ end -}}
+{{- if and .Values.existingSecret $inValues -}}
+{{- fail (printf "existingSecret is %q, and secrets.%s is set as well: put the key into that Secret, or leave existingSecret empty" .Values.existingSecret (first $inValues)) -}}
+{{- end -}}
+{{- range $name, $_ := .Values.secretKeys -}}
+{{- if has $name $inValues -}}
+{{- fail (printf "secretKeys.%s and secrets.%s are both set: keep one of them" $name $name) -}}
+{{- end -}}
+{{- end -}}
+{{- if and .Values.rivaCa.secretName (not .Values.settings.RIVA_TLS) -}}
+{{- fail (printf "rivaCa.secretName is %q, but Riva is not talked to over TLS: set settings.RIVA_TLS=true, or leave rivaCa.secretName empty" .Values.rivaCa.secretName) -}}
+{{- end -}}
+{{- if and .Values.rivaCa.secretName .Values.settings.RIVA_TLS_CA -}}
+{{- fail "rivaCa.secretName and settings.RIVA_TLS_CA are both set: leave settings.RIVA_TLS_CA empty, the chart sets it" -}}
+{{- end -}}
+{{- end }}
+
+{{- define "voice.exposureRequirements" -}}
+{{- $routes := list -}}
+{{- range list "gatewayApi" "traefik" "nginx" -}}
+{{- if (get $.Values.exposure .).enabled }}{{ $routes = append $routes (printf "exposure.%s" .) }}{{ end -}}
+{{- end -}}
+{{- if gt (len $routes) 1 -}}
+{{- fail (printf "%s are enabled at once: enable one route, and set enabled=false for the others" (join " and " $routes)) -}}
+{{- end -}}
+{{- if $routes -}}
+{{- include "voice.routeRequirements" (dict "root" . "route" (first $routes)) -}}
+{{- else if .Values.exposure.host -}}
+{{- fail (printf "exposure.host is %q, but no route leads there: set enabled=true for exposure.gatewayApi, exposure.traefik or exposure.nginx" .Values.exposure.host) -}}
+{{- end -}}
+{{- end }}
+
+{{- define "voice.routeRequirements" -}}
+{{- with .root.Values.exposure -}}
+{{- if not .host -}}
+{{- fail (printf "%s is enabled without a name to dial: set exposure.host, such as voice.example.org" $.route) -}}
+{{- end -}}
+{{- if not (regexMatch "^(\\*\\.)?[a-z0-9]([a-z0-9.-]*[a-z0-9])?$" .host) -}}
+{{- fail (printf "exposure.host is %q: write a DNS name alone, such as voice.example.org, without scheme, port or path" .host) -}}
+{{- end -}}
+{{- $elsewhere := and .gatewayApi.enabled (not .gatewayApi.className) -}}
+{{- if and .tls.enabled (not .tls.secretName) (not .tls.certManager.issuer) (not $elsewhere) -}}
+{{- fail (printf "%s is to use TLS, but has no certificate: set exposure.tls.secretName to a TLS secret, or exposure.tls.certManager.issuer to an issuer, or exposure.tls.enabled=false inside a network you trust" $.route) -}}
+{{- end -}}
+{{- if and .tls.secretName .tls.certManager.issuer -}}
+{{- fail (printf "exposure.tls.secretName is %q, and cert-manager would overwrite it: leave either secretName or certManager.issuer empty" .tls.secretName) -}}
+{{- end -}}
+{{- if and $elsewhere (not .gatewayApi.gateway.name) -}}
+{{- fail "exposure.gatewayApi has no Gateway: set exposure.gatewayApi.gateway.name to one that exists, or exposure.gatewayApi.className to have one made" -}}
+{{- end -}}
+{{- if and .gatewayApi.enabled .gatewayApi.className .gatewayApi.gateway.name -}}
+{{- fail "exposure.gatewayApi names both a className and a gateway.name: set className to have a Gateway made, or gateway.name to use one that exists" -}}
+{{- end -}}
+{{- if and .web .nginx.enabled -}}
+{{- fail "exposure.web is not served by nginx, which takes one protocol per Ingress and name: set exposure.web=false, or use exposure.gatewayApi or exposure.traefik" -}}
+{{- end -}}
+{{- end -}}
+{{- end }}
+
+{{- define "voice.scalingRequirements" -}}
+{{- with .Values.autoscaling -}}
+{{- if .enabled -}}
+{{- if not (or .metricsCollected $.Values.monitoring.serviceMonitor.enabled) -}}
+{{- fail "autoscaling.enabled needs metrics to scale on: set monitoring.serviceMonitor.enabled=true, or autoscaling.metricsCollected=true where Prometheus reads the pods already" -}}
+{{- end -}}
+{{- if and (eq .engine "keda") (not .keda.prometheusUrl) -}}
+{{- fail "autoscaling.engine is keda, which asks Prometheus: set autoscaling.keda.prometheusUrl, such as http://prometheus-operated.monitoring:9090" -}}
+{{- end -}}
+{{- if gt (int .minReplicas) (int .maxReplicas) -}}
+{{- fail (printf "autoscaling.minReplicas is %d, above maxReplicas, %d: write minReplicas <= maxReplicas" (int .minReplicas) (int .maxReplicas)) -}}
+{{- end -}}
+{{- if ge (int .callsPerPod) (int $.Values.settings.MAX_CALLS) -}}
+{{- fail (printf "autoscaling.callsPerPod is %d, but a pod is full at settings.MAX_CALLS, %d: write less, so that a pod can be added before callers are refused" (int .callsPerPod) (int $.Values.settings.MAX_CALLS)) -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+{{- end }}
