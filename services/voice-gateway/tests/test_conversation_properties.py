@@ -1,5 +1,6 @@
 """What holds in every conversation, whatever happens in it."""
 
+from dataclasses import dataclass, replace
 from itertools import pairwise
 
 from hypothesis import given
@@ -9,6 +10,7 @@ from voice_gateway.policy import TurnPolicy
 
 POLICY = TurnPolicy(settle_s=0.3, max_silence_s=2.0, memory_messages=6)
 WORDS = st.sampled_from(["", "hello", "what is", "the weather in Paris"])
+GREETED = replace(POLICY, greeting="Hello!", idle_prompt_s=1.0, idle_end_s=1.0)
 REPLIES = st.integers(0, 5)
 
 
@@ -38,61 +40,83 @@ def calls(draw: st.DrawFn) -> list[c.Event]:
     return events
 
 
-@given(calls())
-def test_one_reply_lives_at_a_time_and_only_the_live_one_is_cancelled(call: list[c.Event]):
-    now, live, held = c.Conversation(), 0, 0
-    for event in call:
-        now, commands = c.step(now, event, POLICY)
+@dataclass
+class Floor:
+    """What whoever carries the commands out must be able to rely on."""
+
+    live: int = 0
+    held: int = 0
+    paused: bool = False
+
+    def carry_out(self, command: c.Command) -> None:
+        match command:
+            case c.StartReply(reply) | c.Say(reply) | c.PrepareReply(reply):
+                assert self.live == self.held == 0
+                held = isinstance(command, c.PrepareReply)
+                self.live, self.held = (0, reply) if held else (reply, 0)
+            case c.ReleaseReply(reply):
+                assert reply == self.held
+                self.live, self.held = reply, 0
+            case c.CancelReply(reply):
+                assert reply == (self.live or self.held)
+                self.live, self.held, self.paused = 0, 0, False
+            case c.EndTurn(reply):
+                assert (reply, self.paused) == (self.live, False)
+                self.live = 0
+            case c.AnnounceVoice(reply):
+                assert reply == self.live
+            case c.PauseVoice(reply):
+                assert (reply, self.paused) == (self.live, False)
+                self.paused = True
+            case c.ResumeVoice(reply):
+                assert (reply, self.paused) == (self.live, True)
+                self.paused = False
+            case c.Interrupted() | c.EndCall() | c.AskFinal():
+                assert self.live == 0
+
+
+@given(calls(), st.sampled_from([POLICY, GREETED]))
+def test_one_reply_lives_at_a_time_and_only_the_live_one_is_cancelled(
+    call: list[c.Event], policy: TurnPolicy
+):
+    now, floor = c.Conversation(), Floor()
+    for event in [c.CallerJoined(0.0), *call]:
+        now, commands = c.step(now, event, policy)
         for command in commands:
-            match command:
-                case c.StartReply(reply):
-                    assert live == held == 0
-                    assert reply == now.reply
-                    live = reply
-                case c.PrepareReply(reply):
-                    assert live == held == 0
-                    assert reply == now.reply
-                    held = reply
-                case c.ReleaseReply(reply):
-                    assert reply == held == now.reply
-                    live, held = held, 0
-                case c.CancelReply(reply):
-                    assert reply == (live or held)
-                    live = held = 0
-                case c.EndTurn(reply):
-                    assert reply == live
-                    live = 0
-                case c.AnnounceVoice(reply):
-                    assert reply == live
-                case c.Interrupted() | c.EndCall() | c.AskFinal():
-                    assert live == 0
-        assert (now.phase is c.Phase.LISTENING) == (live == 0)
-        held = now.held  # one that failed is forgotten without a command
+            floor.carry_out(command)
+        assert (now.phase is c.Phase.LISTENING) == (floor.live == 0)
+        assert (now.paused_at is not None) == floor.paused
+        floor.held = now.held  # one that failed is forgotten without a command
 
 
-@given(calls())
-def test_history_alternates_starts_with_a_question_and_stays_bounded(call: list[c.Event]):
+@given(calls(), st.sampled_from([POLICY, GREETED]))
+def test_history_alternates_ends_with_a_question_and_stays_bounded(
+    call: list[c.Event], policy: TurnPolicy
+):
     now = c.Conversation()
-    for event in call:
-        now, commands = c.step(now, event, POLICY)
+    for event in [c.CallerJoined(0.0), *call]:
+        now, commands = c.step(now, event, policy)
         for command in commands:
             if isinstance(command, c.StartReply | c.PrepareReply):
                 roles = [message.role for message in command.history]
                 assert len(roles) <= POLICY.memory_messages
-                assert roles[0] == roles[-1] == "user"
+                assert roles[-1] == "user"
+                assert roles[0] == "user" or policy is GREETED
                 assert all(a != b for a, b in pairwise(roles))
                 assert all(message.text.strip() for message in command.history)
 
 
 @given(calls())
-def test_a_deadline_stands_only_while_words_wait_for_an_answer(call: list[c.Event]):
+def test_a_deadline_stands_only_while_words_wait_for_an_answer_or_a_reply_for_a_sound(
+    call: list[c.Event],
+):
     now = c.Conversation()
     for event in call:
         now, _ = c.step(now, event, POLICY)
         if now.deadline is not None:
-            assert now.phase is c.Phase.LISTENING
-            assert now.words or now.murmur
             assert not now.closing
+            assert now.paused_at is not None or now.words or now.murmur
+            assert (now.phase is c.Phase.LISTENING) == (now.paused_at is None)
 
 
 @given(calls())

@@ -18,6 +18,7 @@ from voice_gateway.conversation import (
     Event,
     Interrupted,
     Message,
+    PauseVoice,
     Phase,
     ReplyHeard,
     StartReply,
@@ -97,7 +98,7 @@ def test_whoever_speaks_on_soon_after_its_turn_had_not_finished():
     )
     going_on = (CallerVoiced(3.2), CallerSpoke(3.6, "what your country can do", False))
     after, commands = play(*going_on, start=taken)
-    assert commands == [CancelReply(1), Interrupted(1, "")]
+    assert commands == [PauseVoice(1), CancelReply(1), Interrupted(1, "")]
     assert after.history == (Message("user", "Ask not."),)
     later = (CallerVoiced(5.0), CallerSpoke(5.4, "stop", False))
     after, _ = play(*later, start=taken)
@@ -115,7 +116,7 @@ def test_a_late_interim_does_not_interrupt():
 def test_words_after_the_voice_began_again_do_interrupt():
     before, _ = play(*ASKED, TimerFired(3.0))
     _, commands = play(CallerVoiced(3.2), CallerSpoke(3.5, "in Paris", False), start=before)
-    assert commands == [CancelReply(1), Interrupted(1, "")]
+    assert commands == [PauseVoice(1), CancelReply(1), Interrupted(1, "")]
 
 
 @pytest.mark.parametrize(
@@ -203,9 +204,8 @@ def edges(pcm: bytes, rate_hz: int) -> list[tuple[float, bool]]:
     activity, found = load_silero()(rate_hz), list[tuple[float, Edge]]()
     size = rate_hz // 50 * 2
     for at in range(0, len(pcm), size):
-        found += [
-            ((at + size) / (2 * rate_hz), edge) for edge in activity.feed(pcm[at : at + size])
-        ]
+        end_s = (at + size) / (2 * rate_hz)
+        found += [(end_s, edge) for edge in activity.feed(pcm[at : at + size], end_s)]
     return [(round(at - edge.ago_s, 2), edge.voiced) for at, edge in found]
 
 

@@ -38,10 +38,13 @@ class Outbox:
         self._reply = 0
         self._held = False
         self._held_texts: list[ReplyText] = []
+        self._paused = False
         self._open = True
         self._stirred = asyncio.Event()
         self._emptier = asyncio.Event()
         self.playback = Playback()
+        self.plays_from = 0.0
+        """When the audio handed out last leaves the caller's loudspeaker."""
 
     def post(self, notice: Notice) -> None:
         """Queue a notice, ahead of any audio; calls `on_full` where too many wait already.
@@ -74,6 +77,19 @@ class Outbox:
         self._stirred.set()
         self._emptier.set()
 
+    def pause(self, *, at_loudspeaker: bool) -> None:
+        """Hand out no audio for now; where the loudspeaker stops as well, so does its clock."""
+        self._paused = True
+        if at_loudspeaker:
+            self.playback.stop(self._clock())
+
+    def resume(self) -> None:
+        """Go on where `pause` stopped."""
+        self._paused = False
+        self.playback.go_on(self._clock())
+        self._stirred.set()
+        self._emptier.set()
+
     async def play(self, audio: ReplyAudio) -> None:
         """Queue audio of the live reply, once there is room; any other's is thrown away."""
         while audio.reply == self._reply and self._waiting_s >= self._room_s:
@@ -86,14 +102,14 @@ class Outbox:
 
     async def drained(self) -> None:
         """Wait until all of the reply has been handed out."""
-        while self._audio or self._held:
+        while self._audio or self._held or self._paused:
             await self._next_room()
 
     def drop(self) -> None:
         """Throw away what waits of the reply: nothing of it is handed out after this."""
         stale = self._reply
         self._reply = 0
-        self._held = False
+        self._held = self._paused = False
         self._held_texts.clear()
         self._audio.clear()
         self._waiting_s = 0.0
@@ -120,7 +136,7 @@ class Outbox:
                 return self._notices.popleft()
             if not self._open:
                 return None
-            wait_s = self._due_in() if self._audio and not self._held else None
+            wait_s = self._due_in() if self._audio and not (self._held or self._paused) else None
             if wait_s is not None and wait_s < _SOON_S:
                 return self._hand_out()
             await self._stir(wait_s)
@@ -135,7 +151,7 @@ class Outbox:
         audio = self._audio.popleft()
         length_s = pcm.seconds(audio.pcm, self._rate_hz)
         self._waiting_s -= length_s
-        self.playback.send(length_s, self._clock())
+        self.plays_from = self.playback.send(length_s, self._clock())
         self._emptier.set()
         return audio
 

@@ -12,22 +12,44 @@ class Playback:
         self.sent_s = 0.0
         self._silent_at = 0.0
         self._reported: tuple[float, float] | None = None
+        self._stopped_at: float | None = None
 
-    def send(self, seconds: float, now: float) -> None:
-        self._silent_at = max(self._silent_at, now) + seconds
+    def send(self, seconds: float, now: float) -> float:
+        """So much was sent now; returns from when on it plays."""
+        starts_at = max(self._silent_at, now)
+        self._silent_at = starts_at + seconds
         self.sent_s += seconds
+        return starts_at
+
+    def stop(self, now: float) -> None:
+        """The loudspeaker is silent from now on, and keeps what it has not played."""
+        if self._stopped_at is None:
+            self._stopped_at = now
+
+    def go_on(self, now: float) -> None:
+        if self._stopped_at is None:
+            return
+        stopped_s = now - self._stopped_at
+        self._silent_at = max(self._silent_at, self._stopped_at) + stopped_s
+        if self._reported is not None:
+            played_s, at = self._reported
+            self._reported = played_s, at + stopped_s
+        self._stopped_at = None
 
     def ahead_s(self, now: float) -> float:
         """How much was sent and not played yet."""
-        return max(0.0, self._silent_at - now)
+        return max(0.0, self._silent_at - self._moment(now))
 
     def report(self, played_s: float, now: float) -> None:
         """The caller says that this much has left its loudspeaker."""
-        self._reported = (min(played_s, self.sent_s), now)
+        self._reported = (min(played_s, self.sent_s), self._moment(now))
 
     def played_s(self, now: float) -> float:
         """How much of the reply has been heard by now; never more than was sent."""
         if self._reported is None:
             return self.sent_s - self.ahead_s(now)
         played_s, at = self._reported
-        return min(self.sent_s, played_s + now - at)
+        return min(self.sent_s, played_s + max(0.0, self._moment(now) - at))
+
+    def _moment(self, now: float) -> float:
+        return now if self._stopped_at is None else min(now, self._stopped_at)

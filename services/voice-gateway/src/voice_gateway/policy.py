@@ -12,6 +12,8 @@ Pure: rules and their numbers, no state. Seconds throughout.
 import re
 from dataclasses import dataclass
 
+from voice_gateway.phrases import backchannels, words_of
+
 _MARKS = re.compile(r"[\s\"')\]”’]+$")
 
 # Words that ask for more when they stand last. English; others are judged by punctuation alone.
@@ -26,10 +28,14 @@ _OPENS_QUESTION = frozenset(
     where's which who who's whose why will would""".split()
 )
 _SHORTEST_QUESTION = 3  # words
+_LONGEST_BACKCHANNEL = 4  # words
 
 
 @dataclass(frozen=True, slots=True)
 class TurnPolicy:
+    language: str = "en-US"
+    """BCP-47; whose small words are known."""
+
     settle_s: float = 0.0
     """After the recogniser's final words, where no voice activity is known."""
 
@@ -67,13 +73,49 @@ class TurnPolicy:
     """A caller who speaks on this soon after its turn was taken had not finished."""
 
     words_to_interrupt: int = 1
-    """How many words during a reply are an interruption."""
+    """How many words during a reply are an interruption; "mm-hm" and its like are none."""
+
+    interrupt_voice_s: float = 1.0
+    """Voice during a reply that is an interruption also without words; 0: never."""
+
+    resume_s: float = 0.5
+    """After the voice that made the reply pause fell silent, the wait for its words."""
+
+    longest_pause_s: float = 3.0
+    """A reply goes on after this long, whatever sound there still is."""
+
+    pauses: int = 2
+    """How often a reply pauses for a sound that then was nothing; 0: it never pauses."""
+
+    greeting: str = ""
+    """What opens the call; empty: the caller does."""
+
+    greeting_firm: bool = False
+    """The greeting cannot be interrupted; what the caller says meanwhile is answered after it."""
+
+    idle_prompt_s: float = 0.0
+    """Silence after which the caller is asked whether it is still there; 0: never."""
+
+    idle_prompt: str = "Are you still there?"
+
+    idle_end_s: float = 0.0
+    """Silence, after the prompt where there is one, after which the call ends; 0: never."""
+
+    goodbye: str = "Goodbye."
+    """Said before a call ends for silence; empty: nothing is."""
 
     memory_messages: int = 40
     """How many messages of the conversation the model is reminded of."""
 
     def interrupts(self, text: str) -> bool:
-        return len(text.split()) >= self.words_to_interrupt
+        """Whether these words during a reply take the floor from it."""
+        return len(text.split()) >= self.words_to_interrupt and not self.is_backchannel(text)
+
+    def is_backchannel(self, text: str) -> bool:
+        """Whether the words only show that somebody listens."""
+        words = words_of(text)
+        known = backchannels(self.language)
+        return 0 < len(words) <= _LONGEST_BACKCHANNEL and all(word in known for word in words)
 
     def silence_after(self, text: str, chance: float | None = None) -> float:
         """The silence that ends a turn with these words.

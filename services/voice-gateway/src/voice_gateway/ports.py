@@ -24,6 +24,8 @@ class CallConfig:
     rate_hz: int
     voice: str
     system_prompt: str
+    can_pause: bool = False
+    """The caller's loudspeaker can stop and go on; it wants to be told when."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +107,18 @@ class Speaking:
 
 
 @dataclass(frozen=True, slots=True)
+class Paused:
+    """The loudspeaker is to stop, and to keep what it has not played."""
+
+    reply: int
+
+
+@dataclass(frozen=True, slots=True)
+class Resumed:
+    reply: int
+
+
+@dataclass(frozen=True, slots=True)
 class CutOff:
     """The reply was interrupted; whatever of it is not played yet is to be thrown away."""
 
@@ -126,7 +140,18 @@ class TurnOver:
     stages: TurnStages
 
 
-Notice = Heard | ReplyText | Listening | Processing | Speaking | CutOff | Failed | TurnOver
+Notice = (
+    Heard
+    | ReplyText
+    | Listening
+    | Processing
+    | Speaking
+    | Paused
+    | Resumed
+    | CutOff
+    | Failed
+    | TurnOver
+)
 ToCaller = Notice | ReplyAudio
 
 
@@ -176,8 +201,16 @@ class Recogniser(Protocol):
 class Activity(Protocol):
     """One caller's voice activity."""
 
-    def feed(self, pcm: bytes) -> Sequence[Edge]:
-        """Take the next whole samples; cheap enough for the event loop."""
+    def feed(self, pcm: bytes, at: float) -> Sequence[Edge]:
+        """Take the next whole samples, complete at `at`; cheap enough for the event loop."""
+        ...
+
+    def plays(self, pcm: bytes, rate_hz: int, at: float) -> None:
+        """This leaves the caller's loudspeaker from `at` on, and may come back."""
+        ...
+
+    def echoes(self) -> bool | None:
+        """Whether what is played comes back; None: not known."""
         ...
 
 

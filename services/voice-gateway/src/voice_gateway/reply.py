@@ -5,7 +5,7 @@ the answer is still being made.
 """
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
 
@@ -74,14 +74,16 @@ class Reply:
         self._shown = False
 
     async def run(
-        self, history: Sequence[Message], on_voice: Callable[[], None]
+        self, answers: Sequence[Message] | str, on_voice: Callable[[], None]
     ) -> ServiceError | None:
         """Make the reply and wait until all of it was sent; return what stopped it, if anything.
 
+        Asks the model for the answer to these messages, or says this text.
         Calls `on_voice` right before the first audio.
         """
         async with asyncio.TaskGroup() as tasks:
-            writing = tasks.create_task(self._write(history), name=f"write-{self.number}")
+            text = self._text(answers)
+            writing = tasks.create_task(self._write(text), name=f"write-{self.number}")
             fault = await self._speak(on_voice)
             if fault:
                 writing.cancel()
@@ -96,12 +98,16 @@ class Reply:
             return None
         return Empty("tts", "the voice answered without any audio")
 
-    async def _write(self, history: Sequence[Message]) -> ServiceError | None:
+    def _text(self, answers: Sequence[Message] | str) -> AsyncGenerator[str, None]:
+        if isinstance(answers, str):
+            return _at_once(answers)
+        return self._services.model.complete(answers, system_prompt=self._config.system_prompt)
+
+    async def _write(self, answer: AsyncGenerator[str, None]) -> ServiceError | None:
         """Pass the model's text on as it comes; what it managed to say is spoken in any case."""
         thoughts, code = Thoughts(), CodeBlocks(self._config.language)
         cutter = Clauses(self._manner.min_words)
         fault: ServiceError | None = None
-        answer = self._services.model.complete(history, system_prompt=self._config.system_prompt)
         try:
             async with aclosing(answer) as pieces:
                 async for piece in pieces:
@@ -176,3 +182,7 @@ class Reply:
         self.ledger.add(length_s)
         await self._outbox.play(ReplyAudio(self.number, self._made_s, piece))
         self._made_s += length_s
+
+
+async def _at_once(text: str) -> AsyncGenerator[str, None]:
+    yield text

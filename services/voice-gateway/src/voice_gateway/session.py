@@ -3,19 +3,17 @@
 import asyncio
 import logging
 from collections.abc import Callable, Coroutine
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import assert_never
 
 from voice_gateway import conversation as c
-from voice_gateway.audio import pcm
-from voice_gateway.audio.resample import Resampler
+from voice_gateway.audio.vad import Edge
+from voice_gateway.ear import Ear
 from voice_gateway.errors import (
-    BadMessage,
     CallError,
     CallerSilent,
     CallerSlow,
     CallLost,
-    Rejected,
     ServiceError,
     Unavailable,
 )
@@ -34,27 +32,24 @@ from voice_gateway.ports import (
     Heard,
     Interrupt,
     Listening,
+    Paused,
     Played,
     Processing,
+    ReplyAudio,
+    Resumed,
     Services,
     Speaking,
     TurnOver,
     Typed,
     Uncounted,
-    Word,
 )
 from voice_gateway.reply import Manner, Reply
-from voice_gateway.uplink import Uplink
 
 log = logging.getLogger(__name__)
 
-_UPLINK_ROOM_S = 30.0
 _REPLY_ROOM_S = 10.0  # audio made ahead: the next clause is ready before this one was heard
-_SLICE_S = 0.4  # audio looked at in one go: a millisecond's work
 _SEND_S = 30.0  # a caller who takes longer over one message does not read
 _GOODBYE_S = 5.0  # for the last notices of a call
-_RELISTEN_S = (0.2, 0.5, 1.0, 2.0, 5.0)  # waits before recognition is tried again
-_LAST_TRIES = 3  # of recognition, for a caller who has hung up and waits
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,9 +90,17 @@ class Session:
             clock=self._clock,
             on_full=lambda: self._end(CallerSlow("the caller does not read its messages")),
         )
-        self._uplink = Uplink(rules.ear_rate_hz, _UPLINK_ROOM_S, self._clock)
-        self._ear = Resampler(config.rate_hz, rules.ear_rate_hz)
-        self._activity = services.activity(rules.ear_rate_hz) if services.activity else None
+        self._ear = Ear(
+            services,
+            config,
+            rules.ear_rate_hz,
+            clock=self._clock,
+            on_edge=self._voice_changed,
+            on_heard=self._hear,
+            on_fault=self._report,
+        )
+        self._ear.own.live = self._sounding
+        self._policy = replace(rules.policy, language=config.language)
         self._record = services.record(config) if services.record else None
         self._tasks: asyncio.TaskGroup | None = None
         self._reply: Reply | None = None
@@ -105,7 +108,6 @@ class Session:
         self._held = 0
         self._timer: asyncio.TimerHandle | None = None
         self._over = asyncio.Event()
-        self._speech_end: float | None = None
         self._error: CallError | None = None
         self._farewell: CallError | None = None
 
@@ -114,6 +116,7 @@ class Session:
         async with asyncio.TaskGroup() as tasks:
             self._tasks = tasks
             self._outbox.post(Listening())
+            self._tell(c.CallerJoined(self._clock()))
             parts = [
                 tasks.create_task(self._guarded(part), name=part.__name__)
                 for part in (self._receive, self._listen, self._write)
@@ -142,12 +145,12 @@ class Session:
         commands = self._step(self._heard_so_far(event.at)) + self._step(event)
         for command in commands:
             self._execute(command)
-        self._set_timer(None if self._over.is_set() else self._conversation.deadline)
+        self._set_timer(None if self._over.is_set() else self._conversation.wake_at)
 
     def _step(self, event: c.Event | None) -> tuple[c.Command, ...]:
         if event is None:
             return ()
-        self._conversation, commands = c.step(self._conversation, event, self._rules.policy)
+        self._conversation, commands = c.step(self._conversation, event, self._policy)
         if self._record:
             self._record.note(event, commands)
         return commands
@@ -160,10 +163,31 @@ class Session:
 
     def _execute(self, command: c.Command) -> None:
         match command:
+            case c.StartReply() | c.Say() | c.PrepareReply() | c.ReleaseReply() | c.CancelReply():
+                self._change_reply(command)
             case c.AskFinal():
-                self._uplink.ask_final()
-            case c.StartReply(number, history):
-                self._start_reply(number, history)
+                self._ear.ask_final()
+            case c.AnnounceVoice(number):
+                self._outbox.post(Speaking(number))
+            case c.PauseVoice(number):
+                self._pause(number)
+            case c.ResumeVoice(number):
+                self._resume(number)
+            case c.Interrupted(number, heard):
+                self._post_cut(number, heard)
+            case c.EndTurn(number):
+                self._end_turn(number)
+            case c.EndCall():
+                self._end(self._farewell)  # no error, unless the gateway stops
+            case _:
+                assert_never(command)
+
+    def _change_reply(
+        self, command: c.StartReply | c.Say | c.PrepareReply | c.ReleaseReply | c.CancelReply
+    ) -> None:
+        match command:
+            case c.StartReply(number, answers) | c.Say(number, answers):
+                self._start_reply(number, answers)
                 self._outbox.post(Processing(number))
             case c.PrepareReply(number, history):
                 self._start_reply(number, history, held=True)
@@ -171,18 +195,6 @@ class Session:
                 self._release_reply(number)
             case c.CancelReply():
                 self._cancel_reply()
-            case c.AnnounceVoice(number):
-                self._outbox.post(Speaking(number))
-            case c.Interrupted(number, heard):
-                played_s = self._outbox.playback.played_s(self._clock())
-                self._metrics.interrupted()
-                self._outbox.post(CutOff(number, played_s, heard))
-            case c.EndTurn(number):
-                self._end_turn(number)
-            case c.EndCall():
-                self._end(self._farewell)  # no error, unless the gateway stops
-            case _:
-                assert_never(command)
 
     def _set_timer(self, deadline: float | None) -> None:
         self._cancel_timer()
@@ -201,10 +213,10 @@ class Session:
     # The reply.
 
     def _start_reply(
-        self, number: int, history: tuple[c.Message, ...], *, held: bool = False
+        self, number: int, answers: tuple[c.Message, ...] | str, *, held: bool = False
     ) -> None:
         assert self._tasks
-        moments = TurnMoments(turn_end=self._clock(), speech_end=self._speech_end)
+        moments = TurnMoments(turn_end=self._clock(), speech_end=self._ear.speech_end)
         self._outbox.begin(number, held=held)
         self._held = number if held else 0
         self._reply = Reply(
@@ -217,23 +229,23 @@ class Session:
             manner=self._rules.manner,
         )
         self._reply_task = self._tasks.create_task(
-            self._answer(self._reply, history), name=f"reply-{number}"
+            self._answer(self._reply, answers), name=f"reply-{number}"
         )
 
     def _release_reply(self, number: int) -> None:
         assert self._reply
-        self._reply.moments.release(self._clock(), self._speech_end)
+        self._reply.moments.release(self._clock(), self._ear.speech_end)
         self._outbox.post(Processing(number))
         self._outbox.release()
         self._held = 0
         self._metrics.prepared(used=True)
 
-    async def _answer(self, reply: Reply, history: tuple[c.Message, ...]) -> None:
+    async def _answer(self, reply: Reply, answers: tuple[c.Message, ...] | str) -> None:
         def on_voice() -> None:
             self._tell(c.VoiceStarted(self._clock(), reply.number))
 
         try:
-            fault = await reply.run(history, on_voice)
+            fault = await reply.run(answers, on_voice)
         except Exception:  # the one boundary: a bug in a reply must not end the call
             log.exception("call %s: reply %d broke", self._config.call_id, reply.number)
             fault = Unavailable("gateway", "the reply failed inside the gateway; see its log")
@@ -241,14 +253,28 @@ class Session:
             self._report(fault, reply.number)
         self._tell(c.ReplyEnded(self._clock(), reply.number, reply.ledger.text()))
 
+    def _pause(self, number: int) -> None:
+        self._outbox.pause(at_loudspeaker=self._config.can_pause)
+        if self._config.can_pause:
+            self._outbox.post(Paused(number))
+
+    def _resume(self, number: int) -> None:
+        self._outbox.resume()
+        if self._config.can_pause:
+            self._outbox.post(Resumed(number))
+
     def _cancel_reply(self) -> None:
         if self._reply and self._reply.number == self._held:
             self._metrics.prepared(used=False, pieces=self._reply.pieces)
         self._outbox.drop()
-        self._reply = None
+        self._fall_silent(ahead_s=self._rules.playback_lead_s)
         if self._reply_task:
             self._reply_task.cancel()
             self._reply_task = None
+
+    def _post_cut(self, number: int, heard: str) -> None:
+        self._metrics.interrupted()
+        self._outbox.post(CutOff(number, self._outbox.playback.played_s(self._clock()), heard))
 
     def _end_turn(self, number: int) -> None:
         assert self._reply
@@ -256,7 +282,18 @@ class Session:
         log.info("call %s turn %d: %s", self._config.call_id, number, stages)
         self._metrics.answered(stages)
         self._outbox.post(TurnOver(number, stages))
-        self._reply = self._reply_task = self._speech_end = None
+        self._fall_silent(ahead_s=self._outbox.playback.ahead_s(self._clock()))
+        self._reply_task = self._ear.speech_end = None
+
+    def _fall_silent(self, ahead_s: float) -> None:
+        """The reply is over; its last words may still come back through the microphone."""
+        if self._reply:
+            self._ear.own.reply_over(self._sounding(), self._clock() + ahead_s)
+        self._reply = None
+
+    def _sounding(self) -> str:
+        """What of the live reply has left here."""
+        return self._reply.ledger.heard(self._outbox.playback.sent_s) if self._reply else ""
 
     # What comes in.
 
@@ -276,84 +313,38 @@ class Session:
 
     async def _hang_up(self) -> None:
         """The caller has sent its last message, and waits for what is still to be said."""
-        await self._uplink.add(self._ear.flush())
+        await self._ear.close()
         self._outbox.unpace()
-        self._uplink.close()
         self._tell(c.CallerClosed(self._clock()))
 
     async def _take_in(self, message: FromCaller) -> None:
         match message:
             case Audio(chunk):
-                await self._take_in_audio(self._ear.feed(chunk))
+                await self._ear.take_in(chunk)
             case Typed(text):
                 self._tell(c.CallerTyped(self._clock(), text))
             case Interrupt():
                 self._tell(c.CallerInterrupted(self._clock()))
             case EndOfUtterance():
-                self._uplink.end_utterance()
+                self._ear.end_utterance()
             case Played(reply, seconds):
                 if self._reply and reply == self._reply.number:
                     self._outbox.playback.report(seconds, self._clock())
             case _:
                 assert_never(message)
 
-    async def _take_in_audio(self, samples: bytes) -> None:
-        for piece in pcm.pieces(samples, _SLICE_S, self._rules.ear_rate_hz):
-            if piece:
-                self._listen_for_voice(piece)
-                await self._uplink.add(piece)
-            if len(piece) < len(samples):
-                await asyncio.sleep(0)  # minutes of audio in one chunk must not stop other calls
-
-    def _listen_for_voice(self, samples: bytes) -> None:
-        for edge in self._activity.feed(samples) if self._activity else ():
-            now = self._clock()
-            if edge.voiced:
-                self._tell(c.CallerVoiced(now))
-            else:
-                self._tell(c.CallerQuiet(now, since=now - edge.ago_s))
+    def _voice_changed(self, edge: Edge) -> None:
+        now = self._clock()
+        if edge.voiced:
+            self._tell(c.CallerVoiced(now))
+        else:
+            self._tell(c.CallerQuiet(now, since=now - edge.ago_s))
 
     async def _listen(self) -> None:
-        """Recognise until the caller has finished; a recogniser that breaks off is called again."""
-        await self._uplink.ready()
-        failures = 0
-        lost: ServiceError | None = None
-        while not self._uplink.over:
-            start_s = self._uplink.taken_s
-            try:
-                await self._services.recogniser.listen(
-                    self._uplink,
-                    language=self._config.language,
-                    rate_hz=self._rules.ear_rate_hz,
-                    on_heard=lambda heard, start_s=start_s: self._hear(heard, start_s),
-                )
-                lost = None
-            except ServiceError as fault:
-                failures = 0 if self._uplink.taken_s - start_s > _UPLINK_ROOM_S else failures
-                lost = await self._relisten_after(fault, failures)
-                failures += 1
-        if lost:
-            raise CallLost(f"speech was lost: {lost.text}") from lost
+        await self._ear.listen()
         self._tell(c.CallerFinished(self._clock()))
 
-    async def _relisten_after(self, fault: ServiceError, failures: int) -> ServiceError:
-        if isinstance(fault, Rejected):
-            raise BadMessage(f"config.language_code: {fault.text}") from fault
-        self._report(fault)
-        if not fault.retryable:
-            raise CallLost(fault.text) from fault
-        if self._uplink.closed and failures >= _LAST_TRIES:
-            raise CallLost(f"speech was lost: {fault.text}") from fault
-        self._uplink.lose()
-        await asyncio.sleep(_RELISTEN_S[min(failures, len(_RELISTEN_S) - 1)])
-        await self._uplink.ready()
-        return fault
-
-    def _hear(self, heard: Heard, start_s: float) -> None:
-        """Take in what the recogniser heard in audio that began `start_s` into the call."""
-        if heard.words:
-            heard = _moved(heard, start_s)
-            self._speech_end = self._uplink.arrived_at(heard.words[-1].end_s)
+    def _hear(self, heard: Heard) -> None:
         if heard.text.strip():
             self._outbox.post(heard)
         self._tell(c.CallerSpoke(self._clock(), heard.text, heard.final))
@@ -368,6 +359,8 @@ class Session:
     async def _write(self) -> None:
         """The only writer: a stream allows one write in flight."""
         while (message := await self._outbox.take()) is not None:
+            if isinstance(message, ReplyAudio):
+                self._ear.plays(message, self._outbox.plays_from)
             try:
                 async with asyncio.timeout(_SEND_S):
                     await self._caller.send(message)
@@ -393,8 +386,3 @@ class Session:
         self._outbox.close()
         if self._record:
             self._record.close()
-
-
-def _moved(heard: Heard, by_s: float) -> Heard:
-    words = tuple(Word(w.text, w.start_s + by_s, w.end_s + by_s) for w in heard.words)
-    return Heard(heard.text, heard.final, heard.stability, words)

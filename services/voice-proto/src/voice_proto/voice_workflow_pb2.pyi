@@ -15,12 +15,16 @@ class EventType(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     SPEAKING: _ClassVar[EventType]
     ERROR: _ClassVar[EventType]
     END_OF_TURN: _ClassVar[EventType]
+    VOICE_PAUSED: _ClassVar[EventType]
+    VOICE_RESUMED: _ClassVar[EventType]
 EVENT_UNSPECIFIED: EventType
 LISTENING: EventType
 PROCESSING: EventType
 SPEAKING: EventType
 ERROR: EventType
 END_OF_TURN: EventType
+VOICE_PAUSED: EventType
+VOICE_RESUMED: EventType
 
 class ClientMessage(_message.Message):
     __slots__ = ("config", "audio_chunk", "text_input", "interrupt", "playback", "end_of_utterance")
@@ -39,18 +43,20 @@ class ClientMessage(_message.Message):
     def __init__(self, config: _Optional[_Union[VoiceConfig, _Mapping]] = ..., audio_chunk: _Optional[bytes] = ..., text_input: _Optional[str] = ..., interrupt: _Optional[_Union[Interrupt, _Mapping]] = ..., playback: _Optional[_Union[PlaybackProgress, _Mapping]] = ..., end_of_utterance: _Optional[_Union[EndOfUtterance, _Mapping]] = ...) -> None: ...
 
 class VoiceConfig(_message.Message):
-    __slots__ = ("language_code", "session_id", "sample_rate", "voice_name", "system_prompt")
+    __slots__ = ("language_code", "session_id", "sample_rate", "voice_name", "system_prompt", "can_pause")
     LANGUAGE_CODE_FIELD_NUMBER: _ClassVar[int]
     SESSION_ID_FIELD_NUMBER: _ClassVar[int]
     SAMPLE_RATE_FIELD_NUMBER: _ClassVar[int]
     VOICE_NAME_FIELD_NUMBER: _ClassVar[int]
     SYSTEM_PROMPT_FIELD_NUMBER: _ClassVar[int]
+    CAN_PAUSE_FIELD_NUMBER: _ClassVar[int]
     language_code: str
     session_id: str
     sample_rate: int
     voice_name: str
     system_prompt: str
-    def __init__(self, language_code: _Optional[str] = ..., session_id: _Optional[str] = ..., sample_rate: _Optional[int] = ..., voice_name: _Optional[str] = ..., system_prompt: _Optional[str] = ...) -> None: ...
+    can_pause: bool
+    def __init__(self, language_code: _Optional[str] = ..., session_id: _Optional[str] = ..., sample_rate: _Optional[int] = ..., voice_name: _Optional[str] = ..., system_prompt: _Optional[str] = ..., can_pause: _Optional[bool] = ...) -> None: ...
 
 class Interrupt(_message.Message):
     __slots__ = ()

@@ -1,5 +1,7 @@
 """When the caller makes voice and when not: Silero's network, frame by frame.
 
+What is only the echo of the gateway's own voice is no voice (`echo`).
+
 The network (`silero_vad.onnx`, MIT, see NOTICE) takes about 3 ms of CPU per second of audio.
 """
 
@@ -15,7 +17,9 @@ RATE_HZ = 16_000
 FRAME = 512  # samples: 32 ms
 _FRAME_S = FRAME / RATE_HZ
 _CONTEXT = 64  # samples of the frame before that the network sees again
-_HUSH = 60  # of 65536, from trough to crest: nobody speaks so softly, and the network need not look
+_HUSH = 0.0018  # from trough to crest: nobody speaks so softly, and the network need not look
+_LONGEST_STALL_S = 0.5  # of a network; what comes later was said later
+_DRIFT = 0.01  # how fast a delay that stays is believed, per chunk
 _NETWORK = Path(__file__).with_name("silero_vad.onnx")
 
 
@@ -51,6 +55,10 @@ class Hysteresis:
         return self._voiced
 
     @property
+    def voiced(self) -> bool:
+        return self._voiced
+
+    @property
     def frames_to_change(self) -> int:
         return 3 if self._voiced else 2
 
@@ -59,34 +67,72 @@ class VoiceActivity:
     """One caller's voice activity: whole samples at `rate_hz` in, edges out."""
 
     def __init__(self, chance_of: Callable[[Any], float], rate_hz: int) -> None:
+        from voice_gateway.audio.echo import Echo  # brings numpy
+
         self._chance_of = chance_of
         self._resampler = Resampler(rate_hz, RATE_HZ)
         self._waiting = bytearray()
         self._hysteresis = Hysteresis()
+        self._echo = Echo()
+        self._line = Line()
 
-    def feed(self, pcm: bytes) -> list[Edge]:
-        self._waiting += self._resampler.feed(pcm)
+    def feed(self, pcm: bytes, at: float) -> list[Edge]:
+        """Take the next samples, complete at `at`."""
+        samples = self._resampler.feed(pcm)
+        self._waiting += samples
+        ends_at = self._line.arrives(len(samples) / (SAMPLE_BYTES * RATE_HZ), at)
         size = FRAME * SAMPLE_BYTES
         edges: list[Edge] = []
         while len(self._waiting) >= size:
             frame = bytes(self._waiting[:size])
             del self._waiting[:size]
-            if edge := self._edge(frame):
+            if edge := self._edge(frame, ends_at):
                 edges.append(edge)
         return edges
 
-    def _edge(self, frame: bytes) -> Edge | None:
+    def plays(self, pcm: bytes, rate_hz: int, at: float) -> None:
+        """This leaves the caller's loudspeaker from `at` on, and may come back."""
+        self._echo.plays(pcm, rate_hz, at)
+
+    def echoes(self) -> bool | None:
+        """Whether what is played comes back on this line; None: not known yet."""
+        return self._echo.comes_back()
+
+    def _edge(self, frame: bytes, ends_at: float) -> Edge | None:
         import numpy as np
 
         frames = self._hysteresis.frames_to_change
-        samples = np.frombuffer(frame, "<i2")
-        hush = int(samples.max()) - int(samples.min()) < _HUSH
-        chance = 0.0 if hush else self._chance_of(samples.astype(np.float32) / 32768)
-        voiced = self._hysteresis.feed(chance)
-        if voiced is None:
-            return None
         later_s = len(self._waiting) / (SAMPLE_BYTES * RATE_HZ)
-        return Edge(voiced, frames * _FRAME_S + later_s)
+        samples = np.frombuffer(frame, "<i2").astype(np.float32) / 32768
+        ignored = self._is_hush(samples) or self._is_echo(samples, ends_at - later_s)
+        voiced = self._hysteresis.feed(0.0 if ignored else self._chance_of(samples))
+        return None if voiced is None else Edge(voiced, frames * _FRAME_S + later_s)
+
+    def _is_hush(self, samples: Any) -> bool:
+        return float(samples.max()) - float(samples.min()) < _HUSH
+
+    def _is_echo(self, samples: Any, at: float) -> bool:
+        # Looked at first, so that it learns; and only at the start of a voice: once there is one,
+        # the reply pauses, and its echo ends by itself.
+        return self._echo.explains(samples, RATE_HZ, at) and not self._hysteresis.voiced
+
+
+class Line:
+    """When a caller's audio was said, as far as its arrival tells: late packets are not late words.
+
+    Audio runs on by its own length, and never arrives before it ends.
+    """
+
+    def __init__(self) -> None:
+        self._at: float | None = None
+
+    def arrives(self, seconds: float, at: float) -> float:
+        """So much audio is here at `at`; returns when its last sample was due."""
+        due = at if self._at is None else self._at + seconds
+        if abs(at - due) > _LONGEST_STALL_S:
+            due = at  # the caller had stopped sending
+        self._at = min(at, due + _DRIFT * (at - due))
+        return self._at
 
 
 def load_silero() -> Callable[[int], VoiceActivity]:

@@ -16,7 +16,11 @@ the caller's hearing; it is released when the turn is over and the words have st
     events       CallerQuiet |  TimerFired | CallerSpoke (final)
     commands     PrepareReply   AskFinal     ReleaseReply
 
-`turns` has the rules; `events` and `commands` the words they are written in.
+A voice during a reply makes it pause; its words decide whether the reply is cut off or goes on
+(`floor`).
+
+`turns` has the rules, `state` what they look at, `events` and `commands` the words they are
+written in.
 """
 
 from voice_gateway.conversation.commands import (
@@ -28,14 +32,18 @@ from voice_gateway.conversation.commands import (
     EndTurn,
     Interrupted,
     Message,
+    PauseVoice,
     PrepareReply,
     ReleaseReply,
+    ResumeVoice,
+    Say,
     StartReply,
 )
 from voice_gateway.conversation.events import (
     CallerClosed,
     CallerFinished,
     CallerInterrupted,
+    CallerJoined,
     CallerQuiet,
     CallerSpoke,
     CallerTyped,
@@ -46,7 +54,8 @@ from voice_gateway.conversation.events import (
     TimerFired,
     VoiceStarted,
 )
-from voice_gateway.conversation.turns import Conversation, Phase, Step, step
+from voice_gateway.conversation.state import Conversation, Phase, Step
+from voice_gateway.conversation.turns import step
 
 __all__ = [
     "AnnounceVoice",
@@ -54,6 +63,7 @@ __all__ = [
     "CallerClosed",
     "CallerFinished",
     "CallerInterrupted",
+    "CallerJoined",
     "CallerQuiet",
     "CallerSpoke",
     "CallerTyped",
@@ -66,11 +76,14 @@ __all__ = [
     "Event",
     "Interrupted",
     "Message",
+    "PauseVoice",
     "Phase",
     "PrepareReply",
     "ReleaseReply",
     "ReplyEnded",
     "ReplyHeard",
+    "ResumeVoice",
+    "Say",
     "StartReply",
     "Step",
     "TimerFired",

@@ -24,6 +24,14 @@ class StartReply:
 
 
 @dataclass(frozen=True, slots=True)
+class Say:
+    """A reply that needs no model: these words."""
+
+    reply: int
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
 class PrepareReply:
     """Make a reply, and keep all of it from the caller."""
 
@@ -34,6 +42,20 @@ class PrepareReply:
 @dataclass(frozen=True, slots=True)
 class ReleaseReply:
     """The turn is over, and the prepared reply answers it: let the caller have it."""
+
+    reply: int
+
+
+@dataclass(frozen=True, slots=True)
+class PauseVoice:
+    """The caller makes a sound: nothing more of the reply is to be heard until it is known what."""
+
+    reply: int
+
+
+@dataclass(frozen=True, slots=True)
+class ResumeVoice:
+    """It was nothing: the reply goes on from where it stopped."""
 
     reply: int
 
@@ -71,8 +93,11 @@ class EndCall:
 Command = (
     AskFinal
     | StartReply
+    | Say
     | PrepareReply
     | ReleaseReply
+    | PauseVoice
+    | ResumeVoice
     | CancelReply
     | AnnounceVoice
     | Interrupted

@@ -7,6 +7,13 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
+class CallerJoined:
+    """The call begins."""
+
+    at: float
+
+
+@dataclass(frozen=True, slots=True)
 class CallerSpoke:
     """The recogniser's idea of the words since its last final ones."""
 
@@ -86,7 +93,8 @@ class TimerFired:
 
 
 Event = (
-    CallerSpoke
+    CallerJoined
+    | CallerSpoke
     | CallerVoiced
     | CallerQuiet
     | CallerTyped

@@ -59,12 +59,18 @@ class ScriptedActivity:
     def __init__(self, edges: Sequence[tuple[float, bool]]) -> None:
         self._edges = list(edges)
 
-    def feed(self, pcm: bytes) -> list[Edge]:
+    def feed(self, pcm: bytes, at: float) -> list[Edge]:
         found: list[Edge] = []
         while self._edges and self._edges[0][0] <= _now() + 1e-6:
-            at, voiced = self._edges.pop(0)
-            found.append(Edge(voiced, max(0.0, _now() - at)))
+            edge_at, voiced = self._edges.pop(0)
+            found.append(Edge(voiced, max(0.0, _now() - edge_at)))
         return found
+
+    def plays(self, pcm: bytes, rate_hz: int, at: float) -> None:
+        """Nothing comes back."""
+
+    def echoes(self) -> bool | None:
+        return None
 
 
 class ScriptedCaller:

@@ -22,10 +22,12 @@ from voice_gateway.ports import (
     Heard,
     Interrupt,
     Listening,
+    Paused,
     Played,
     Processing,
     ReplyAudio,
     ReplyText,
+    Resumed,
     Speaking,
     ToCaller,
     TurnOver,
@@ -72,6 +74,7 @@ def to_config(config: pb.VoiceConfig, defaults: Defaults) -> CallConfig:
         rate_hz=rate_hz,
         voice=config.voice_name or defaults.voice,
         system_prompt=config.system_prompt or defaults.system_prompt,
+        can_pause=config.can_pause,
     )
 
 
@@ -123,7 +126,7 @@ def to_server(message: ToCaller, sequence: int) -> pb.ServerMessage:
 
 
 def _event(
-    notice: Listening | Processing | Speaking | CutOff | Failed | TurnOver,
+    notice: Listening | Processing | Speaking | Paused | Resumed | CutOff | Failed | TurnOver,
 ) -> tuple[pb.ServerEvent, int]:
     match notice:
         case Listening():
@@ -132,6 +135,10 @@ def _event(
             return pb.ServerEvent(type=pb.PROCESSING, message="thinking"), reply
         case Speaking(reply):
             return pb.ServerEvent(type=pb.SPEAKING, message="speaking"), reply
+        case Paused(reply):
+            return pb.ServerEvent(type=pb.VOICE_PAUSED, message="one moment"), reply
+        case Resumed(reply):
+            return pb.ServerEvent(type=pb.VOICE_RESUMED, message="going on"), reply
         case CutOff(reply, heard_s, heard_text):
             cut = pb.Interruption(heard_ms=_ms(heard_s), heard_text=heard_text)
             return (

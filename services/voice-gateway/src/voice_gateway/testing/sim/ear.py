@@ -33,12 +33,18 @@ class SimActivity(Activity):
             edge for v in script.voiced for edge in ((v.at, True), (v.at + v.seconds, False))
         )
 
-    def feed(self, pcm: bytes) -> list[Edge]:
+    def feed(self, pcm: bytes, at: float) -> list[Edge]:
         now, edges = self._notes.now(), list[Edge]()
         while self._edges and self._edges[0][0] <= now:
-            at, voiced = self._edges.popleft()
-            edges.append(Edge(voiced, now - at))
+            edge_at, voiced = self._edges.popleft()
+            edges.append(Edge(voiced, now - edge_at))
         return edges
+
+    def plays(self, pcm: bytes, rate_hz: int, at: float) -> None:
+        """Nothing comes back."""
+
+    def echoes(self) -> bool | None:
+        return None
 
 
 class SimEar:

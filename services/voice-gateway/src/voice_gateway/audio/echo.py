@@ -1,0 +1,134 @@
+"""Whether a sound on the caller's line is the gateway's own voice come back.
+
+On loudspeakers the microphone hears what is being played: later by the way there and back, softer
+by the room. Both are learned from the call itself, by laying the loudness of what came in beside
+that of what was sent, band by band; a frame that is no louder than the echo would be is no caller.
+"""
+
+import math
+from typing import Any
+
+import numpy as np
+
+FRAME_S = 0.032
+_BANDS_HZ = (200, 300, 420, 560, 720, 900, 1_120, 1_380, 1_700, 2_080, 2_540, 3_100, 3_700)
+_FLOOR_DB = -75.0
+_AUDIBLE_DB = -50.0  # of full scale, in one band: softer sounds teach nothing about the room
+_LONGEST = 25  # frames on the way there and back: 0.8 s
+_MEMORY = 125  # frames that the room is learned from: 4 s
+_ENOUGH = 30  # frames to learn from before anything is believed
+_EVERY = 15  # frames between two lessons
+_LIKENESS = 0.5  # correlation from which on a sound is an echo; two voices reach 0.3
+_CLEAN_DB = -30.0  # under what was sent: nothing comes back, the caller wears headphones
+_UNKNOWN_DB = -3.0  # how loud an echo may be before the room is known
+_DECAY_DB = 4.0  # per frame, of a sound in a room
+_OVER_DB = 8.0  # how much louder than its echo a band is to be somebody else's
+_FAINT_DB = -65.0  # in one band: nobody speaks so softly, but a room rings so
+_SHARE = 0.4  # of a frame's energy that is somebody else's, from which on somebody speaks
+
+_Array = Any  # numpy's own types say less than their names
+
+
+class Echo:
+    """One call's way from the loudspeaker back to the microphone. Times are the gateway's clock."""
+
+    def __init__(self) -> None:
+        self._far = np.full((512, len(_BANDS_HZ) - 1), _FLOOR_DB)  # a ring, by frame of the clock
+        self._far_until = 0  # the newest frame in it
+        self._plays_until = -4 * _LONGEST
+        self._lines: list[tuple[int, _Array]] = []  # what came in while something played
+        self._tail = np.full(len(_BANDS_HZ) - 1, _FLOOR_DB)
+        self._lesson = 0
+        self.delay: int | None = None
+        """Frames on the way there and back; None: not known."""
+        self.gain_db: _Array | None = None
+        """Per band, of what came in over what was sent; None: not known."""
+
+    def plays(self, pcm: bytes, rate_hz: int, at: float) -> None:
+        """This audio is to leave the caller's loudspeaker from `at` on."""
+        samples = np.frombuffer(pcm, "<i2").astype(np.float32) / 32768
+        size = round(FRAME_S * rate_hz)
+        first = math.floor(at / FRAME_S)
+        frames = [samples[start : start + size] for start in range(0, len(samples), size)]
+        self._known_until(first + len(frames))
+        for number, frame in enumerate(frames, start=first):
+            row = self._far[number % len(self._far)]
+            np.maximum(row, _levels(frame, rate_hz), out=row)
+        self._plays_until = first + len(frames)
+
+    def explains(self, samples: _Array, rate_hz: int, at: float) -> bool:
+        """Whether a frame that was complete at `at` is no more than the echo of what was played."""
+        now = math.floor((at - FRAME_S) / FRAME_S)
+        if now - self._plays_until > 2 * _LONGEST:
+            return False  # nothing has played for long
+        self._known_until(now)
+        levels = _levels(samples, rate_hz)
+        self._learn(now, levels)
+        expected = self._expected(now)
+        energy = 10 ** (levels / 10)
+        others = energy[levels > np.maximum(expected + _OVER_DB, _FAINT_DB)].sum()
+        return bool(others < _SHARE * energy.sum())
+
+    def comes_back(self) -> bool | None:
+        """Whether the caller's microphone hears what is played; None: not known yet."""
+        return None if self.gain_db is None else bool(np.median(self.gain_db) >= _CLEAN_DB)
+
+    def _expected(self, now: int) -> _Array:
+        """How loud the echo may be now, band by band."""
+        if self.delay is None or self.gain_db is None:
+            ages = range(_LONGEST)
+            gain: _Array | float = _UNKNOWN_DB
+        else:
+            ages = range(max(0, self.delay - 1), self.delay + 2)
+            gain = self.gain_db
+        direct = np.max([self._played(now - age) for age in ages], axis=0) + gain
+        self._tail = np.maximum(direct, self._tail - _DECAY_DB)
+        return self._tail
+
+    def _learn(self, now: int, levels: _Array) -> None:
+        if self._plays_until < now - _LONGEST:
+            return
+        self._lines.append((now, levels))
+        del self._lines[:-_MEMORY]
+        self._lesson += 1
+        if self._lesson % _EVERY == 0 and len(self._lines) >= _ENOUGH:
+            self._look_back()
+
+    def _look_back(self) -> None:
+        near = np.array([levels for _, levels in self._lines])
+        times = np.array([at for at, _ in self._lines])
+        best = max(
+            (_likeness(near, self._far[(times - delay) % len(self._far)]), delay)
+            for delay in range(_LONGEST)
+        )
+        far = self._far[(times - best[1]) % len(self._far)]
+        sounding = far > _AUDIBLE_DB
+        if sounding.sum(axis=0).min() < _ENOUGH // 3:
+            return
+        gain = np.array([np.median((near - far)[on, b]) for b, on in enumerate(sounding.T)])
+        if best[0] >= _LIKENESS or np.median(gain) < _CLEAN_DB:
+            self.delay, self.gain_db = best[1], gain
+
+    def _played(self, frame: int) -> _Array:
+        return self._far[frame % len(self._far)]
+
+    def _known_until(self, frame: int) -> None:
+        """Make room in the ring: nothing is known to play before this frame but what is in it."""
+        for empty in range(max(self._far_until + 1, frame - len(self._far)), frame + 1):
+            self._far[empty % len(self._far)] = _FLOOR_DB
+        self._far_until = max(self._far_until, frame)
+
+
+def _levels(samples: _Array, rate_hz: int) -> _Array:
+    """Loudness per band, in dB of full scale."""
+    spectrum = np.abs(np.fft.rfft(samples * np.hanning(len(samples)))) ** 2 / len(samples) ** 2
+    edges = np.round(np.array(_BANDS_HZ) * len(samples) / rate_hz).astype(int)
+    energy = np.add.reduceat(np.append(spectrum, 0.0), np.minimum(edges, len(spectrum)))[:-1]
+    return np.maximum(10 * np.log10(energy + 1e-12), _FLOOR_DB)
+
+
+def _likeness(near: _Array, far: _Array) -> float:
+    """Correlation of two courses of loudness, all bands together."""
+    a, b = near - near.mean(axis=0), far - far.mean(axis=0)
+    scale = math.sqrt(float((a * a).sum() * (b * b).sum()))
+    return float((a * b).sum()) / scale if scale else 0.0

@@ -1,0 +1,137 @@
+"""The caller's side of a call: its audio, made into edges of its voice and into words.
+
+What of it is only the gateway's own voice come back is left out here.
+"""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import replace
+
+from voice_gateway.audio import pcm
+from voice_gateway.audio.resample import Resampler
+from voice_gateway.audio.vad import Edge
+from voice_gateway.echo import OwnWords, callers_part
+from voice_gateway.errors import BadMessage, CallLost, Rejected, ServiceError
+from voice_gateway.phrases import stops
+from voice_gateway.ports import CallConfig, Heard, ReplyAudio, Services, Word
+from voice_gateway.uplink import Uplink
+
+_UPLINK_ROOM_S = 30.0
+_SLICE_S = 0.4  # audio looked at in one go: a millisecond's work
+_RELISTEN_S = (0.2, 0.5, 1.0, 2.0, 5.0)  # waits before recognition is tried again
+_LAST_TRIES = 3  # of recognition, for a caller who has hung up and waits
+
+
+class Ear:
+    """One caller's audio. What it hears is told in order, on the event loop."""
+
+    def __init__(
+        self,
+        services: Services,
+        config: CallConfig,
+        rate_hz: int,
+        *,
+        clock: Callable[[], float],
+        on_edge: Callable[[Edge], None],
+        on_heard: Callable[[Heard], None],
+        on_fault: Callable[[ServiceError], None],
+    ) -> None:
+        self._recogniser = services.recogniser
+        self._activity = services.activity(rate_hz) if services.activity else None
+        self._config = config
+        self._rate_hz = rate_hz
+        self._clock = clock
+        self._on_edge = on_edge
+        self._on_heard = on_heard
+        self._on_fault = on_fault
+        self._uplink = Uplink(rate_hz, _UPLINK_ROOM_S, clock)
+        self._resampler = Resampler(config.rate_hz, rate_hz)
+        self._stops = stops(config.language)
+        self.own = OwnWords(config.language)
+        self.speech_end: float | None = None
+        """When the caller's last word had arrived, as far as the recogniser tells."""
+
+    async def take_in(self, chunk: bytes) -> None:
+        """Take audio of the caller, cut anywhere; waits while the recogniser is far behind."""
+        samples = self._resampler.feed(chunk)
+        for piece in pcm.pieces(samples, _SLICE_S, self._rate_hz):
+            if piece:
+                self._listen_for_voice(piece)
+                await self._uplink.add(piece)
+            if len(piece) < len(samples):
+                await asyncio.sleep(0)  # minutes of audio in one chunk must not stop other calls
+
+    def end_utterance(self) -> None:
+        """The caller says that it has finished."""
+        self._uplink.end_utterance()
+
+    def ask_final(self) -> None:
+        """The turn seems over."""
+        self._uplink.ask_final()
+
+    def plays(self, audio: ReplyAudio, at: float) -> None:
+        """This leaves the caller's loudspeaker from `at` on."""
+        if self._activity:
+            self._activity.plays(audio.pcm, self._config.rate_hz, at)
+
+    async def close(self) -> None:
+        """No more audio comes."""
+        await self._uplink.add(self._resampler.flush())
+        self._uplink.close()
+
+    async def listen(self) -> None:
+        """Recognise until the caller has finished; a recogniser that breaks off is called again."""
+        await self._uplink.ready()
+        failures = 0
+        lost: ServiceError | None = None
+        while not self._uplink.over:
+            start_s = self._uplink.taken_s
+            try:
+                await self._recogniser.listen(
+                    self._uplink,
+                    language=self._config.language,
+                    rate_hz=self._rate_hz,
+                    on_heard=lambda heard, start_s=start_s: self._hear(heard, start_s),
+                )
+                lost = None
+            except ServiceError as fault:
+                failures = 0 if self._uplink.taken_s - start_s > _UPLINK_ROOM_S else failures
+                lost = await self._relisten_after(fault, failures)
+                failures += 1
+        if lost:
+            raise CallLost(f"speech was lost: {lost.text}") from lost
+
+    async def _relisten_after(self, fault: ServiceError, failures: int) -> ServiceError:
+        if isinstance(fault, Rejected):
+            raise BadMessage(f"config.language_code: {fault.text}") from fault
+        self._on_fault(fault)
+        if not fault.retryable:
+            raise CallLost(fault.text) from fault
+        if self._uplink.closed and failures >= _LAST_TRIES:
+            raise CallLost(f"speech was lost: {fault.text}") from fault
+        self._uplink.lose()
+        await asyncio.sleep(_RELISTEN_S[min(failures, len(_RELISTEN_S) - 1)])
+        await self._uplink.ready()
+        return fault
+
+    def _listen_for_voice(self, samples: bytes) -> None:
+        for edge in self._activity.feed(samples, self._clock()) if self._activity else ():
+            self._on_edge(edge)
+
+    def _hear(self, heard: Heard, start_s: float) -> None:
+        """Take in what the recogniser heard in audio that began `start_s` into the call."""
+        heard = self._without_echo(_moved(heard, start_s))
+        if heard.words:
+            self.speech_end = self._uplink.arrived_at(heard.words[-1].end_s)
+        self._on_heard(heard)
+
+    def _without_echo(self, heard: Heard) -> Heard:
+        if self._activity and self._activity.echoes() is False:
+            return heard
+        own = self.own.of_utterance(self._clock(), final=heard.final)
+        return callers_part(heard, own, self._stops) if own else heard
+
+
+def _moved(heard: Heard, by_s: float) -> Heard:
+    words = (Word(w.text, w.start_s + by_s, w.end_s + by_s) for w in heard.words)
+    return replace(heard, words=tuple(words))

@@ -1,0 +1,152 @@
+"""Which recognised words are the caller's, and which the gateway's own voice come back.
+
+Pure. On loudspeakers the recogniser writes down what the gateway says. Its words are laid beside
+the words that were being spoken; what has no place there was said by the caller.
+
+    being spoken   the capital of france is paris it lies on the seine
+    recognised     the capitol of france is paris wait what about london
+                   └──────── own voice ────────┘ └──── the caller ───┘
+
+The recogniser mishears a voice that comes back through a room: words need not be the same to lie
+beside each other.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from difflib import SequenceMatcher
+from functools import lru_cache
+from unicodedata import category
+
+from voice_gateway.ports import Heard
+from voice_gateway.speakable import speakable
+
+_ALIKE = 0.65  # of 1: "capitol" is "capital", "seine" is "sane"; "london" is not "million"
+_MOST_WORDS = 150  # a minute of speech: older words are nobody's echo any more
+_MISHEARD = 3  # words in a row that may have come back as other ones
+_STRAY = 1  # words beside an echo that are rather misheard than the caller's
+_COMES_BACK_S = 2.0  # after it was played, at the latest: the way there, back, and a recogniser
+
+
+@dataclass(frozen=True, slots=True)
+class Split:
+    """Recognised words, told apart."""
+
+    callers: tuple[int, ...]
+    """Which words are not the gateway's own."""
+    own: int
+    """How many words are."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Run:
+    """Heard words `start` to `end` that lie beside said words up to `said_end`."""
+
+    start: int
+    end: int
+    said_end: int
+    same: int
+    """How many of them are the said words, or like them."""
+
+
+def split(recognised: str, spoken: str, keep: frozenset[str] = frozenset()) -> Split:
+    """Tell the caller's words in `recognised` from those of `spoken` that came back.
+
+    `spoken` is everything that may have left the caller's loudspeaker while these words were said.
+    Words of `keep` are the caller's unless they were spoken, wherever they stand.
+    """
+    heard = [_plain(word) for word in recognised.split()]
+    said = [word for word in map(_plain, spoken.split()) if word][-_MOST_WORDS:]
+    own: set[int] = set()
+    for run in _runs(_as_said(heard, said), said):
+        if run.same > 1 or run.end - run.start == len(heard):
+            own |= set(range(run.start, run.end))
+    own -= {at for at in own if heard[at] in keep and heard[at] not in said}
+    return Split(tuple(at for at in range(len(heard)) if at not in own), len(own))
+
+
+def callers_part(heard: Heard, own: str, stops: frozenset[str]) -> Heard:
+    """What of it the caller said, while `own` could come back; `stops` are never strays."""
+    written = heard.text.split()
+    parts = split(heard.text, own, stops)
+    if not parts.own:
+        return heard
+    words = [written[at] for at in parts.callers]
+    if len(words) <= _STRAY and not any(_plain(word) in stops for word in words):
+        return replace(heard, text="", words=())
+    timed = len(heard.words) == len(written)
+    times = tuple(heard.words[at] for at in parts.callers) if timed else ()
+    return replace(heard, text=" ".join(words), words=times)
+
+
+class OwnWords:
+    """What the gateway has said, for as long as it may come back. Times in seconds."""
+
+    def __init__(self, language: str) -> None:
+        self._language = language
+        self._over: list[tuple[float, str]] = []
+        self._between = True
+        self.live: Callable[[], str] = str
+        """What of the live reply may have been heard by now."""
+
+    def reply_over(self, text: str, until: float) -> None:
+        """A reply was played, or cut off: nothing of it sounds after `until`."""
+        if text:
+            self._over.append((until, text))
+
+    def of_utterance(self, now: float, *, final: bool) -> str:
+        """What may have come back in the utterance under way, which ends where `final`."""
+        if self._between:
+            self._over = [each for each in self._over if each[0] + _COMES_BACK_S > now]
+        self._between = final
+        said = " ".join([text for _, text in self._over] + [self.live()]).strip()
+        if not any(map(str.isdigit, said)):
+            return said
+        return f"{said} {speakable(said, self._language)}"  # recognisers write either
+
+
+def _runs(heard: Sequence[str], said: Sequence[str]) -> Iterator[_Run]:
+    """The stretches of heard words that lie beside said ones, a misheard word or two among them."""
+    run: _Run | None = None
+    for block in SequenceMatcher(None, heard, said, autojunk=False).get_matching_blocks():
+        if not block.size:
+            break
+        end, said_end = block.a + block.size, block.b + block.size
+        if run and _continues(block.a - run.end, block.b - run.said_end):
+            run = _Run(run.start, end, said_end, run.same + block.size)
+            continue
+        if run:
+            yield run
+        run = _Run(block.a, end, said_end, block.size)
+    if run:
+        yield run
+
+
+def _continues(heard_gap: int, said_gap: int) -> bool:
+    """Whether what lies between two stretches is misheard, and nothing the caller put in."""
+    return heard_gap <= _MISHEARD and abs(heard_gap - said_gap) <= 1
+
+
+def _as_said(heard: Sequence[str], said: Sequence[str]) -> list[str]:
+    """The heard words, each that is like a said one replaced by it."""
+    known = tuple(dict.fromkeys(said))
+    alike = [word if word in known else _likest(word, known) or word for word in heard]
+    if alike and alike[-1] and alike[-1] not in known:  # an interim may end inside a word
+        alike[-1] = next((word for word in known if word.startswith(alike[-1])), alike[-1])
+    return alike
+
+
+@lru_cache(maxsize=4096)  # the same utterance is looked at again with each of its words
+def _likest(word: str, known: tuple[str, ...]) -> str | None:
+    return next((other for other in known if _alike(word, other)), None)
+
+
+def _alike(word: str, other: str) -> bool:
+    if abs(len(word) - len(other)) > 2 or min(len(word), len(other)) < 3:
+        return False
+    matcher = SequenceMatcher(None, word, other, autojunk=False)
+    return matcher.real_quick_ratio() >= _ALIKE and matcher.ratio() >= _ALIKE
+
+
+def _plain(word: str) -> str:
+    # By category: the vowel signs of Devanagari and others are part of their words.
+    return "".join(c for c in word.lower() if category(c)[0] in "LMN")
