@@ -1,6 +1,6 @@
 """Has Riva's voice say a sentence and Riva's recogniser write it down; the words must agree."""
 
-import os
+import argparse
 import re
 import sys
 from collections.abc import Iterator
@@ -71,21 +71,32 @@ def word_error_rate(meant: str, heard: str) -> float:
     return row[-1] / max(len(wanted), 1)
 
 
+def _given() -> argparse.Namespace:
+    options = argparse.ArgumentParser(description=__doc__)
+    options.add_argument("--asr", required=True, help="HOST:PORT")
+    options.add_argument("--tts", required=True, help="HOST:PORT")
+    options.add_argument("--language", default="en-US")
+    options.add_argument("--voice", default="", help="empty: the server's own")
+    options.add_argument("--sentence", required=True)
+    options.add_argument("--max-word-error-rate", type=float, default=0.4)
+    options.add_argument("--timeout", type=float, default=60.0, help="seconds for each half")
+    return options.parse_args()
+
+
 def main() -> int:
     """Status 0 where the words agree well enough, 1 where they do not, or a server fails."""
-    given = os.environ
-    sentence, timeout_s = given["SENTENCE"], float(given["TIMEOUT_S"])
+    given = _given()
     try:
-        said = speak(given["TTS"], sentence, given["LANGUAGE"], given["VOICE"], timeout_s)
-        heard = hear(given["ASR"], said, given["LANGUAGE"], timeout_s)
+        said = speak(given.tts, given.sentence, given.language, given.voice, given.timeout)
+        heard = hear(given.asr, said, given.language, given.timeout)
     except grpc.RpcError as error:
         sys.stderr.write(f"round-trip: {error.code().name}: {error.details()}\n")
         return 1
-    rate = word_error_rate(sentence, heard)
+    rate = word_error_rate(given.sentence, heard)
     seconds = len(said) / 2 / _RATE_HZ
-    sys.stdout.write(f"said:  {sentence} ({seconds:.1f} s)\nheard: {heard}\n")
-    sys.stdout.write(f"word error rate {rate:.2f}, allowed {given['MAX_WORD_ERROR_RATE']}\n")
-    return 0 if said and rate <= float(given["MAX_WORD_ERROR_RATE"]) else 1
+    sys.stdout.write(f"said:  {given.sentence} ({seconds:.1f} s)\nheard: {heard}\n")
+    sys.stdout.write(f"word error rate {rate:.2f}, allowed {given.max_word_error_rate}\n")
+    return 0 if said and rate <= given.max_word_error_rate else 1
 
 
 if __name__ == "__main__":

@@ -1,0 +1,134 @@
+#!/usr/bin/env bash
+# The gateway in the cluster: its chart, and the wait until callers can reach it.
+set -euo pipefail
+
+usage() {
+  cat <<'TEXT'
+usage: scripts/deploy_gateway.sh [options]
+
+Installs or upgrades helm/voice-workflow as the release voice-gateway. Calls that run are finished by
+the old pods. May be run again at any time.
+
+  --overlay NAME     helm/voice-workflow/overlays/NAME.yaml: gpu-cluster (default), laptop-cluster, ...
+  --values FILE      further Helm values; may be repeated
+  --image NAME[:TAG] the image, as scripts/build_gateway.sh printed it
+  --namespace NAME   instead of voice-workflow; it is made where it is missing
+  --test             afterwards hold one spoken turn inside the cluster
+  --no-wait          return once the chart is installed
+  --timeout SECONDS  longest wait (900)
+  --dry-run          say what would be done, and change nothing; needs no cluster
+  -h, --help
+
+LLM_API_KEY and RIVA_API_KEY (or LLM_API_KEY_FILE, RIVA_API_KEY_FILE), where the servers want one, go
+into the secret voice-gateway-keys; once it is there it is used again.
+TEXT
+}
+
+cd "$(dirname "$0")/.."
+# shellcheck source=scripts/lib/say.sh
+. scripts/lib/say.sh
+# shellcheck source=scripts/lib/cluster.sh
+. scripts/lib/cluster.sh
+# shellcheck source=scripts/lib/keys.sh
+. scripts/lib/keys.sh
+# shellcheck source=scripts/lib/pods.sh
+. scripts/lib/pods.sh
+
+release=voice-gateway
+service=voice-gateway-gateway
+overlay=gpu-cluster
+values=()
+test=false
+wait=true
+timeout=900
+while [ $# -gt 0 ]; do
+  case "$1" in
+    -h | --help) usage; exit 0 ;;
+    --overlay) overlay=$(value_of "$@"); shift ;;
+    --values | -f) values+=(--values "$(value_of "$@")"); shift ;;
+    --image) image=$(value_of "$@"); shift ;;
+    --namespace) namespace=$(value_of "$@"); shift ;;
+    --timeout) timeout=$(value_of "$@"); shift ;;
+    --test) test=true ;;
+    --no-wait) wait=false ;;
+    --dry-run) dry_run=true ;;
+    *) misused "unknown option $1" ;;
+  esac
+  shift
+done
+case "$timeout" in *[!0-9]*) misused "--timeout $timeout: must be seconds" ;; esac
+overlay_file=helm/voice-workflow/overlays/$overlay.yaml
+[ -r "$overlay_file" ] ||
+  misused "--overlay $overlay: must be one of $(basename -s .yaml helm/voice-workflow/overlays/*.yaml | tr '\n' ' ')"
+values=(--values "$overlay_file" ${values[@]+"${values[@]}"})
+
+# NAME[:TAG] as the chart's values; a colon before a slash belongs to the registry.
+add_image() {
+  local name=$1 tag=""
+  case "${name##*/}" in *:*) tag=${name##*:} name=${name%:*} ;; esac
+  values+=(--set-string "image.repository=$name")
+  [ -z "$tag" ] || values+=(--set-string "image.tag=$tag")
+}
+
+keys=voice-gateway-keys
+# Both keys in one Secret; the chart is told its name, never a key.
+put_keys() {
+  take_key LLM_API_KEY
+  local llm_key=$taken
+  take_key RIVA_API_KEY
+  if [ -n "$llm_key$taken" ]; then
+    step "secret $keys"
+    { [ -z "$llm_key" ] || printf 'LLM_API_KEY|%s\n' "$llm_key"; [ -z "$taken" ] || printf 'RIVA_API_KEY|%s\n' "$taken"; } |
+      put_secrets "$keys" || fail "the secret $keys was not taken"
+  elif $dry_run || ! there secret "$keys"; then
+    return 0
+  fi
+  values+=(--set-string "existingSecret=$keys")
+}
+
+check() {
+  step "checks"
+  need_cluster
+  need_helm
+  local rendered
+  rendered=$(helm template "$release" helm/voice-workflow --namespace "$namespace" "${values[@]}" 2>&1) ||
+    fail "the chart refuses these values: $(echo "$rendered" | hide_keys | tail -n 3 | tr '\n' ' ')"
+  ok "the chart takes these values"
+  $dry_run || there namespace "$namespace" || change kubectl create namespace "$namespace" ||
+    fail "the namespace $namespace cannot be made"
+}
+
+install() {
+  step "chart voice-workflow ($overlay)"
+  change helm upgrade --install "$release" helm/voice-workflow --namespace "$namespace" "${values[@]}" ||
+    fail "Helm could not install $release (see above)"
+}
+
+wait_until_ready() {
+  $dry_run && return
+  local name
+  for name in $(kube get deployments -l "app.kubernetes.io/instance=$release" -o 'jsonpath={.items[*].metadata.name}'); do
+    wait_for_pods "$name" "$name" "$(selector_of "$name")" "$timeout"
+  done
+}
+
+say_how_to_call() {
+  cat <<TEXT
+callers reach it
+  on this machine   kubectl -n $namespace port-forward svc/$service 50051:50051
+  from another      ssh -L 50051:localhost:50051 USER@THIS-HOST   (with the line above running here)
+  then              uv run voice text "What is a neural network?"
+TEXT
+}
+
+if [ -n "${image:-}" ]; then add_image "$image"; fi
+check
+put_keys
+install
+if $wait; then wait_until_ready; fi
+if $test; then
+  step "one spoken turn"
+  change helm test "$release" --namespace "$namespace" --logs --timeout 5m ||
+    fail "the test failed: scripts/status.sh shows what is wrong"
+fi
+say_how_to_call

@@ -1,0 +1,61 @@
+# shellcheck shell=bash
+# Sourced after cluster.sh: k8s/infra with the settings of this cluster.
+# Needs: the working directory at the top of the project. Sets `infra`, a folder of this run.
+
+infra=""
+dry_run=${dry_run:-false}
+
+# Copy k8s/infra, with lines NAME=VALUE from a file and from further arguments in its settings.
+prepare_infra() {
+  local file=$1
+  shift
+  infra=$(mktemp -d "${TMPDIR:-/tmp}/voice-infra.XXXXXX")
+  trap 'rm -rf "$infra"' EXIT
+  cp -R k8s/infra/. "$infra"
+  if [ -n "$file" ]; then
+    [ -r "$file" ] || fail "--settings $file: cannot be read"
+    set_all "$file"
+  fi
+  local line
+  for line in "$@"; do
+    set_one "$line"
+  done
+}
+
+set_all() {
+  local line
+  while IFS= read -r line || [ -n "$line" ]; do
+    case "$line" in "" | "#"*) ;; *) set_one "$line" ;; esac
+  done <"$1"
+}
+
+set_one() {
+  local name=${1%%=*} value=${1#*=}
+  case "$1" in *=*) ;; *) fail "settings: '$1' is no NAME=VALUE" ;; esac
+  grep -q "^$name=" "$infra/settings/cluster.env" ||
+    fail "settings: $name is unknown; known are $(sed -n 's/=.*//p' "$infra/settings/cluster.env" | grep -v '^#' | tr '\n' ' ')"
+  case "$name:$value" in
+    *_PATH:/*) ;;
+    *_PATH:*) fail "settings: $name=$value: must be a whole path, such as /data/riva" ;;
+    *_SIZE:*) echo "$value" | grep -Eq '^[0-9]+(Ki|Mi|Gi|Ti)$' || fail "settings: $name=$value: must be a size, such as 50Gi" ;;
+    *) echo "$value" | grep -Eq '^[A-Za-z0-9][A-Za-z0-9._:/-]*$' || fail "settings: $name=$value: must be a name" ;;
+  esac
+  grep -v "^$name=" "$infra/settings/cluster.env" >"$infra/cluster.env.new"
+  echo "$name=$value" >>"$infra/cluster.env.new"
+  mv "$infra/cluster.env.new" "$infra/settings/cluster.env"
+}
+
+setting() { sed -n "s/^$1=//p" "$infra/settings/cluster.env"; }
+
+# The manifests of one variant: volumes, plain, operator or paths.
+render_infra() {
+  kubectl kustomize "$infra/$1" || fail "k8s/infra/$1 cannot be built"
+}
+
+need_node() {
+  $dry_run && return
+  local node
+  node=$(setting NODE)
+  [ -n "$(kubectl --request-timeout=30s get nodes -l "kubernetes.io/hostname=$node" -o name 2>/dev/null)" ] ||
+    fail "there is no node $node: give one with --node ($(kubectl get nodes -o 'jsonpath={.items[*].metadata.name}' 2>/dev/null)), or change k8s/infra/settings/cluster.env"
+}

@@ -1,0 +1,181 @@
+# shellcheck shell=bash
+# Sourced after cluster.sh: what pods are doing, what is wrong with them and what to do about it.
+
+poll_s=${DEPLOY_POLL_S:-5}
+# What is wrong may mend itself for so long: a scheduler that looks again, a registry that hiccups.
+grace_s=${DEPLOY_GRACE_S:-45}
+
+# NAME|PHASE|READY|INIT CONTAINER RUNNING SINCE|REASONS FOR WAITING|SCHEDULER'S WORDS|KUBELET'S WORDS
+pod_fields='{range .items[*]}{.metadata.name}{"|"}{.status.phase}{"|"}{.status.conditions[?(@.type=="Ready")].status}{"|"}{.status.initContainerStatuses[*].state.running.startedAt}{"|"}{.status.initContainerStatuses[*].state.waiting.reason}{" "}{.status.containerStatuses[*].state.waiting.reason}{"|"}{.status.conditions[?(@.type=="PodScheduled")].message}{"|"}{.status.initContainerStatuses[*].state.waiting.message}{" "}{.status.containerStatuses[*].state.waiting.message}{"\n"}{end}'
+
+pods() { kube get pods -l "$1" -o "jsonpath=$pod_fields" 2>/dev/null; }
+
+# The selector that a Deployment itself uses, as a,b.
+# shellcheck disable=SC2016  # the variables are the template's
+selector_of() {
+  kube get deployment "$1" -o 'go-template={{range $k, $v := .spec.selector.matchLabels}}{{$k}}={{$v}},{{end}}' | sed 's/,$//'
+}
+
+# The last thing a pod wrote: POD [logs' options].
+last_words() {
+  local pod=$1
+  shift
+  kube logs "$pod" --tail=1 "$@" 2>/dev/null | hide_keys | tr -d '\r' | cut -c 1-100 | tail -n 1
+}
+
+warnings() {
+  kube get events --field-selector "type=Warning$1" --sort-by=.lastTimestamp -o \
+    'jsonpath={range .items[*]}{.reason}{" "}{.message}{"\n"}{end}' 2>/dev/null | tail -n 5
+}
+
+# Look at a Deployment and its pods: NAME SELECTOR. Sets `state` to ready, busy or stuck, and `said` to
+# one line on it.
+look() {
+  local lines line
+  state=ready said=""
+  case "$(kube rollout status "deployment/$1" --watch=false 2>/dev/null)" in
+    *"successfully rolled out"*) return ;;
+  esac
+  state=busy said="waiting for its pod"
+  lines=$(pods "$2")
+  if [ -z "$lines" ]; then
+    look_for_refusal
+    return
+  fi
+  while IFS= read -r line; do
+    look_at_pod "$line"
+    [ "$state" != stuck ] || return 0
+  done <<EOF
+$lines
+EOF
+}
+
+# Why there is no pod at all.
+look_for_refusal() {
+  local refused
+  refused=$(warnings ",reason=FailedCreate" | tail -n 1)
+  [ -n "$refused" ] || return 0
+  state=stuck
+  case "$refused" in
+    *"violates PodSecurity"*) said="the namespace's pod security refuses it: ${refused#*violates }" ;;
+    *"exceeded quota"*) said="the namespace's quota refuses it: ${refused#*exceeded quota}" ;;
+    *) said="its pod cannot be made: $refused" ;;
+  esac
+}
+
+look_at_pod() {
+  local pod phase ready building waiting scheduler kubelet
+  IFS='|' read -r pod phase ready building waiting scheduler kubelet <<EOF
+$1
+EOF
+  if [ "$ready" = True ]; then
+    said="the rest of it starts"
+    return
+  fi
+  state=stuck
+  if [ "$phase" = Pending ] && [ -n "$scheduler" ]; then
+    said=$(why_unscheduled "$pod" "$scheduler")
+  elif [ -n "${waiting// /}" ] && why_waiting "$pod" "$waiting" "$kubelet" >/dev/null; then
+    said=$(why_waiting "$pod" "$waiting" "$kubelet")
+  elif [ "$phase" = Failed ]; then
+    said="$pod failed; its last words: $(last_words "$pod" --all-containers)"
+  else
+    look_at_starting "$pod" "$building"
+  fi
+}
+
+why_unscheduled() {
+  case "$2" in
+    *"Insufficient nvidia.com/gpu"*) echo "no GPU is free for $1: free one, or add a node (kubectl describe nodes | grep -A8 Allocated); the scheduler: $2" ;;
+    *ersistent[vV]olume* | *"volume node affinity"* | *"unbound"*) echo "a volume claim is not bound for $1: $(unbound_claims); check NODE and sizes in k8s/infra/settings/cluster.env; the scheduler: $2" ;;
+    *"node affinity"* | *"node selector"*) echo "no node fits $1: check NODE in k8s/infra/settings/cluster.env and nodeSelector; the scheduler: $2" ;;
+    *) echo "$1 has no node: $2" ;;
+  esac
+}
+
+# CLAIM|PHASE|CLASS, a line each.
+claims() {
+  kube get pvc -o 'jsonpath={range .items[*]}{.metadata.name}{"|"}{.status.phase}{"|"}{.spec.storageClassName}{"\n"}{end}' 2>/dev/null
+}
+
+unbound_claims() {
+  claims | awk -F'|' '$2 != "Bound" { printf "%s%s (%s)", sep, $1, $3; sep = ", " }'
+}
+
+# Status 1 where the reason is none to worry about.
+why_waiting() {
+  local kubelet
+  kubelet=$(echo "$3" | hide_keys | sed 's/^ *//' | cut -c 1-300)
+  case "$2" in
+    *ImagePullBackOff* | *ErrImagePull*) why_no_image "$1" "$kubelet" ;;
+    *InvalidImageName*) echo "an image of $1 has no valid name: $kubelet" ;;
+    *CreateContainerConfigError*) echo "$1 lacks a secret or a setting: $kubelet (scripts/deploy_riva.sh makes the secrets)" ;;
+    *CrashLoopBackOff* | *RunContainerError* | *CreateContainerError*) echo "$1 keeps failing; its last words: $(last_words "$1" --all-containers --previous) $kubelet" ;;
+    *) return 1 ;;
+  esac
+}
+
+why_no_image() {
+  case "$2" in
+    *401* | *403* | *nauthorized* | *enied* | *orbidden*) echo "the registry refuses the image of $1: is the key right, may it use this image, were its terms accepted? Run scripts/deploy_riva.sh again with another NGC_API_KEY; the kubelet: $2" ;;
+    *"not found"* | *"manifest unknown"*) echo "there is no such image for $1: check its name and tag; the kubelet: $2" ;;
+    *) echo "the image of $1 cannot be pulled: $2" ;;
+  esac
+}
+
+# A pod that runs, or starts, without being ready.
+look_at_starting() {
+  local pod=$1 building=$2 warned
+  state=busy
+  warned=$(warnings ",involvedObject.name=$pod" | grep -E 'FailedMount|FailedCreatePodSandBox|FailedAttach' | tail -n 1)
+  if [ -n "$building" ]; then
+    said="fetching and building models (20 to 40 min the first time): $(last_words "$pod" -c riva-model-init)"
+  elif [ -n "$warned" ]; then
+    state=stuck
+    said="$pod cannot start: $(why_not_mounted "$warned")"
+  else
+    said="loading models: $(last_words "$pod")"
+  fi
+}
+
+why_not_mounted() {
+  case "$1" in
+    *"does not exist"* | *"no such file"*) echo "a folder of its volume is missing on the node: scripts/deploy_infra.sh --make-paths makes it; the kubelet: $1" ;;
+    *) echo "$1" ;;
+  esac
+}
+
+# One line that is rewritten on a terminal; elsewhere a line when it changes.
+progress() {
+  if [ -t 1 ]; then
+    printf '\r\033[K   ... %s' "$(echo "$1" | cut -c 1-100)"
+  elif [ "$1" != "${shown:-}" ]; then
+    echo "   ... $1"
+  fi
+  shown=$1
+}
+
+end_progress() { [ ! -t 1 ] || printf '\r\033[K'; }
+
+# Wait until a Deployment is rolled out: WHAT NAME SELECTOR SECONDS.
+wait_for_pods() {
+  local what=$1 name=$2 selector=$3 limit=$4 started=$SECONDS stuck_since="" shown=""
+  while :; do
+    look "$name" "$selector"
+    case "$state" in
+      ready) end_progress; ok "$what is ready after $(minutes $((SECONDS - started)))"; return ;;
+      busy) stuck_since="" ;;
+      stuck) stuck_since=${stuck_since:-$SECONDS} ;;
+    esac
+    if [ -n "$stuck_since" ] && [ $((SECONDS - stuck_since)) -ge "$grace_s" ]; then
+      end_progress
+      fail "$what: $said"
+    fi
+    if [ $((SECONDS - started)) -ge "$limit" ]; then
+      end_progress
+      fail "$what is not ready after $(minutes "$limit"), and goes on by itself: $said (scripts/status.sh shows how far it is)"
+    fi
+    progress "$(minutes $((SECONDS - started))): $said"
+    sleep "$poll_s"
+  done
+}

@@ -1,0 +1,51 @@
+# shellcheck shell=bash
+# Sourced by the deployment scripts: how they speak, fail, and hold back when --dry-run is given.
+# Bash 3.2 will do, as on a Mac. Tracing (bash -x) is turned off: keys pass through these scripts.
+{ set +x; } 2>/dev/null
+
+program=$(basename "$0" .sh)
+dry_run=false
+
+fail() {
+  echo "$program: $*" >&2
+  exit 1
+}
+
+misused() {
+  echo "$program: $* (see --help)" >&2
+  exit 2
+}
+
+step() { echo "== $*"; }
+ok() { echo "   ok  $*"; }
+note() { echo "   $*"; }
+
+# The value of an option that needs one.
+value_of() {
+  if [ $# -lt 2 ] || [ -z "$2" ]; then misused "$1 needs a value"; fi
+  printf '%s' "$2"
+}
+
+# What a foreign program says, without any key in it.
+hide_keys() {
+  sed -E 's/nvapi-[A-Za-z0-9_-]+/nvapi-***/g; s/("(password|auth|apikey)": *")[^"]*/\1***/g; s/([Bb]earer )[A-Za-z0-9._-]+/\1***/g'
+}
+
+need() {
+  command -v "$1" >/dev/null 2>&1 || fail "$1 is missing: $2"
+}
+
+# Run what changes the cluster, or only say so; standard input goes to it.
+change() {
+  if $dry_run; then
+    echo "   would run: $*"
+    return
+  fi
+  "$@" 2>&1 | hide_keys | sed 's/^/   /'
+  return "${PIPESTATUS[0]}"
+}
+
+# How long something took, in words.
+minutes() {
+  if [ "$1" -lt 120 ]; then echo "$1 s"; else echo "$(($1 / 60)) min"; fi
+}
