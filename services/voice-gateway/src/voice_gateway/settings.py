@@ -202,6 +202,41 @@ class Settings(BaseSettings):
     interrupt_min_words: int = Field(
         1, ge=1, le=20, description="Words during a reply that make an interruption."
     )
+    interrupt_voice_ms: Milliseconds = Field(
+        1_000,
+        description="Voice during a reply that interrupts it also without words; 0: never.",
+    )
+    interrupt_pauses: int = Field(
+        2,
+        ge=0,
+        le=100,
+        description="How often a reply pauses for a sound that was nothing; 0: it never pauses.",
+    )
+    interrupt_resume_ms: Milliseconds = Field(
+        500, description="A paused reply goes on after this much silence without words."
+    )
+    greeting: str = Field("", max_length=2000, description="Said when a call begins.")
+    greeting_firm: bool = Field(
+        False, description="The greeting cannot be interrupted; what is said meanwhile is answered."
+    )
+    idle_prompt_s: float = Field(
+        0, ge=0, le=3600, description="Silence after which IDLE_PROMPT is said, once; 0: never."
+    )
+    idle_prompt: str = Field(
+        "Are you still there?",
+        min_length=1,
+        max_length=500,
+        description="Said into a long silence.",
+    )
+    idle_end_s: float = Field(
+        0,
+        ge=0,
+        le=3600,
+        description="Silence (after IDLE_PROMPT, if any) after which the call ends; 0: never.",
+    )
+    idle_goodbye: str = Field(
+        "Goodbye.", max_length=500, description="Said before a call ends for silence; may be empty."
+    )
     memory_turns: int = Field(
         20, ge=1, le=1000, description="Turns of the call that the model is reminded of."
     )

@@ -1,15 +1,31 @@
 """What the conversation decides: to be carried out in order, without waiting."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 
 @dataclass(frozen=True, slots=True)
+class ToolCall:
+    """The model asks the caller's program to do something."""
+
+    call_id: str
+    name: str
+    arguments: str
+    """JSON, as the model wrote it."""
+
+
+@dataclass(frozen=True, slots=True)
 class Message:
-    role: Literal["user", "assistant"]
+    role: Literal["user", "assistant", "system", "tool"]
     text: str
     interrupted: bool = False
     """The caller cut it off: `text` is what was heard of it, and no word more."""
+    calls: tuple[ToolCall, ...] = ()
+    """Of the assistant."""
+    call_id: str = ""
+    """Of a tool: the call that `text` answers."""
+    name: str = field(default="", compare=False)
+    """What it is known by to whoever may change or withdraw it later."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +102,14 @@ class EndTurn:
 
 
 @dataclass(frozen=True, slots=True)
+class KeepTurn:
+    """The caller's turn is over, and is not answered before that is asked for."""
+
+    reply: int
+    """Which reply would be its answer."""
+
+
+@dataclass(frozen=True, slots=True)
 class EndCall:
     pass
 
@@ -102,5 +126,6 @@ Command = (
     | AnnounceVoice
     | Interrupted
     | EndTurn
+    | KeepTurn
     | EndCall
 )

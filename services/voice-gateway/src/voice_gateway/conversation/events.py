@@ -5,6 +5,8 @@ Every event carries the time it happened at, in seconds.
 
 from dataclasses import dataclass
 
+from voice_gateway.conversation.commands import Message, ToolCall
+
 
 @dataclass(frozen=True, slots=True)
 class CallerJoined:
@@ -50,6 +52,55 @@ class CallerInterrupted:
 
 
 @dataclass(frozen=True, slots=True)
+class CallerEnded:
+    """The caller says that its utterance ends here; its final words are on their way."""
+
+    at: float
+
+
+@dataclass(frozen=True, slots=True)
+class CallerForgot:
+    """What the caller said in the open turn is not to count."""
+
+    at: float
+
+
+@dataclass(frozen=True, slots=True)
+class CallerAsked:
+    """The caller's program wants an answer now, to whatever was said."""
+
+    at: float
+
+
+@dataclass(frozen=True, slots=True)
+class CallerNoted:
+    """The caller's program adds a message to the conversation; it is not answered for that."""
+
+    at: float
+    message: Message
+
+
+@dataclass(frozen=True, slots=True)
+class CallerWithdrew:
+    """The caller's program takes a message out of the conversation."""
+
+    at: float
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class CallerChose:
+    """How the caller's program wants turns taken from now on: see `policy.TurnManner`."""
+
+    at: float
+    by_hand: bool
+    answers: bool
+    interruptible: bool
+    silence_s: float | None
+    patience: float
+
+
+@dataclass(frozen=True, slots=True)
 class CallerClosed:
     """The last audio is in; the recogniser still works on it."""
 
@@ -85,6 +136,16 @@ class ReplyEnded:
     at: float
     reply: int
     text: str
+    calls: tuple[ToolCall, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class HeardAmended:
+    """Of a reply that is over the caller has heard only this."""
+
+    at: float
+    reply: int
+    text: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,10 +160,17 @@ Event = (
     | CallerQuiet
     | CallerTyped
     | CallerInterrupted
+    | CallerEnded
+    | CallerForgot
+    | CallerAsked
+    | CallerNoted
+    | CallerWithdrew
+    | CallerChose
     | CallerClosed
     | CallerFinished
     | VoiceStarted
     | ReplyHeard
     | ReplyEnded
+    | HeardAmended
     | TimerFired
 )

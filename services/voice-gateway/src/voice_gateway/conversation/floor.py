@@ -41,13 +41,15 @@ def reply_went_on(
     now: Conversation, event: VoiceStarted | ReplyHeard | ReplyEnded, policy: TurnPolicy
 ) -> Step:
     match event:
+        case VoiceStarted() if now.paused_at is not None:
+            return replace(now, held_speaks=True), ()
         case VoiceStarted(reply=reply):
             return replace(now, phase=Phase.SPEAKING), (AnnounceVoice(reply),)
         case ReplyHeard(text=text):
             return replace(now, heard=text), ()
-        case ReplyEnded(at=at, reply=reply, text=text):
+        case ReplyEnded(at=at, reply=reply, text=text, calls=calls):
             resumed, commands = resume(now)
-            after = yield_floor(resumed, text)
+            after = yield_floor(resumed, text, calls=calls)
             after = replace(after, deadline=turn_end(after, at, policy))
             return after, (*commands, EndTurn(reply))
 
@@ -62,7 +64,7 @@ def caller_sounded(
             return after, ()
         return replace(after, deadline=_pause_end(now.paused_at, event.at, policy)), ()
     after = replace(now, voiced_since=event.at, quiet_since=None, taken="")
-    if now.firm or now.false_alarms >= policy.pauses:
+    if now.firm or not now.manner.interruptible or now.false_alarms >= policy.pauses:
         return after, ()
     paused_at = event.at if now.paused_at is None else now.paused_at
     after = replace(after, paused_at=paused_at, deadline=_voice_is_serious(after, event.at, policy))
@@ -94,7 +96,10 @@ def resume(now: Conversation) -> Step:
     """Let the reply go on from where it stopped, if it did."""
     if now.paused_at is None:
         return now, ()
-    return replace(now, paused_at=None, deadline=None), (ResumeVoice(now.reply),)
+    after = replace(now, paused_at=None, deadline=None, held_speaks=False)
+    if not now.held_speaks:
+        return after, (ResumeVoice(now.reply),)
+    return replace(after, phase=Phase.SPEAKING), (AnnounceVoice(now.reply), ResumeVoice(now.reply))
 
 
 def cut_reply(now: Conversation) -> Step:
@@ -103,6 +108,13 @@ def cut_reply(now: Conversation) -> Step:
         return now, ()
     after = yield_floor(now, now.heard, interrupted=True)
     return after, (CancelReply(now.reply), Interrupted(now.reply, now.heard))
+
+
+def drop_held(now: Conversation) -> Step:
+    """Give up the reply that is being prepared, if there is one."""
+    if not now.held:
+        return now, ()
+    return replace(now, held=0, guess=""), (CancelReply(now.held),)
 
 
 def speak_up(now: Conversation, at: float, policy: TurnPolicy) -> Step:

@@ -4,8 +4,8 @@ from dataclasses import dataclass, replace
 from enum import Enum, auto
 from unicodedata import category
 
-from voice_gateway.conversation.commands import Command, Message
-from voice_gateway.policy import TurnPolicy
+from voice_gateway.conversation.commands import Command, Message, ToolCall
+from voice_gateway.policy import TurnManner, TurnPolicy
 
 
 class Phase(Enum):
@@ -38,6 +38,10 @@ class Conversation:
     """Since when the caller is silent; None where it makes voice, or nothing is known of it."""
     asked: bool = False
     """The recogniser was asked for its final words."""
+    wanted: bool = False
+    """The caller's program wants an answer, as soon as those words are there."""
+    owed: bool = False
+    """The caller has ended its utterance, and the recogniser has not answered that yet."""
     held: int = 0
     """The reply that is being prepared out of hearing; 0: none."""
     guess: str = ""
@@ -45,7 +49,7 @@ class Conversation:
     guessed: int = 0
     """How many replies were prepared in this turn."""
     held_speaks: bool = False
-    """The held reply has audio."""
+    """There is audio of the reply that is held, or paused before anything of it was heard."""
     paused_at: float | None = None
     """Since when the live reply waits for what the caller's sound turns out to be."""
     false_alarms: int = 0
@@ -58,6 +62,10 @@ class Conversation:
     """The caller was asked whether it is still there, and has not made a sound since."""
     ending: bool = False
     """The live reply is the goodbye."""
+    noted: tuple[Message, ...] = ()
+    """Messages that wait for the live reply to be over."""
+    manner: TurnManner = TurnManner()
+    """How the caller's program wants turns taken."""
     closing: bool = False
     """No more audio comes in, but words may."""
     finished: bool = False
@@ -86,28 +94,47 @@ def turn_end(now: Conversation, at: float, policy: TurnPolicy) -> float | None:
         return None
     if now.asked:
         return now.deadline
+    if now.manner.by_hand:
+        return None
     if now.quiet_since is not None:
-        return max(at, now.quiet_since + policy.silence_after(now.question()))
+        silence_s = policy.silence_after(now.question(), manner=now.manner)
+        return max(at, now.quiet_since + silence_s)
     going_on = now.voiced_since is not None or now.murmur
     return at + (policy.max_silence_s if going_on else policy.settle_s)
 
 
-def with_question(history: tuple[Message, ...], text: str) -> tuple[Message, ...]:
+def with_question(history: tuple[Message, ...], text: str, name: str = "") -> tuple[Message, ...]:
     """Add the caller's words; to a question nobody answered they are its continuation."""
     if history and history[-1].role == "user":
-        return (*history[:-1], Message("user", f"{history[-1].text} {text}"))
-    return (*history, Message("user", text))
+        return (*history[:-1], Message("user", f"{history[-1].text} {text}", name=name))
+    return (*history, Message("user", text, name=name))
 
 
 def with_answer(
-    history: tuple[Message, ...], text: str, *, interrupted: bool = False
+    history: tuple[Message, ...],
+    text: str,
+    *,
+    interrupted: bool = False,
+    calls: tuple[ToolCall, ...] = (),
+    name: str = "",
 ) -> tuple[Message, ...]:
     """Add what was heard of a reply; two in a row are one message: chat templates want turns."""
-    if not text:
+    if not text and not calls:
         return history
-    if history and history[-1].role == "assistant":
-        return (*history[:-1], Message("assistant", f"{history[-1].text} {text}", interrupted))
-    return (*history, Message("assistant", text, interrupted))
+    last = history[-1] if history else None
+    if last and last.role == "assistant" and not last.calls and not calls:
+        said = Message("assistant", f"{last.text} {text}", interrupted, name=name)
+        return (*history[:-1], said)
+    return (*history, Message("assistant", text, interrupted, calls, name=name))
+
+
+def question_name(reply: int) -> str:
+    """What the question to this reply is known by."""
+    return f"question-{reply}"
+
+
+def answer_name(reply: int) -> str:
+    return f"answer-{reply}"
 
 
 def remembered(history: tuple[Message, ...], limit: int) -> tuple[Message, ...]:
@@ -118,16 +145,26 @@ def remembered(history: tuple[Message, ...], limit: int) -> tuple[Message, ...]:
     return kept[1:] if kept[0].role == "assistant" else kept
 
 
-def yield_floor(now: Conversation, said: str, *, interrupted: bool = False) -> Conversation:
+def yield_floor(
+    now: Conversation,
+    said: str,
+    *,
+    interrupted: bool = False,
+    calls: tuple[ToolCall, ...] = (),
+) -> Conversation:
     """Give the floor back to the caller, remembering of the reply only `said`."""
+    name = answer_name(now.reply)
+    history = with_answer(now.history, said, interrupted=interrupted, calls=calls, name=name)
     return replace(
         now,
         phase=Phase.LISTENING,
-        history=with_answer(now.history, said, interrupted=interrupted),
+        history=(*history, *now.noted),
+        noted=(),
         heard="",
         taken="",
         deadline=None,
         paused_at=None,
+        held_speaks=False,
         false_alarms=0,
         firm=False,
         ending=False,

@@ -6,22 +6,29 @@ from typing import assert_never
 from voice_gateway.conversation.commands import (
     AnnounceVoice,
     AskFinal,
-    CancelReply,
     EndCall,
+    KeepTurn,
     PrepareReply,
     ReleaseReply,
     StartReply,
 )
 from voice_gateway.conversation.events import (
+    CallerAsked,
+    CallerChose,
     CallerClosed,
+    CallerEnded,
     CallerFinished,
+    CallerForgot,
     CallerInterrupted,
     CallerJoined,
+    CallerNoted,
     CallerQuiet,
     CallerSpoke,
     CallerTyped,
     CallerVoiced,
+    CallerWithdrew,
     Event,
+    HeardAmended,
     ReplyEnded,
     ReplyHeard,
     TimerFired,
@@ -30,6 +37,7 @@ from voice_gateway.conversation.events import (
 from voice_gateway.conversation.floor import (
     caller_sounded,
     cut_reply,
+    drop_held,
     note,
     only_listens,
     pause_over,
@@ -38,11 +46,13 @@ from voice_gateway.conversation.floor import (
     say,
     speak_up,
 )
+from voice_gateway.conversation.requests import answer_now, follow
 from voice_gateway.conversation.state import (
     Conversation,
     Phase,
     Step,
     plain,
+    question_name,
     remembered,
     turn_end,
     with_question,
@@ -69,6 +79,12 @@ def _step(now: Conversation, event: Event, policy: TurnPolicy) -> Step:
         case CallerInterrupted():
             after, commands = (now, ()) if now.firm else cut_reply(now)
             return after, (*commands, EndCall()) if after.finished else commands
+        case CallerNoted() | CallerWithdrew() | CallerChose() | CallerForgot() | HeardAmended():
+            return follow(now, event, policy)
+        case CallerAsked(at=at):
+            return _asked(now, at, policy)
+        case CallerEnded():
+            return replace(now, owed=now.manner.by_hand), ()
         case CallerJoined(at=at):
             return _greet(now, at, policy)
         case CallerClosed():
@@ -100,6 +116,17 @@ def _watch_silence(now: Conversation, at: float, policy: TurnPolicy) -> Conversa
         return now
     wait_s = policy.idle_end_s if prompted else policy.idle_prompt_s or policy.idle_end_s
     return replace(now, idle_at=at + wait_s) if wait_s else now
+
+
+def _asked(now: Conversation, at: float, policy: TurnPolicy) -> Step:
+    """An answer is wanted: to the open turn, once its final words are there, or to what stands."""
+    if now.phase is not Phase.LISTENING or now.finished:
+        return now, ()
+    if now.murmur or now.owed:
+        deadline = at + policy.final_wait_s
+        asks = () if now.owed or now.asked else (AskFinal(),)
+        return replace(now, wanted=True, asked=True, deadline=deadline), asks
+    return _answer_asked(now, at, policy)
 
 
 def _greet(now: Conversation, at: float, policy: TurnPolicy) -> Step:
@@ -140,23 +167,32 @@ def _caller_said(now: Conversation, event: CallerSpoke | CallerTyped, policy: Tu
 
 def _caller_spoke(now: Conversation, event: CallerSpoke, policy: TurnPolicy) -> Step:
     text = event.text.strip()
-    if now.firm:
+    if now.firm or not (now.phase is Phase.LISTENING or now.manner.interruptible):
         return note(now, event), ()
     if now.phase is not Phase.LISTENING:
         if _is_late(now, event, policy):
             return _correct(now, text, event.at, policy) if event.final and text else (now, ())
         if not _takes_floor(now, text, policy):
             return only_listens(now, event, policy)
+    if now.wanted and event.final:
+        words = (*now.words, text) if text else now.words
+        return _answer_asked(replace(now, words=words, murmur=""), event.at, policy)
     if not text and not event.final:
         return now, ()  # the recogniser has second thoughts; what it said before still waits
     after, commands = cut_reply(_reopened(now, event.at, policy))
     if event.final:
         words = (*after.words, text) if text else after.words
-        after = replace(after, words=words, murmur="", asked=False)
+        after = replace(after, words=words, murmur="", asked=False, owed=False)
     else:
         after = replace(after, murmur=text)
     after, prepared = _prepare(replace(after, deadline=turn_end(after, event.at, policy)), policy)
     return after, (*commands, *prepared)
+
+
+def _answer_asked(now: Conversation, at: float, policy: TurnPolicy) -> Step:
+    if not now.said():
+        return answer_now(now, at, policy)
+    return _take_turn(replace(now, wanted=True), at, policy)
 
 
 def _takes_floor(now: Conversation, text: str, policy: TurnPolicy) -> bool:
@@ -168,7 +204,7 @@ def _caller_sounded(
     now: Conversation, event: CallerVoiced | CallerQuiet, policy: TurnPolicy
 ) -> Step:
     if isinstance(event, CallerVoiced):
-        after, commands = _drop_held(now)
+        after, commands = drop_held(now)
         after = replace(after, voiced_since=event.at, quiet_since=None, asked=False, taken="")
         return replace(after, deadline=turn_end(after, event.at, policy)), commands
     after = replace(now, voiced_since=None, quiet_since=event.since)
@@ -180,8 +216,8 @@ def _prepare(now: Conversation, policy: TurnPolicy) -> Step:
     text = now.question()
     if now.held and plain(text) == plain(now.guess):
         return now, ()
-    after, dropped = _drop_held(now)
-    ready = after.deadline is not None and after.quiet_since is not None
+    after, dropped = drop_held(now)
+    ready = after.deadline is not None and after.quiet_since is not None and after.manner.answers
     if not ready or sounds_open(text) or after.guessed >= policy.guesses:
         return after, dropped
     number = after.reply + 1
@@ -190,12 +226,6 @@ def _prepare(now: Conversation, policy: TurnPolicy) -> Step:
         after, reply=number, held=number, guess=text, guessed=after.guessed + 1, held_speaks=False
     )
     return after, (*dropped, PrepareReply(number, history))
-
-
-def _drop_held(now: Conversation) -> Step:
-    if not now.held:
-        return now, ()
-    return replace(now, held=0, guess=""), (CancelReply(now.held),)
 
 
 def _held_went_on(now: Conversation, event: VoiceStarted | ReplyHeard | ReplyEnded) -> Conversation:
@@ -210,6 +240,8 @@ def _held_went_on(now: Conversation, event: VoiceStarted | ReplyHeard | ReplyEnd
 
 def _silence_fell(now: Conversation, at: float, policy: TurnPolicy) -> Step:
     """The caller has been silent long enough: have the last words made final, or answer."""
+    if now.wanted:
+        return _answer_asked(now, at, policy)
     listens = now.voiced_since is not None or now.quiet_since is not None
     if now.murmur and not now.asked and listens:
         return replace(now, asked=True, deadline=at + policy.final_wait_s), (AskFinal(),)
@@ -231,28 +263,35 @@ def _correct(now: Conversation, text: str, at: float, policy: TurnPolicy) -> Ste
     question = now.history[-1].text.removesuffix(now.taken).strip()
     after, cut = cut_reply(replace(now, heard=""))
     words = (question, text) if question else (text,)
-    after, asked = _take_turn(replace(after, history=now.history[:-1], words=words), at, policy)
+    history = (*now.history[:-1], *now.noted)
+    after, asked = _take_turn(replace(after, history=history, words=words), at, policy)
     return after, (*cut, *asked)
 
 
 def _take_turn(now: Conversation, at: float, policy: TurnPolicy) -> Step:
     """The caller's turn is over: answer it, with what was prepared if it fits."""
     question = now.question()
-    history = remembered(with_question(now.history, question), policy.memory_messages)
     fits = bool(now.held) and plain(question) == plain(now.guess)
+    number = now.held if fits else now.reply + 1
+    history = with_question(now.history, question, question_name(number))
+    history = remembered(history, policy.memory_messages)
+    if not (now.manner.answers or now.wanted or now.finished):
+        after = replace(now, history=history, words=(), murmur="", asked=False, deadline=None)
+        return after, (KeepTurn(number),)
     after = Conversation(
         Phase.SPEAKING if fits and now.held_speaks else Phase.THINKING,
         history,
-        now.held if fits else now.reply + 1,
+        number,
         taken=now.murmur,
         turn_at=at,
         voiced_since=now.voiced_since,
         quiet_since=now.quiet_since,
         closing=now.closing,
         finished=now.finished,
+        manner=now.manner,
     )
     if not fits:
-        _, dropped = _drop_held(now)
+        _, dropped = drop_held(now)
         return after, (*dropped, StartReply(after.reply, history))
     speaks = (AnnounceVoice(after.reply),) if now.held_speaks else ()
     return after, (ReleaseReply(after.reply), *speaks)

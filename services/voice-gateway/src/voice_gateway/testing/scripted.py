@@ -14,6 +14,7 @@ from voice_gateway.audio.vad import Edge
 from voice_gateway.conversation import Message
 from voice_gateway.errors import ServiceError
 from voice_gateway.ports import (
+    Asking,
     Audio,
     CallConfig,
     CutOff,
@@ -21,9 +22,12 @@ from voice_gateway.ports import (
     FromCaller,
     Heard,
     Listening,
+    ModelPiece,
+    Paused,
     Processing,
     ReplyAudio,
     ReplyText,
+    Resumed,
     Services,
     Speaking,
     Speech,
@@ -142,8 +146,8 @@ class ScriptedModel:
         self.cancelled = 0
 
     async def complete(
-        self, history: Sequence[Message], *, system_prompt: str
-    ) -> AsyncGenerator[str, None]:
+        self, history: Sequence[Message], *, system_prompt: str, asking: Asking
+    ) -> AsyncGenerator[ModelPiece, None]:
         self.asked.append(tuple(history))
         reply = self._replies.pop(0) if self._replies else "I have nothing more to say."
         try:
@@ -200,6 +204,7 @@ class Call:
     voiced: Sequence[tuple[float, bool]] = ()
     """When the caller's voice begins (True) and falls silent (False), as the gateway notices it."""
     hangs_up: float | None = 60.0
+    can_pause: bool = False
     rules: CallRules = field(default_factory=CallRules)
     voice: ScriptedVoice = field(default_factory=ScriptedVoice)
     recogniser: ScriptedRecogniser | None = None
@@ -219,7 +224,7 @@ class Call:
         first = sounds if self.says else []
         sends = sorted([*first, *self.sends], key=lambda sent: sent.at)
         caller = ScriptedCaller(sends, self.hangs_up)
-        config = CallConfig("test", "en-US", RATE_HZ, "", "Be brief.")
+        config = CallConfig("test", "en-US", RATE_HZ, "", "Be brief.", self.can_pause)
         try:
             services = Services(ear, model, self.voice, self._notices if self.voiced else None)
             await Session(caller, services, config, self.rules).run()
@@ -264,6 +269,10 @@ def _name(message: ToCaller) -> str:
             return "PROCESSING"
         case Speaking():
             return "SPEAKING"
+        case Paused():
+            return "PAUSED"
+        case Resumed():
+            return "RESUMED"
         case CutOff():
             return "CUT OFF"
         case Failed(error):

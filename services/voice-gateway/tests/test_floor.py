@@ -1,0 +1,238 @@
+"""Sounds during a reply: what takes the floor, what only makes the voice pause, and long silence."""
+
+from dataclasses import replace
+
+import pytest
+from voice_gateway.conversation import Message
+from voice_gateway.policy import TurnPolicy
+from voice_gateway.ports import Audio, CutOff, Interrupt, Typed
+from voice_gateway.session import CallRules
+from voice_gateway.testing.scripted import Call, Says, ScriptedVoice, Sends
+
+pytestmark = pytest.mark.timeout(10)
+
+STORY = "Once upon a time, there was a fox. It lived in a wood. The end."
+ASKED = [(0.2, True), (0.9, False)]  # the voice of the question
+STORY_S = 15 * 0.4
+POLICY = TurnPolicy(resume_s=0.5, interrupt_voice_s=1.0)
+UNPREPARED = replace(POLICY, guesses=0)  # the answer's first audio would come at 1.65
+
+
+def story(
+    *voiced: tuple[float, bool],
+    says: tuple[Says, ...] = (),
+    sends: tuple[Sends, ...] = (),
+    policy: TurnPolicy = POLICY,
+    can_pause: bool = False,
+) -> Call:
+    """A call in which a story is told from about 1.4 s on, and something sounds meanwhile."""
+    return Call(
+        says=[Says(1.0, "Tell me a story."), *says],
+        voiced=[*ASKED, *voiced],
+        sends=sends,
+        replies=[STORY, "Yes?"],
+        rules=CallRules(policy=policy),
+        can_pause=can_pause,
+    ).run()
+
+
+def gap(call: Call) -> tuple[float, float]:
+    """The longest time without audio in the first reply: from when, and how long."""
+    times = [at for at, _ in call.audio(1)]
+    gaps = [(b - a, a) for a, b in zip(times, times[1:], strict=False)]
+    length, start = max(gaps)
+    return start, length
+
+
+def about(start: float, length: float) -> tuple[object, object]:
+    """A gap that may begin up to a piece of audio early."""
+    return pytest.approx(start - 0.05, abs=0.06), pytest.approx(length + 0.05, abs=0.06)
+
+
+def test_a_cough_makes_the_voice_pause_and_go_on_without_losing_a_word():
+    call = story((3.0, True), (3.3, False))
+    assert gap(call) == about(3.0, 0.8)  # 0.3 s of cough, 0.5 s of waiting for words
+    assert call.audio_seconds(1) == pytest.approx(STORY_S)
+    offsets = [audio.offset_s for _, audio in call.audio(1)]
+    assert offsets == sorted(set(offsets))
+    assert call.cut_offs() == []
+    assert len(call.asked) == 1
+
+
+def test_no_audio_leaves_from_the_onset_of_a_voice_on():
+    call = story((3.0, True), (3.8, False), says=(Says(3.6, "what about the"),))
+    assert max(at for at, _ in call.audio(1)) <= 3.0
+    assert [round(at, 1) for at, name in call.timeline() if name == "CUT OFF"] == [3.6]
+
+
+@pytest.mark.parametrize("words", ["mm-hm", "Yeah.", "okay, I see", "uh-huh"])
+def test_a_listeners_small_words_let_the_voice_go_on_at_once(words: str):
+    heard = (Says(3.4, words, final=False), Says(3.6, words))
+    call = story((3.0, True), (3.5, False), says=heard)
+    assert gap(call) == about(3.0, 0.6)
+    assert call.audio_seconds(1) == pytest.approx(STORY_S)
+    assert len(call.asked) == 1
+
+
+def test_small_words_that_go_on_are_an_interruption():
+    heard = (Says(3.3, "yeah", final=False), Says(3.5, "yeah but which", final=False))
+    call = story((3.0, True), (4.0, False), says=(*heard, Says(4.2, "Yeah, but which fox?")))
+    assert call.asked[-1][-1].text == "Yeah, but which fox?"
+
+
+def test_a_voice_that_goes_on_interrupts_also_without_words():
+    call = story((3.0, True), (5.0, False))
+    assert [round(at, 1) for at, name in call.timeline() if name == "CUT OFF"] == [4.0]
+    assert max(at for at, _ in call.audio(1)) <= 3.0
+
+
+def test_words_that_come_late_interrupt_what_already_goes_on():
+    call = story((3.0, True), (3.3, False), says=(Says(4.5, "stop"),))
+    assert [round(at, 1) for at, name in call.timeline() if name == "CUT OFF"] == [4.5]
+
+
+def test_a_reply_pauses_only_so_often_for_nothing():
+    coughs = [(at + d, d == 0.0) for at in (2.0, 3.2, 4.4, 5.6) for d in (0.0, 0.1)]
+    call = story(*coughs)
+    times = [at for at, _ in call.audio(1)]
+    pauses = [a for a, b in zip(times, times[1:], strict=False) if b - a > 0.5]
+    assert len(pauses) == POLICY.pauses
+
+
+def test_a_voice_before_the_answer_holds_it_back_until_it_is_silent():
+    call = story((1.55, True), (2.0, False), policy=UNPREPARED)
+    assert min(at for at, _ in call.audio(1)) == pytest.approx(2.5, abs=0.01)
+    assert call.audio_seconds(1) == pytest.approx(STORY_S)
+
+
+def test_a_noise_that_never_ends_does_not_silence_the_answer():
+    call = story((1.55, True), policy=UNPREPARED)
+    assert min(at for at, _ in call.audio(1)) == pytest.approx(4.55, abs=0.01)
+
+
+def test_a_caller_that_can_pause_is_told_and_its_clock_stands_still():
+    call = story((3.0, True), (3.3, False), sends=(Sends(5.0, Interrupt()),), can_pause=True)
+    told = [(at, name) for at, name in call.timeline() if name in {"PAUSED", "RESUMED"}]
+    assert told == [(3.0, "PAUSED"), (3.8, "RESUMED")]
+    plain = story((3.0, True), (3.3, False), sends=(Sends(5.0, Interrupt()),))
+    assert [name for _, name in plain.timeline() if name in {"PAUSED", "RESUMED"}] == []
+    exact, guessed = (c.cut_offs()[0].heard_s for c in (call, plain))
+    began = min(at for at, _ in call.audio(1))
+    assert exact == pytest.approx(5.0 - began - 0.8, abs=0.01)
+    assert guessed >= exact  # whoever cannot pause has played what it had
+
+
+def test_hanging_up_in_a_pause_still_brings_the_whole_answer():
+    call = Call(
+        says=[Says(1.0, "Tell me a story.")],
+        voiced=[*ASKED, (3.0, True)],
+        replies=[STORY],
+        hangs_up=3.2,
+    ).run()
+    assert call.error is None
+    assert call.audio_seconds(1) == pytest.approx(STORY_S)
+
+
+# The greeting.
+
+
+def greeted(firm: bool, *sends: Sends, says: tuple[Says, ...] = ()) -> Call:
+    policy = TurnPolicy(greeting="Hello, this is the gateway.", greeting_firm=firm)
+    return Call(
+        says=says,
+        sends=[Sends(0.0, Audio(bytes(640))), *sends],
+        replies=["Fine.", "Good."],
+        rules=CallRules(policy=policy),
+        hangs_up=20.0,
+    ).run()
+
+
+def test_a_call_may_begin_with_a_greeting_that_the_model_knows_of():
+    call = greeted(False, says=(Says(4.0, "Who are you?"),))
+    assert call.voice.spoken[0].startswith("Hello")
+    assert call.audio(1)[0][0] < 0.2
+    assert call.asked == [
+        (Message("assistant", "Hello, this is the gateway."), Message("user", "Who are you?"))
+    ]
+
+
+def test_a_greeting_is_cut_off_like_any_reply():
+    call = greeted(False, says=(Says(1.0, "Who are you?"),))
+    assert [cut.reply for cut in call.cut_offs()] == [1]
+
+
+def test_a_firm_greeting_goes_on_and_what_was_said_meanwhile_is_answered_after_it():
+    call = greeted(True, Sends(0.5, Interrupt()), says=(Says(1.0, "Who are you?"),))
+    assert call.cut_offs() == []
+    assert call.audio_seconds(1) == pytest.approx(5 * 0.4)
+    assert [m.text for m in call.asked[0]] == ["Hello, this is the gateway.", "Who are you?"]
+
+
+def test_a_turn_typed_into_a_firm_greeting_is_answered_after_it():
+    call = greeted(True, Sends(0.5, Typed("Who are you?")))
+    assert [m.text for m in call.asked[0]] == ["Hello, this is the gateway.", "Who are you?"]
+
+
+def test_hanging_up_during_a_firm_greeting_still_brings_the_answer():
+    policy = TurnPolicy(greeting="Hello, this is the gateway.", greeting_firm=True)
+    call = Call(
+        says=[Says(0.5, "Who are you?")],
+        replies=["Fine."],
+        rules=CallRules(policy=policy),
+        hangs_up=0.3,
+    ).run()
+    assert call.text(2) == "Fine."
+    assert call.error is None
+
+
+# Silence.
+
+
+def silent(policy: TurnPolicy, *sends: Sends, hangs_up: float | None = None) -> Call:
+    return Call(
+        sends=[Sends(0.0, Audio(bytes(640))), *sends],
+        replies=["Fine."],
+        rules=CallRules(policy=policy),
+        hangs_up=hangs_up,
+        voice=ScriptedVoice(seconds_per_word=0.25),
+    ).run()
+
+
+ASKS = TurnPolicy(idle_prompt_s=8.0, idle_end_s=5.0)
+
+
+def test_a_silent_caller_is_asked_once_and_then_the_call_ends_politely():
+    call = silent(ASKS)
+    assert call.error is None
+    assert call.voice.spoken == ["Are you still there?", "Goodbye."]
+    assert call.audio(1)[0][0] == pytest.approx(8.05, abs=0.1)
+    asked_until = max(at for at, _ in call.audio(1))
+    assert call.audio(2)[0][0] == pytest.approx(asked_until + 5.05, abs=0.3)
+    assert call.ended_at < 15.0
+
+
+def test_whoever_answers_is_not_hung_up_on():
+    call = silent(ASKS, Sends(10.0, Typed("I am here")), hangs_up=12.0)
+    assert call.voice.spoken == ["Are you still there?", "Fine."]
+    assert [m.text for m in call.asked[0]] == ["Are you still there?", "I am here"]
+
+
+def test_a_word_into_the_goodbye_keeps_the_call():
+    call = silent(
+        TurnPolicy(idle_end_s=5.0, goodbye="Good bye, and call again."),
+        Sends(5.5, Typed("wait")),
+        hangs_up=8.0,
+    )
+    assert call.voice.spoken[-1] == "Fine."
+    assert any(isinstance(m, CutOff) for _, m in call.received)
+
+
+def test_without_a_goodbye_the_call_just_ends():
+    call = silent(TurnPolicy(idle_end_s=5.0, goodbye=""))
+    assert (call.error, call.voice.spoken) == (None, [])
+    assert call.ended_at == pytest.approx(5.0, abs=0.01)
+
+
+def test_by_default_silence_is_left_alone():
+    call = silent(TurnPolicy(), hangs_up=120.0)
+    assert call.voice.spoken == []
