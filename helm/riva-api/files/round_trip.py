@@ -27,7 +27,7 @@ def speak(address: str, sentence: str, language: str, voice: str, timeout_s: flo
     )
     with grpc.insecure_channel(address) as channel:
         replies = tts_grpc.RivaSpeechSynthesisStub(channel).SynthesizeOnline(
-            request, timeout=timeout_s, wait_for_ready=True
+            iter([request]), timeout=timeout_s, wait_for_ready=True
         )
         return b"".join(reply.audio for reply in replies)
 
