@@ -1,6 +1,7 @@
-"""Sounds during a reply: what takes the floor, what only makes the voice pause, and long silence."""
+"""Sounds during a reply: what takes the floor, and what only makes it pause; and long silence."""
 
 from dataclasses import replace
+from itertools import pairwise
 
 import pytest
 from voice_gateway.conversation import Message
@@ -39,7 +40,7 @@ def story(
 def gap(call: Call) -> tuple[float, float]:
     """The longest time without audio in the first reply: from when, and how long."""
     times = [at for at, _ in call.audio(1)]
-    gaps = [(b - a, a) for a, b in zip(times, times[1:], strict=False)]
+    gaps = [(b - a, a) for a, b in pairwise(times)]
     length, start = max(gaps)
     return start, length
 
@@ -95,7 +96,7 @@ def test_a_reply_pauses_only_so_often_for_nothing():
     coughs = [(at + d, d == 0.0) for at in (2.0, 3.2, 4.4, 5.6) for d in (0.0, 0.1)]
     call = story(*coughs)
     times = [at for at, _ in call.audio(1)]
-    pauses = [a for a, b in zip(times, times[1:], strict=False) if b - a > 0.5]
+    pauses = [a for a, b in pairwise(times) if b - a > 0.5]
     assert len(pauses) == POLICY.pauses
 
 

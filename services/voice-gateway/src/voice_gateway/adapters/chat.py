@@ -4,22 +4,23 @@ import asyncio
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
-from typing import Any
 
 import httpx2
 import openai
 from openai import AsyncOpenAI, AsyncStream, DefaultAsyncHttpxClient
 
+from voice_gateway.adapters.chat_wire import AnswerReader, request
 from voice_gateway.conversation import Message
 from voice_gateway.errors import Misconfigured, ServiceError, TimedOut, Unavailable
+from voice_gateway.ports import Asking, ModelPiece
 
 _CHECK_S = 3.0
 # A connection outlives the caller's next question, so that no turn waits for a handshake.
 _CONNECTIONS = httpx2.Limits(
     max_connections=1000, max_keepalive_connections=200, keepalive_expiry=60.0
 )
-_CUT_OFF = " —"
 _GREETING = (Message("user", "Hello."),)
+_PLAINLY = Asking()
 _HINTS = {
     401: "check LLM_API_KEY",
     403: "check LLM_API_KEY",
@@ -61,15 +62,15 @@ class ChatEndpoint:
         )
 
     async def complete(
-        self, history: Sequence[Message], *, system_prompt: str
-    ) -> AsyncGenerator[str, None]:
+        self, history: Sequence[Message], *, system_prompt: str, asking: Asking = _PLAINLY
+    ) -> AsyncGenerator[ModelPiece, None]:
         patience_s = self._rules.first_token_timeout_s
-        deltas = self._deltas(history, system_prompt)
+        deltas = self._deltas(history, system_prompt, asking)
         async with aclosing(deltas):
-            while (text := await self._next(deltas, patience_s)) is not None:
-                if text:
+            while (pieces := await self._next(deltas, patience_s)) is not None:
+                for piece in pieces:
                     patience_s = self._rules.token_timeout_s
-                    yield text
+                    yield piece
 
     async def check(self) -> str:
         """Say which model is served, and have it read the prompt that calls start with.
@@ -102,8 +103,10 @@ class ChatEndpoint:
     async def close(self) -> None:
         await self._client.close()
 
-    async def _next(self, deltas: AsyncGenerator[str, None], patience_s: float) -> str | None:
-        """The next text, empty where a chunk has none; None at the end."""
+    async def _next(
+        self, deltas: AsyncGenerator[list[ModelPiece], None], patience_s: float
+    ) -> list[ModelPiece] | None:
+        """What the next chunk has, which may be nothing; None at the end."""
         try:
             async with asyncio.timeout(patience_s):
                 return await anext(deltas, None)
@@ -116,14 +119,12 @@ class ChatEndpoint:
             raise TimedOut("llm", said) from None
 
     async def _deltas(
-        self, history: Sequence[Message], system_prompt: str
-    ) -> AsyncGenerator[str, None]:
-        body = {
-            "model": self._rules.model,
-            "messages": _messages(history, system_prompt),
-            "temperature": self._rules.temperature,
-            "max_tokens": self._rules.max_tokens,
-            "stream": True,
+        self, history: Sequence[Message], system_prompt: str, asking: Asking
+    ) -> AsyncGenerator[list[ModelPiece], None]:
+        answer = AnswerReader()
+        body = request(self._rules.model, history, system_prompt, asking) | {
+            "temperature": _first(asking.temperature, self._rules.temperature),
+            "max_tokens": _first(asking.max_tokens, self._rules.max_tokens),
         }
         # Plain dictionaries: the SDK's typed request and chunks cost 5 ms of CPU a turn.
         stream = await self._client.post(
@@ -135,7 +136,8 @@ class ChatEndpoint:
         )
         try:
             async for chunk in stream:
-                yield _text(chunk)
+                yield answer.take(chunk)
+            yield answer.calls()
         finally:
             await stream.close()  # leaving the loop alone would let the model write on
 
@@ -151,24 +153,8 @@ class ChatEndpoint:
         return Unavailable("llm", f"{where} cannot be reached: {_reason(error)}")
 
 
-def _messages(history: Sequence[Message], system_prompt: str) -> list[dict[str, str]]:
-    system = [{"role": "system", "content": system_prompt}] if system_prompt else []
-    return system + [{"role": message.role, "content": _told(message)} for message in history]
-
-
-def _told(message: Message) -> str:
-    """What the model reads: an answer that was cut off ends as broken-off speech is written.
-
-    A model that sees only the words takes them for a whole answer, and its question for answered.
-    """
-    return f"{message.text.rstrip(',;:')}{_CUT_OFF}" if message.interrupted else message.text
-
-
-def _text(chunk: Any) -> str:
-    """The text in one chunk of the stream; the first and the last have none."""
-    choices: list[dict[str, Any]] = chunk.get("choices") or [{}]
-    delta: dict[str, Any] = choices[0].get("delta") or {}
-    return delta.get("content") or ""
+def _first(asked: float | None, usual: float) -> float:
+    return usual if asked is None else asked
 
 
 def _reason(error: openai.APIError) -> str:
