@@ -52,6 +52,7 @@ def _written() -> dict[Path, str]:
     schema: Json = json.loads(SCHEMA.read_text())
     schema["properties"]["settings"] = _object("The gateway's settings.", plain)
     schema["properties"]["secrets"] = _object("The gateway's settings that are secret.", secret)
+    schema["properties"]["secretKeys"]["propertyNames"] = {"enum": list(secret)}
     return {VALUES: values, SCHEMA: json.dumps(schema, indent=2, ensure_ascii=False) + "\n"}
 
 
@@ -78,7 +79,8 @@ def _object(description: str, settings: Json) -> Json:
     return {
         "description": description,
         "type": "object",
-        # Unlike additionalProperties, it says what may be written.
+        # The one says where a key is wrong, the other what may be written.
+        "additionalProperties": False,
         "propertyNames": {"enum": list(settings)},
         "properties": settings,
     }

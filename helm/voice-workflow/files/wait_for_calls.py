@@ -1,11 +1,11 @@
-"""Run before a pod is told to stop: waits until callers are sent elsewhere, then for the last call.
+"""Run before a pod is told to stop: waits until callers go elsewhere, then for the last call.
 
-The gateway's own stop ends calls with their turn. So it is told to stop when no call is left, or when
-the longest wait is over. Ends with status 0 in any case: a hook that fails stops the pod at once.
+The gateway's own stop ends calls with their turn. So it is told to stop when no call is left, or
+when the longest wait is over. Nothing here ends with another status than 0: a hook that fails
+stops the pod at once.
 """
 
 import argparse
-import sys
 import time
 import urllib.error
 import urllib.request
@@ -54,4 +54,4 @@ def total(page: str) -> float:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()
