@@ -21,9 +21,10 @@ _EVERY = 15  # frames between two lessons
 _LIKENESS = 0.5  # correlation from which on a sound is an echo; two voices reach 0.3
 _CLEAN_DB = -30.0  # under what was sent: nothing comes back, the caller wears headphones
 _UNKNOWN_DB = -3.0  # how loud an echo may be before the room is known
-_DECAY_DB = 4.0  # per frame, of a sound in a room
+_DECAY_DB = 3.0  # per frame, of a sound in a room
 _OVER_DB = 8.0  # how much louder than its echo a band is to be somebody else's
 _FAINT_DB = -65.0  # in one band: nobody speaks so softly, but a room rings so
+_BROAD = 3  # bands that a voice is heard in; a room rings in one
 _SHARE = 0.4  # of a frame's energy that is somebody else's, from which on somebody speaks
 
 _Array = Any  # numpy's own types say less than their names
@@ -66,8 +67,9 @@ class Echo:
         self._learn(now, levels)
         expected = self._expected(now)
         energy = 10 ** (levels / 10)
-        others = energy[levels > np.maximum(expected + _OVER_DB, _FAINT_DB)].sum()
-        return bool(others < _SHARE * energy.sum())
+        louder = levels > np.maximum(expected + _OVER_DB, _FAINT_DB)
+        speaks = louder.sum() >= _BROAD and energy[louder].sum() >= _SHARE * energy.sum()
+        return not speaks
 
     def comes_back(self) -> bool | None:
         """Whether the caller's microphone hears what is played; None: not known yet."""

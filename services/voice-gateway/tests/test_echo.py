@@ -1,0 +1,181 @@
+"""The gateway's own voice come back: as words the recogniser wrote down, and as sound."""
+
+import random
+import wave
+from pathlib import Path
+
+import numpy as np
+import pytest
+import voice_client.speech
+from hypothesis import given
+from hypothesis import strategies as st
+from voice_gateway.audio.vad import Edge, Line, VoiceActivity, load_silero
+from voice_gateway.echo import OwnWords, callers_part, split
+from voice_gateway.phrases import stops
+from voice_gateway.ports import Heard, Word
+
+RATE_HZ = 16_000
+SPEECH = Path(voice_client.speech.__file__).parent
+SAID = (
+    "The capital of France is Paris. It lies on the Seine, and about two million people live there."
+)
+STOPS = stops("en-US")
+
+
+def callers(recognised: str, own: str = SAID) -> str:
+    return callers_part(Heard(recognised, final=True), own, STOPS).text
+
+
+# As words.
+
+
+@pytest.mark.parametrize(
+    "recognised",
+    [
+        "The",
+        "the capi",
+        "The capital of France is Paris.",
+        "the capitol of front is pairs it lies on the sane",
+        "and about two million people live their",
+        "capital of France is Paris it lies on the Seine uh",
+    ],
+)
+def test_what_only_came_back_is_nobody(recognised: str):
+    assert callers(recognised) == ""
+
+
+@pytest.mark.parametrize(
+    ("recognised", "theirs"),
+    [
+        ("the capitol of France is Paris wait what about London", "wait what about London"),
+        ("wait", "wait"),
+        ("it lies on stop the Seine", "stop"),
+        ("Can you say that again?", "Can you say that again?"),
+        ("so what about London", "so what about London"),
+        ("live there. And what is its name?", "And what is its name?"),
+        ("no no it lies on the Seine and", "no no"),
+    ],
+)
+def test_what_the_caller_said_over_it_is_kept_as_written(recognised: str, theirs: str):
+    assert callers(recognised) == theirs
+
+
+def test_the_times_of_the_callers_words_stay_with_them():
+    times = [Word(w, i, i + 0.5) for i, w in enumerate("is Paris wait what about it".split())]
+    heard = Heard("is Paris wait what about it", final=True, words=tuple(times))
+    assert [w.text for w in callers_part(heard, SAID, STOPS).words] == [
+        "wait", "what", "about", "it",
+    ]  # fmt: skip
+
+
+@given(st.lists(st.sampled_from("alpha bravo charlie delta echo foxtrot".split()), max_size=30))
+def test_words_are_only_left_out_never_made(words: list[str]):
+    text = " ".join(words)
+    parts = split(text, "bravo charlie delta")
+    assert parts.own + len(parts.callers) == len(words)
+    assert list(parts.callers) == sorted(set(parts.callers))
+    assert split(text, "").own == 0
+
+
+def test_numbers_are_known_however_the_recogniser_writes_them():
+    own = OwnWords("en-US")
+    own.live = lambda: "That makes $14 for 2 tickets"
+    said = own.of_utterance(0.0, final=True)
+    assert callers("that makes fourteen dollars for two tickets", said) == ""
+    assert callers("That makes $14 for 2 tickets.", said) == ""
+
+
+def test_a_reply_is_forgotten_once_nothing_of_it_can_come_back_unless_its_utterance_goes_on():
+    own = OwnWords("en-US")
+    own.reply_over("It lies on the Seine.", until=10.0)
+    assert own.of_utterance(11.0, final=False) == "It lies on the Seine."
+    assert own.of_utterance(15.0, final=True) == "It lies on the Seine."
+    assert own.of_utterance(15.5, final=False) == ""
+
+
+# As sound.
+
+
+def speech(name: str, level: float = 0.1) -> np.ndarray:
+    with wave.open(str(SPEECH / f"{name}.wav"), "rb") as file:
+        assert file.getframerate() == RATE_HZ
+        pcm = np.frombuffer(file.readframes(file.getnframes()), "<i2").astype(np.float32)
+    return pcm * (level / np.sqrt(np.mean(pcm**2)))
+
+
+def room(seconds: float, seed: int) -> np.ndarray:
+    """A room's answer to a click: the direct way, then noise that dies away."""
+    noise = np.random.default_rng(seed).standard_normal(int(seconds * RATE_HZ))
+    answer = noise * 10 ** (-3 * np.arange(len(noise)) / len(noise))
+    answer[0] = 6.0
+    return answer / np.sqrt(np.sum(answer**2))
+
+
+def edges(played: np.ndarray, caught: np.ndarray, jitter_s: float = 0.0) -> list[Edge]:
+    """What is noticed of `caught` while `played` leaves the loudspeaker, sent 300 ms ahead."""
+    activity: VoiceActivity = load_silero()(RATE_HZ)
+    dice, found, sent = random.Random(7), list[Edge](), 0
+    out, into = (np.clip(a, -1, 1) * 32767 for a in (played, caught))
+    for start in range(0, len(into), 320):
+        at = (start + 320) / RATE_HZ
+        while sent < len(out) and sent / RATE_HZ <= at + 0.3:
+            piece = out[sent : sent + 1600].astype("<i2").tobytes()
+            activity.plays(piece, RATE_HZ, sent / RATE_HZ)
+            sent += 1600
+        frame = into[start : start + 320].astype("<i2").tobytes()
+        found += activity.feed(frame, at + dice.uniform(0.0, jitter_s))
+    return found
+
+
+def line(echo_db: float, delay_s: float, *, reverb_s: float = 0.0, caller_at: float | None = None):
+    """A reply on a loudspeaker, what the microphone catches, and perhaps a caller over it."""
+    played = np.concatenate([speech("en_jfk"), np.zeros(RATE_HZ, np.float32)])
+    echo = np.convolve(played, room(reverb_s, 3)) if reverb_s else played
+    caught = np.random.default_rng(5).standard_normal(len(played)) * 10 ** (-65 / 20)
+    late = int(delay_s * RATE_HZ)
+    caught[late:] += (echo * 10 ** (echo_db / 20))[: len(caught) - late]
+    if caller_at is not None:
+        voice = speech("en_nlp_question")
+        start = int(caller_at * RATE_HZ)
+        caught[start : start + len(voice)] += voice[: len(caught) - start]
+    return played, caught
+
+
+@pytest.mark.parametrize("delay_s", [0.05, 0.12, 0.25, 0.5])
+@pytest.mark.parametrize("echo_db", [-6.0, -10.0, -20.0])
+def test_an_echo_is_no_voice(delay_s: float, echo_db: float):
+    assert edges(*line(echo_db, delay_s), jitter_s=0.03) == []
+
+
+@pytest.mark.parametrize("delay_s", [0.05, 0.25])
+def test_nor_is_one_that_rings_in_a_room(delay_s: float):
+    assert edges(*line(-10.0, delay_s, reverb_s=0.3)) == []
+
+
+@pytest.mark.parametrize("delay_s", [0.05, 0.25])
+def test_a_caller_over_the_echo_is_a_voice_as_soon_as_without_one(delay_s: float):
+    clean = edges(*line(-90.0, delay_s, caller_at=4.0))
+    over = edges(*line(-10.0, delay_s, caller_at=4.0))
+    assert clean[0].voiced
+    assert over[0].voiced
+    # Both were counted from the same sample on; onsets are at most four frames apart.
+    assert len(over) <= len(clean) + 2
+
+
+def test_without_an_echo_nothing_is_taken_for_one():
+    played, caught = line(-90.0, 0.1, caller_at=4.0)
+    assert [e.voiced for e in edges(played, caught)] == [
+        e.voiced for e in edges(np.zeros_like(played), caught)
+    ]
+
+
+def test_late_packets_are_not_late_words():
+    line = Line()
+    said = [line.arrives(0.02, at) for at in (1.00, 1.02, 1.24, 1.24, 1.24, 1.24, 1.24)]
+    assert said == pytest.approx([1.0, 1.02, 1.04, 1.06, 1.08, 1.1, 1.12], abs=0.02)
+
+
+def test_whoever_stopped_sending_speaks_when_its_audio_comes():
+    line = Line()
+    line.arrives(0.02, 1.0)
+    assert line.arrives(0.02, 9.0) == 9.0
