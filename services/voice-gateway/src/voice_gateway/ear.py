@@ -19,6 +19,7 @@ from voice_gateway.uplink import Uplink
 _UPLINK_ROOM_S = 30.0
 _SLICE_S = 0.4  # audio looked at in one go: a millisecond's work
 _RELISTEN_S = (0.2, 0.5, 1.0, 2.0, 5.0)  # waits before recognition is tried again
+_FORGET_S = 1.0  # the recogniser's final words on what is to be forgotten come before that
 _LAST_TRIES = 3  # of recognition, for a caller who has hung up and waits
 
 
@@ -47,6 +48,7 @@ class Ear:
         self._uplink = Uplink(rate_hz, _UPLINK_ROOM_S, clock)
         self._resampler = Resampler(config.rate_hz, rate_hz)
         self._stops = stops(config.language)
+        self._deaf_until = 0.0
         self.own = OwnWords(config.language)
         self.speech_end: float | None = None
         """When the caller's last word had arrived, as far as the recogniser tells."""
@@ -61,8 +63,21 @@ class Ear:
             if len(piece) < len(samples):
                 await asyncio.sleep(0)  # minutes of audio in one chunk must not stop other calls
 
+    def adjust(self, config: CallConfig) -> None:
+        """Hear the caller in this config's language from now on; meant for before its audio."""
+        if config.language != self._config.language:
+            self._stops = stops(config.language)
+            live, self.own = self.own.live, OwnWords(config.language)
+            self.own.live = live
+        self._config = config
+
     def end_utterance(self) -> None:
         """The caller says that it has finished."""
+        self._uplink.end_utterance()
+
+    def forget(self) -> None:
+        """What was said up to here is not to be heard."""
+        self._deaf_until = self._clock() + _FORGET_S
         self._uplink.end_utterance()
 
     def ask_final(self) -> None:
@@ -120,6 +135,9 @@ class Ear:
 
     def _hear(self, heard: Heard, start_s: float) -> None:
         """Take in what the recogniser heard in audio that began `start_s` into the call."""
+        if self._clock() < self._deaf_until:
+            self._deaf_until = 0.0 if heard.final else self._deaf_until
+            return
         heard = self._without_echo(_moved(heard, start_s))
         if heard.words:
             self.speech_end = self._uplink.arrived_at(heard.words[-1].end_s)

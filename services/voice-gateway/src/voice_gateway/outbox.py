@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 from voice_gateway.audio import pcm
 from voice_gateway.playback import Playback
-from voice_gateway.ports import Notice, ReplyAudio, ReplyText, ToCaller
+from voice_gateway.ports import Notice, ReplyAudio, ReplyText, ToCaller, ToolCalled
 
 _NOTICES = 4096  # a caller this far behind does not read any more
 _SOON_S = 0.001  # due; a timer for less would only be rounding
@@ -37,7 +37,7 @@ class Outbox:
         self._waiting_s = 0.0
         self._reply = 0
         self._held = False
-        self._held_texts: list[ReplyText] = []
+        self._held_texts: list[ReplyText | ToolCalled] = []
         self._paused = False
         self._open = True
         self._stirred = asyncio.Event()
@@ -49,11 +49,11 @@ class Outbox:
     def post(self, notice: Notice) -> None:
         """Queue a notice, ahead of any audio; calls `on_full` where too many wait already.
 
-        The text of a held reply waits with its audio.
+        The text and the tool calls of a held reply wait with its audio.
         """
-        if isinstance(notice, ReplyText) and notice.reply != self._reply:
+        if isinstance(notice, ReplyText | ToolCalled) and notice.reply != self._reply:
             return  # its reply was dropped in this very moment
-        if self._held and isinstance(notice, ReplyText):
+        if self._held and isinstance(notice, ReplyText | ToolCalled):
             self._held_texts.append(notice)
         elif len(self._notices) < _NOTICES:
             self._notices.append(notice)
@@ -114,7 +114,9 @@ class Outbox:
         self._audio.clear()
         self._waiting_s = 0.0
         self._notices = deque(
-            n for n in self._notices if not (isinstance(n, ReplyText) and n.reply == stale)
+            n
+            for n in self._notices
+            if not (isinstance(n, ReplyText | ToolCalled) and n.reply == stale)
         )
         self._emptier.set()
 

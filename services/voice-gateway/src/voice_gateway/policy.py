@@ -32,6 +32,26 @@ _LONGEST_BACKCHANNEL = 4  # words
 
 
 @dataclass(frozen=True, slots=True)
+class TurnManner:
+    """How one caller's program wants turns taken; a call without one takes them as it does."""
+
+    by_hand: bool = False
+    """No silence ends a turn: the program says when it wants an answer."""
+
+    answers: bool = True
+    """A turn that is over is answered; else it waits until an answer is asked for."""
+
+    interruptible: bool = True
+    """The caller's words take the floor from a reply; else they are kept until it is over."""
+
+    silence_s: float | None = None
+    """Silence that ends a turn, whatever was said; None: it depends on that."""
+
+    patience: float = 1.0
+    """How much longer than usual the caller is waited for."""
+
+
+@dataclass(frozen=True, slots=True)
 class TurnPolicy:
     language: str = "en-US"
     """BCP-47; whose small words are known."""
@@ -117,7 +137,9 @@ class TurnPolicy:
         known = backchannels(self.language)
         return 0 < len(words) <= _LONGEST_BACKCHANNEL and all(word in known for word in words)
 
-    def silence_after(self, text: str, chance: float | None = None) -> float:
+    def silence_after(
+        self, text: str, chance: float | None = None, manner: "TurnManner | None" = None
+    ) -> float:
         """The silence that ends a turn with these words.
 
         `chance`: that the turn is complete by the sound of it; None: nothing is known of that.
@@ -125,6 +147,11 @@ class TurnPolicy:
         voice that will go on is waited for, whatever the words: a recogniser puts a question mark
         after half a sentence. Words that ask for more are waited for, whatever the voice.
         """
+        if manner and manner.silence_s is not None:
+            return manner.silence_s
+        return self._silence_after(text, chance) * (manner.patience if manner else 1.0)
+
+    def _silence_after(self, text: str, chance: float | None) -> float:
         goes_on = chance is not None and chance < self.unlikely
         if sounds_open(text):
             return self.halting_silence_s if goes_on else self.open_silence_s

@@ -3,16 +3,40 @@
 Adapters and transports implement these; nothing here knows how. Audio is s16le mono throughout.
 """
 
-from collections.abc import AsyncGenerator, Callable, Sequence
-from dataclasses import dataclass
-from typing import Protocol
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
 
 from voice_gateway.audio.vad import Edge
-from voice_gateway.conversation import Command, Event, Message
+from voice_gateway.conversation import Command, Event, Message, ToolCall
 from voice_gateway.errors import ServiceError
 from voice_gateway.latency import TurnStages
+from voice_gateway.policy import TurnManner
 
 # From the caller.
+
+
+@dataclass(frozen=True, slots=True)
+class Tool:
+    """What the caller's program can do for the model."""
+
+    name: str
+    description: str
+    parameters: Mapping[str, Any]
+    """JSON schema."""
+
+
+@dataclass(frozen=True, slots=True)
+class Asking:
+    """How the model is asked; None stands for the gateway's own settings."""
+
+    temperature: float | None = None
+    max_tokens: int | None = None
+    tools: tuple[Tool, ...] = ()
+    tool_choice: str = "auto"
+    """"auto", "none", "required", or "=" and the name of the tool to use."""
+    counts_tokens: bool = False
+    """The caller's program wants to know what was used."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +50,10 @@ class CallConfig:
     system_prompt: str
     can_pause: bool = False
     """The caller's loudspeaker can stop and go on; it wants to be told when."""
+    spoken: bool = True
+    """Replies are spoken; else the caller's program reads them."""
+    asking: Asking = field(default_factory=Asking)
+    turns: TurnManner = field(default_factory=TurnManner)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +83,63 @@ class Played:
     seconds: float
 
 
-FromCaller = Audio | Typed | Interrupt | EndOfUtterance | Played
+# From a caller's program.
+
+
+@dataclass(frozen=True, slots=True)
+class Adjust:
+    """Go on with this config; its call, rate and, once audio came, language stay as they are."""
+
+    config: CallConfig
+
+
+@dataclass(frozen=True, slots=True)
+class Noted:
+    """Something to remember, which is not answered for itself."""
+
+    message: Message
+
+
+@dataclass(frozen=True, slots=True)
+class Withdrawn:
+    """The message by this name is to be forgotten."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """Answer now, once, with this config; None: the call's."""
+
+    config: CallConfig | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Truncated:
+    """Of this reply, the caller has heard only so much, and will hear no more."""
+
+    reply: int
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Forget:
+    """What the caller said and was not answered yet is not to count."""
+
+
+FromCaller = (
+    Audio
+    | Typed
+    | Interrupt
+    | EndOfUtterance
+    | Played
+    | Adjust
+    | Noted
+    | Withdrawn
+    | Answer
+    | Truncated
+    | Forget
+)
 
 # To the caller.
 
@@ -135,9 +219,34 @@ class Failed:
 
 
 @dataclass(frozen=True, slots=True)
+class ToolCalled:
+    """The model asks the caller's program for something; the answer to it is `Noted`."""
+
+    reply: int
+    call: ToolCall
+
+
+@dataclass(frozen=True, slots=True)
+class TurnTaken:
+    """The caller's turn is over, and waits for an answer to be asked for."""
+
+    reply: int
+    """Which reply that would be."""
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """Tokens, as the model server counts them."""
+
+    input_tokens: int
+    output_tokens: int
+
+
+@dataclass(frozen=True, slots=True)
 class TurnOver:
     reply: int
     stages: TurnStages
+    usage: Usage | None = None
 
 
 Notice = (
@@ -150,6 +259,8 @@ Notice = (
     | Resumed
     | CutOff
     | Failed
+    | ToolCalled
+    | TurnTaken
     | TurnOver
 )
 ToCaller = Notice | ReplyAudio
@@ -214,10 +325,14 @@ class Activity(Protocol):
         ...
 
 
+ModelPiece = str | ToolCall | Usage
+"""What a model answers with: text as it is written, whole tool calls, at last what it used."""
+
+
 class ChatModel(Protocol):
     def complete(
-        self, history: Sequence[Message], *, system_prompt: str
-    ) -> AsyncGenerator[str, None]:
+        self, history: Sequence[Message], *, system_prompt: str, asking: Asking
+    ) -> AsyncGenerator[ModelPiece, None]:
         """Yield the answer to the last message piece by piece. Raises ServiceError.
 
         Closing the generator ends the request upstream.

@@ -12,12 +12,20 @@ from dataclasses import dataclass
 from voice_gateway.audio import pcm
 from voice_gateway.audio.trim import Trim
 from voice_gateway.clauses import Clauses, fitting
-from voice_gateway.conversation import Message
+from voice_gateway.conversation import Message, ToolCall
 from voice_gateway.errors import Empty, ServiceError
 from voice_gateway.heard import Ledger
 from voice_gateway.latency import TurnMoments
 from voice_gateway.outbox import Outbox
-from voice_gateway.ports import CallConfig, ReplyAudio, ReplyText, Services
+from voice_gateway.ports import (
+    CallConfig,
+    ModelPiece,
+    ReplyAudio,
+    ReplyText,
+    Services,
+    ToolCalled,
+    Usage,
+)
 from voice_gateway.speakable import CodeBlocks, Thoughts, speakable
 
 _CLAUSES_AHEAD = 8  # how far the model may run ahead of the voice
@@ -70,8 +78,10 @@ class Reply:
         self._clauses = asyncio.Queue[_Clause | None](_CLAUSES_AHEAD)
         self.pieces = 0
         """Of text, from the model so far: about a token each."""
+        self.calls: list[ToolCall] = []
+        self.usage: Usage | None = None
         self._made_s = 0.0
-        self._shown = False
+        self._written = ""
 
     async def run(
         self, answers: Sequence[Message] | str, on_voice: Callable[[], None]
@@ -94,16 +104,31 @@ class Reply:
         return writing.result() or self._silent()
 
     def _silent(self) -> ServiceError | None:
-        if self._made_s or not self._shown:
+        if self._made_s or not self._shown or not self._config.spoken:
             return None
         return Empty("tts", "the voice answered without any audio")
 
-    def _text(self, answers: Sequence[Message] | str) -> AsyncGenerator[str, None]:
+    def text(self) -> str:
+        """All that was said; where nothing is spoken, all that was written."""
+        return self.ledger.text() if self._config.spoken else self._written.strip()
+
+    def heard(self, played_s: float) -> str:
+        """What the caller knows of the reply when so much of it has been played."""
+        return self.ledger.heard(played_s) if self._config.spoken else self._written.strip()
+
+    @property
+    def _shown(self) -> bool:
+        return bool(self._written.strip())
+
+    def _text(self, answers: Sequence[Message] | str) -> AsyncGenerator[ModelPiece, None]:
         if isinstance(answers, str):
             return _at_once(answers)
-        return self._services.model.complete(answers, system_prompt=self._config.system_prompt)
+        config = self._config
+        return self._services.model.complete(
+            answers, system_prompt=config.system_prompt, asking=config.asking
+        )
 
-    async def _write(self, answer: AsyncGenerator[str, None]) -> ServiceError | None:
+    async def _write(self, answer: AsyncGenerator[ModelPiece, None]) -> ServiceError | None:
         """Pass the model's text on as it comes; what it managed to say is spoken in any case."""
         thoughts, code = Thoughts(), CodeBlocks(self._config.language)
         cutter = Clauses(self._manner.min_words)
@@ -111,8 +136,7 @@ class Reply:
         try:
             async with aclosing(answer) as pieces:
                 async for piece in pieces:
-                    self.pieces += 1
-                    if said := thoughts.feed(piece):
+                    if said := thoughts.feed(self._take(piece)):
                         self._show(said)
                         await self._offer(cutter.feed(code.feed(said)))
         except ServiceError as error:
@@ -120,12 +144,25 @@ class Reply:
         rest = thoughts.flush()
         await self._offer(cutter.feed(code.feed(rest) + code.flush()) + cutter.flush())
         await self._clauses.put(None)
-        if not self._shown and not fault:
+        if not self._shown and not self.calls and not fault:
             fault = Empty("llm", "the model answered without any text")
         return fault
 
+    def _take(self, piece: ModelPiece) -> str:
+        """The text of what came from the model; of a tool call the caller is told."""
+        match piece:
+            case str():
+                self.pieces += 1
+                return piece
+            case ToolCall():
+                self.calls.append(piece)
+                self._outbox.post(ToolCalled(self.number, piece))
+            case Usage():
+                self.usage = piece
+        return ""
+
     def _show(self, text: str) -> None:
-        self._shown = self._shown or bool(text.strip())
+        self._written += text
         if self.moments.first_text is None:
             self.moments.first_text = self._clock()
         self._outbox.post(ReplyText(self.number, text))
@@ -153,6 +190,8 @@ class Reply:
         return None
 
     async def _say(self, clause: _Clause, on_voice: Callable[[], None]) -> None:
+        if not self._config.spoken:
+            return
         self.ledger.begin(clause.written)
         for text in fitting(clause.spoken):
             await self._speak_text(text, on_voice)
@@ -184,5 +223,5 @@ class Reply:
         self._made_s += length_s
 
 
-async def _at_once(text: str) -> AsyncGenerator[str, None]:
+async def _at_once(text: str) -> AsyncGenerator[ModelPiece, None]:
     yield text

@@ -3,7 +3,7 @@
 import asyncio
 import logging
 from collections.abc import Callable, Coroutine
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from typing import assert_never
 
 from voice_gateway import conversation as c
@@ -21,6 +21,8 @@ from voice_gateway.latency import TurnMoments
 from voice_gateway.outbox import Outbox
 from voice_gateway.policy import TurnPolicy
 from voice_gateway.ports import (
+    Adjust,
+    Answer,
     Audio,
     CallConfig,
     Caller,
@@ -28,10 +30,12 @@ from voice_gateway.ports import (
     CutOff,
     EndOfUtterance,
     Failed,
+    Forget,
     FromCaller,
     Heard,
     Interrupt,
     Listening,
+    Noted,
     Paused,
     Played,
     Processing,
@@ -39,9 +43,12 @@ from voice_gateway.ports import (
     Resumed,
     Services,
     Speaking,
+    Truncated,
     TurnOver,
+    TurnTaken,
     Typed,
     Uncounted,
+    Withdrawn,
 )
 from voice_gateway.reply import Manner, Reply
 
@@ -106,6 +113,10 @@ class Session:
         self._reply: Reply | None = None
         self._reply_task: asyncio.Task[None] | None = None
         self._held = 0
+        self._once: CallConfig | None = None
+        """For the next reply alone."""
+        self._last: Reply | None = None
+        """The reply before the live one, of which the caller may have heard less than was sent."""
         self._timer: asyncio.TimerHandle | None = None
         self._over = asyncio.Event()
         self._error: CallError | None = None
@@ -158,7 +169,7 @@ class Session:
     def _heard_so_far(self, now: float) -> c.ReplyHeard | None:
         if self._reply is None:
             return None
-        heard = self._reply.ledger.heard(self._outbox.playback.played_s(now))
+        heard = self._reply.heard(self._outbox.playback.played_s(now))
         return c.ReplyHeard(now, self._reply.number, heard)
 
     def _execute(self, command: c.Command) -> None:
@@ -177,6 +188,8 @@ class Session:
                 self._post_cut(number, heard)
             case c.EndTurn(number):
                 self._end_turn(number)
+            case c.KeepTurn(number):
+                self._outbox.post(TurnTaken(number))
             case c.EndCall():
                 self._end(self._farewell)  # no error, unless the gateway stops
             case _:
@@ -222,12 +235,13 @@ class Session:
         self._reply = Reply(
             number,
             services=self._services,
-            config=self._config,
+            config=self._once or self._config,
             outbox=self._outbox,
             moments=moments,
             clock=self._clock,
             manner=self._rules.manner,
         )
+        self._once = None
         self._reply_task = self._tasks.create_task(
             self._answer(self._reply, answers), name=f"reply-{number}"
         )
@@ -251,7 +265,7 @@ class Session:
             fault = Unavailable("gateway", "the reply failed inside the gateway; see its log")
         if fault and reply.number != self._conversation.held:
             self._report(fault, reply.number)
-        self._tell(c.ReplyEnded(self._clock(), reply.number, reply.ledger.text()))
+        self._tell(c.ReplyEnded(self._clock(), reply.number, reply.text(), tuple(reply.calls)))
 
     def _pause(self, number: int) -> None:
         self._outbox.pause(at_loudspeaker=self._config.can_pause)
@@ -281,7 +295,7 @@ class Session:
         stages = self._reply.moments.stages()
         log.info("call %s turn %d: %s", self._config.call_id, number, stages)
         self._metrics.answered(stages)
-        self._outbox.post(TurnOver(number, stages))
+        self._outbox.post(TurnOver(number, stages, self._reply.usage))
         self._fall_silent(ahead_s=self._outbox.playback.ahead_s(self._clock()))
         self._reply_task = self._ear.speech_end = None
 
@@ -289,11 +303,13 @@ class Session:
         """The reply is over; its last words may still come back through the microphone."""
         if self._reply:
             self._ear.own.reply_over(self._sounding(), self._clock() + ahead_s)
+            if self._reply.number != self._held:
+                self._last = self._reply
         self._reply = None
 
     def _sounding(self) -> str:
         """What of the live reply has left here."""
-        return self._reply.ledger.heard(self._outbox.playback.sent_s) if self._reply else ""
+        return self._reply.heard(self._outbox.playback.sent_s) if self._reply else ""
 
     # What comes in.
 
@@ -327,11 +343,48 @@ class Session:
                 self._tell(c.CallerInterrupted(self._clock()))
             case EndOfUtterance():
                 self._ear.end_utterance()
+                self._tell(c.CallerEnded(self._clock()))
             case Played(reply, seconds):
                 if self._reply and reply == self._reply.number:
                     self._outbox.playback.report(seconds, self._clock())
             case _:
+                self._follow(message)
+
+    def _follow(self, message: Adjust | Noted | Withdrawn | Answer | Truncated | Forget) -> None:
+        """What only a caller's program asks for."""
+        now = self._clock()
+        match message:
+            case Adjust(config):
+                self._adjust(config)
+            case Noted(noted):
+                self._tell(c.CallerNoted(now, noted))
+            case Withdrawn(name):
+                self._tell(c.CallerWithdrew(now, name))
+            case Answer(config):
+                self._once = config
+                self._tell(c.CallerAsked(now))
+            case Truncated(reply, seconds):
+                self._truncate(reply, seconds)
+            case Forget():
+                self._ear.forget()
+                self._tell(c.CallerForgot(now))
+            case _:
                 assert_never(message)
+
+    def _adjust(self, config: CallConfig) -> None:
+        self._config = config
+        self._ear.adjust(config)
+        self._policy = replace(self._policy, language=config.language)
+        self._tell(c.CallerChose(self._clock(), **asdict(config.turns)))
+
+    def _truncate(self, reply: int, seconds: float) -> None:
+        """The caller's program stopped its loudspeaker at `seconds`."""
+        now = self._clock()
+        if self._reply and reply == self._reply.number:
+            self._outbox.playback.report(seconds, now)
+            self._tell(c.CallerInterrupted(now))
+        elif self._last and reply == self._last.number:
+            self._tell(c.HeardAmended(now, reply, self._last.heard(seconds)))
 
     def _voice_changed(self, edge: Edge) -> None:
         now = self._clock()

@@ -61,6 +61,7 @@ from voice_gateway.conversation.events import (
     ReplyEnded,
     ReplyHeard,
     TimerFired,
+    TurnChance,
     VoiceStarted,
 )
 from voice_gateway.conversation.state import Conversation, Phase, Step
@@ -105,6 +106,7 @@ __all__ = [
     "Step",
     "TimerFired",
     "ToolCall",
+    "TurnChance",
     "VoiceStarted",
     "step",
 ]

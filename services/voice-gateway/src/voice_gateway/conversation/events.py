@@ -39,6 +39,14 @@ class CallerQuiet:
 
 
 @dataclass(frozen=True, slots=True)
+class TurnChance:
+    """How complete the turn sounds that the voice has just fallen silent in."""
+
+    at: float
+    chance: float
+
+
+@dataclass(frozen=True, slots=True)
 class CallerTyped:
     at: float
     text: str
@@ -158,6 +166,7 @@ Event = (
     | CallerSpoke
     | CallerVoiced
     | CallerQuiet
+    | TurnChance
     | CallerTyped
     | CallerInterrupted
     | CallerEnded

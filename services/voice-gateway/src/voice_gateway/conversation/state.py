@@ -1,6 +1,6 @@
 """What a conversation is at any moment, and what may be asked of it."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from enum import Enum, auto
 from unicodedata import category
 
@@ -36,6 +36,8 @@ class Conversation:
     """Since when the caller makes voice; None where it is silent, or nothing is known of it."""
     quiet_since: float | None = None
     """Since when the caller is silent; None where it makes voice, or nothing is known of it."""
+    chance: float | None = None
+    """That the turn is complete, by its sound in this silence; None: nothing is known of that."""
     asked: bool = False
     """The recogniser was asked for its final words."""
     wanted: bool = False
@@ -64,7 +66,7 @@ class Conversation:
     """The live reply is the goodbye."""
     noted: tuple[Message, ...] = ()
     """Messages that wait for the live reply to be over."""
-    manner: TurnManner = TurnManner()
+    manner: TurnManner = field(default_factory=TurnManner)
     """How the caller's program wants turns taken."""
     closing: bool = False
     """No more audio comes in, but words may."""
@@ -84,6 +86,11 @@ class Conversation:
     def question(self) -> str:
         return " ".join(self.said())
 
+    def goes_on(self, at: float, policy: TurnPolicy) -> bool:
+        """Whether a voice that begins now goes on with what was said, as far as one can know."""
+        unanswered = self.phase is Phase.THINKING or at - self.turn_at < policy.reopen_s
+        return unanswered or bool(self.said())
+
 
 Step = tuple[Conversation, tuple[Command, ...]]
 
@@ -97,7 +104,7 @@ def turn_end(now: Conversation, at: float, policy: TurnPolicy) -> float | None:
     if now.manner.by_hand:
         return None
     if now.quiet_since is not None:
-        silence_s = policy.silence_after(now.question(), manner=now.manner)
+        silence_s = policy.silence_after(now.question(), now.chance, now.manner)
         return max(at, now.quiet_since + silence_s)
     going_on = now.voiced_since is not None or now.murmur
     return at + (policy.max_silence_s if going_on else policy.settle_s)

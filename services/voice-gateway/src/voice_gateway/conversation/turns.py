@@ -1,7 +1,6 @@
 """Who has the floor, and what happens next: the one step of a conversation."""
 
 from dataclasses import replace
-from typing import assert_never
 
 from voice_gateway.conversation.commands import (
     AnnounceVoice,
@@ -14,24 +13,20 @@ from voice_gateway.conversation.commands import (
 )
 from voice_gateway.conversation.events import (
     CallerAsked,
-    CallerChose,
     CallerClosed,
     CallerEnded,
     CallerFinished,
-    CallerForgot,
     CallerInterrupted,
     CallerJoined,
-    CallerNoted,
     CallerQuiet,
     CallerSpoke,
     CallerTyped,
     CallerVoiced,
-    CallerWithdrew,
     Event,
-    HeardAmended,
     ReplyEnded,
     ReplyHeard,
     TimerFired,
+    TurnChance,
     VoiceStarted,
 )
 from voice_gateway.conversation.floor import (
@@ -72,19 +67,27 @@ def _step(now: Conversation, event: Event, policy: TurnPolicy) -> Step:
             return _reply_went_on(now, event, policy)
         case CallerSpoke() | CallerTyped():
             return _caller_said(now, event, policy)
-        case CallerVoiced() | CallerQuiet():
-            if now.phase is Phase.LISTENING:
-                return _caller_sounded(now, event, policy)
-            return caller_sounded(now, event, policy)
+        case CallerVoiced() | CallerQuiet() | TurnChance():
+            return _sounded(now, event, policy)
         case CallerInterrupted():
             after, commands = (now, ()) if now.firm else cut_reply(now)
             return after, (*commands, EndCall()) if after.finished else commands
-        case CallerNoted() | CallerWithdrew() | CallerChose() | CallerForgot() | HeardAmended():
-            return follow(now, event, policy)
+        case TimerFired(at=at):
+            return _timer_fired(now, at, policy)
+        case CallerJoined() | CallerClosed() | CallerFinished():
+            return _came_or_left(now, event, policy)
         case CallerAsked(at=at):
             return _asked(now, at, policy)
         case CallerEnded():
             return replace(now, owed=now.manner.by_hand), ()
+        case _:
+            return follow(now, event, policy)
+
+
+def _came_or_left(
+    now: Conversation, event: CallerJoined | CallerClosed | CallerFinished, policy: TurnPolicy
+) -> Step:
+    match event:
         case CallerJoined(at=at):
             return _greet(now, at, policy)
         case CallerClosed():
@@ -92,10 +95,6 @@ def _step(now: Conversation, event: Event, policy: TurnPolicy) -> Step:
             return replace(after, closing=True, deadline=None), commands
         case CallerFinished(at=at):
             return _finish(now, at, policy)
-        case TimerFired(at=at):
-            return _timer_fired(now, at, policy)
-        case _:
-            assert_never(event)
 
 
 def _timer_fired(now: Conversation, at: float, policy: TurnPolicy) -> Step:
@@ -200,6 +199,16 @@ def _takes_floor(now: Conversation, text: str, policy: TurnPolicy) -> bool:
     return bool(text) if now.phase is Phase.THINKING else policy.interrupts(text)
 
 
+def _sounded(
+    now: Conversation, event: CallerVoiced | CallerQuiet | TurnChance, policy: TurnPolicy
+) -> Step:
+    if isinstance(event, TurnChance):
+        return _sound_judged(now, event, policy), ()
+    now = replace(now, chance=None)
+    listens = now.phase is Phase.LISTENING
+    return (_caller_sounded if listens else caller_sounded)(now, event, policy)
+
+
 def _caller_sounded(
     now: Conversation, event: CallerVoiced | CallerQuiet, policy: TurnPolicy
 ) -> Step:
@@ -209,6 +218,16 @@ def _caller_sounded(
         return replace(after, deadline=turn_end(after, event.at, policy)), commands
     after = replace(now, voiced_since=None, quiet_since=event.since)
     return _prepare(replace(after, deadline=turn_end(after, event.at, policy)), policy)
+
+
+def _sound_judged(now: Conversation, event: TurnChance, policy: TurnPolicy) -> Conversation:
+    """How the turn sounds brings its end closer, or puts it off."""
+    if now.quiet_since is None:
+        return now  # it went on meanwhile
+    after = replace(now, chance=event.chance)
+    if after.phase is not Phase.LISTENING or not after.said():
+        return after
+    return replace(after, deadline=turn_end(after, event.at, policy))
 
 
 def _prepare(now: Conversation, policy: TurnPolicy) -> Step:
@@ -286,6 +305,7 @@ def _take_turn(now: Conversation, at: float, policy: TurnPolicy) -> Step:
         turn_at=at,
         voiced_since=now.voiced_since,
         quiet_since=now.quiet_since,
+        chance=now.chance,
         closing=now.closing,
         finished=now.finished,
         manner=now.manner,

@@ -30,7 +30,9 @@ from voice_gateway.ports import (
     Resumed,
     Speaking,
     ToCaller,
+    ToolCalled,
     TurnOver,
+    TurnTaken,
     Typed,
 )
 
@@ -120,6 +122,8 @@ def to_server(message: ToCaller, sequence: int) -> pb.ServerMessage:
             return pb.ServerMessage(
                 transcript_chunk=message.text, transcript=_transcript(message), sequence=sequence
             )
+        case ToolCalled() | TurnTaken():
+            raise AssertionError(f"{message} is for programs at the Realtime API alone")
         case _:
             event, reply = _event(message)
             return pb.ServerMessage(event=event, reply_id=reply, sequence=sequence)

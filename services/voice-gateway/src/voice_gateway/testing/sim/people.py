@@ -18,10 +18,12 @@ from voice_gateway.errors import (
     Unavailable,
 )
 from voice_gateway.ports import (
+    Asking,
     Audio,
     EndOfUtterance,
     FromCaller,
     Interrupt,
+    ModelPiece,
     Played,
     ToCaller,
     Typed,
@@ -169,8 +171,8 @@ class SimModel:
         self._asked = 0
 
     async def complete(
-        self, history: Sequence[Message], *, system_prompt: str
-    ) -> AsyncGenerator[str, None]:
+        self, history: Sequence[Message], *, system_prompt: str, asking: Asking
+    ) -> AsyncGenerator[ModelPiece, None]:
         self._asked += 1
         number = self._asked
         plan = self._answers[min(number, len(self._answers)) - 1]
