@@ -6,6 +6,7 @@ import json
 import threading
 import wave
 from collections.abc import Generator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 from voice_gateway.audio import log_mel, turn_end
 from voice_gateway.audio.turn_end import RATE_HZ, TurnEnds, load_turn_end
+from voice_gateway.conversation import (
+    CallerQuiet,
+    CallerSpoke,
+    CallerVoiced,
+    Command,
+    Conversation,
+    Event,
+    TimerFired,
+    TurnChance,
+    VoiceStarted,
+    step,
+)
+from voice_gateway.phrases import only_begun
 from voice_gateway.policy import TurnPolicy
 
 HERE = Path(__file__).parent
@@ -236,3 +250,95 @@ def test_words_and_voice_make_the_wait(words: str, chance: float | None, silence
 def test_who_sounds_more_complete_never_waits_longer(words: str, one: float, other: float):
     low, high = sorted((one, other))
     assert POLICY.silence_after(words, low) >= POLICY.silence_after(words, high)
+
+
+@pytest.mark.parametrize(
+    ("words", "begun"),
+    [
+        ("And so my fellow Americans.", True),
+        ("And in Paris", True),
+        ("and what about London", False),
+        ("and turn off the lights", False),
+        ("So that's it.", False),
+        ("But I don't", False),
+        ("my fellow Americans", False),
+        ("", False),
+    ],
+)
+def test_a_clause_that_joins_on_and_has_no_verb_has_only_begun(words: str, begun: bool):
+    assert only_begun(words, "en-US") is begun
+    assert not only_begun(words, "de-DE")
+
+
+def test_what_has_only_begun_is_waited_for_unless_it_is_a_question():
+    assert POLICY.silence_after("And so my fellow Americans.", 0.92) == 1.2
+    assert POLICY.silence_after("And in Paris?", 0.92) == 0.3
+    assert replace(POLICY, language="de-DE").silence_after("So, genau.", 0.92) == 0.3
+
+
+# What it does to a turn: literal times in, commands out.
+
+COMMAND = "go forward ten meters"
+
+
+def play(*events: Event, start: Conversation | None = None) -> tuple[Conversation, list[Command]]:
+    now, commands = start or Conversation(), list[Command]()
+    for event in events:
+        now, more = step(now, event, replace(POLICY, guesses=0))
+        commands += more
+    return now, commands
+
+
+def silent_after(words: str) -> Conversation:
+    said = (CallerVoiced(2.0), CallerSpoke(3.0, words, True), CallerQuiet(3.6, since=3.5))
+    return play(*said)[0]
+
+
+def test_a_voice_that_sounds_done_ends_the_turn_sooner():
+    before = silent_after(COMMAND)
+    after, _ = play(TurnChance(3.66, 0.95), start=before)
+    assert (before.deadline, after.deadline) == (3.5 + 0.6, 3.5 + 0.3)
+
+
+def test_a_voice_that_will_go_on_is_waited_for():
+    before = silent_after("What your country can do for you?")
+    after, _ = play(TurnChance(3.66, 0.03), start=before)
+    assert (before.deadline, after.deadline) == (3.5 + 0.3, 3.5 + 1.2)
+
+
+def test_words_that_come_later_are_judged_with_the_same_sound():
+    after, _ = play(
+        TurnChance(3.66, 0.03), CallerSpoke(3.7, "into it", False), start=silent_after(COMMAND)
+    )
+    assert after.deadline == 3.5 + 1.2
+
+
+def test_how_the_turn_sounded_is_forgotten_once_the_voice_goes_on():
+    after, _ = play(
+        TurnChance(3.66, 0.03),
+        CallerVoiced(3.8),
+        CallerQuiet(4.3, since=4.2),
+        start=silent_after(COMMAND),
+    )
+    assert (after.chance, after.deadline) == (None, 4.2 + 0.6)
+
+
+def test_an_opinion_that_comes_after_the_voice_went_on_changes_nothing():
+    before, _ = play(CallerVoiced(3.64), start=silent_after(COMMAND))
+    assert play(TurnChance(3.66, 0.99), start=before) == (before, [])
+
+
+def test_an_opinion_before_any_words_waits_for_them():
+    quiet, _ = play(CallerVoiced(2.0), CallerQuiet(3.6, since=3.5), TurnChance(3.66, 0.95))
+    after, _ = play(CallerSpoke(3.7, COMMAND, False), start=quiet)
+    assert (quiet.deadline, after.deadline) == (None, 3.5 + 0.3)
+
+
+@pytest.mark.parametrize(
+    ("at", "goes_on"), [(4.0, True), (5.0, True), (9.0, False)], ids=["words", "soon", "late"]
+)
+def test_what_a_voice_goes_on_with_is_the_open_turn_or_the_one_just_taken(at: float, goes_on: bool):
+    now = silent_after(COMMAND)
+    if at > 4.0:
+        now, _ = play(TimerFired(4.1), VoiceStarted(4.2, 1), start=now)
+    assert now.goes_on(at, POLICY) is goes_on

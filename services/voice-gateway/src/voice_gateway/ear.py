@@ -13,7 +13,7 @@ from voice_gateway.audio.vad import Edge
 from voice_gateway.echo import OwnWords, callers_part
 from voice_gateway.errors import BadMessage, CallLost, Rejected, ServiceError
 from voice_gateway.phrases import stops
-from voice_gateway.ports import CallConfig, Heard, ReplyAudio, Services, Word
+from voice_gateway.ports import CallConfig, Heard, ReplyAudio, Services, TurnSound, Word
 from voice_gateway.uplink import Uplink
 
 _UPLINK_ROOM_S = 30.0
@@ -39,6 +39,8 @@ class Ear:
     ) -> None:
         self._recogniser = services.recogniser
         self._activity = services.activity(rate_hz) if services.activity else None
+        self._sound = services.turn_sound(rate_hz) if services.turn_sound else None
+        self._judging: asyncio.Task[None] | None = None
         self._config = config
         self._rate_hz = rate_hz
         self._clock = clock
@@ -70,6 +72,23 @@ class Ear:
             live, self.own = self.own.live, OwnWords(config.language)
             self.own.live = live
         self._config = config
+
+    def voice_begins(self, *, goes_on: bool) -> None:
+        """The caller's voice begins: another turn, or more of the one it was in."""
+        self.stop_judging()
+        if self._sound and not goes_on:
+            self._sound.begin()
+
+    def judge_turn(self, tasks: asyncio.TaskGroup, on_chance: Callable[[float], None]) -> None:
+        """The caller fell silent: say how complete the turn sounds, if it is silent that long."""
+        self.stop_judging()
+        if self._sound:
+            self._judging = tasks.create_task(_judge(self._sound, on_chance), name="turn-end")
+
+    def stop_judging(self) -> None:
+        if self._judging:
+            self._judging.cancel()
+            self._judging = None
 
     def end_utterance(self) -> None:
         """The caller says that it has finished."""
@@ -130,6 +149,8 @@ class Ear:
         return fault
 
     def _listen_for_voice(self, samples: bytes) -> None:
+        if self._sound:
+            self._sound.feed(samples)
         for edge in self._activity.feed(samples, self._clock()) if self._activity else ():
             self._on_edge(edge)
 
@@ -148,6 +169,11 @@ class Ear:
             return heard
         own = self.own.of_utterance(self._clock(), final=heard.final)
         return callers_part(heard, own, self._stops) if own else heard
+
+
+async def _judge(sound: TurnSound, on_chance: Callable[[float], None]) -> None:
+    if (chance := await sound.chance()) is not None:
+        on_chance(chance)
 
 
 def _moved(heard: Heard, by_s: float) -> Heard:

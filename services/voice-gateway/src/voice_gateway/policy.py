@@ -12,7 +12,7 @@ Pure: rules and their numbers, no state. Seconds throughout.
 import re
 from dataclasses import dataclass
 
-from voice_gateway.phrases import backchannels, words_of
+from voice_gateway.phrases import backchannels, only_begun, words_of
 
 _MARKS = re.compile(r"[\s\"')\]”’]+$")
 
@@ -153,7 +153,8 @@ class TurnPolicy:
 
     def _silence_after(self, text: str, chance: float | None) -> float:
         goes_on = chance is not None and chance < self.unlikely
-        if sounds_open(text):
+        begun = only_begun(text, self.language) and not sounds_finished(text)
+        if begun or sounds_open(text):
             return self.halting_silence_s if goes_on else self.open_silence_s
         if goes_on:
             return self.open_silence_s

@@ -329,6 +329,22 @@ ModelPiece = str | ToolCall | Usage
 """What a model answers with: text as it is written, whole tool calls, at last what it used."""
 
 
+class TurnSound(Protocol):
+    """One caller's turn as it sounds."""
+
+    def begin(self) -> None:
+        """A new turn begins with the voice that begins now."""
+        ...
+
+    def feed(self, pcm: bytes) -> None:
+        """Take the next whole samples; cheap enough for the event loop."""
+        ...
+
+    async def chance(self) -> float | None:
+        """The chance that the turn is complete as it stands; None: no opinion, or not in time."""
+        ...
+
+
 class ChatModel(Protocol):
     def complete(
         self, history: Sequence[Message], *, system_prompt: str, asking: Asking
@@ -372,6 +388,8 @@ class Services:
     """Makes a listener for audio at a rate; None: turns go by the recogniser alone."""
     record: Callable[[CallConfig], CallRecord] | None = None
     """Begins the record of a call; None: nothing is kept."""
+    turn_sound: Callable[[int], TurnSound] | None = None
+    """Hears how complete turns are, in audio at a rate; None: they go by their words."""
 
 
 # What is counted. Nothing here waits or fails.

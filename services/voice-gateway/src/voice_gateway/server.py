@@ -80,7 +80,12 @@ class GatewayServer:
             self._stack.push_async_callback(adapter.close)
         self._watch = UpstreamWatch({"asr": ear, "tts": voice, "llm": model}, self._on_change)
         rules = wiring.call_rules(settings)
-        services = Services(ear, model, voice, wiring.activity(settings), self._record(rules))
+        turn_ends = wiring.turn_ends(settings)
+        if turn_ends:
+            self._stack.callback(turn_ends.close)
+        services = Services(
+            ear, model, voice, wiring.activity(settings), self._record(rules), turn_ends
+        )
         self._calls = Calls(services, rules, most=settings.max_calls, metrics=self._metrics)
         self._http = HttpFront(readiness=self._readiness, exposition=self._metrics.exposition)
 

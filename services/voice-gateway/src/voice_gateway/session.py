@@ -389,9 +389,15 @@ class Session:
     def _voice_changed(self, edge: Edge) -> None:
         now = self._clock()
         if edge.voiced:
+            self._ear.voice_begins(goes_on=self._conversation.goes_on(now, self._policy))
             self._tell(c.CallerVoiced(now))
-        else:
-            self._tell(c.CallerQuiet(now, since=now - edge.ago_s))
+            return
+        self._tell(c.CallerQuiet(now, since=now - edge.ago_s))
+        if self._tasks and not self._over.is_set():
+            self._ear.judge_turn(self._tasks, self._turn_judged)
+
+    def _turn_judged(self, chance: float) -> None:
+        self._tell(c.TurnChance(self._clock(), chance))
 
     async def _listen(self) -> None:
         await self._ear.listen()
@@ -435,6 +441,7 @@ class Session:
         self._error = self._error or error
         self._over.set()
         self._cancel_timer()
+        self._ear.stop_judging()
         self._cancel_reply()
         self._outbox.close()
         if self._record:

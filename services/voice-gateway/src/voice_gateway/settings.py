@@ -28,6 +28,7 @@ HttpUrl = Annotated[str, StringConstraints(pattern=r"^https?://[^\s]+$")]
 Port = Annotated[int, Field(ge=0, le=65535)]
 Seconds = Annotated[float, Field(gt=0, le=86_400)]
 Milliseconds = Annotated[int, Field(ge=0, le=60_000)]
+Chance = Annotated[float, Field(ge=0, le=1)]
 
 
 class Settings(BaseSettings):
@@ -181,7 +182,21 @@ class Settings(BaseSettings):
         600, description="Silence that ends a turn whose words may go on or not."
     )
     turn_open_silence_ms: Milliseconds = Field(
-        1_200, description='Silence that ends a turn whose words ask for more: "I want to".'
+        1_200,
+        description='Silence that ends a turn whose words, "I want to", or voice ask for more.',
+    )
+    turn_halting_silence_ms: Milliseconds = Field(
+        2_000, description="Silence that ends a turn whose words and voice both ask for more."
+    )
+    turn_end_model: Literal["on", "off"] = Field(
+        "on",
+        description="Hear in the voice whether a turn is complete: 50 ms of CPU at each pause.",
+    )
+    turn_end_likely: Chance = Field(
+        0.8, description="From this chance on that it is complete, a turn sounds finished."
+    )
+    turn_end_unlikely: Chance = Field(
+        0.5, description="Below this chance that it is complete, a turn sounds as if it goes on."
     )
     turn_final_wait_ms: Milliseconds = Field(
         700, description="How long the recogniser may take over final words it was asked for."

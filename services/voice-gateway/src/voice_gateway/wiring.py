@@ -5,6 +5,7 @@ from collections.abc import Callable
 from voice_gateway.adapters.chat import ChatRules
 from voice_gateway.adapters.riva_asr import EarRules
 from voice_gateway.adapters.riva_link import RivaLine
+from voice_gateway.audio.turn_end import TurnEnds, load_turn_end
 from voice_gateway.audio.vad import VoiceActivity, load_silero
 from voice_gateway.policy import TurnPolicy
 from voice_gateway.reply import Manner
@@ -27,6 +28,11 @@ def line(settings: Settings, stage: str) -> RivaLine:
 
 def activity(settings: Settings) -> Callable[[int], VoiceActivity] | None:
     return load_silero() if settings.turn_detection == "voice" else None
+
+
+def turn_ends(settings: Settings) -> TurnEnds | None:
+    wanted = settings.turn_detection == "voice" and settings.turn_end_model == "on"
+    return load_turn_end() if wanted else None
 
 
 def ear_rules(settings: Settings) -> EarRules:
@@ -71,6 +77,9 @@ def call_rules(settings: Settings) -> CallRules:
             silence_s=settings.turn_silence_ms / 1000,
             unsure_silence_s=settings.turn_unsure_silence_ms / 1000,
             open_silence_s=settings.turn_open_silence_ms / 1000,
+            halting_silence_s=settings.turn_halting_silence_ms / 1000,
+            likely=settings.turn_end_likely,
+            unlikely=settings.turn_end_unlikely,
             final_wait_s=settings.turn_final_wait_ms / 1000,
             max_silence_s=settings.turn_max_silence_ms / 1000,
             reopen_s=settings.turn_reopen_ms / 1000,
