@@ -23,6 +23,7 @@ Json = dict[str, Any]
 CLUSTER: Json = {
     "RIVA_URI": "riva-api:50051",  # the service of helm/riva-api in the same namespace
     "LLM_BASE_URL": "http://llm-nim:8000/v1",  # the service of k8s/infra in the same namespace
+    "MAX_CALLS": 60,  # what one core holds (docs/guides/sizing.md); more callers, more pods
 }
 # Templates say these in words ("write HOST:PORT"), which a schema cannot.
 SAID_IN_WORDS = ("pattern", "format", "title", "default", "writeOnly")

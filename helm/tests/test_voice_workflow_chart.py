@@ -43,7 +43,11 @@ EVERYTHING: dict[str, Any] = {
         "upstreams": [{"namespaceSelector": {"matchLabels": {"role": "riva"}}}],
         "extraPorts": [9443],
     },
-    "localStack": {"enabled": True, "cache": {"persistent": True, "storageClassName": "fast"}},
+    "localStack": {
+        "enabled": True,
+        "extraEnv": [{"name": "PIP_INDEX_URL", "value": "https://mirror.example.org/simple"}],
+        "cache": {"persistent": True, "storageClassName": "fast"},
+    },
     "exposure": {
         "host": "voice.example.org",
         "tls": {"secretName": "voice-tls"},
@@ -338,7 +342,7 @@ class TestScaling:
         spec = made.one("ScaledObject")["spec"]
         (trigger,) = spec["triggers"]
         assert f'service="{NAME}"' in trigger["metadata"]["query"]
-        assert trigger["metadata"]["threshold"] == "50"
+        assert trigger["metadata"]["threshold"] == "40"
         behaviour = spec["advanced"]["horizontalPodAutoscalerConfig"]["behavior"]
         assert behaviour["scaleDown"]["stabilizationWindowSeconds"] == 900
 

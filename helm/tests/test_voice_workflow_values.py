@@ -55,7 +55,7 @@ class TestSettings:
         settings = self.read(helm.template(CHART), monkeypatch)
         assert settings.riva_uri == "riva-api:50051"
         # Everything else is as on a laptop.
-        differing = {"riva_uri", "llm_base_url"}
+        differing = {"riva_uri", "llm_base_url", "max_calls"}
         for name, field in Settings.model_fields.items():
             if name not in differing:
                 assert getattr(settings, name) == field.default, name
