@@ -17,12 +17,14 @@ from datetime import datetime
 from itertools import takewhile
 from typing import Any, cast, get_args
 
-from voice_gateway.conversation import Command, Event, Message
+from voice_gateway.conversation import Command, Event, Message, commands
 from voice_gateway.policy import TurnPolicy
 from voice_gateway.ports import CallConfig
 
 FORMAT = 1
 _EVENTS: dict[str, Callable[..., Event]] = {kind.__name__: kind for kind in get_args(Event)}
+_PARTS: dict[str, Any] = {name: part for name, part in vars(commands).items() if is_dataclass(part)}
+"""What events are made of beside plain values."""
 _POLICY = frozenset(f.name for f in fields(TurnPolicy))
 
 
@@ -36,6 +38,12 @@ class Kept:
 
     event: Event
     commands: Sequence[Mapping[str, Any]]
+
+
+def question_in(command: Mapping[str, Any]) -> str:
+    """What a command's history asks."""
+    history = command.get("history")
+    return str(cast(Mapping[str, Any], history)["last"]) if isinstance(history, dict) else ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,8 +75,8 @@ def first_line(config: CallConfig, policy: TurnPolicy, began: datetime, at: floa
     )
 
 
-def step_line(event: Event, commands: Iterable[Command]) -> str:
-    return _line(event=encoded(event), commands=[encoded(command) for command in commands])
+def step_line(event: Event, decided: Iterable[Command]) -> str:
+    return _line(event=encoded(event), commands=[encoded(command) for command in decided])
 
 
 def gap_line(lost: int) -> str:
@@ -132,12 +140,17 @@ def _kept(number: int, line: Mapping[str, Any]) -> Kept:
     name = str(said.pop("is", ""))
     if name not in _EVENTS:
         raise BadLog(f"line {number}: event {name!r} is none of {', '.join(sorted(_EVENTS))}")
-    values: dict[str, Any] = {key: _plain(value) for key, value in said.items()}
     try:
+        values = {key: _decoded(value) for key, value in said.items()}
         return Kept(_EVENTS[name](**values), line.get("commands", ()))
-    except TypeError as error:
+    except (TypeError, KeyError) as error:
         raise BadLog(f"line {number}: event {name}: {error}") from None
 
 
-def _plain(value: Any) -> Any:
-    return tuple(cast(list[Any], value)) if isinstance(value, list) else value
+def _decoded(value: Any) -> Any:
+    if isinstance(value, list):
+        return tuple(_decoded(item) for item in cast(list[Any], value))
+    if isinstance(value, dict):
+        part = {key: _decoded(item) for key, item in cast(dict[str, Any], value).items()}
+        return _PARTS[str(part.pop("is", ""))](**part)
+    return value

@@ -12,9 +12,11 @@ from pathlib import Path
 from secrets import randbelow
 from time import perf_counter
 
+from voice_gateway.observe.event_log import BadLog
 from voice_gateway.testing.sim.draw import drawn
 from voice_gateway.testing.sim.invariants import broken
 from voice_gateway.testing.sim.record import Record
+from voice_gateway.testing.sim.replay import BadChange, is_log, replayed
 from voice_gateway.testing.sim.script import Script, read
 from voice_gateway.testing.sim.shrink import shrunk
 from voice_gateway.testing.sim.tally import occurred
@@ -82,7 +84,7 @@ def report(record: Record, wrong: list[str]) -> str:
 def main(arguments: list[str] | None = None) -> int:
     options = _options(arguments)
     with quiet():
-        return _replay(options.replay) if options.replay else _random(options)
+        return _replay(options.replay, options.set) if options.replay else _random(options)
 
 
 def _options(arguments: list[str] | None) -> argparse.Namespace:
@@ -90,7 +92,20 @@ def _options(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--seed", type=int, help="of the first call; drawn if not given")
     parser.add_argument("--calls", type=int, default=1000, help="each with the next seed (1000)")
     parser.add_argument("--verbose", action="store_true", help="print every call's transcript")
-    parser.add_argument("--replay", type=Path, metavar="FILE", help="run the script in a report")
+    parser.add_argument(
+        "--replay",
+        type=Path,
+        metavar="FILE",
+        help="run the script in a report, or a recorded call's event log",
+    )
+    parser.add_argument(
+        "--set",
+        nargs="+",
+        default=[],
+        action="extend",
+        metavar="NAME=VALUE",
+        help="replay an event log with another policy: silence_s=0.5",
+    )
     return parser.parse_args(arguments)
 
 
@@ -118,10 +133,14 @@ def _random(options: argparse.Namespace) -> int:
     return 0
 
 
-def _replay(file: Path) -> int:
+def _replay(file: Path, changes: list[str]) -> int:
     try:
-        script = read(file.read_text().splitlines())
-    except (OSError, ValueError, TypeError) as error:
+        lines = file.read_text().splitlines()
+        if is_log(lines):
+            _say(replayed(lines, changes))
+            return 0
+        script = read(lines)
+    except (OSError, ValueError, TypeError, BadLog, BadChange) as error:
         sys.stderr.write(f"voice-sim: {file}: {error}\n")
         return 2
     record = simulated(script)

@@ -8,7 +8,7 @@ from itertools import count
 from typing import Any, TypeVar
 
 from voice_gateway.policy import TurnPolicy
-from voice_gateway.ports import CallConfig, Services
+from voice_gateway.ports import CallConfig, CallRecord, Services
 from voice_gateway.reply import Manner
 from voice_gateway.session import CallRules, Session
 from voice_gateway.testing import virtual_time
@@ -36,16 +36,17 @@ class _NumberedTask(asyncio.Task[Any]):
         return self is other
 
 
-def simulated(script: Script) -> Record:
-    """Run the call; the same script gives the same record."""
+def simulated(script: Script, events: CallRecord | None = None) -> Record:
+    """Run the call; the same script gives the same record. `events` is told of each step."""
     record = Record(script)
-    virtual_time.run(_World(script, record).run())
+    virtual_time.run(_World(script, record, events).run())
     return record
 
 
 class _World:
-    def __init__(self, script: Script, record: Record) -> None:
+    def __init__(self, script: Script, record: Record, events: CallRecord | None) -> None:
         self._script = script
+        self._events = events
         self._notes = Notes(record)
         self._caller = SimCaller(script, self._notes)
         self._broken: list[str] = []
@@ -87,14 +88,19 @@ class _World:
             SimModel(self._script, self._notes),
             SimVoice(self._script, self._notes),
             (lambda _: SimActivity(self._script, self._notes)) if call.activity else None,
+            record=self._record if self._events else None,
         )
         config = CallConfig("sim", "en-US", call.rate_hz, "", "Be brief.")
-        session = Session(self._caller, services, config, _rules(call))
+        session = Session(self._caller, services, config, rules_of(call))
         if call.ending == "drained":
             asyncio.get_running_loop().call_at(
                 call.ends_at, self._leave, "drained", lambda: session.drain("the gateway stops")
             )
         return session
+
+    def _record(self, config: CallConfig) -> CallRecord:
+        assert self._events
+        return self._events
 
     def _leave(self, how: str, do: Callable[[], object]) -> None:
         if not self._notes.closed:
@@ -118,7 +124,7 @@ class _World:
         self._notes.closed = True
 
 
-def _rules(call: Call) -> CallRules:
+def rules_of(call: Call) -> CallRules:
     return CallRules(
         playback_lead_s=call.lead_s,
         idle_timeout_s=call.idle_timeout_s,

@@ -1,0 +1,217 @@
+"""Draws who has the floor, and what takes it, by trying every event in every state the code has.
+
+uv run python -m voice_gateway.testing.diagram           prints the diagram and the table
+uv run python -m voice_gateway.testing.diagram --write   puts them into the docs
+
+The conversation's one step is run, breadth first, from a call's beginning. States count as the
+same where their fields are set or not set in the same places; what words say and how many replies
+there were makes no difference to who has the floor.
+"""
+
+import re
+import sys
+from collections import defaultdict, deque
+from collections.abc import Iterable, Iterator
+from dataclasses import fields
+from enum import Enum
+from itertools import product
+from pathlib import Path
+from typing import Any, get_args
+
+from voice_gateway import conversation as c
+from voice_gateway.policy import TurnPolicy
+
+BEGIN = "<!-- drawn by voice_gateway.testing.diagram -->"
+END = "<!-- drawn until here -->"
+_DOCS = Path("docs/architecture/turn-taking.md")
+
+_STEP_S = 0.1
+_POLICIES = (
+    TurnPolicy(),
+    TurnPolicy(greeting="Hello.", idle_prompt_s=10.0, idle_end_s=10.0),
+    TurnPolicy(greeting="Hello.", greeting_firm=True, guesses=0),
+)
+_WORDS = {"what is the weather": "words", "i want to": "words that go on", "mm-hm": "mm-hm"}
+
+LEFT_OUT = frozenset(
+    """CallerAsked CallerEnded CallerForgot CallerNoted CallerWithdrew CallerChose
+    HeardAmended""".split()
+)
+"""What only the program of a caller asks for: the diagram is of calls without one."""
+
+_SAID = frozenset(
+    """CallerJoined CallerSpoke CallerVoiced CallerQuiet CallerTyped CallerInterrupted CallerClosed
+    CallerFinished VoiceStarted ReplyHeard ReplyEnded TimerFired""".split()
+)
+_OTHERS: list[type[c.Event]] = [
+    kind for kind in get_args(c.Event) if kind.__name__ not in LEFT_OUT | _SAID
+]
+
+Edges = dict[tuple[str, str], dict[tuple[str, ...], set[str]]]
+"""From one state to another: what is commanded, at which events."""
+
+
+def events(now: c.Conversation, at: float) -> Iterator[tuple[str, c.Event]]:
+    """Everything that may come at this moment, and how the diagram says it."""
+    for text, name in _WORDS.items():
+        yield name, c.CallerSpoke(at, text, final=False)
+        yield f"{name} (final)", c.CallerSpoke(at, text, final=True)
+    yield "no words (final)", c.CallerSpoke(at, "", final=True)
+    yield "voice", c.CallerVoiced(at)
+    yield "hush", c.CallerQuiet(at, at)
+    yield "typed text", c.CallerTyped(at, "hello")
+    yield "interrupt", c.CallerInterrupted(at)
+    yield "hang-up", c.CallerClosed(at)
+    yield "nothing more to recognise", c.CallerFinished(at)
+    yield "first audio", c.VoiceStarted(at, now.reply)
+    yield "", c.ReplyHeard(at, now.reply, "well")
+    yield "end of reply", c.ReplyEnded(at, now.reply, "well")
+    if now.wake_at is not None:
+        yield "time is up", c.TimerFired(max(at, now.wake_at))
+    for kind in _OTHERS:
+        yield from _made_up(kind, at)
+
+
+def _made_up(kind: type[c.Event], at: float) -> Iterator[tuple[str, c.Event]]:
+    """An event that has no word of its own here, with each number it may have at its ends."""
+    others = [f.name for f in fields(kind) if f.name != "at"]
+    for values in product((0.0, 1.0), repeat=len(others)):
+        named: dict[str, Any] = dict(zip(others, values, strict=True))
+        yield re.sub("(?<=[a-z])(?=[A-Z])", " ", kind.__name__).lower(), kind(at, **named)
+
+
+def explored(policies: Iterable[TurnPolicy] = _POLICIES) -> Edges:
+    """Every transition that can be found."""
+    edges: Edges = defaultdict(lambda: defaultdict(set))
+    for policy in policies:
+        joined, commands = c.step(c.Conversation(), c.CallerJoined(0.0), policy)
+        _note(edges, "[*]", joined, "the call begins", commands)
+        for now, at in _reached(joined, policy):
+            for name, _, after, commands in _next(now, at, policy):
+                _note(edges, _state(now), after, name, commands)
+    return edges
+
+
+def states(policy: TurnPolicy) -> list[c.Conversation]:
+    """One conversation of every shape that a call can come to."""
+    joined, _ = c.step(c.Conversation(), c.CallerJoined(0.0), policy)
+    return [now for now, _ in _reached(joined, policy)]
+
+
+def _reached(start: c.Conversation, policy: TurnPolicy) -> Iterator[tuple[c.Conversation, float]]:
+    """Breadth first, each with the time it is reached at."""
+    waiting, seen = deque([(start, 0.0)]), {shape(start)}
+    while waiting:
+        now, at = waiting.popleft()
+        yield now, at
+        for _, event, after, commands in _next(now, at, policy):
+            over = any(isinstance(command, c.EndCall) for command in commands)
+            if not over and (new := shape(after)) not in seen:
+                seen.add(new)
+                waiting.append((after, event.at))
+
+
+def _next(
+    now: c.Conversation, at: float, policy: TurnPolicy
+) -> Iterator[tuple[str, c.Event, c.Conversation, tuple[c.Command, ...]]]:
+    for name, event in events(now, at + _STEP_S):
+        yield name, event, *c.step(now, event, policy)
+
+
+def _note(
+    edges: Edges, origin: str, after: c.Conversation, name: str, commands: Iterable[c.Command]
+) -> None:
+    said = tuple(type(command).__name__ for command in commands)
+    goal = "[*]" if "EndCall" in said else _state(after)
+    if name and (said or goal != origin):
+        edges[origin, goal][said].add(name)
+
+
+def _state(now: c.Conversation) -> str:
+    if now.paused_at is not None:
+        return "PAUSED"
+    return "PREPARING" if now.held else now.phase.name
+
+
+def shape(now: c.Conversation) -> tuple[object, ...]:
+    """What distinguishes a state: its phase, and which of its fields are set."""
+    values: list[Any] = [getattr(now, f.name) for f in fields(now) if f.name != "reply"]
+    return tuple(
+        value if isinstance(value, Enum) else value is not None and value not in (False, "", (), 0)
+        for value in values
+    )
+
+
+# What is shown.
+
+_ORDER = ("[*]", "LISTENING", "PREPARING", "THINKING", "SPEAKING", "PAUSED")
+_MEANING = {
+    "LISTENING": "the caller has the floor",
+    "PREPARING": "the caller is silent; an answer is made out of hearing",
+    "THINKING": "a reply is being made, and nothing of it was heard yet",
+    "SPEAKING": "the caller hears a reply",
+    "PAUSED": "the reply waits for what a sound turns out to be",
+}
+
+
+def drawn(edges: Edges) -> str:
+    """The diagram in Mermaid, and the table of what each transition commands."""
+    ordered = sorted(edges.items(), key=lambda item: tuple(map(_ORDER.index, item[0])))
+    table = ("<details><summary>What each transition commands</summary>", "", *_table(ordered))
+    return "\n".join(["```mermaid", *_diagram(ordered), "```", "", *table, "", "</details>"])
+
+
+def _diagram(ordered: list[tuple[tuple[str, str], dict[tuple[str, ...], set[str]]]]) -> list[str]:
+    lines = ["stateDiagram-v2", "    direction TB"]
+    lines += [f"    {state} : {state}<br/>{said}" for state, said in _MEANING.items()]
+    for (origin, goal), ways in ordered:
+        if origin == goal:
+            continue  # who has the floor does not change: in the table
+        names = _merged(set[str]().union(*ways.values()))
+        lines.append(f"    {origin} --> {goal} : {'<br/>'.join(names)}")
+    return lines
+
+
+def _table(
+    ordered: list[tuple[tuple[str, str], dict[tuple[str, ...], set[str]]]],
+) -> Iterator[str]:
+    yield "| from | to | at | the conversation commands |"
+    yield "|---|---|---|---|"
+    for (origin, goal), ways in ordered:
+        for said, names in sorted(ways.items(), key=lambda way: (len(way[0]), way[0])):
+            commands = ", ".join(f"`{name}`" for name in said) or "–"
+            at = ", ".join(_merged(names))
+            yield f"| {_shown(origin)} | {_shown(goal)} | {at} | {commands} |"
+
+
+def _shown(state: str) -> str:
+    return "*no call*" if state == "[*]" else state
+
+
+def _merged(names: set[str]) -> list[str]:
+    """Names in order; words that do the same whether they are final or not are said once."""
+    final = {name for name in names if name.endswith(" (final)")}
+    both = {name for name in final if name.removesuffix(" (final)") in names}
+    return sorted(names - both)
+
+
+def inserted(page: str, block: str) -> str:
+    """The page with the block between its marks. Raises ValueError where it has no marks."""
+    before, begin, rest = page.partition(BEGIN)
+    _, end, after = rest.partition(END)
+    if not begin or not end:
+        raise ValueError(f"the page has no {BEGIN} … {END}")
+    return f"{before}{BEGIN}\n\n{block}\n\n{END}{after}"
+
+
+def main(arguments: list[str]) -> int:
+    block = drawn(explored())
+    if arguments == ["--write"]:
+        _DOCS.write_text(inserted(_DOCS.read_text(), block))
+    else:
+        sys.stdout.write(f"{block}\n")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,170 @@
+"""A recorded call is decided again exactly as it was, and otherwise with other settings."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from voice_gateway.conversation import Command, Event
+from voice_gateway.observe import event_log
+from voice_gateway.observe.event_log import EventLog
+from voice_gateway.ports import CallConfig
+from voice_gateway.testing.sim.__main__ import main, quiet
+from voice_gateway.testing.sim.compared import Turn, went
+from voice_gateway.testing.sim.draw import drawn
+from voice_gateway.testing.sim.rerun import differs, rerun
+from voice_gateway.testing.sim.script import Act, Answers, Call, Hears, Script, Speaks, Voiced
+from voice_gateway.testing.sim.world import rules_of, simulated
+
+CONFIG = CallConfig("7", "en-US", 16_000, "", "")
+
+# A question, one with a pause of 0.7 s in it, and one into the answer to that.
+CALL = Script(
+    Call(ends_at=30.0, activity=True, ear_obeys_s=0.05, longest_s=600.0),
+    acts=(Act(0.0, "talks", seconds=28.0, frame_s=0.02),),
+    hears=(
+        Hears(1.3, "what is", final=False),
+        Hears(1.8, "what is the weather", final=False),
+        Hears(3.0, "what is the weather?", final=True),
+        Hears(8.4, "can you", final=False),
+        Hears(8.9, "can you call bob", final=False),
+        Hears(9.65, "can you call bob?", final=True),
+        Hears(9.9, "now", final=False),
+        Hears(11.5, "now!", final=True),
+        Hears(13.0, "thank you", final=False),
+        Hears(14.5, "thank you!", final=True),
+    ),
+    voiced=(Voiced(1.0, 1.0), Voiced(8.0, 1.0), Voiced(9.7, 0.5), Voiced(12.8, 0.5)),
+    answers=(Answers(words=12, first_s=0.1),),
+    speaks=(Speaks(first_s=0.1),),
+)
+
+
+@dataclass
+class Log:
+    """Implements `ports.CallRecord`, in memory."""
+
+    script: Script
+    lines: list[str] = field(default_factory=list[str])
+
+    def note(self, event: Event, commands: Sequence[Command]) -> None:
+        self.lines.append(event_log.step_line(event, commands))
+
+    def close(self) -> None:
+        pass
+
+    def text(self) -> str:
+        policy = rules_of(self.script.call).policy
+        first = event_log.first_line(CONFIG, policy, datetime.now(UTC), 0.0)
+        return "".join([first, *self.lines, event_log.last_line(over=True)])
+
+    def read(self) -> EventLog:
+        return event_log.read(self.text().splitlines())
+
+
+def _recorded(script: Script) -> Log:
+    log = Log(script)
+    with quiet():
+        simulated(script, log)
+    return log
+
+
+def _turns(log: EventLog, **changes: float) -> list[Turn]:
+    return went(rerun(log, replace(log.policy, **changes)).steps).turns
+
+
+def test_every_recorded_decision_is_made_again():
+    for seed in range(150):
+        log = _recorded(drawn(seed)).read()
+        assert log.steps, seed
+        assert differs(log) is None, seed
+
+
+def test_with_its_own_settings_a_call_goes_as_it_went():
+    log = _recorded(CALL).read()
+    course = rerun(log, log.policy)
+    old, new = went(log.steps), went(course.steps)
+    assert [t.question for t in new.turns] == [t.question for t in old.turns]
+    assert [t.fate for t in new.turns] == [t.fate for t in old.turns]
+    assert [t.taken_at for t in new.turns] == pytest.approx([t.taken_at for t in old.turns])
+    assert [t.answer_at for t in new.turns] == pytest.approx([t.answer_at for t in old.turns])
+    assert course.estimated_from is None
+
+
+def test_a_longer_silence_takes_the_turn_later_with_the_words_it_had():
+    log = _recorded(CALL).read()
+    old, new = _turns(log), _turns(log, silence_s=0.6)
+    assert new[0].question == old[0].question == "what is the weather"
+    assert new[0].taken_at == pytest.approx(old[0].taken_at + 0.3)
+    assert new[0].fate == "whole"
+
+
+def test_a_longer_silence_does_not_answer_into_a_pause():
+    log = _recorded(CALL).read()
+    assert "can you call bob" in [t.question for t in _turns(log)]
+    patient = [t.question for t in _turns(log, silence_s=1.0)]
+    assert "can you call bob" not in patient
+    assert "can you call bob? now" in patient
+
+
+def test_without_preparation_the_answer_comes_as_much_later_as_it_takes():
+    log = _recorded(CALL).read()
+    new = _turns(log, guesses=0)[0]
+    assert not new.prepared
+    assert new.answer_at
+    assert new.answer_at - new.taken_at == pytest.approx(0.2, abs=0.1)
+
+
+def test_asking_in_the_middle_of_an_utterance_is_an_estimate():
+    log = _recorded(CALL).read()
+    course = rerun(log, replace(log.policy, silence_s=0.0, unsure_silence_s=0.0))
+    assert course.estimated_from is not None
+    words = " ".join(t.question for t in went(course.steps).turns)
+    assert words.count("now") == 1  # no word is told twice
+
+
+def test_the_command_prints_both_side_by_side(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    file = tmp_path / "call.jsonl"
+    file.write_text(_recorded(CALL).text())
+    assert main(["--replay", str(file), "--set", "silence_s=0.6", "guesses=0"]) == 0
+    said = capsys.readouterr().out
+    assert "silence_s=0.6 guesses=0" in said
+    assert "'what is the weather'" in said
+    assert "decides every one of them as it was recorded" in said
+    assert "whatever it hears now" in said
+
+
+@pytest.mark.parametrize(
+    ("change", "wrong"),
+    [
+        ("silence=1", "'silence' is no setting; allowed: "),
+        ("silence_s=long", "allowed is a number such as 0.3"),
+        ("silence_s=-1", "allowed are numbers from 0 on"),
+        ("greeting_firm=1", "allowed are true and false"),
+    ],
+)
+def test_a_setting_that_is_none_is_refused(
+    change: str, wrong: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
+    file = tmp_path / "call.jsonl"
+    file.write_text(_recorded(CALL).text())
+    assert main(["--replay", str(file), "--set", change]) == 2
+    assert wrong in capsys.readouterr().err
+
+
+def test_other_decisions_of_this_version_are_told():
+    log = _recorded(CALL).read()
+    other = replace(log, policy=replace(log.policy, guesses=0))
+    found = differs(other)
+    assert found
+    assert found[1] == "PrepareReply was recorded, now it is nothing"
+
+
+def test_a_log_that_breaks_off_is_replayed_as_far_as_it_goes(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
+    file = tmp_path / "call.jsonl"
+    file.write_text("\n".join(_recorded(CALL).text().splitlines()[:40]))
+    assert main(["--replay", str(file)]) == 0
+    assert "the log breaks off before the call's end" in capsys.readouterr().out
