@@ -174,6 +174,30 @@ async def test_an_interruption_silences_the_loudspeaker(start: Start):
     assert played.count(2) == 3200
 
 
+async def test_a_pause_keeps_what_waits_and_plays_it_when_the_voice_goes_on(start: Start):
+    async def pausing(caller: Caller) -> None:
+        await caller.voice(b"\1\1" * 16_000)
+        await caller.samples(4_000)
+        await caller.event(wire.VOICE_PAUSED)
+        await a_while(caller)
+        await caller.write("still")
+        await caller.event(wire.VOICE_RESUMED)
+        await caller.samples(len(caller.pcm) // 2 + 32_000)
+        await caller.event(wire.END_OF_TURN, latency=LATENCY)
+
+    async with (
+        scripted_gateway(then_listen(pausing)) as gateway,
+        start("--server", gateway.address) as program,
+    ):
+        await program.says("600 ms")
+        await program.stopped()
+    played = program.played()
+    assert gateway.caller.config.can_pause
+    assert played.count(1) == 2 * 16_000
+    silence = played.strip(b"\0").split(b"\1" * 640)
+    assert max(map(len, silence)) > 2 * 8_000  # in the middle of it, half a second at least
+
+
 async def test_the_line_is_dialled_again_when_it_drops(start: Start, is_quick_start: bool):
     async def drop(caller: Caller) -> None:
         await caller.accept()

@@ -82,6 +82,7 @@ class Loudspeaker:
         self._lock = threading.Lock()
         self._waiting = bytearray()
         self._quiet_s = LONGEST_PAUSE_S
+        self.paused = False
 
     def push(self, pcm: bytes) -> None:
         with self._lock:
@@ -90,12 +91,13 @@ class Loudspeaker:
     def flush(self) -> None:
         with self._lock:
             self._waiting.clear()
+        self.paused = False
 
     def pull(self, _in: bytes | None, frames: int, _time: object, _flags: int) -> tuple[bytes, int]:
         """Give the device what it asks for: PyAudio's callback."""
         with self._lock:
-            pcm = bytes(self._waiting[: 2 * frames])
-            del self._waiting[: 2 * frames]
+            pcm = b"" if self.paused else bytes(self._waiting[: 2 * frames])
+            del self._waiting[: len(pcm)]
         self._quiet_s = 0.0 if pcm else self._quiet_s + frames / RATE_HZ
         return pcm.ljust(2 * frames, b"\0"), CONTINUE
 
@@ -106,7 +108,8 @@ class Loudspeaker:
     @property
     def audible(self) -> bool:
         """Tell whether the microphone may hear it."""
-        return bool(self._waiting) or self._quiet_s < ROOM_RINGS_S + self.delay_s
+        playing = bool(self._waiting) and not self.paused
+        return playing or self._quiet_s < ROOM_RINGS_S + self.delay_s
 
 
 class Microphone:
@@ -242,7 +245,7 @@ class Call:
     accepted: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def run(self, language: str) -> None:
-        config = wire.VoiceConfig(language_code=language, sample_rate=RATE_HZ)
+        config = wire.VoiceConfig(language_code=language, sample_rate=RATE_HZ, can_pause=True)
         await self.send(wire.ClientMessage(config=config))
         try:
             async with asyncio.TaskGroup() as tasks:
@@ -302,6 +305,8 @@ class Call:
 
     def follow(self, event: "wire.ServerEvent") -> None:
         match event.type:
+            case wire.VOICE_PAUSED | wire.VOICE_RESUMED:
+                self.loudspeaker.paused = event.type == wire.VOICE_PAUSED
             case wire.LISTENING if event.HasField("interruption"):
                 self.loudspeaker.flush()
                 self.screen.line(f"[interrupted after {event.interruption.heard_ms} ms]")

@@ -130,7 +130,8 @@ def _manner(options: Options) -> Manner:
 
 
 def _hello(options: Options, rate_hz: int) -> Hello:
-    return Hello(rate_hz, options.language, options.voice, options.prompt)
+    is_mic = options.command == "mic"
+    return Hello(rate_hz, options.language, options.voice, options.prompt, can_pause=is_mic)
 
 
 def _gateway(options: Options) -> Gateway:

@@ -61,6 +61,8 @@ class Hello:
     language: str = ""
     voice: str = ""
     prompt: str = ""
+    can_pause: bool = False
+    """Whoever calls stops its loudspeaker when told, and goes on when told."""
 
 
 class Call:
@@ -78,6 +80,7 @@ class Call:
             sample_rate=hello.rate_hz,
             voice_name=hello.voice,
             system_prompt=hello.prompt,
+            can_pause=hello.can_pause,
         )
         await self._send(wire.ClientMessage(config=config))
         try:

@@ -58,6 +58,16 @@ class Speaking:
 
 
 @dataclass(frozen=True, slots=True)
+class VoicePaused:
+    """The caller makes a sound: keep what is queued, and play nothing for now."""
+
+
+@dataclass(frozen=True, slots=True)
+class VoiceResumed:
+    """It was nothing: play on."""
+
+
+@dataclass(frozen=True, slots=True)
 class Fault:
     """Something failed behind the gateway; the call goes on."""
 
@@ -85,7 +95,18 @@ class TurnEnded:
     latency: StageLatency | None
 
 
-Message = Heard | ReplyText | ReplyAudio | Listening | Processing | Speaking | Fault | TurnEnded
+Message = (
+    Heard
+    | ReplyText
+    | ReplyAudio
+    | Listening
+    | Processing
+    | Speaking
+    | VoicePaused
+    | VoiceResumed
+    | Fault
+    | TurnEnded
+)
 
 
 def from_wire(message: wire.ServerMessage) -> Message | None:
@@ -111,6 +132,10 @@ def _from_event(event: wire.ServerEvent, reply_id: int) -> Message | None:
             return Processing()
         case wire.SPEAKING:
             return Speaking(reply_id)
+        case wire.VOICE_PAUSED:
+            return VoicePaused()
+        case wire.VOICE_RESUMED:
+            return VoiceResumed()
         case wire.ERROR:
             fault = event.fault
             return Fault(event.message, fault.stage, fault.code, fault.retryable)

@@ -11,7 +11,14 @@ from voice_client.failures import (
     UnreachableError,
     first_failure,
 )
-from voice_client.messages import Listening, Message, ReplyAudio
+from voice_client.messages import (
+    Listening,
+    Message,
+    ReplyAudio,
+    TurnEnded,
+    VoicePaused,
+    VoiceResumed,
+)
 from voice_client.screen import Screen
 from voice_client.sound import PIECE_S, Sound
 from voice_client.turns import Turns
@@ -84,6 +91,10 @@ class MicCall:
                 self.sound.playback.push(reply_id, pcm)
             case Listening(interruption=cut) if cut:
                 self.sound.playback.flush()
+            case VoicePaused():
+                self.sound.playback.pause()
+            case VoiceResumed() | Listening() | TurnEnded():
+                self.sound.playback.go_on()
             case _:
                 pass
 

@@ -21,6 +21,7 @@ class Playback:
         self._waiting = 0
         self._reply_id: int = 0
         self._played: int = 0
+        self._paused = False
         self._silent_bytes = self._bytes(MOST_S)
 
     def push(self, reply_id: int, pcm: bytes) -> None:
@@ -34,6 +35,15 @@ class Playback:
         with self._lock:
             self._queue.clear()
             self._waiting = 0
+            self._paused = False
+
+    def pause(self) -> None:
+        """Fall silent, and keep what waits."""
+        self._paused = True
+
+    def go_on(self) -> None:
+        """Play on where `pause` stopped."""
+        self._paused = False
 
     @property
     def full(self) -> bool:
@@ -43,14 +53,15 @@ class Playback:
     @property
     def audible(self) -> bool:
         """Tell whether a microphone in the room may hear the loudspeaker now."""
-        return self._waiting > 0 or self._silent_bytes < self._bytes(TAIL_S + self.device_delay_s)
+        playing = self._waiting > 0 and not self._paused
+        return playing or self._silent_bytes < self._bytes(TAIL_S + self.device_delay_s)
 
     def pull(self, frames: int) -> bytes:
         """Take exactly so many frames for the device; silence where nothing waits."""
         wanted = 2 * frames
         taken = bytearray()
         with self._lock:
-            while self._queue and len(taken) < wanted:
+            while self._queue and len(taken) < wanted and not self._paused:
                 self._take(taken, wanted)
             missing = wanted - len(taken)
             self._silent_bytes = missing + (0 if taken else self._silent_bytes)

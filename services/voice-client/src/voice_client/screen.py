@@ -16,6 +16,8 @@ from voice_client.messages import (
     ReplyText,
     Speaking,
     TurnEnded,
+    VoicePaused,
+    VoiceResumed,
 )
 from voice_client.turns import Turn
 
@@ -75,7 +77,7 @@ class Screen:
                 self._line(f"error: {where}: {_clean(message.note)}")
             case Listening(interruption=cut):
                 self._line(_interrupted(cut) if cut else "[listening]")
-            case TurnEnded() | ReplyAudio():
+            case TurnEnded() | ReplyAudio() | VoicePaused() | VoiceResumed():
                 pass
 
     def turn_over(self, turn: Turn) -> None:

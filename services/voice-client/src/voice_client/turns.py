@@ -15,6 +15,8 @@ from voice_client.messages import (
     Speaking,
     StageLatency,
     TurnEnded,
+    VoicePaused,
+    VoiceResumed,
 )
 
 
@@ -95,6 +97,8 @@ class Turns:
                 return self._interrupted(interruption) if interruption else None
             case TurnEnded(latency=stages):
                 return self._answered(stages)
+            case VoicePaused() | VoiceResumed():
+                pass
         return None
 
     def more_words(self) -> bool:
