@@ -113,6 +113,8 @@ def other(name: str) -> Any:
         return next(value for value in schema["enum"] if value != default)
     if isinstance(default, bool):
         return not default
+    if schema.get("type") == "number" and default:
+        return default * 0.75
     if isinstance(default, int | float):
         step = schema.get("multipleOf", 1)
         most = schema.get("maximum", default + step)
