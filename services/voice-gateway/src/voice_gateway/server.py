@@ -26,6 +26,7 @@ from voice_gateway.session import CallRules
 from voice_gateway.settings import Settings
 from voice_gateway.transports.grpc import VoiceGateway
 from voice_gateway.transports.http import HttpFront, Readiness
+from voice_gateway.transports.realtime.front import RealtimeFront
 from voice_gateway.transports.wire import MOST_AUDIO
 
 log = logging.getLogger(__name__)
@@ -87,7 +88,10 @@ class GatewayServer:
             ear, model, voice, wiring.activity(settings), self._record(rules), turn_ends
         )
         self._calls = Calls(services, rules, most=settings.max_calls, metrics=self._metrics)
-        self._http = HttpFront(readiness=self._readiness, exposition=self._metrics.exposition)
+        realtime = RealtimeFront(self._calls, wiring.defaults(settings), wiring.doors(settings))
+        self._http = HttpFront(
+            readiness=self._readiness, exposition=self._metrics.exposition, realtime=realtime
+        )
 
     async def start(self) -> BoundPorts:
         """Bind and serve. Raises PortTaken."""

@@ -11,6 +11,7 @@ from voice_gateway.policy import TurnPolicy
 from voice_gateway.reply import Manner
 from voice_gateway.session import CallRules
 from voice_gateway.settings import Settings
+from voice_gateway.transports.realtime.front import Doors
 from voice_gateway.transports.wire import Defaults
 
 
@@ -105,4 +106,12 @@ def defaults(settings: Settings) -> Defaults:
         rate_hz=settings.sample_rate,
         voice=settings.tts_voice,
         system_prompt=settings.system_prompt,
+    )
+
+
+def doors(settings: Settings) -> Doors:
+    keys = settings.api_keys.get_secret_value().split(",")
+    return Doors(
+        keys=tuple(filter(None, map(str.strip, keys))),
+        origins=frozenset(settings.http_origins.replace(",", " ").split()),
     )

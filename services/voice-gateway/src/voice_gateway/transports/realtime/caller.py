@@ -1,0 +1,81 @@
+"""The caller at the other end of a Realtime WebSocket."""
+
+import asyncio
+import json
+from collections import deque
+from typing import Protocol
+
+from voice_gateway.errors import CallerGone, CallerSlow
+from voice_gateway.ports import Caller, FromCaller, ToCaller
+from voice_gateway.transports.realtime import inbound, outbound
+from voice_gateway.transports.realtime.fields import BadEvent, Json
+from voice_gateway.transports.realtime.state import Events, State
+
+_SEND_S = 30.0  # a client that takes longer over one event does not read
+
+
+class Socket(Protocol):
+    """A WebSocket, as far as it is needed."""
+
+    async def receive(self) -> str | bytes | None:
+        """The next frame; None when the client has gone."""
+        ...
+
+    async def send(self, frame: str) -> None:
+        """Raises ConnectionError where the client has gone."""
+        ...
+
+
+class RealtimeCaller(Caller):
+    """Both ways of one call: an answer to an event keeps its place among what the call says."""
+
+    def __init__(self, socket: Socket, state: State) -> None:
+        self._socket = socket
+        self._state = state
+        self._for_call: deque[FromCaller] = deque()
+        self._waiting: deque[Json] = deque(outbound.opening(state))
+        self._writing = asyncio.Lock()
+
+    async def receive(self) -> FromCaller | None:
+        await self._flush()
+        while not self._for_call:
+            frame = await self._socket.receive()
+            if frame is None:
+                raise CallerGone("the client closed the socket")
+            self._take(frame)
+            await self._flush()
+        return self._for_call.popleft()
+
+    async def send(self, message: ToCaller) -> None:
+        await self.say(outbound.told(self._state, message))
+
+    async def say(self, events: Events) -> None:
+        self._waiting.extend(events)
+        await self._flush()
+
+    def _take(self, frame: str | bytes) -> None:
+        event: Json = {}
+        try:
+            event = inbound.parsed(frame)
+            taken = inbound.followed(self._state, event)
+        except BadEvent as why:
+            given = event.get("event_id")
+            event_id = given if isinstance(given, str) else None
+            self._waiting.append(outbound.refused(self._state, why, event_id))
+        else:
+            self._for_call.extend(taken.for_call)
+            self._waiting.extend(taken.events)
+
+    async def _flush(self) -> None:
+        """Send what waits, in order; whoever comes while that goes on waits for it."""
+        if not self._waiting:
+            return
+        try:
+            async with asyncio.timeout(_SEND_S), self._writing:
+                while self._waiting:
+                    frame = json.dumps(self._waiting.popleft(), separators=(",", ":"))
+                    await self._socket.send(frame)
+        except TimeoutError:
+            raise CallerSlow(f"the client did not read for {_SEND_S:g} s") from None
+        except ConnectionError:
+            raise CallerGone("the client closed the socket") from None

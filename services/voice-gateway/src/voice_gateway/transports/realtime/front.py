@@ -1,0 +1,157 @@
+"""The Realtime WebSocket at `/v1/realtime`: who may open it, and how a call on it ends."""
+
+import hmac
+import logging
+import uuid
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+from aiohttp import ClientConnectionError, WSCloseCode, WSMsgType, hdrs, web
+
+from voice_gateway.calls import Calls
+from voice_gateway.errors import CallerGone, CallError, CallerSilent, CallLost, GatewayFull
+from voice_gateway.ports import CallConfig
+from voice_gateway.transports.realtime import outbound
+from voice_gateway.transports.realtime.caller import RealtimeCaller, Socket
+from voice_gateway.transports.realtime.shape import RATE_HZ, Shape
+from voice_gateway.transports.realtime.state import State
+from voice_gateway.transports.wire import Defaults
+
+log = logging.getLogger(__name__)
+
+_LARGEST = 24 * 1024 * 1024  # bytes of one frame; larger ones close the socket
+_HEARTBEAT_S = 20.0  # browsers and proxies drop connections that stay silent
+_GOODBYE_S = 2.0
+_SUBPROTOCOL = "realtime"
+_KEY_PROTOCOL = "openai-insecure-api-key."
+_LONGEST_NAME = 128
+_CLOSE: dict[type[CallError], int] = {
+    GatewayFull: WSCloseCode.TRY_AGAIN_LATER,
+    CallLost: WSCloseCode.SERVICE_RESTART,
+    CallerSilent: WSCloseCode.GOING_AWAY,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Doors:
+    """Who may call."""
+
+    keys: tuple[str, ...] = ()
+    """Empty: no key is asked for."""
+    origins: frozenset[str] = frozenset()
+    """Sites whose pages may call, besides the gateway's own; "*": all."""
+
+
+class RealtimeFront:
+    """Handles the WebSocket's request; one socket is one call."""
+
+    def __init__(self, calls: Calls, defaults: Defaults, doors: Doors) -> None:
+        self._calls = calls
+        self._defaults = defaults
+        self._doors = doors
+
+    async def __call__(self, request: web.Request) -> web.StreamResponse:
+        if refusal := self._refusal(request):
+            return refusal
+        socket = web.WebSocketResponse(
+            protocols=(_SUBPROTOCOL,),
+            heartbeat=_HEARTBEAT_S,
+            max_msg_size=_LARGEST,
+            compress=False,  # base64 audio costs more to squeeze than to send
+            timeout=_GOODBYE_S,
+        )
+        await socket.prepare(request)
+        await self._serve(request, socket)
+        return socket
+
+    def _refusal(self, request: web.Request) -> web.Response | None:
+        if request.headers.get(hdrs.UPGRADE, "").lower() != "websocket":
+            return _refused(426, "upgrade_required", "This address speaks WebSocket.")
+        if not self._origin_may(request):
+            said = "Pages of this site may not call; see HTTP_ORIGINS."
+            return _refused(403, "origin_not_allowed", said)
+        if self._doors.keys and not self._holds_key(request):
+            return _refused(401, "invalid_api_key", "Incorrect API key provided.")
+        return None
+
+    def _origin_may(self, request: web.Request) -> bool:
+        """Pages name their site, and cannot lie; a key they hold says that they may."""
+        origin = request.headers.get(hdrs.ORIGIN)
+        if origin is None or self._doors.keys or "*" in self._doors.origins:
+            return True
+        return urlsplit(origin).netloc == request.host or origin in self._doors.origins
+
+    def _holds_key(self, request: web.Request) -> bool:
+        given = _key(request).encode()
+        return any(hmac.compare_digest(given, key.encode()) for key in self._doors.keys)
+
+    async def _serve(self, request: web.Request, socket: web.WebSocketResponse) -> None:
+        extended = request.query.get("events") == "all"
+        config = self._config(can_pause=extended)
+        model = request.query.get("model", "")[:_LONGEST_NAME] or "default"
+        state = State(Shape(config.call_id, model, config), extended=extended)
+        caller = RealtimeCaller(_AioSocket(socket), state)
+        code, why = WSCloseCode.OK, "the call is over"
+        try:
+            with self._calls.admitted("realtime") as call:
+                await call.run(caller, config)
+        except CallerGone:
+            return
+        except CallError as error:
+            code, why = _CLOSE.get(type(error), WSCloseCode.POLICY_VIOLATION), str(error)
+            await _say_goodbye(caller, state, error)
+        except Exception:  # a bug ends this call alone, and shows none of its insides
+            log.exception("call %s broke", config.call_id)
+            code, why = WSCloseCode.INTERNAL_ERROR, "the gateway failed; see its log"
+        await socket.close(code=code, message=why.encode()[:120])
+
+    def _config(self, *, can_pause: bool) -> CallConfig:
+        return CallConfig(
+            call_id=uuid.uuid4().hex[:12],
+            language=self._defaults.language,
+            rate_hz=RATE_HZ,
+            voice=self._defaults.voice,
+            system_prompt=self._defaults.system_prompt,
+            can_pause=can_pause,
+        )
+
+
+class _AioSocket(Socket):
+    def __init__(self, socket: web.WebSocketResponse) -> None:
+        self._socket = socket
+
+    async def receive(self) -> str | bytes | None:
+        message = await self._socket.receive()
+        if message.type in (WSMsgType.TEXT, WSMsgType.BINARY):
+            return message.data
+        return None  # closed, by either side, or broken
+
+    async def send(self, frame: str) -> None:
+        try:
+            await self._socket.send_str(frame)
+        except (ClientConnectionError, RuntimeError):
+            raise ConnectionResetError from None
+
+
+async def _say_goodbye(caller: RealtimeCaller, state: State, error: CallError) -> None:
+    try:
+        await caller.say([outbound.ended(state, error)])
+    except CallError:
+        log.info("the client was gone before it heard: %s", error)
+
+
+def _key(request: web.Request) -> str:
+    """The client's key: in a header, or, from a browser, in a subprotocol's name."""
+    scheme, _, key = request.headers.get(hdrs.AUTHORIZATION, "").partition(" ")
+    if scheme.lower() == "bearer":
+        return key.strip()
+    offered = request.headers.get(hdrs.SEC_WEBSOCKET_PROTOCOL, "")
+    for name in map(str.strip, offered.split(",")):
+        if name.startswith(_KEY_PROTOCOL):
+            return name.removeprefix(_KEY_PROTOCOL)
+    return ""
+
+
+def _refused(status: int, code: str, said: str) -> web.Response:
+    error = {"message": said, "type": "invalid_request_error", "param": None, "code": code}
+    return web.json_response({"error": error}, status=status)

@@ -1,0 +1,235 @@
+"""A client's events: what each asks of the call, and what it is answered at once.
+
+Every event is checked here; one that cannot be followed raises BadEvent, and changes nothing.
+"""
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, cast
+
+from voice_gateway.conversation import Message
+from voice_gateway.ports import (
+    Adjust,
+    Answer,
+    Audio,
+    EndOfUtterance,
+    Forget,
+    FromCaller,
+    Interrupt,
+    Noted,
+    Played,
+    Truncated,
+    Withdrawn,
+)
+from voice_gateway.transports.realtime import caller_turn, fields, items
+from voice_gateway.transports.realtime.fields import BadEvent, Json
+from voice_gateway.transports.realtime.shape import RATE_HZ
+from voice_gateway.transports.realtime.state import Asked, Events, State
+
+_LEAST_COMMIT_S = 0.1
+_PAIRS, _KEY, _VALUE = 16, 64, 512  # of metadata
+
+
+@dataclass
+class Taken:
+    """What comes of one client event."""
+
+    for_call: list[FromCaller] = field(default_factory=list[FromCaller])
+    events: Events = field(default_factory=list[Json])
+
+
+def parsed(frame: str | bytes) -> Json:
+    """Raises BadEvent."""
+    if isinstance(frame, bytes):
+        raise BadEvent("invalid_frame", "Events are JSON in text frames, not binary.")
+    try:
+        event = json.loads(frame)
+    except (ValueError, RecursionError):
+        raise BadEvent("invalid_json", "The message is not JSON.") from None
+    if not isinstance(event, dict):
+        raise BadEvent("invalid_event", "The message must be a JSON object with a 'type'.")
+    return cast(Json, event)
+
+
+def followed(state: State, event: Json) -> Taken:
+    """Follow one client event; raises BadEvent."""
+    kind = fields.text(event, "type", "")
+    if kind not in _FOLLOW:
+        raise fields.not_allowed("type", kind, ", ".join(sorted(_FOLLOW)))
+    return _FOLLOW[kind](state, event)
+
+
+def _update_session(state: State, event: Json) -> Taken:
+    asked = fields.child(event, "session", "")
+    state.shape.update(asked, has_heard=state.heard_s > 0)
+    state.hear(state.shape.hears)
+    updated = state.event("session.updated", session=state.shape.shown())
+    return Taken([Adjust(state.shape.config)], [updated])
+
+
+# The caller's audio.
+
+
+def _append_audio(state: State, event: Json) -> Taken:
+    audio = event.get("audio")
+    if not isinstance(audio, str):
+        raise fields.missing("audio")
+    pcm = state.hearing.feed(audio)
+    length_s = len(pcm) / (2 * RATE_HZ)
+    state.heard_s += length_s
+    state.uncommitted_s += length_s
+    return Taken([Audio(pcm)] if pcm else [])
+
+
+def _commit_audio(state: State, event: Json) -> Taken:
+    if state.uncommitted_s < _LEAST_COMMIT_S:
+        raise BadEvent(
+            "input_audio_buffer_commit_empty",
+            "Error committing input audio buffer: buffer too small. Expected at least 100ms of "
+            f"audio, but buffer only has {state.uncommitted_s * 1000:.2f}ms of audio.",
+        )
+    if not state.shape.by_hand:
+        return Taken([EndOfUtterance()])  # the turn is committed as its end is found
+    turn = state.open_turn()
+    wire = {"id": turn.item_id, **items.spoken_question("")}
+    state.awaiting, events = caller_turn.committed(state, wire, 0)
+    if turn.finals and not turn.murmur:
+        events += caller_turn.commit(state, 0)
+    return Taken([EndOfUtterance()], events)
+
+
+def _clear_audio(state: State, event: Json) -> Taken:
+    state.turn = None
+    state.uncommitted_s = 0.0
+    return Taken([Forget()], [state.event("input_audio_buffer.cleared")])
+
+
+# The conversation.
+
+
+def _create_item(state: State, event: Json) -> Taken:
+    wire, message = items.checked(fields.child(event, "item", ""))
+    state.items.check_new(wire)
+    state.items.check_place(event.get("previous_item_id"))
+    item, before = state.items.add(wire)
+    noted: list[FromCaller] = [Noted(_named(message, item.id))] if _says(message) else []
+    return Taken(noted, caller_turn.created(state, item, before))
+
+
+def _says(message: Message) -> bool:
+    return bool(message.text or message.calls or message.call_id)
+
+
+def _named(message: Message, item_id: str) -> Message:
+    return Message(
+        message.role, message.text, calls=message.calls, call_id=message.call_id, name=item_id
+    )
+
+
+def _delete_item(state: State, event: Json) -> Taken:
+    item = state.items.remove(fields.text(event, "item_id", ""))
+    deleted = state.event("conversation.item.deleted", item_id=item.id)
+    return Taken([Withdrawn(item.name)], [deleted])
+
+
+def _retrieve_item(state: State, event: Json) -> Taken:
+    item = state.items.find(fields.text(event, "item_id", ""), "retrieve")
+    return Taken([], [state.event("conversation.item.retrieved", item=items.shown(item.wire))])
+
+
+def _truncate_item(state: State, event: Json) -> Taken:
+    item = state.items.find(fields.text(event, "item_id", ""), "truncate")
+    if item.wire.get("role") != "assistant" or not item.reply:
+        raise fields.unsupported("item_id", "only spoken assistant messages can be truncated.")
+    index = fields.as_number(event.get("content_index", 0), "content_index", 0, 0)
+    end_ms = fields.as_number(event.get("audio_end_ms"), "audio_end_ms", 0, 1e9)
+    if end_ms > item.sent_s * 1000 + 1:
+        sent_ms = round(item.sent_s * 1000)
+        raise BadEvent(
+            "invalid_value",
+            f"Audio content of {sent_ms}ms is already shorter than {end_ms:g}ms",
+            "audio_end_ms",
+        )
+    if state.response and state.response.number == item.reply:
+        state.cancelling = True  # who truncates what is being said has stopped listening to it
+    values: Json = {"item_id": item.id, "content_index": index, "audio_end_ms": round(end_ms)}
+    truncated = state.event("conversation.item.truncated", values)
+    return Taken([Truncated(item.reply, end_ms / 1000)], [truncated])
+
+
+# The response.
+
+
+def _create_response(state: State, event: Json) -> Taken:
+    if state.response or state.asked:
+        active = state.response.id if state.response else "the one just asked for"
+        raise BadEvent(
+            "conversation_already_has_active_response",
+            f"Conversation already has an active response in progress: {active}. Wait until the "
+            "response is finished before creating a new one.",
+        )
+    asked = fields.as_object(event.get("response") or {}, "response")
+    config = state.shape.for_response(asked)
+    state.asked = Asked(_metadata(asked.get("metadata")), config.spoken)
+    return Taken([Answer(config)])
+
+
+def _metadata(asked: Any) -> Json | None:
+    if asked is None:
+        return None
+    given = fields.as_object(asked, "response.metadata")
+    if len(given) > _PAIRS:
+        raise fields.not_allowed("response.metadata", len(given), f"at most {_PAIRS} pairs")
+    for name, value in given.items():
+        fields.as_text(name, "response.metadata", _KEY)
+        fields.as_text(value, f"response.metadata.{name}", _VALUE)
+    return given
+
+
+def _cancel_response(state: State, event: Json) -> Taken:
+    response = state.response
+    wanted = event.get("response_id")
+    if response is None or wanted not in (None, response.id):
+        raise BadEvent(
+            "response_cancel_not_active", "Cancellation failed: no active response found"
+        )
+    state.cancelling = True
+    return Taken([Interrupt()])
+
+
+def _clear_output(state: State, event: Json) -> Taken:
+    """Of WebRTC; here it stops what is being said, as a client that plays it itself expects."""
+    response = state.response
+    if response is None or not response.spoken:
+        raise BadEvent(
+            "output_audio_buffer_clear_not_active", "Clearing failed: nothing is being said."
+        )
+    state.cancelling = True
+    cleared = state.event("output_audio_buffer.cleared", response_id=response.id)
+    return Taken([Interrupt()], [cleared])
+
+
+# Our own: what a client may tell us that the protocol has no event for.
+
+
+def _report_playback(state: State, event: Json) -> Taken:
+    item = state.items.find(fields.text(event, "item_id", ""), "retrieve")
+    played_ms = fields.as_number(event.get("played_ms"), "played_ms", 0, 1e9)
+    return Taken([Played(item.reply, played_ms / 1000)] if item.reply else [])
+
+
+_FOLLOW: Mapping[str, Callable[[State, Json], Taken]] = {
+    "session.update": _update_session,
+    "input_audio_buffer.append": _append_audio,
+    "input_audio_buffer.commit": _commit_audio,
+    "input_audio_buffer.clear": _clear_audio,
+    "output_audio_buffer.clear": _clear_output,
+    "conversation.item.create": _create_item,
+    "conversation.item.delete": _delete_item,
+    "conversation.item.retrieve": _retrieve_item,
+    "conversation.item.truncate": _truncate_item,
+    "response.create": _create_response,
+    "response.cancel": _cancel_response,
+    "gateway.playback": _report_playback,
+}

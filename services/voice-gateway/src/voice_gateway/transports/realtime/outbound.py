@@ -1,0 +1,145 @@
+"""What the call says, as the protocol's server events."""
+
+from typing import assert_never
+
+from voice_gateway.errors import CallError, GatewayFull
+from voice_gateway.latency import TurnStages
+from voice_gateway.ports import (
+    CutOff,
+    Failed,
+    Heard,
+    Listening,
+    Paused,
+    Processing,
+    ReplyAudio,
+    ReplyText,
+    Resumed,
+    Speaking,
+    ToCaller,
+    ToolCalled,
+    TurnOver,
+    TurnTaken,
+)
+from voice_gateway.transports.realtime import caller_turn, response
+from voice_gateway.transports.realtime.fields import BadEvent, Json
+from voice_gateway.transports.realtime.response import live
+from voice_gateway.transports.realtime.state import Events, State
+
+
+def opening(state: State) -> Events:
+    """What a client hears before it says anything."""
+    conversation = {"id": state.conversation_id, "object": "realtime.conversation"}
+    return [
+        state.event("session.created", session=state.shape.shown()),
+        state.event("conversation.created", conversation=conversation),
+    ]
+
+
+def refused(state: State, why: BadEvent, event_id: str | None) -> Json:
+    """A client event that was not followed; the call goes on."""
+    error = {
+        "type": "invalid_request_error",
+        "code": why.code,
+        "message": str(why),
+        "param": why.param,
+        "event_id": event_id,
+    }
+    return state.event("error", error=error)
+
+
+def ended(state: State, why: CallError) -> Json:
+    """The call ends, badly."""
+    code = "gateway_full" if isinstance(why, GatewayFull) else "call_ended"
+    error = {"type": "server_error", "code": code, "message": str(why), "param": None}
+    return state.event("error", error={**error, "event_id": None})
+
+
+def told(state: State, message: ToCaller) -> Events:
+    """The events that a message of the call becomes; none for what the protocol does not know."""
+    extras = _extras(state, message) if state.extended else []
+    return [*_events(state, message), *extras]
+
+
+def _events(state: State, message: ToCaller) -> Events:
+    match message:
+        case ReplyAudio():
+            return response.audio(state, message)
+        case ReplyText():
+            return response.text(state, message)
+        case ToolCalled():
+            return response.tool_called(state, message)
+        case Heard():
+            return caller_turn.heard(state, message)
+        case _:
+            return _noticed(state, message)
+
+
+def _noticed(
+    state: State,
+    message: Listening
+    | Processing
+    | Speaking
+    | Paused
+    | Resumed
+    | CutOff
+    | Failed
+    | TurnTaken
+    | TurnOver,
+) -> Events:
+    match message:
+        case TurnTaken(reply):
+            return caller_turn.commit(state, reply)
+        case Processing(reply):
+            return [*caller_turn.commit(state, reply), *response.begin(state, reply)]
+        case CutOff():
+            return response.cut_off(state, message)
+        case Failed(error, reply):
+            return response.failed(state, error, reply)
+        case TurnOver():
+            return response.turn_over(state, message)
+        case Listening() | Speaking() | Paused() | Resumed():
+            return []
+        case _:
+            assert_never(message)
+
+
+# Our own events, for clients that asked for them.
+
+
+def _extras(state: State, message: ToCaller) -> Events:
+    """What `message` says beyond the protocol; asked before it changes the response."""
+    match message:
+        case Heard(text, final, stability):
+            values: Json = {"text": text, "final": final, "stability": stability}
+            return [state.event("gateway.transcript", values)]
+        case Paused(reply):
+            return _of(state, "paused", reply)
+        case Resumed(reply):
+            return _of(state, "resumed", reply)
+        case CutOff(reply, heard_s, heard_text):
+            values = {"heard_ms": round(heard_s * 1000), "heard_text": heard_text}
+            return _of(state, "interrupted", reply, values)
+        case TurnOver(reply, stages):
+            return _of(state, "latency", reply, {"ms": _latency(stages)})
+        case _:
+            return []
+
+
+def _of(state: State, kind: str, reply: int, values: Json | None = None) -> Events:
+    if not (response := live(state, reply)):
+        return []
+    return [state.event(f"gateway.{kind}", {"response_id": response.id, **(values or {})})]
+
+
+def _latency(stages: TurnStages) -> Json:
+    return {
+        "endpoint": _ms(stages.endpoint_s),
+        "model": _ms(stages.model_s),
+        "clause": _ms(stages.clause_s),
+        "voice": _ms(stages.voice_s),
+        "total": _ms(stages.total_s),
+    }
+
+
+def _ms(seconds: float | None) -> int | None:
+    return None if seconds is None else round(seconds * 1000)

@@ -1,0 +1,232 @@
+"""A response as server events, from `response.created` to `response.done`."""
+
+from voice_gateway.audio.pcm import seconds
+from voice_gateway.errors import ServiceError
+from voice_gateway.ports import CutOff, Heard, ReplyAudio, ReplyText, ToolCalled, TurnOver, Usage
+from voice_gateway.transports.realtime import items
+from voice_gateway.transports.realtime.caller_turn import added, done, speech
+from voice_gateway.transports.realtime.fields import Json
+from voice_gateway.transports.realtime.items import Item
+from voice_gateway.transports.realtime.shape import RATE_HZ
+from voice_gateway.transports.realtime.state import Events, Response, State
+
+
+def begin(state: State, reply: int) -> Events:
+    state.late = None
+    state.cancelling = False
+    response = state.begin_response(reply)
+    return [state.event("response.created", response=_shown(state, response, "in_progress"))]
+
+
+def live(state: State, reply: int) -> Response | None:
+    response = state.response
+    return response if response and response.number == reply else None
+
+
+def text(state: State, message: ReplyText) -> Events:
+    if not (response := live(state, message.reply)):
+        return []
+    events = _message(state, response)
+    response.text += message.text
+    response.pieces += 1
+    kind = "output_audio_transcript" if response.spoken else "output_text"
+    where = _where(response)
+    return [*events, state.event(f"response.{kind}.delta", where, delta=message.text)]
+
+
+def audio(state: State, message: ReplyAudio) -> Events:
+    if not (response := live(state, message.reply)):
+        return []
+    events = _message(state, response)
+    assert response.item
+    response.item.sent_s += seconds(message.pcm, RATE_HZ)
+    return [*events, *_sound(state, response, response.speaking.feed(message.pcm))]
+
+
+def _sound(state: State, response: Response, audio: str) -> Events:
+    if not audio:
+        return []
+    return [state.event("response.output_audio.delta", _where(response), delta=audio)]
+
+
+def _message(state: State, response: Response) -> Events:
+    """Begin the response's message with its first text or sound."""
+    if response.item:
+        return []
+    wire = items.answer([], "in_progress")
+    response.item, before = state.items.add(wire, response.number)
+    response.output.append(response.item)
+    kind = "audio" if response.spoken else "text"
+    part = {"type": "audio", "transcript": ""} if response.spoken else {"type": kind, "text": ""}
+    return [
+        *_output_added(state, response, response.item, before),
+        state.event("response.content_part.added", _where(response), part=part),
+    ]
+
+
+def _output_added(state: State, response: Response, item: Item, before: str | None) -> Events:
+    values = {
+        "response_id": response.id,
+        "output_index": response.output.index(item),
+        "item": items.shown(item.wire),
+    }
+    return [state.event("response.output_item.added", values), *added(state, item, before)]
+
+
+def _where(response: Response) -> Json:
+    assert response.item
+    return {
+        "response_id": response.id,
+        "item_id": response.item.id,
+        "output_index": response.output.index(response.item),
+        "content_index": 0,
+    }
+
+
+def _end_message(state: State, response: Response, status: str) -> Events:
+    """Close the message, if one has begun; what was sent of it stays."""
+    if not (item := response.item):
+        return []
+    where = _where(response)
+    item.wire |= {"status": status, "content": [response.content]}
+    if response.spoken:
+        sound = _sound(state, response, response.speaking.flush()) if status == "completed" else []
+        ends = [
+            *sound,
+            state.event("response.output_audio.done", where),
+            state.event("response.output_audio_transcript.done", where, transcript=response.text),
+        ]
+        part = {"type": "audio", "transcript": response.text}
+    else:
+        ends = [state.event("response.output_text.done", where, text=response.text)]
+        part = {"type": "text", "text": response.text}
+    return [
+        *ends,
+        state.event("response.content_part.done", where, part=part),
+        *_output_done(state, response, item),
+    ]
+
+
+def _output_done(state: State, response: Response, item: Item) -> Events:
+    values = {
+        "response_id": response.id,
+        "output_index": response.output.index(item),
+        "item": items.shown(item.wire),
+    }
+    return [
+        state.event("response.output_item.done", values),
+        done(state, item, state.items.before(item.id)),
+    ]
+
+
+def tool_called(state: State, message: ToolCalled) -> Events:
+    if not (response := live(state, message.reply)):
+        return []
+    call = message.call
+    wire = {**items.call_item(call), "status": "in_progress", "arguments": ""}
+    item, before = state.items.add(wire, response.number)
+    response.output.append(item)
+    begun = _output_added(state, response, item, before)
+    item.wire |= {"status": "completed", "arguments": call.arguments}
+    where = {
+        "response_id": response.id,
+        "item_id": item.id,
+        "output_index": response.output.index(item),
+        "call_id": call.call_id,
+    }
+    kind = "response.function_call_arguments"
+    return [
+        *begun,
+        state.event(f"{kind}.delta", where, delta=call.arguments),
+        state.event(f"{kind}.done", where, name=call.name, arguments=call.arguments),
+        *_output_done(state, response, item),
+    ]
+
+
+def failed(state: State, error: ServiceError, reply: int) -> Events:
+    if response := live(state, reply):
+        response.fault = error  # said when the response is over
+        return []
+    said = f"{error.stage}: {error.text}"
+    values = {"type": "server_error", "code": _code(error), "message": said, "param": None}
+    return [state.event("error", error={**values, "event_id": None})]
+
+
+def _code(error: ServiceError) -> str:
+    return f"{error.stage}_{error.code}"
+
+
+def turn_over(state: State, over: TurnOver) -> Events:
+    if not (response := live(state, over.reply)):
+        return []
+    state.response = state.late = None
+    fault = response.fault
+    if fault is None:
+        status, details = "completed", None
+    else:
+        status = "failed"
+        error = {"type": "server_error", "code": _code(fault), "message": fault.text}
+        details = {"type": "failed", "error": error}
+    ends = _end_message(state, response, "completed" if fault is None else "incomplete")
+    shown = _shown(state, response, status, details, over.usage)
+    return [*ends, state.event("response.done", response=shown)]
+
+
+def cut_off(state: State, cut: CutOff) -> Events:
+    """The response was cut off: by the caller's voice, unless the client asked for it."""
+    if not (response := live(state, cut.reply)):
+        return []
+    by_client, state.cancelling = state.cancelling, False
+    late, state.late = state.late, None
+    state.response = None
+    spoke = speech(state, late or Heard("", final=False)) if not by_client else []
+    ends = _end_message(state, response, "incomplete")
+    if response.item:
+        response.item.wire["content"] = [{**response.content, **_kept(response, cut.heard_text)}]
+    reason = "client_cancelled" if by_client else "turn_detected"
+    details = {"type": "cancelled", "reason": reason}
+    shown = _shown(state, response, "cancelled", details)
+    return [*spoke, *ends, state.event("response.done", response=shown)]
+
+
+def _kept(response: Response, heard: str) -> Json:
+    """What of a cut-off answer stays in the conversation."""
+    return {"transcript" if response.spoken else "text": heard}
+
+
+def _shown(
+    state: State,
+    response: Response,
+    status: str,
+    details: Json | None = None,
+    usage: Usage | None = None,
+) -> Json:
+    session = state.shape.shown()
+    over = status != "in_progress"
+    return {
+        "id": response.id,
+        "object": "realtime.response",
+        "status": status,
+        "status_details": details,
+        "output": [items.shown(item.wire) for item in response.output] if over else [],
+        "conversation_id": state.conversation_id,
+        "output_modalities": ["audio"] if response.spoken else ["text"],
+        "max_output_tokens": session["max_output_tokens"],
+        "audio": {"output": {key: session["audio"]["output"][key] for key in ("format", "voice")}},
+        "usage": _usage(usage, response.pieces) if over else None,
+        "metadata": response.metadata,
+    }
+
+
+def _usage(usage: Usage | None, pieces: int) -> Json:
+    """The model's own count; where it gave none, its pieces of text (about a token each)."""
+    given = usage or Usage(0, pieces)
+    return {
+        "total_tokens": given.input_tokens + given.output_tokens,
+        "input_tokens": given.input_tokens,
+        "output_tokens": given.output_tokens,
+        "input_token_details": {
+            "text_tokens": given.input_tokens, "audio_tokens": 0, "cached_tokens": 0
+        },
+        "output_token_details": {"text_tokens": given.output_tokens, "audio_tokens": 0},
+    }  # fmt: skip

@@ -1,0 +1,348 @@
+"""The `session` object: what a client asked for, checked, and what it means for the call.
+
+Fields that mean nothing here (a tracing setting, noise reduction) are kept and shown again, as the
+protocol has it; `docs/guides/realtime-api.md` says which they are.
+"""
+
+from collections.abc import Mapping
+from copy import deepcopy
+from dataclasses import replace
+from typing import Any, Final, Literal, cast
+
+from voice_gateway.audio import g711
+from voice_gateway.policy import TurnManner
+from voice_gateway.ports import Asking, CallConfig, Tool
+from voice_gateway.transports.realtime import fields
+from voice_gateway.transports.realtime.fields import Json
+
+RATE_HZ: Final = 24_000
+"""Of the call itself, and of `audio/pcm`: the protocol knows no other."""
+
+Sound = Literal["audio/pcm", "audio/pcmu", "audio/pcma"]
+
+LAWS: Mapping[str, g711.Law] = {"audio/pcmu": "mu", "audio/pcma": "a"}
+
+_PROMPT, _NAME, _SCHEMA_CHARS = 16_000, 256, 64_000
+_MOST_TOOLS = 128
+_MOST_TOKENS = 4096
+_SESSION = frozenset(
+    """type model instructions audio output_modalities tools tool_choice max_output_tokens
+    temperature parallel_tool_calls truncation tracing include prompt reasoning id object
+    expires_at""".split()
+)
+_INPUT = frozenset("format noise_reduction transcription turn_detection".split())
+_OUTPUT = frozenset("format voice speed".split())
+_SERVER_VAD = frozenset(
+    """type threshold prefix_padding_ms silence_duration_ms idle_timeout_ms create_response
+    interrupt_response""".split()
+)
+_SEMANTIC_VAD = frozenset("type eagerness create_response interrupt_response".split())
+# The protocol's default, which clients send without a thought: the gateway's own silences, which go
+# by what was said, stand for it.
+_USUAL_SILENCE_MS = 500
+_PATIENCE = {"low": 2.0, "medium": 1.0, "auto": 1.0, "high": 0.6}
+_RESPONSE = frozenset(
+    """instructions output_modalities audio tools tool_choice max_output_tokens temperature
+    metadata conversation input parallel_tool_calls prompt reasoning""".split()
+)
+# The cloud's voices: programs written for it name them, and get the gateway's own voice.
+_CLOUD_VOICES = frozenset(
+    "alloy ash ballad coral echo fable nova onyx sage shimmer verse marin cedar".split()
+)
+_REGIONS = {
+    "ar": "ar-AR", "de": "de-DE", "en": "en-US", "es": "es-US", "fr": "fr-FR", "hi": "hi-IN",
+    "it": "it-IT", "ja": "ja-JP", "ko": "ko-KR", "pt": "pt-BR", "ru": "ru-RU", "zh": "zh-CN",
+}  # fmt: skip
+
+
+class Shape:
+    """One call's `session`; `update` changes all of it or, raising BadEvent, nothing."""
+
+    def __init__(self, call_id: str, model: str, config: CallConfig) -> None:
+        self._config = config
+        self._session: Json = {
+            "id": f"sess_{call_id}",
+            "object": "realtime.session",
+            "type": "realtime",
+            "model": model,
+            "instructions": config.system_prompt,
+            "output_modalities": ["audio"],
+            "tools": [],
+            "tool_choice": "auto",
+            "max_output_tokens": "inf",
+            "audio": {
+                "input": {
+                    "format": {"type": "audio/pcm", "rate": RATE_HZ},
+                    "noise_reduction": None,
+                    "transcription": {"model": "riva", "language": config.language},
+                    "turn_detection": _semantic_vad({}),
+                },
+                "output": {
+                    "format": {"type": "audio/pcm", "rate": RATE_HZ},
+                    "voice": config.voice or "default",
+                    "speed": 1.0,
+                },
+            },
+        }
+        self._base = config
+
+    def shown(self) -> Json:
+        return deepcopy(self._session)
+
+    @property
+    def config(self) -> CallConfig:
+        """What the call is to run with now."""
+        return self._config
+
+    @property
+    def hears(self) -> Sound:
+        return cast(Sound, self._session["audio"]["input"]["format"]["type"])
+
+    @property
+    def speaks(self) -> Sound:
+        return cast(Sound, self._session["audio"]["output"]["format"]["type"])
+
+    @property
+    def transcribes(self) -> bool:
+        """Whether the client wants to read what it said."""
+        return self._session["audio"]["input"]["transcription"] is not None
+
+    @property
+    def by_hand(self) -> bool:
+        """The client says itself when a turn is over."""
+        return self._session["audio"]["input"]["turn_detection"] is None
+
+    def update(self, asked: Json, *, has_heard: bool) -> None:
+        """Merge what a `session.update` asks for; `has_heard`: audio came already."""
+        fields.known(asked, _SESSION, "session")
+        fields.one_of(asked.get("type", "realtime"), ("realtime",), "session.type")
+        session = self.shown()
+        for name in asked.keys() - {"audio", "id", "object", "type", "model", "expires_at"}:
+            session[name] = asked[name]
+        if asked.get("audio") is not None:
+            _merge_audio(session["audio"], fields.as_object(asked["audio"], "session.audio"))
+        config = _config(session, self._base)
+        if has_heard and config.language != self._config.language:
+            raise fields.unsupported(
+                "session.audio.input.transcription.language",
+                "the language cannot be changed once audio has come; open another session.",
+            )
+        self._session, self._config = session, config
+
+    def for_response(self, asked: Json) -> CallConfig:
+        """What one response is made with that a `response.create` asks for."""
+        fields.known(asked, _RESPONSE, "response")
+        if asked.get("conversation") not in (None, "auto"):
+            raise fields.unsupported("response.conversation", "only 'auto' is served.")
+        if asked.get("input") is not None:
+            raise fields.unsupported(
+                "response.input", "a response is made from the conversation; create items first."
+            )
+        session = self.shown()
+        changes = asked.keys() & {
+            "instructions", "output_modalities", "tools", "tool_choice", "max_output_tokens",
+            "temperature",
+        }  # fmt: skip
+        session |= {name: asked[name] for name in changes if asked[name] is not None}
+        if asked.get("audio") is not None:
+            audio = fields.as_object(asked["audio"], "response.audio")
+            output = fields.as_object(audio.get("output", {}), "response.audio.output")
+            _merge_output(session["audio"]["output"], output)
+        return _config(session, self._base, "response")
+
+
+def _merge_audio(audio: Json, asked: Json) -> None:
+    fields.known(asked, ("input", "output"), "session.audio")
+    if asked.get("input") is not None:
+        _merge_input(audio["input"], fields.as_object(asked["input"], "session.audio.input"))
+    if asked.get("output") is not None:
+        _merge_output(audio["output"], fields.as_object(asked["output"], "session.audio.output"))
+
+
+def _merge_input(current: Json, asked: Json) -> None:
+    path = "session.audio.input"
+    fields.known(asked, _INPUT, path)
+    if asked.get("format") is not None:
+        current["format"] = _format(asked["format"], f"{path}.format")
+    if "noise_reduction" in asked:
+        current["noise_reduction"] = asked["noise_reduction"]
+    if "transcription" in asked:
+        current["transcription"] = _transcription(asked["transcription"], current["transcription"])
+    if "turn_detection" in asked:
+        current["turn_detection"] = _turn_detection(asked["turn_detection"])
+
+
+def _merge_output(current: Json, asked: Json) -> None:
+    path = "session.audio.output"
+    fields.known(asked, _OUTPUT, path)
+    if asked.get("format") is not None:
+        current["format"] = _format(asked["format"], f"{path}.format")
+    if asked.get("voice") is not None:
+        current["voice"] = _voice_name(asked["voice"], f"{path}.voice")
+    if asked.get("speed") is not None:
+        if fields.as_number(asked["speed"], f"{path}.speed", 0.25, 1.5) != 1:
+            raise fields.unsupported(f"{path}.speed", "the voice speaks at speed 1 alone.")
+        current["speed"] = 1.0
+
+
+def _format(asked: Any, path: str) -> Json:
+    given = fields.as_object(asked, path)
+    kind = fields.one_of(given.get("type"), ("audio/pcm", *LAWS), f"{path}.type")
+    if kind != "audio/pcm":
+        return {"type": kind}
+    if given.get("rate", RATE_HZ) != RATE_HZ:
+        raise fields.not_allowed(f"{path}.rate", given["rate"], str(RATE_HZ))
+    return {"type": kind, "rate": RATE_HZ}
+
+
+def _transcription(asked: Any, current: Json | None) -> Json | None:
+    if asked is None:
+        return None
+    path = "session.audio.input.transcription"
+    given = fields.as_object(asked, path)
+    if given.get("language"):
+        language = fields.as_text(given["language"], f"{path}.language", 35)
+        if not language.replace("-", "").isalnum():
+            raise fields.not_allowed(f"{path}.language", language, "a tag such as 'en' or 'en-US'")
+    return {**(current or {}), **given}
+
+
+def _turn_detection(asked: Any) -> Json | None:
+    if asked is None:
+        return None
+    path = "session.audio.input.turn_detection"
+    given = fields.as_object(asked, path)
+    kind = fields.one_of(given.get("type"), ("server_vad", "semantic_vad"), f"{path}.type")
+    return _server_vad(given, path) if kind == "server_vad" else _semantic_vad(given, path)
+
+
+def _server_vad(given: Json, path: str) -> Json:
+    fields.known(given, _SERVER_VAD, path)
+    if given.get("idle_timeout_ms") is not None:
+        raise fields.unsupported(f"{path}.idle_timeout_ms", "the gateway waits; allowed: null.")
+    silence = given.get("silence_duration_ms")
+    if silence is None:
+        silence = _USUAL_SILENCE_MS
+    return {
+        "type": "server_vad",
+        "threshold": given.get("threshold", 0.5),
+        "prefix_padding_ms": given.get("prefix_padding_ms", 300),
+        "silence_duration_ms": fields.as_number(silence, f"{path}.silence_duration_ms", 50, 10_000),
+        "idle_timeout_ms": None,
+        **_turn_flags(given, path),
+    }
+
+
+def _semantic_vad(given: Json, path: str = "") -> Json:
+    fields.known(given, _SEMANTIC_VAD, path)
+    eagerness = fields.one_of(given.get("eagerness") or "auto", _PATIENCE, f"{path}.eagerness")
+    return {"type": "semantic_vad", "eagerness": eagerness, **_turn_flags(given, path)}
+
+
+def _turn_flags(given: Json, path: str) -> Json:
+    names = ("create_response", "interrupt_response")
+    asked = {name: given.get(name) for name in names}
+    return {
+        name: True if flag is None else fields.as_flag(flag, f"{path}.{name}")
+        for name, flag in asked.items()
+    }
+
+
+def _config(session: Json, base: CallConfig, path: str = "session") -> CallConfig:
+    """What a `session` means for a call that would otherwise run with `base`."""
+    transcription: Json = session["audio"]["input"]["transcription"] or {}
+    voice: str = session["audio"]["output"]["voice"]
+    return replace(
+        base,
+        language=_language(transcription.get("language"), base.language),
+        voice=base.voice if voice == "default" or voice in _CLOUD_VOICES else voice,
+        system_prompt=fields.as_text(
+            session["instructions"] or "", f"{path}.instructions", _PROMPT
+        ),
+        spoken=_is_spoken(session["output_modalities"], path),
+        turns=_turns(session["audio"]["input"]["turn_detection"]),
+        asking=_asking(session, path),
+    )
+
+
+def _asking(session: Json, path: str) -> Asking:
+    return Asking(
+        temperature=_temperature(session.get("temperature"), path),
+        max_tokens=_max_tokens(session["max_output_tokens"], path),
+        tools=_tools(session["tools"], path),
+        tool_choice=_tool_choice(session["tool_choice"], path),
+        counts_tokens=True,
+    )
+
+
+def _language(asked: str | None, default: str) -> str:
+    if not asked or default == asked or default.partition("-")[0] == asked:
+        return default
+    return _REGIONS.get(asked, asked)
+
+
+def _voice_name(asked: Any, path: str) -> str:
+    if isinstance(asked, dict):
+        return fields.text(cast(Json, asked), "id", path, _NAME)
+    return fields.as_text(asked, path, _NAME)
+
+
+def _temperature(asked: Any, path: str) -> float | None:
+    if asked is None:
+        return None
+    return fields.as_number(asked, f"{path}.temperature", 0, 2)
+
+
+def _max_tokens(asked: Any, path: str) -> int | None:
+    if asked is None or asked == "inf":
+        return None
+    return int(fields.as_number(asked, f"{path}.max_output_tokens", 1, _MOST_TOKENS))
+
+
+def _is_spoken(asked: Any, path: str) -> bool:
+    if asked in (["audio"], ["audio", "text"], ["text", "audio"]):
+        return True
+    if asked == ["text"]:
+        return False
+    raise fields.not_allowed(f"{path}.output_modalities", asked, '["audio"] or ["text"]')
+
+
+def _tools(asked: Any, path: str) -> tuple[Tool, ...]:
+    given = fields.as_list(asked, f"{path}.tools")
+    if len(given) > _MOST_TOOLS:
+        raise fields.not_allowed(f"{path}.tools", len(given), f"at most {_MOST_TOOLS} tools")
+    return tuple(_tool(tool, f"{path}.tools[{i}]") for i, tool in enumerate(given))
+
+
+def _tool(asked: Any, path: str) -> Tool:
+    given = fields.as_object(asked, path)
+    if given.get("type") != "function":
+        raise fields.unsupported(f"{path}.type", "only 'function' tools are served.")
+    nothing: Json = {"type": "object", "properties": {}}
+    parameters = fields.as_object(given.get("parameters") or nothing, f"{path}.parameters")
+    if len(str(parameters)) > _SCHEMA_CHARS:
+        raise fields.not_allowed(f"{path}.parameters", "…", f"at most {_SCHEMA_CHARS} characters")
+    return Tool(
+        fields.text(given, "name", path, 64),
+        fields.as_text(given.get("description") or "", f"{path}.description", _PROMPT),
+        parameters,
+    )
+
+
+def _tool_choice(asked: Any, path: str) -> str:
+    """How the chat model is told to choose: "auto", "none", "required", or `=` and a name."""
+    if isinstance(asked, dict):
+        return f"={fields.text(cast(Json, asked), 'name', f'{path}.tool_choice', 64)}"
+    return fields.one_of(asked or "auto", ("auto", "none", "required"), f"{path}.tool_choice")
+
+
+def _turns(detection: Json | None) -> TurnManner:
+    if detection is None:
+        return TurnManner(by_hand=True, answers=False, interruptible=False)
+    silence_ms = detection.get("silence_duration_ms", _USUAL_SILENCE_MS)
+    return TurnManner(
+        answers=detection["create_response"],
+        interruptible=detection["interrupt_response"],
+        silence_s=None if silence_ms == _USUAL_SILENCE_MS else silence_ms / 1000,
+        patience=_PATIENCE.get(detection.get("eagerness", "auto"), 1.0),
+    )
