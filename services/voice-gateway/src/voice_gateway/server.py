@@ -90,7 +90,9 @@ class GatewayServer:
         self._calls = Calls(services, rules, most=settings.max_calls, metrics=self._metrics)
         realtime = RealtimeFront(self._calls, wiring.defaults(settings), wiring.doors(settings))
         self._http = HttpFront(
-            readiness=self._readiness, exposition=self._metrics.exposition, realtime=realtime
+            readiness=self._readiness,
+            exposition=self._metrics.exposition,
+            realtime=realtime.answer,
         )
 
     async def start(self) -> BoundPorts:

@@ -43,14 +43,14 @@ class Doors:
 
 
 class RealtimeFront:
-    """Handles the WebSocket's request; one socket is one call."""
+    """Answers requests for a WebSocket; one socket is one call."""
 
     def __init__(self, calls: Calls, defaults: Defaults, doors: Doors) -> None:
         self._calls = calls
         self._defaults = defaults
         self._doors = doors
 
-    async def __call__(self, request: web.Request) -> web.StreamResponse:
+    async def answer(self, request: web.Request) -> web.StreamResponse:
         if refusal := self._refusal(request):
             return refusal
         socket = web.WebSocketResponse(
@@ -89,12 +89,13 @@ class RealtimeFront:
         extended = request.query.get("events") == "all"
         config = self._config(can_pause=extended)
         model = request.query.get("model", "")[:_LONGEST_NAME] or "default"
-        state = State(Shape(config.call_id, model, config), extended=extended)
+        shape = Shape(config.call_id, model, config)
+        state = State(shape, extended=extended)
         caller = RealtimeCaller(_AioSocket(socket), state)
         code, why = WSCloseCode.OK, "the call is over"
         try:
             with self._calls.admitted("realtime") as call:
-                await call.run(caller, config)
+                await call.run(caller, shape.config)
         except CallerGone:
             return
         except CallError as error:

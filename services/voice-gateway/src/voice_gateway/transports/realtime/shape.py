@@ -59,7 +59,6 @@ class Shape:
     """One call's `session`; `update` changes all of it or, raising BadEvent, nothing."""
 
     def __init__(self, call_id: str, model: str, config: CallConfig) -> None:
-        self._config = config
         self._session: Json = {
             "id": f"sess_{call_id}",
             "object": "realtime.session",
@@ -85,6 +84,7 @@ class Shape:
             },
         }
         self._base = config
+        self._config = _config(self._session, config)
 
     def shown(self) -> Json:
         return deepcopy(self._session)
