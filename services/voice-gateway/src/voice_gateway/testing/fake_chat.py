@@ -26,11 +26,23 @@ from voice_gateway.testing.fake_chat_wire import (
     event,
     model_list,
     pieces_of,
+    tool_call_parts,
     usage_chunk,
 )
 from voice_gateway.testing.fake_faults import WAIT_S, Changes, Log
 
-Replies = Sequence[str] | Callable[[Sequence[Json], int], str]
+
+@dataclass(frozen=True, slots=True)
+class UsesTool:
+    """A reply that calls a tool, after some text or none; its arguments come in two parts."""
+
+    name: str
+    arguments: str = "{}"
+    text: str = ""
+
+
+Reply = str | UsesTool
+Replies = Sequence[Reply] | Callable[[Sequence[Json], int], Reply]
 """Spoken in turn, the last one for ever, or the reply to these messages in the n-th request."""
 
 _MODEL = "meta/llama-3.1-8b-instruct"
@@ -219,10 +231,10 @@ class FakeChat:
             return web.json_response(body, status=refusal.status)
         if isinstance(fault, Silent):
             await asyncio.Event().wait()
-        text = "" if isinstance(fault, Empty) else self._reply_to(asked)
+        reply = "" if isinstance(fault, Empty) else self._reply_to(asked)
         if asked.body.get("stream"):
-            return await self._stream(asked, request, text, fault)
-        return await self._whole(asked, text)
+            return await self._stream(asked, request, reply, fault)
+        return await self._whole(asked, reply if isinstance(reply, str) else reply.text)
 
     def _refusal(self, asked: ChatRequest) -> HttpError | None:
         if self.api_key and asked.headers.get("authorization") != f"Bearer {self.api_key}":
@@ -233,7 +245,7 @@ class FakeChat:
             return HttpError(400, "messages: at least one message is needed.")
         return None
 
-    def _reply_to(self, asked: ChatRequest) -> str:
+    def _reply_to(self, asked: ChatRequest) -> Reply:
         if callable(self.replies):
             return self.replies(asked.messages, asked.ordinal)
         return self.replies[min(asked.ordinal, len(self.replies) - 1)]
@@ -244,8 +256,9 @@ class FakeChat:
         return web.json_response(completion(_head(asked), asked.messages, text))
 
     async def _stream(
-        self, asked: ChatRequest, request: web.Request, text: str, fault: ChatFault | None
+        self, asked: ChatRequest, request: web.Request, reply: Reply, fault: ChatFault | None
     ) -> web.StreamResponse:
+        text = reply if isinstance(reply, str) else reply.text
         response = web.StreamResponse(headers={"Content-Type": "text/event-stream"})
         await response.prepare(request)
         head, with_usage = _head(asked), _wants_usage(asked)
@@ -259,7 +272,11 @@ class FakeChat:
             asked.sent(piece)
         if await _stopped_by(fault, asked, request, response):
             return response
-        await response.write(event(chunk(head, {}, "stop", with_usage=with_usage)))
+        if isinstance(reply, UsesTool):
+            for part in tool_call_parts(asked.ordinal, reply.name, reply.arguments):
+                await response.write(event(chunk(head, part, with_usage=with_usage)))
+        why = "tool_calls" if isinstance(reply, UsesTool) else "stop"
+        await response.write(event(chunk(head, {}, why, with_usage=with_usage)))
         if with_usage:
             used = usage_chunk(head, asked.messages, len(asked.pieces_sent))
             await response.write(event(used))

@@ -38,6 +38,18 @@ def chunk(head: Json, delta: Json, finish: str | None = None, *, with_usage: boo
     return body | {"usage": None} if with_usage else body
 
 
+def tool_call_parts(ordinal: int, name: str, arguments: str) -> list[Json]:
+    """The deltas of one tool call: its name first, then its arguments in two halves."""
+    half = len(arguments) // 2
+    begin = {"name": name, "arguments": ""}
+    parts = [
+        {"index": 0, "id": f"call_{ordinal}", "type": "function", "function": begin},
+        {"index": 0, "function": {"arguments": arguments[:half]}},
+        {"index": 0, "function": {"arguments": arguments[half:]}},
+    ]
+    return [{"tool_calls": [part]} for part in parts]
+
+
 def usage_chunk(head: Json, messages: Sequence[Json], pieces: int) -> Json:
     usage = usage_of(messages, pieces)
     return head | {"object": "chat.completion.chunk", "choices": [], "usage": usage}

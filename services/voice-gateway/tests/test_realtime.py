@@ -1,0 +1,354 @@
+"""The Realtime API on a real WebSocket, before scripted upstreams: whole conversations."""
+
+import asyncio
+import json
+from typing import Any
+
+import pytest
+from voice_gateway.audio import g711
+from voice_gateway.testing.fake_chat import FakeChat, HttpError, UsesTool
+from voice_gateway.testing.fake_riva import FakeRiva, Says
+from voice_gateway.testing.program import connect, typed
+
+QUESTION = Says("what is the weather", 0.3, 1.2)
+ANSWER = "It is sunny today."
+LONG = "Once upon a time there was a fox. " * 12
+TOOL = {
+    "type": "function",
+    "name": "get_weather",
+    "description": "The weather somewhere.",
+    "parameters": {"type": "object", "properties": {"city": {"type": "string"}}},
+}
+EXCHANGE = [
+    "input_audio_buffer.speech_started",
+    "input_audio_buffer.speech_stopped",
+    "input_audio_buffer.committed",
+    "conversation.item.added",
+    "conversation.item.done",
+    "conversation.item.input_audio_transcription.delta",
+    "conversation.item.input_audio_transcription.completed",
+    "response.created",
+    "response.output_item.added",
+    "conversation.item.added",
+    "response.content_part.added",
+    "response.output_audio_transcript.delta",
+    "response.output_audio.delta",
+    "response.output_audio.done",
+    "response.output_audio_transcript.done",
+    "response.content_part.done",
+    "response.output_item.done",
+    "conversation.item.done",
+    "response.done",
+]
+
+
+def riva(*says: Says) -> FakeRiva:
+    return FakeRiva(says=says, voice_first_audio_s=0.01)
+
+
+async def test_a_spoken_question_is_answered_in_the_protocols_order(serve: Any):
+    async with (
+        serve(riva(QUESTION), FakeChat([ANSWER])) as gateway,
+        connect(gateway.http_port) as program,
+    ):
+        await program.speak(2.5)
+        done = await program.until("response.done")
+    assert program.kinds()[:2] == ["session.created", "conversation.created"]
+    assert program.kinds()[2:] == EXCHANGE
+    assert program.transcripts() == ["what is the weather"]
+    assert program.spoken() == ANSWER
+    assert len(program.audio()) > 24_000
+    response = done["response"]
+    assert (response["status"], response["metadata"]) == ("completed", None)
+    assert response["output"][0]["content"] == [{"type": "output_audio", "transcript": ANSWER}]
+    assert response["usage"]["output_tokens"] == 4
+    assert response["usage"]["input_tokens"] > 4
+    user, assistant = (e["item"] for e in program.of("conversation.item.done"))
+    assert user["content"][0]["transcript"] == "what is the weather"
+    assert program.of("conversation.item.added")[1]["previous_item_id"] == user["id"]
+    assert assistant["status"] == "completed"
+
+
+async def test_an_interruption_stops_the_answer_and_truncation_corrects_the_memory(serve: Any):
+    says = [QUESTION, Says("stop please", 4.0, 4.6)]
+    chat = FakeChat([LONG, "Very well."])
+    async with serve(riva(*says), chat) as gateway, connect(gateway.http_port) as program:
+        await program.speak(2.5)
+        await program.until("response.output_audio.delta")
+        response = program.of("response.created")[0]["response"]
+        item = program.of("response.output_item.added")[0]["item"]["id"]
+        await program.speak(3.5)
+        await program.until("input_audio_buffer.speech_started")
+        done = (await program.until("response.done"))["response"]
+        assert done["id"] == response["id"]
+        assert done["status"] == "cancelled"
+        assert done["status_details"] == {"type": "cancelled", "reason": "turn_detected"}
+        await program.say(
+            "conversation.item.truncate", item_id=item, content_index=0, audio_end_ms=60
+        )
+        truncated = await program.until("conversation.item.truncated")
+        assert (truncated["item_id"], truncated["audio_end_ms"]) == (item, 60)
+        await program.until("response.done")
+    assert program.transcripts() == ["what is the weather", "stop please"]
+    answered = [m["content"] for m in chat.requests[-1].messages if m["role"] == "assistant"]
+    assert all(len(text) < 20 for text in answered)
+
+
+async def test_a_function_is_called_and_its_output_is_answered(serve: Any):
+    chat = FakeChat([UsesTool("get_weather", '{"city": "Oslo"}'), "It rains in Oslo."])
+    async with serve(riva(QUESTION), chat) as gateway, connect(gateway.http_port) as program:
+        session = await program.update(tools=[TOOL], instructions="Use your tools.")
+        assert session["tools"] == [TOOL]
+        await program.speak(2.5)
+        called = await program.until("response.function_call_arguments.done")
+        assert (called["name"], json.loads(called["arguments"])) == (
+            "get_weather",
+            {"city": "Oslo"},
+        )
+        done = (await program.until("response.done"))["response"]
+        assert [item["type"] for item in done["output"]] == ["function_call"]
+        output = {"type": "function_call_output", "call_id": called["call_id"], "output": "rain"}
+        await program.say("conversation.item.create", item=output)
+        await program.say("response.create")
+        done = (await program.until("response.done"))["response"]
+        assert done["output"][0]["content"][0]["transcript"] == "It rains in Oslo."
+    first, second = chat.requests
+    assert first.body["tools"][0]["function"]["name"] == "get_weather"
+    assert first.body["messages"][0] == {"role": "system", "content": "Use your tools."}
+    assert [m["role"] for m in second.messages] == ["system", "user", "assistant", "tool"]
+    assert second.messages[-1] == {
+        "role": "tool",
+        "tool_call_id": called["call_id"],
+        "content": "rain",
+    }
+
+
+async def test_text_in_is_answered_with_the_responses_own_wishes(serve: Any):
+    chat = FakeChat([ANSWER])
+    async with serve(riva(), chat) as gateway, connect(gateway.http_port) as program:
+        await program.say("conversation.item.create", item=typed("hello"))
+        wishes = {
+            "instructions": "Answer in rhyme.",
+            "output_modalities": ["text"],
+            "metadata": {"client_event_id": "7"},
+            "max_output_tokens": 9,
+            "temperature": 0.1,
+        }
+        await program.say("response.create", response=wishes)
+        done = (await program.until("response.done"))["response"]
+    assert done["metadata"] == {"client_event_id": "7"}
+    assert done["output"][0]["content"] == [{"type": "output_text", "text": ANSWER}]
+    assert "".join(e["delta"] for e in program.of("response.output_text.delta")) == ANSWER
+    assert program.audio() == b""
+    asked = chat.requests[0]
+    assert asked.messages[0]["content"] == "Answer in rhyme."
+    assert asked.body["temperature"] == 0.1
+    assert asked.body["max_tokens"] == 9
+
+
+async def test_a_text_answer_is_remembered(serve: Any):
+    chat = FakeChat([ANSWER, "Yes."])
+    async with serve(riva(), chat) as gateway, connect(gateway.http_port) as program:
+        await program.update(output_modalities=["text"])
+        for question in ("hello", "are you sure"):
+            await program.type(question)
+            await program.until("response.done")
+    assert [m["content"] for m in chat.requests[1].messages[1:]] == [
+        "hello",
+        ANSWER,
+        "are you sure",
+    ]
+
+
+async def test_turns_by_hand_wait_for_commit_and_create(serve: Any):
+    chat = FakeChat([ANSWER])
+    async with serve(riva(QUESTION), chat) as gateway, connect(gateway.http_port) as program:
+        session = await program.update(audio={"input": {"turn_detection": None}})
+        assert session["audio"]["input"]["turn_detection"] is None
+        await program.speak(3.0)
+        await program.say("input_audio_buffer.commit")
+        committed = await program.until("input_audio_buffer.committed")
+        assert not chat.requests
+        await program.say("response.create")
+        await program.until("response.done")
+    assert program.transcripts() == ["what is the weather"]
+    assert program.of("conversation.item.added")[0]["item"]["id"] == committed["item_id"]
+    assert "input_audio_buffer.speech_started" not in program.kinds()
+    assert [m["content"] for m in chat.requests[0].messages[1:]] == ["what is the weather"]
+
+
+async def test_a_turn_that_is_not_to_be_answered_is_kept(serve: Any):
+    chat = FakeChat([ANSWER])
+    detection = {"type": "server_vad", "create_response": False, "silence_duration_ms": 400}
+    async with serve(riva(QUESTION), chat) as gateway, connect(gateway.http_port) as program:
+        session = await program.update(audio={"input": {"turn_detection": detection}})
+        assert session["audio"]["input"]["turn_detection"]["silence_duration_ms"] == 400
+        await program.speak(3.0)
+        await program.until("conversation.item.input_audio_transcription.completed")
+        assert not chat.requests
+        await program.say("response.create")
+        await program.until("response.done")
+    assert [m["content"] for m in chat.requests[0].messages[1:]] == ["what is the weather"]
+
+
+async def test_cleared_audio_does_not_count(serve: Any):
+    chat = FakeChat([ANSWER])
+    async with serve(riva(QUESTION), chat) as gateway, connect(gateway.http_port) as program:
+        await program.update(audio={"input": {"turn_detection": None}})
+        await program.speak(1.0)
+        await program.say("input_audio_buffer.clear")
+        await program.until("input_audio_buffer.cleared")
+        await program.say("input_audio_buffer.commit")
+        assert (await program.error())["code"] == "input_audio_buffer_commit_empty"
+        await program.type("hello")
+        await program.until("response.done")
+    assert [m["content"] for m in chat.requests[0].messages[1:]] == ["hello"]
+
+
+async def test_cancelling_ends_the_response_and_not_the_session(serve: Any):
+    chat = FakeChat([LONG, ANSWER])
+    async with serve(riva(), chat) as gateway, connect(gateway.http_port) as program:
+        await program.say("response.cancel")
+        assert (await program.error())["code"] == "response_cancel_not_active"
+        await program.type("tell me a story")
+        await program.until("response.output_audio.delta")
+        await program.say("response.create")
+        assert (await program.error())["code"] == "conversation_already_has_active_response"
+        await program.say("response.cancel")
+        done = (await program.until("response.done"))["response"]
+        assert done["status_details"] == {"type": "cancelled", "reason": "client_cancelled"}
+        await program.type("hello")
+        assert (await program.until("response.done"))["response"]["status"] == "completed"
+
+
+async def test_items_are_retrieved_deleted_and_forgotten(serve: Any):
+    chat = FakeChat([ANSWER])
+    async with serve(riva(), chat) as gateway, connect(gateway.http_port) as program:
+        for name, text in (("secret", "my number is 7"), ("kept", "say hello")):
+            item = {"id": name, **typed(text, "system")}
+            await program.say("conversation.item.create", item=item)
+            await program.until("conversation.item.done")
+        await program.say("conversation.item.retrieve", item_id="secret")
+        retrieved = await program.until("conversation.item.retrieved")
+        assert retrieved["item"]["content"][0]["text"] == "my number is 7"
+        await program.say("conversation.item.delete", item_id="secret")
+        assert (await program.until("conversation.item.deleted"))["item_id"] == "secret"
+        await program.say("conversation.item.retrieve", item_id="secret")
+        assert (await program.error())["code"] == "item_retrieve_invalid_item_id"
+        await program.type("hi")
+        await program.until("response.done")
+    assert [m["content"] for m in chat.requests[0].messages[1:]] == ["say hello", "hi"]
+
+
+async def test_a_history_can_be_brought_along(serve: Any):
+    chat = FakeChat([ANSWER])
+    async with serve(riva(), chat) as gateway, connect(gateway.http_port) as program:
+        before = None
+        for role, text in (("user", "I am Ada."), ("assistant", "Hello Ada.")):
+            event = {"item": typed(text, role), "previous_item_id": before}
+            await program.say("conversation.item.create", **event)
+            before = (await program.until("conversation.item.done"))["item"]["id"]
+        await program.type("who am I")
+        await program.until("response.done")
+    assert [(m["role"], m["content"]) for m in chat.requests[0].messages[1:]] == [
+        ("user", "I am Ada."),
+        ("assistant", "Hello Ada."),
+        ("user", "who am I"),
+    ]
+
+
+async def test_a_model_that_fails_fails_the_response_alone(serve: Any):
+    chat = FakeChat([ANSWER], fault=lambda n: HttpError(500) if n == 0 else None)
+    async with serve(riva(), chat) as gateway, connect(gateway.http_port) as program:
+        await program.type("hello")
+        failed = (await program.until("response.done"))["response"]
+        assert failed["status"] == "failed"
+        assert failed["status_details"]["error"]["code"] == "llm_unavailable"
+        await program.type("hello again")
+        assert (await program.until("response.done"))["response"]["status"] == "completed"
+
+
+@pytest.mark.parametrize(("kind", "law"), [("audio/pcmu", "mu"), ("audio/pcma", "a")])
+async def test_telephone_audio_goes_both_ways(serve: Any, kind: str, law: g711.Law):
+    scripted = riva(QUESTION)
+    async with (
+        serve(scripted, FakeChat([ANSWER])) as gateway,
+        connect(gateway.http_port) as program,
+    ):
+        form = {"format": {"type": kind}}
+        session = await program.update(audio={"input": form, "output": form})
+        assert session["audio"]["input"]["format"] == {"type": kind}
+        silence = g711.encode(bytes(2 * 8000 * 3), law)
+        await program.speak(0, pcm=silence)
+        await program.until("response.done")
+        heard = (await scripted.asr_call(0)).audio_s
+    assert heard == pytest.approx(3.0, abs=0.2)
+    spoken_s = len(program.audio()) / 8000
+    assert program.transcripts() == ["what is the weather"]
+    assert 0.5 < spoken_s < 10
+
+
+async def test_our_own_events_come_to_those_who_ask_for_them(serve: Any):
+    async with (
+        serve(riva(QUESTION), FakeChat([ANSWER])) as gateway,
+        connect(gateway.http_port, "model=m&events=all") as program,
+    ):
+        await program.speak(2.5)
+        latency = await program.until("gateway.latency")
+    heard = [(e["text"], e["final"]) for e in program.of("gateway.transcript")]
+    assert heard[-1] == ("what is the weather", True)
+    assert not heard[0][1]
+    assert latency["ms"]["total"] >= 0
+    assert latency["response_id"] == program.of("response.done")[0]["response"]["id"]
+
+
+async def test_reported_playback_is_what_was_heard(serve: Any):
+    chat = FakeChat([LONG, ANSWER])
+    async with (
+        serve(riva(), chat) as gateway,
+        connect(gateway.http_port, "model=m&events=all") as program,
+    ):
+        await program.type("tell me a story")
+        await program.until("response.output_audio.delta")
+        item = program.of("response.output_item.added")[0]["item"]["id"]
+        await program.say("gateway.playback", item_id=item, played_ms=0)
+        await program.say("response.cancel")
+        interrupted = await program.until("gateway.interrupted")
+    assert interrupted["heard_ms"] < 60
+
+
+async def test_a_session_ends_with_its_turn_when_the_gateway_stops(serve: Any):
+    async with (
+        serve(riva(), FakeChat([ANSWER]), drain_s=10.0) as gateway,
+        connect(gateway.http_port) as program,
+    ):
+        await program.type("hello")
+        await program.until("response.created")
+        gateway.stop.set()
+        assert await program.rest() == 1012
+    assert program.of("response.done")[0]["response"]["status"] == "completed"
+    assert "stopping" in program.of("error")[0]["error"]["message"]
+
+
+async def test_a_full_gateway_says_so(serve: Any):
+    async with (
+        serve(riva(), FakeChat(), max_calls=1) as gateway,
+        connect(gateway.http_port) as first,
+        connect(gateway.http_port) as second,
+    ):
+        assert (await second.error())["code"] == "gateway_full"
+        assert await second.rest() == 1013
+        await first.type("hello")
+        await first.until("response.done")
+
+
+async def test_a_client_that_goes_leaves_nothing_behind(serve: Any):
+    chat = FakeChat([LONG], token_s=0.05)
+    async with serve(riva(), chat) as gateway:
+        async with connect(gateway.http_port) as program:
+            await program.type("tell me a story")
+            await program.until("response.output_audio.delta")
+        asked = await chat.request(0)
+        async with asyncio.timeout(5):
+            await asked.ended.wait()
+        assert asked.cancelled

@@ -1,0 +1,255 @@
+"""What a client may get wrong at the Realtime API: a clear error each, and the session goes on."""
+
+from base64 import b64encode
+from typing import Any
+
+import aiohttp
+import pytest
+from voice_gateway.testing.fake_chat import FakeChat
+from voice_gateway.testing.fake_riva import FakeRiva
+from voice_gateway.testing.program import connect, typed
+
+SOUND = b64encode(bytes(4800)).decode()
+
+
+def session(**changes: Any) -> dict[str, Any]:
+    return {"type": "session.update", "session": {"type": "realtime", **changes}}
+
+
+def create(item: dict[str, Any], **more: Any) -> dict[str, Any]:
+    return {"type": "conversation.item.create", "item": item, **more}
+
+
+def detection(**values: Any) -> dict[str, Any]:
+    return session(audio={"input": {"turn_detection": values}})
+
+
+def sound(form: Any) -> dict[str, Any]:
+    return session(audio={"input": {"format": form}})
+
+
+CASES: list[tuple[dict[str, Any], str, str | None]] = [
+    ({}, "missing_required_parameter", "type"),
+    ({"type": 7}, "invalid_type", "type"),
+    ({"type": "response.crate"}, "invalid_value", "type"),
+    ({"type": "session.update"}, "missing_required_parameter", "session"),
+    ({"type": "session.update", "session": []}, "invalid_type", "session"),
+    (session(type="transcription"), "invalid_value", "session.type"),
+    (session(voice="alloy"), "unknown_parameter", "session.voice"),
+    (session(modalities=["text"]), "unknown_parameter", "session.modalities"),
+    (session(instructions=7), "invalid_type", "session.instructions"),
+    (session(instructions="x" * 20_000), "string_above_max_length", "session.instructions"),
+    (session(temperature=9), "invalid_value", "session.temperature"),
+    (session(max_output_tokens=0), "invalid_value", "session.max_output_tokens"),
+    (session(output_modalities=["video"]), "invalid_value", "session.output_modalities"),
+    (session(tools=[{"type": "mcp"}]), "unsupported_value", "session.tools[0].type"),
+    (session(tools=[{"type": "function"}]), "missing_required_parameter", "session.tools[0].name"),
+    (session(tools={}), "invalid_type", "session.tools"),
+    (session(tool_choice="maybe"), "invalid_value", "session.tool_choice"),
+    (sound({"type": "audio/opus"}), "invalid_value", "session.audio.input.format.type"),
+    (
+        sound({"type": "audio/pcm", "rate": 16_000}),
+        "invalid_value",
+        "session.audio.input.format.rate",
+    ),
+    (session(audio={"inputs": {}}), "unknown_parameter", "session.audio.inputs"),
+    (
+        session(audio={"output": {"speed": 1.2}}),
+        "unsupported_value",
+        "session.audio.output.speed",
+    ),
+    (detection(type="magic"), "invalid_value", "session.audio.input.turn_detection.type"),
+    (
+        detection(type="server_vad", idle_timeout_ms=5000),
+        "unsupported_value",
+        "session.audio.input.turn_detection.idle_timeout_ms",
+    ),
+    (
+        detection(type="server_vad", silence_duration_ms="long"),
+        "invalid_type",
+        "session.audio.input.turn_detection.silence_duration_ms",
+    ),
+    (
+        detection(type="semantic_vad", eagerness="huge"),
+        "invalid_value",
+        "session.audio.input.turn_detection.eagerness",
+    ),
+    ({"type": "input_audio_buffer.append"}, "missing_required_parameter", "audio"),
+    ({"type": "input_audio_buffer.append", "audio": "not base64!"}, "invalid_value", "audio"),
+    ({"type": "input_audio_buffer.commit"}, "input_audio_buffer_commit_empty", None),
+    ({"type": "output_audio_buffer.clear"}, "output_audio_buffer_clear_not_active", None),
+    (create({"type": "song"}), "invalid_value", "item.type"),
+    (create({"type": "message", "role": "user"}), "invalid_type", "item.content"),
+    (
+        create({"type": "message", "role": "user", "content": [{"type": "input_image"}]}),
+        "unsupported_value",
+        "item.content[0].type",
+    ),
+    (
+        create({"type": "message", "role": "user", "content": [{"type": "input_audio"}]}),
+        "unsupported_value",
+        "item.content[0]",
+    ),
+    (
+        create({"type": "function_call_output", "output": "x"}),
+        "missing_required_parameter",
+        "item.call_id",
+    ),
+    (
+        create(typed("hi"), previous_item_id="nobody"),
+        "item_create_invalid_item_id",
+        "item_id",
+    ),
+    (
+        {"type": "conversation.item.delete", "item_id": "nobody"},
+        "item_delete_invalid_item_id",
+        "item_id",
+    ),
+    ({"type": "conversation.item.truncate"}, "missing_required_parameter", "item_id"),
+    (
+        {"type": "response.create", "response": {"conversation": "none"}},
+        "unsupported_value",
+        "response.conversation",
+    ),
+    (
+        {"type": "response.create", "response": {"metadata": {"n": 7}}},
+        "invalid_type",
+        "response.metadata.n",
+    ),
+    ({"type": "response.cancel"}, "response_cancel_not_active", None),
+]
+
+
+async def test_every_mistake_is_named_and_the_session_goes_on(serve: Any):
+    async with (
+        serve(FakeRiva(), FakeChat(["Hello."])) as gateway,
+        connect(gateway.http_port) as program,
+    ):
+        before = (await program.until("session.created"))["session"]
+        for number, (event, code, param) in enumerate(CASES):
+            await program.socket.send_json({"event_id": f"e{number}", **event})
+            error = await program.error()
+            assert (error["code"], error["param"], error["event_id"]) == (
+                code,
+                param,
+                f"e{number}",
+            ), (event, error)
+            assert error["type"] == "invalid_request_error"
+        assert await program.update() == before
+        await program.type("hello")
+        assert (await program.until("response.done"))["response"]["status"] == "completed"
+
+
+@pytest.mark.parametrize(
+    ("frame", "code"),
+    [
+        ("{", "invalid_json"),
+        ("[" * 100_000, "invalid_json"),
+        ("[]", "invalid_event"),
+        ("7", "invalid_event"),
+        (b"\x00\x01", "invalid_frame"),
+    ],
+)
+async def test_a_frame_that_is_no_event_is_told_off(serve: Any, frame: str | bytes, code: str):
+    async with (
+        serve(FakeRiva(), FakeChat(["Hello."])) as gateway,
+        connect(gateway.http_port) as program,
+    ):
+        if isinstance(frame, bytes):
+            await program.socket.send_bytes(frame)
+        else:
+            await program.socket.send_str(frame)
+        assert (await program.error())["code"] == code
+        await program.type("hello")
+        await program.until("response.done")
+
+
+async def test_half_samples_are_joined(serve: Any):
+    scripted = FakeRiva()
+    async with serve(scripted, FakeChat()) as gateway, connect(gateway.http_port) as program:
+        for _ in range(2):
+            odd = b64encode(bytes(24_001)).decode()
+            await program.say("input_audio_buffer.append", audio=odd)
+        await program.update()
+        call = await scripted.asr_call(0)
+        await call.until(lambda call: call.audio_s > 0.9)
+
+
+async def test_the_language_is_chosen_before_the_audio(serve: Any):
+    scripted = FakeRiva()
+    async with serve(scripted, FakeChat()) as gateway, connect(gateway.http_port) as program:
+        german = {"input": {"transcription": {"language": "de"}}}
+        await program.update(audio=german)
+        await program.speak(0.2)
+        call = await scripted.asr_call(0)
+        assert call.config.config.language_code == "de-DE"
+        await program.socket.send_json(
+            session(audio={"input": {"transcription": {"language": "fr"}}})
+        )
+        assert (await program.error())["code"] == "unsupported_value"
+
+
+async def test_nothing_is_truncated_beyond_what_was_sent(serve: Any):
+    async with (
+        serve(FakeRiva(), FakeChat(["Hello."])) as gateway,
+        connect(gateway.http_port) as program,
+    ):
+        await program.type("hello")
+        await program.until("response.done")
+        item = program.of("response.output_item.done")[0]["item"]["id"]
+        cut = {"item_id": item, "content_index": 0, "audio_end_ms": 60_000}
+        await program.say("conversation.item.truncate", **cut)
+        assert "is already shorter than 60000ms" in (await program.error())["message"]
+
+
+async def test_a_key_is_asked_for_and_taken_from_header_or_subprotocol(serve: Any):
+    keys = {"api_keys": "first, second"}
+    async with serve(FakeRiva(), FakeChat(["Hello."]), **keys) as gateway:
+        for headers in ({}, {"Authorization": "Bearer wrong"}):
+            with pytest.raises(aiohttp.WSServerHandshakeError) as refused:
+                async with connect(gateway.http_port, headers=headers):
+                    pass
+            assert refused.value.status == 401
+        bearer = {"Authorization": "Bearer second"}
+        async with connect(gateway.http_port, headers=bearer) as program:
+            await program.until("session.created")
+        offered = ("realtime", "openai-insecure-api-key.first")
+        async with connect(gateway.http_port, protocols=offered) as program:
+            assert program.socket.protocol == "realtime"
+            await program.until("session.created")
+
+
+@pytest.mark.parametrize(
+    ("origin", "allowed", "admitted"),
+    [
+        ("http://evil.example", "", False),
+        ("http://good.example", "https://other.example http://good.example", True),
+        ("http://any.example", "*", True),
+        (None, "", True),
+        ("own", "", True),
+    ],
+)
+async def test_pages_of_other_sites_may_call_only_where_they_are_named(
+    serve: Any, origin: str | None, allowed: str, admitted: bool
+):
+    async with serve(FakeRiva(), FakeChat(), http_origins=allowed) as gateway:
+        own = f"http://127.0.0.1:{gateway.http_port}"
+        headers = {"Origin": own if origin == "own" else origin} if origin else {}
+        if admitted:
+            async with connect(gateway.http_port, headers=headers) as program:
+                await program.until("session.created")
+        else:
+            with pytest.raises(aiohttp.WSServerHandshakeError) as refused:
+                async with connect(gateway.http_port, headers=headers):
+                    pass
+            assert refused.value.status == 403
+
+
+async def test_who_speaks_no_websocket_is_told(serve: Any):
+    async with (
+        serve(FakeRiva(), FakeChat()) as gateway,
+        aiohttp.ClientSession() as http,
+        http.get(f"http://127.0.0.1:{gateway.http_port}/v1/realtime?model=m") as answer,
+    ):
+        assert answer.status == 426
+        assert (await answer.json())["error"]["code"] == "upgrade_required"
