@@ -9,7 +9,7 @@ import pytest
 from voice_gateway.audio import pcm
 from voice_gateway.latency import TurnMoments
 from voice_gateway.outbox import Outbox
-from voice_gateway.ports import CallConfig, ReplyAudio, Services
+from voice_gateway.ports import CallConfig, ReplyAudio, Services, VoiceAudio, Word
 from voice_gateway.reply import Manner, Reply
 from voice_gateway.testing import virtual_time
 from voice_gateway.testing.scripted import RATE_HZ, ScriptedModel, ScriptedRecogniser
@@ -20,17 +20,19 @@ QUIET_S, WORD_S = 0.25, 0.4
 class SlowStarter:
     """Says every text as one word of `WORD_S` after `QUIET_S` of silence."""
 
-    def __init__(self) -> None:
+    def __init__(self, words: tuple[Word, ...] = ()) -> None:
         self.spoken: list[str] = []
+        self._words = words
 
     async def speak(
         self, text: str, *, language: str, voice: str, rate_hz: int
-    ) -> AsyncGenerator[bytes, None]:
+    ) -> AsyncGenerator[VoiceAudio, None]:
         self.spoken.append(text)
         word = array("h", [5_000, -5_000] * round(WORD_S * rate_hz / 2)).tobytes()
         audio = pcm.silence(QUIET_S, rate_hz) + word
         for start in range(0, len(audio), 999):  # cut through samples
-            yield audio[start : start + 999]
+            yield VoiceAudio(audio[start : start + 999])
+        yield VoiceAudio(b"", self._words)
 
 
 @dataclass
@@ -44,12 +46,17 @@ class Answered:
         return sum(pcm.seconds(piece.pcm, RATE_HZ) for piece in self.audio)
 
 
-def answer(text: str, manner: Manner | None = None, language: str = "en-US") -> Answered:
-    return virtual_time.run(_answer(text, manner, language))
+def answer(
+    text: str,
+    manner: Manner | None = None,
+    language: str = "en-US",
+    words: tuple[Word, ...] = (),
+) -> Answered:
+    return virtual_time.run(_answer(text, manner, language, SlowStarter(words)))
 
 
-async def _answer(text: str, manner: Manner | None, language: str) -> Answered:
-    clock, voice = asyncio.get_running_loop().time, SlowStarter()
+async def _answer(text: str, manner: Manner | None, language: str, voice: SlowStarter) -> Answered:
+    clock = asyncio.get_running_loop().time
     outbox = Outbox(rate_hz=RATE_HZ, lead_s=0.3, room_s=10.0, clock=clock, on_full=lambda: None)
     outbox.unpace()
     outbox.begin(1)
@@ -125,3 +132,20 @@ def test_audio_begins_at_once_and_keeps_a_pause_between_clauses():
 
 def test_without_trimming_all_audio_is_sent():
     assert answer("This is one. This is two.").seconds == pytest.approx(2 * (QUIET_S + WORD_S))
+
+
+def test_times_told_by_the_voice_count_from_before_its_silence_was_taken_off():
+    told = (Word("It", 0.25, 0.3), Word("is", 0.3, 0.35), Word("late.", 0.4, 0.65))
+    ledger = answer("It is late.", Manner(trim_s=0.3), words=told).reply.ledger
+    assert ledger.heard(0.02 + 0.04) == ""
+    assert ledger.heard(0.02 + 0.06) == "It"
+    assert ledger.heard(0.02 + 0.11) == ledger.heard(0.02 + 0.38) == "It is"
+    assert ledger.heard(0.02 + WORD_S) == "It is late."
+
+
+@pytest.mark.parametrize("normalise", [True, False])
+def test_a_price_is_heard_when_its_last_word_was(normalise: bool):
+    ledger = answer("It costs $14", Manner(normalise=normalise)).reply.ledger
+    assert ledger.heard(QUIET_S + WORD_S * 0.5) == "It costs"
+    assert ledger.heard(QUIET_S + WORD_S * 0.9) == "It costs"
+    assert ledger.heard(QUIET_S + WORD_S) == "It costs $14"

@@ -42,7 +42,7 @@ async def test_a_trusted_riva_speaks_over_tls_and_gets_the_key(tmp_path: Path):
             async for chunk in voice.speak("hello", language="en-US", voice="", rate_hz=16_000)
         ]
         await voice.close()
-    assert b"".join(spoken) == riva.voice.pcm("hello", 16_000)
+    assert b"".join(chunk.pcm for chunk in spoken) == riva.voice.pcm("hello", 16_000)
     assert riva.voice_calls[0].metadata["authorization"] == "Bearer k"
 
 

@@ -9,7 +9,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 from voice_gateway.audio.pcm import WholeSamples, pieces, seconds, silence
 from voice_gateway.audio.resample import Resampler
-from voice_gateway.heard import Ledger
 from voice_gateway.outbox import Outbox
 from voice_gateway.playback import Playback
 from voice_gateway.ports import Listening, ReplyAudio, ReplyText, Spoken, ToCaller
@@ -67,50 +66,6 @@ def test_a_report_of_the_loudspeaker_is_believed():
     assert playback.played_s(1.5) == pytest.approx(0.8)
     playback.report(99.0, now=2.0)
     assert playback.played_s(2.0) == 2.0
-
-
-def test_what_was_heard_ends_with_a_whole_word():
-    ledger = Ledger()
-    ledger.begin("Once upon a time,")
-    ledger.add(1.7)  # 0.1 s per character
-    ledger.end()
-    ledger.begin("there was a fox.")
-    ledger.add(1.6)
-    ledger.end()
-    assert ledger.heard(0.0) == ""
-    assert ledger.heard(0.3) == ""
-    assert ledger.heard(0.45) == "Once"
-    assert ledger.heard(1.2) == "Once upon a"
-    assert ledger.heard(1.7) == "Once upon a time,"
-    assert ledger.heard(2.3) == "Once upon a time, there"
-    assert ledger.heard(9.0) == ledger.text() == "Once upon a time, there was a fox."
-
-
-def test_of_a_clause_that_is_still_being_made_only_its_own_audio_is_heard():
-    ledger = Ledger()
-    ledger.begin("fifteen letters are spoken in about a second or so")
-    ledger.add(1.0)
-    assert ledger.heard(1.0) == ledger.text() == "fifteen letters"
-    ledger.add(2.0)
-    ledger.end()
-    assert ledger.heard(3.0) == "fifteen letters are spoken in about a second or so"
-
-
-def test_a_clause_without_audio_was_not_heard():
-    ledger = Ledger()
-    ledger.begin("silent")
-    assert (ledger.heard(9.0), ledger.text()) == ("", "")
-
-
-@given(st.floats(0, 5), st.floats(0, 5))
-def test_what_was_heard_only_grows(earlier: float, later: float):
-    ledger = Ledger()
-    ledger.begin("some words to be said")
-    ledger.add(2.0)
-    ledger.begin("and more of them")
-    ledger.add(2.0)
-    earlier, later = sorted((earlier, later))
-    assert ledger.heard(later).startswith(ledger.heard(earlier))
 
 
 def outbox() -> Outbox:

@@ -148,7 +148,7 @@ FromCaller = (
 class Word:
     text: str
     start_s: float
-    """From the first sample of the call's audio."""
+    """From the first sample: of the call's audio, or of what the voice makes of one text."""
     end_s: float
 
 
@@ -356,10 +356,19 @@ class ChatModel(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class VoiceAudio:
+    """Some of the voice's speech, and what it tells of its words; either may be empty."""
+
+    pcm: bytes
+    words: tuple[Word, ...] = ()
+    """The next words of the text, with or after their audio; a voice that can't tell gives none."""
+
+
 class Voice(Protocol):
     def speak(
         self, text: str, *, language: str, voice: str, rate_hz: int
-    ) -> AsyncGenerator[bytes, None]:
+    ) -> AsyncGenerator[VoiceAudio, None]:
         """Yield the speech as it is made, cut anywhere. Raises ServiceError.
 
         Closing the generator ends the request upstream.

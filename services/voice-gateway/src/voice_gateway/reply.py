@@ -50,7 +50,9 @@ class _Clause:
     written: str
     """What the caller has heard, and the conversation remembers."""
     spoken: str
-    """The same in words, as the voice gets it."""
+    """What the voice gets: the same in words, unless it makes them by itself."""
+    said: str
+    """The words it says."""
 
 
 class Reply:
@@ -68,7 +70,7 @@ class Reply:
         manner: Manner | None = None,
     ) -> None:
         self.number = number
-        self.ledger = Ledger()
+        self.ledger = Ledger(config.rate_hz, config.language)
         self.moments = moments
         self._services = services
         self._config = config
@@ -177,9 +179,11 @@ class Reply:
         written = speakable(text)
         if not written:
             return None
-        spoken = speakable(text, self._config.language) if self._manner.normalise else written
+        said = speakable(text, self._config.language)
+        spoken = said if self._manner.normalise else written
         too_short = len(spoken.split()) < self._manner.min_words
-        return _Clause(written, f"{spoken}." if too_short and spoken[-1].isalnum() else spoken)
+        spoken = f"{spoken}." if too_short and spoken[-1].isalnum() else spoken
+        return _Clause(written, spoken, said)
 
     async def _speak(self, on_voice: Callable[[], None]) -> ServiceError | None:
         try:
@@ -192,10 +196,15 @@ class Reply:
     async def _say(self, clause: _Clause, on_voice: Callable[[], None]) -> None:
         if not self._config.spoken:
             return
-        self.ledger.begin(clause.written)
+        self.ledger.begin(clause.written, clause.said)
         for text in fitting(clause.spoken):
+            self.ledger.say(self._said(text))
             await self._speak_text(text, on_voice)
-        self.ledger.end()
+            self.ledger.end()
+
+    def _said(self, text: str) -> str:
+        """What the voice says for a text it gets, also where it reads numbers by itself."""
+        return text if self._manner.normalise else speakable(text, self._config.language)
 
     async def _speak_text(self, text: str, on_voice: Callable[[], None]) -> None:
         rate_hz = self._config.rate_hz
@@ -206,7 +215,9 @@ class Reply:
         trim = Trim(rate_hz, self._manner.trim_s, _PAUSE_S if self._made_s else 0.0)
         async with aclosing(speech) as chunks:
             async for chunk in chunks:
-                await self._play(trim.feed(whole.feed(chunk)), on_voice)
+                audio = trim.feed(whole.feed(chunk.pcm))
+                self.ledger.tell(chunk.words, trim.removed_s)
+                await self._play(audio, on_voice)
         await self._play(trim.flush(), on_voice)
 
     async def _play(self, audio: bytes, on_voice: Callable[[], None]) -> None:
@@ -218,7 +229,7 @@ class Reply:
             self.moments.first_audio = self._clock()
             on_voice()
         length_s = pcm.seconds(piece, self._config.rate_hz)
-        self.ledger.add(length_s)
+        self.ledger.add(piece)
         await self._outbox.play(ReplyAudio(self.number, self._made_s, piece))
         self._made_s += length_s
 

@@ -2,10 +2,17 @@
 
 One text per call is the only form that every Riva understands: servers before 26.02 stream only
 their answers, and drop a second text without an error.
+
+Every call asks for the times of its words (Riva 26.07 and later with Magpie 1.10; whatever is older
+passes over a field it does not know). A server that refuses them is asked again without, and then
+spared the wish for that voice. Times are milliseconds; they come late, with a call's last audio or
+every hundred characters, and the words may be in pieces.
 """
 
 import asyncio
+import logging
 from collections.abc import AsyncGenerator
+from contextlib import aclosing
 from typing import Any
 
 import grpc.aio
@@ -15,8 +22,19 @@ from voice_gateway.adapters.riva_proto import LINEAR_PCM
 from voice_gateway.adapters.riva_proto import tts as pb
 from voice_gateway.adapters.riva_proto import tts_grpc as pb_grpc
 from voice_gateway.errors import Rejected, ServiceError, TimedOut
+from voice_gateway.ports import VoiceAudio, Word
+
+log = logging.getLogger(__name__)
 
 _CHECK_S = 3.0
+# What a server may answer to a wish that it can't fulfil.
+_REFUSALS = {
+    grpc.StatusCode.INVALID_ARGUMENT,
+    grpc.StatusCode.UNIMPLEMENTED,
+    grpc.StatusCode.FAILED_PRECONDITION,
+    grpc.StatusCode.INTERNAL,
+    grpc.StatusCode.UNKNOWN,
+}
 
 
 class RivaVoice:
@@ -27,10 +45,14 @@ class RivaVoice:
         self._timeout_s = timeout_s
         self._channel = line.open()
         self._stub = pb_grpc.RivaSpeechSynthesisStub(self._channel)
+        self._untimed: set[tuple[str, str]] = set()
+        """Languages and voices that the server refused to time, and spoke without."""
+        self._timed: set[tuple[str, str]] = set()
+        """Those that it has spoken although it was to time them: what it refuses is else."""
 
     async def speak(
         self, text: str, *, language: str, voice: str, rate_hz: int
-    ) -> AsyncGenerator[bytes, None]:
+    ) -> AsyncGenerator[VoiceAudio, None]:
         request = pb.SynthesizeSpeechRequest(
             text=text,
             language_code=language,
@@ -38,16 +60,56 @@ class RivaVoice:
             sample_rate_hz=rate_hz,
             voice_name=voice,
         )
-        call = self._stub.SynthesizeOnline(metadata=self._line.metadata())
+        request.enable_word_time_offsets = _who(request) not in self._untimed
         try:
-            await self._ask(call, request)
-            while (response := await self._read(call)) is not grpc.aio.EOF:
-                yield response.audio
+            async with aclosing(self._responses(request)) as responses:
+                async for response in responses:
+                    yield VoiceAudio(response.audio, tuple(map(_word, response.meta.words)))
         except grpc.aio.AioRpcError as error:
             asked = f"config.voice_name {voice!r} for {language!r} at {rate_hz} Hz"
             raise await self._explained(self._line.fault(error, asked)) from None
         except TimeoutError:
             raise TimedOut("tts", f"Riva TTS sent no audio for {self._timeout_s:g} s") from None
+
+    async def _responses(self, request: Any) -> AsyncGenerator[Any, None]:
+        """What the server answers; asks a second time, without word times, where it refuses."""
+        refusal: grpc.aio.AioRpcError | None = None
+        try:
+            async with aclosing(self._answers(request)) as responses:
+                async for response in responses:
+                    if request.enable_word_time_offsets:
+                        self._timed.add(_who(request))
+                    yield response
+        except grpc.aio.AioRpcError as error:
+            wished = request.enable_word_time_offsets and _who(request) not in self._timed
+            if not wished or error.code() not in _REFUSALS:
+                raise
+            refusal = error
+        if refusal:
+            request.enable_word_time_offsets = False
+            async with aclosing(self._answers(request)) as responses:
+                async for response in responses:
+                    self._spare(request, refusal)
+                    yield response
+
+    def _spare(self, request: Any, refusal: grpc.aio.AioRpcError) -> None:
+        """It spoke without the wish: the wish was what it refused."""
+        if _who(request) in self._untimed:
+            return
+        self._untimed.add(_who(request))
+        log.info(
+            "voice %r for %s gives no word times (%s); what was heard of a reply is estimated",
+            request.voice_name,
+            request.language_code,
+            refusal.details(),
+        )
+
+    async def _answers(self, request: Any) -> AsyncGenerator[Any, None]:
+        call = self._stub.SynthesizeOnline(metadata=self._line.metadata())
+        try:
+            await self._ask(call, request)
+            while (response := await self._read(call)) is not grpc.aio.EOF:
+                yield response
         finally:
             call.cancel()
 
@@ -85,6 +147,14 @@ class RivaVoice:
         except grpc.aio.AioRpcError as error:
             raise self._line.fault(error, "the list of voices") from None
         return sorted({name for p in parameters(response) for name in _voice_names(p)})
+
+
+def _who(request: Any) -> tuple[str, str]:
+    return request.language_code, request.voice_name
+
+
+def _word(timing: Any) -> Word:
+    return Word(timing.word, timing.start_time / 1000, timing.end_time / 1000)
 
 
 def _voice_names(parameters: dict[str, str]) -> list[str]:

@@ -24,10 +24,17 @@ class Trim:
         self._frame = SAMPLE_BYTES * max(1, round(_FRAME_S * rate_hz))
         self._limit = SAMPLE_BYTES * round(limit_s * rate_hz)
         self._kept = SAMPLE_BYTES * round(max(pause_s, _PRE_ROLL_S) * rate_hz)
+        self._rate_hz = rate_hz
+        self._removed = 0
         self._held = b""
         self._silent = 0  # bytes at the start of `_held` that are known to be silence
         self._floor = _CLEARLY
         self._sounds = not self._limit
+
+    @property
+    def removed_s(self) -> float:
+        """How much was taken off."""
+        return self._removed / (SAMPLE_BYTES * self._rate_hz)
 
     def feed(self, chunk: bytes) -> bytes:
         """Take whole samples in; return what is to be sent now."""
@@ -39,7 +46,7 @@ class Trim:
         beyond = self._let_go(max(0, spare - self._limit))
         if not self._sounds:
             return beyond
-        self._let_go(min(spare, self._limit))
+        self._removed = len(self._let_go(min(spare, self._limit)))
         return beyond + self.flush()
 
     def flush(self) -> bytes:

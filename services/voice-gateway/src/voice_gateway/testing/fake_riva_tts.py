@@ -2,12 +2,13 @@
 # ruff: noqa: N802  # the method names are gRPC's
 
 import asyncio
+import re
 import sys
 from array import array
 from binascii import crc32
 from collections.abc import Collection
 from dataclasses import dataclass, field
-from typing import Any, cast
+from typing import Any, Literal, cast
 
 import grpc
 import grpc.aio
@@ -31,8 +32,12 @@ _LINEAR_PCM = cast(Any, riva_audio_pb2).AudioEncoding.LINEAR_PCM
 MAX_TEXT_CHARS = 2000
 """Riva's own limit on one request, after normalisation."""
 
+WordTimes = Literal["early", "late", "never", "refused"]
+"""When a call that wishes for word times gets them: with its first audio or behind its last."""
+
 _LANGUAGE = "en-US"
 _VOICE = "Scripted"
+_WORD = re.compile(r"\S+")
 _RAMP = array("H", range(0x10000))
 _LOWEST_RATE_HZ, _HIGHEST_RATE_HZ = 8_000, 48_000
 
@@ -47,6 +52,8 @@ class VoiceCall:
     language: str
     rate_hz: int
     encoding: int
+    timed: bool
+    """Word times were wished for."""
     metadata: dict[str, str] = field(repr=False)
     started_at: float
     first_audio_at: float | None = None
@@ -88,6 +95,7 @@ class FakeVoice:
     voices: Collection[str]
     """What is accepted beside the empty name; empty: anything."""
     fault: FaultScript
+    word_times: WordTimes = "late"
     calls: Log[VoiceCall] = field(default_factory=Log[VoiceCall])
 
     def add_to(self, server: grpc.aio.Server) -> None:
@@ -143,12 +151,22 @@ class FakeVoice:
             death = await self._stopped_by(call)
             if death is not None:
                 return death
-            await context.write(
-                _pb.SynthesizeSpeechResponse(audio=pcm[start : start + step], id=request.id)
-            )
+            response = _pb.SynthesizeSpeechResponse(audio=pcm[start : start + step], id=request.id)
+            if start == 0 and self.word_times == "early":
+                self._time(call, response)
+            await context.write(response)
             _note_sent(call, len(pcm[start : start + step]))
             due_at += self.chunk_s * self.real_time_factor
+        if call.timed and self.word_times == "late":
+            await context.write(self._time(call, _pb.SynthesizeSpeechResponse(id=request.id)))
         return None
+
+    def _time(self, call: VoiceCall, response: Any) -> Any:
+        """Add the times of all words to a response, if the call wished for them."""
+        for word in _WORD.finditer(call.text) if call.timed else ():
+            start, end = (round(at * self.audio_s_per_char * 1000) for at in word.span())
+            response.meta.words.add(word=word[0], start_time=start, end_time=end)
+        return response
 
     async def _stopped_by(self, call: VoiceCall) -> Refuse | None:
         fault = self._fault(call)
@@ -170,6 +188,8 @@ class FakeVoice:
             return "Invalid sample rate"
         if call.encoding not in (0, _LINEAR_PCM):
             return f"Error: encoding {call.encoding} is not supported"
+        if call.timed and self.word_times == "refused":
+            return "Error: word time offsets are not supported by this model"
         if not call.text.strip():
             return "Error: text is empty"
         if len(call.text) > MAX_TEXT_CHARS:
@@ -210,6 +230,7 @@ def _begin(request: Any, context: Any, ordinal: int) -> VoiceCall:
         language=request.language_code,
         rate_hz=request.sample_rate_hz,
         encoding=request.encoding,
+        timed=request.enable_word_time_offsets,
         metadata=metadata_of(context),
         started_at=_now(),
     )

@@ -33,6 +33,8 @@ from voice_gateway.ports import (
     Speech,
     ToCaller,
     TurnOver,
+    VoiceAudio,
+    Word,
 )
 from voice_gateway.session import CallRules, Session
 from voice_gateway.testing import virtual_time
@@ -171,8 +173,10 @@ class ScriptedVoice:
         seconds_per_word: float = 0.4,
         first_s: float = 0.05,
         fault: ServiceError | None = None,
+        tells_words: bool = False,
     ) -> None:
         self._seconds_per_word = seconds_per_word
+        self._tells_words = tells_words
         self._first_s = first_s
         self._fault = fault
         self.spoken: list[str] = []
@@ -180,14 +184,17 @@ class ScriptedVoice:
 
     async def speak(
         self, text: str, *, language: str, voice: str, rate_hz: int
-    ) -> AsyncGenerator[bytes, None]:
+    ) -> AsyncGenerator[VoiceAudio, None]:
         self.spoken.append(text)
         try:
             await asyncio.sleep(self._first_s)
             if self._fault:
                 raise self._fault
-            for _ in text.split():
-                yield pcm.silence(self._seconds_per_word, rate_hz)
+            each_s = self._seconds_per_word
+            for at, word in enumerate(text.split()):
+                time = Word(word, at * each_s, (at + 1) * each_s)
+                words = (time,) if self._tells_words else ()
+                yield VoiceAudio(pcm.silence(each_s, rate_hz), words)
                 await asyncio.sleep(0.01)
         except (asyncio.CancelledError, GeneratorExit):
             self.cancelled.append(text)

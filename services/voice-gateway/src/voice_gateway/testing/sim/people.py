@@ -27,6 +27,8 @@ from voice_gateway.ports import (
     Played,
     ToCaller,
     Typed,
+    VoiceAudio,
+    Word,
 )
 from voice_gateway.testing.sim.marks import clause_audio, reply_word
 from voice_gateway.testing.sim.record import (
@@ -242,7 +244,7 @@ class SimVoice:
 
     async def speak(
         self, text: str, *, language: str, voice: str, rate_hz: int
-    ) -> AsyncGenerator[bytes, None]:
+    ) -> AsyncGenerator[VoiceAudio, None]:
         self._said += 1
         number = self._said
         plan = self._speaks[(number - 1) % len(self._speaks)]
@@ -254,9 +256,11 @@ class SimVoice:
                 await _pause(plan.first_s)
                 for chunk in _chunks(plan, number, samples):
                     given += len(chunk)
-                    yield chunk
+                    yield VoiceAudio(chunk)
                     await _pause(plan.gap_s)
                 await self._trouble(plan)
+                if number % 2:  # as Riva does: late, and only some voices
+                    yield VoiceAudio(b"", tuple(_word_times(text, samples / rate_hz)))
                 whole = True
             finally:
                 made = given // pcm.SAMPLE_BYTES
@@ -268,6 +272,15 @@ class SimVoice:
         if plan.trouble in _FAULTS:
             await _pause(plan.stall_s)
             raise _FAULTS[plan.trouble]("tts", "scripted")
+
+
+def _word_times(text: str, seconds: float) -> Iterator[Word]:
+    """At an even pace per character."""
+    at = 0
+    for word in text.split():
+        end = at + len(word)
+        yield Word(word, seconds * at / len(text), seconds * end / len(text))
+        at = end + 1
 
 
 def _chunks(plan: Speaks, number: int, samples: int) -> Iterator[bytes]:

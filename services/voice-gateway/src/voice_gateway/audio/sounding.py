@@ -1,0 +1,54 @@
+"""How much of speech sounds, and how much is pause. Pure; s16le mono, little-endian machines."""
+
+from collections.abc import Sequence
+from itertools import accumulate, groupby
+
+from voice_gateway.audio.pcm import SAMPLE_BYTES
+
+_FRAME_S = 0.02
+_STRIDE = 3  # of a frame's samples every third: enough to tell sound from silence
+# Swings (highest less lowest sample of a frame).
+_HARDLY = 200  # -50 dBFS: silence
+_SHARE = 0.06  # of the loudest frame: silence beside it
+_CLOSURE = 5  # frames: a shorter silence is a consonant's
+
+
+class Sounding:
+    """A piece of speech as it comes in; what never sounds counts as sound throughout."""
+
+    def __init__(self, rate_hz: int) -> None:
+        self._frame = SAMPLE_BYTES * max(1, round(_FRAME_S * rate_hz))
+        self._rest = b""
+        self._swings: list[int] = []
+        self._sounded_s: list[float] = []
+
+    def feed(self, pcm: bytes) -> None:
+        """Take whole samples in."""
+        self._rest += pcm
+        frames = len(self._rest) // self._frame
+        samples = memoryview(self._rest[: frames * self._frame]).cast("h")
+        size = self._frame // SAMPLE_BYTES
+        for start in range(0, len(samples), size):
+            frame = samples[start : start + size : _STRIDE].tolist()
+            self._swings.append(max(frame) - min(frame))
+        self._rest = self._rest[frames * self._frame :]
+
+    def until(self, at_s: float) -> float:
+        """Seconds of sound in the first `at_s`."""
+        frames = min(int(at_s / _FRAME_S + 1e-6), len(self._swings))
+        if len(self._sounded_s) != len(self._swings):
+            self._sounded_s = _sounded_s(self._swings)
+        return self._sounded_s[frames - 1] if frames > 0 else 0.0
+
+
+def _sounded_s(swings: Sequence[int]) -> list[float]:
+    """Seconds of sound up to the end of each frame."""
+    floor = max(_HARDLY, _SHARE * max(swings, default=0))
+    sounds: list[bool] = []
+    for loud, run in groupby(swing > floor for swing in swings):
+        length = len(list(run))
+        inside = bool(sounds) and len(sounds) + length < len(swings)
+        sounds += [loud or (inside and length < _CLOSURE)] * length
+    if not any(sounds):
+        sounds = [True] * len(sounds)
+    return [count * _FRAME_S for count in accumulate(map(int, sounds))]
