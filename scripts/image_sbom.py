@@ -126,7 +126,7 @@ def main() -> int:
         with tarfile.open(given.archive) as archive:
             packages = packages_of(files_of(archive))
     except (OSError, tarfile.TarError, KeyError, ValueError) as error:
-        sys.stderr.write(f"image_sbom: {given.archive}: {error}\n")
+        sys.stderr.write(f"image_sbom: {given.archive}: {str(error).splitlines()[0]}\n")
         return 1
     json.dump(bill_of_materials(given.name, given.version, packages), sys.stdout, indent=1)
     sys.stdout.write("\n")

@@ -75,7 +75,7 @@ service_get() {
 riva_models() {
   echo '{}' |
     kube create --raw "/api/v1/namespaces/$namespace/services/$1:triton-http/proxy/v2/repository/index" -f - 2>/dev/null |
-    tr '}' '\n' | sed -n '/"READY"/s/.*"name": *"\([^"]*\)".*/\1/p'
+    tr '}' '\n' | sed -n '/"READY"/s/.*"name": *"\([^"]*\)".*/\1/p' || true
 }
 
 # Names of the models that the chat server offers.
@@ -85,5 +85,5 @@ llm_models() {
 
 llm_model_names() {
   llm_models | sed 's/[,{]/\
-/g' | sed -n 's/^ *"id": *"\([^"]*\)".*/\1/p' | head -n 5
+/g' | sed -n 's/^ *"id": *"\([^"]*\)".*/\1/p' | head -n 5 || true
 }

@@ -7,12 +7,12 @@ ngc_key=""
 namespace=${namespace:-voice-workflow}
 dry_run=${dry_run:-false}
 
-# A key in a variable of the environment, or in the file that VARIABLE_FILE names; empty without.
+# Set `taken` to the key in a variable of the environment, or in the file that VARIABLE_FILE names, or
+# to nothing: VARIABLE [KEY GIVEN OTHERWISE].
 take_key() {
   local name=$1 file_name="$1_FILE" key file
-  key=${!name:-}
+  key=${2:-${!name:-}}
   file=${!file_name:-}
-  unset "$name"
   if [ -z "$key" ] && [ -n "$file" ]; then
     [ -r "$file" ] || fail "$file_name=$file: cannot be read"
     key=$(tr -d ' \r\n' <"$file")
@@ -35,7 +35,7 @@ ask_ngc_key() {
   printf 'NGC API key (not shown; Enter to go without): ' >&2
   IFS= read -rs taken || taken=""
   echo >&2
-  NGC_API_KEY=$taken take_key NGC_API_KEY
+  take_key NGC_API_KEY "$taken"
   ngc_key=$taken
 }
 

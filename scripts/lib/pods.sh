@@ -8,7 +8,7 @@ grace_s=${DEPLOY_GRACE_S:-45}
 # NAME|PHASE|READY|INIT CONTAINER RUNNING SINCE|REASONS FOR WAITING|SCHEDULER'S WORDS|KUBELET'S WORDS
 pod_fields='{range .items[*]}{.metadata.name}{"|"}{.status.phase}{"|"}{.status.conditions[?(@.type=="Ready")].status}{"|"}{.status.initContainerStatuses[*].state.running.startedAt}{"|"}{.status.initContainerStatuses[*].state.waiting.reason}{" "}{.status.containerStatuses[*].state.waiting.reason}{"|"}{.status.conditions[?(@.type=="PodScheduled")].message}{"|"}{.status.initContainerStatuses[*].state.waiting.message}{" "}{.status.containerStatuses[*].state.waiting.message}{"\n"}{end}'
 
-pods() { kube get pods -l "$1" -o "jsonpath=$pod_fields" 2>/dev/null; }
+pods() { kube get pods -l "$1" -o "jsonpath=$pod_fields" 2>/dev/null || true; }
 
 # The selector that a Deployment itself uses, as a,b.
 # shellcheck disable=SC2016  # the variables are the template's
@@ -20,12 +20,12 @@ selector_of() {
 last_words() {
   local pod=$1
   shift
-  kube logs "$pod" --tail=1 "$@" 2>/dev/null | hide_keys | tr -d '\r' | cut -c 1-100 | tail -n 1
+  kube logs "$pod" --tail=1 "$@" 2>/dev/null | hide_keys | tr -d '\r' | cut -c 1-100 | tail -n 1 || true
 }
 
 warnings() {
   kube get events --field-selector "type=Warning$1" --sort-by=.lastTimestamp -o \
-    'jsonpath={range .items[*]}{.reason}{" "}{.message}{"\n"}{end}' 2>/dev/null | tail -n 5
+    'jsonpath={range .items[*]}{.reason}{" "}{.message}{"\n"}{end}' 2>/dev/null | tail -n 5 || true
 }
 
 # Look at a Deployment and its pods: NAME SELECTOR. Sets `state` to ready, busy or stuck, and `said` to
@@ -87,7 +87,7 @@ EOF
 why_unscheduled() {
   case "$2" in
     *"Insufficient nvidia.com/gpu"*) echo "no GPU is free for $1: free one, or add a node (kubectl describe nodes | grep -A8 Allocated); the scheduler: $2" ;;
-    *ersistent[vV]olume* | *"volume node affinity"* | *"unbound"*) echo "a volume claim is not bound for $1: $(unbound_claims); check NODE and sizes in k8s/infra/settings/cluster.env; the scheduler: $2" ;;
+    *ersistent[vV]olume* | *"persistent volumes"* | *"volume node affinity"* | *"unbound"*) echo "a volume claim is not bound for $1: $(unbound_claims); check NODE and sizes in k8s/infra/settings/cluster.env; the scheduler: $2" ;;
     *"node affinity"* | *"node selector"*) echo "no node fits $1: check NODE in k8s/infra/settings/cluster.env and nodeSelector; the scheduler: $2" ;;
     *) echo "$1 has no node: $2" ;;
   esac
@@ -95,7 +95,7 @@ why_unscheduled() {
 
 # CLAIM|PHASE|CLASS, a line each.
 claims() {
-  kube get pvc -o 'jsonpath={range .items[*]}{.metadata.name}{"|"}{.status.phase}{"|"}{.spec.storageClassName}{"\n"}{end}' 2>/dev/null
+  kube get pvc -o 'jsonpath={range .items[*]}{.metadata.name}{"|"}{.status.phase}{"|"}{.spec.storageClassName}{"\n"}{end}' 2>/dev/null || true
 }
 
 unbound_claims() {
@@ -127,7 +127,7 @@ why_no_image() {
 look_at_starting() {
   local pod=$1 building=$2 warned
   state=busy
-  warned=$(warnings ",involvedObject.name=$pod" | grep -E 'FailedMount|FailedCreatePodSandBox|FailedAttach' | tail -n 1)
+  warned=$(warnings ",involvedObject.name=$pod" | grep -E 'FailedMount|FailedCreatePodSandBox|FailedAttach' | tail -n 1 || true)
   if [ -n "$building" ]; then
     said="fetching and building models (20 to 40 min the first time): $(last_words "$pod" -c riva-model-init)"
   elif [ -n "$warned" ]; then

@@ -2,6 +2,8 @@
 # Sourced by the deployment scripts: how they speak, fail, and hold back when --dry-run is given.
 # Bash 3.2 will do, as on a Mac. Tracing (bash -x) is turned off: keys pass through these scripts.
 { set +x; } 2>/dev/null
+# The shell knows the keys it was given; no program that it starts inherits them.
+export -n NGC_API_KEY MODEL_DEPLOY_KEY LLM_API_KEY RIVA_API_KEY
 
 program=$(basename "$0" .sh)
 dry_run=false

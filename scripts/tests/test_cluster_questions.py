@@ -1,0 +1,217 @@
+"""The questions that the deployment scripts ask, put by the real kubectl to a small API server."""
+
+import json
+import subprocess
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+TOP = Path(__file__).parents[2]
+
+
+def _resources(version: str, *named: tuple[str, str, bool]) -> dict[str, Any]:
+    return {
+        "kind": "APIResourceList",
+        "apiVersion": "v1",
+        "groupVersion": version,
+        "resources": [
+            {
+                "name": name,
+                "singularName": kind.lower(),
+                "kind": kind,
+                "namespaced": namespaced,
+                "verbs": ["get", "list", "create", "patch"],
+                "shortNames": ["pvc"] if kind == "PersistentVolumeClaim" else [],
+            }
+            for name, kind, namespaced in named
+        ],
+    }
+
+
+def _list(kind: str, *items: dict[str, Any]) -> dict[str, Any]:
+    whole = [{"apiVersion": "v1", "kind": kind, **one} for one in items]
+    return {"kind": f"{kind}List", "apiVersion": "v1", "metadata": {}, "items": whole}
+
+
+SCHEDULED = {"type": "PodScheduled", "status": "True"}
+PODS = _list(
+    "Pod",
+    {
+        "metadata": {"name": "building"},
+        "status": {
+            "phase": "Pending",
+            "conditions": [SCHEDULED, {"type": "Ready", "status": "False"}],
+            "initContainerStatuses": [
+                {"name": "riva-model-init", "state": {"running": {"startedAt": "2026-01-02T03Z"}}}
+            ],
+            "containerStatuses": [
+                {"name": "x", "state": {"waiting": {"reason": "PodInitializing"}}}
+            ],
+        },
+    },
+    {
+        "metadata": {"name": "refused"},
+        "status": {
+            "phase": "Pending",
+            "conditions": [SCHEDULED],
+            "containerStatuses": [
+                {
+                    "name": "x",
+                    "state": {"waiting": {"reason": "ErrImagePull", "message": "401 no"}},
+                }
+            ],
+        },
+    },
+    {
+        "metadata": {"name": "unscheduled"},
+        "status": {
+            "phase": "Pending",
+            "conditions": [
+                {"type": "PodScheduled", "status": "False", "message": "Insufficient nvidia"}
+            ],
+        },
+    },
+)
+ANSWERS: dict[str, dict[str, Any]] = {
+    "/api": {"kind": "APIVersions", "versions": ["v1"]},
+    "/apis": {"kind": "APIGroupList", "apiVersion": "v1", "groups": []},
+    "/api/v1": _resources(
+        "v1",
+        ("pods", "Pod", True),
+        ("nodes", "Node", False),
+        ("events", "Event", True),
+        ("persistentvolumeclaims", "PersistentVolumeClaim", True),
+    ),
+    "/api/v1/namespaces/voice-workflow/pods": PODS,
+    "/api/v1/nodes": _list(
+        "Node",
+        {"metadata": {"name": "head"}, "status": {"allocatable": {"cpu": "4"}}},
+        {"metadata": {"name": "node001"}, "status": {"allocatable": {"nvidia.com/gpu": "4"}}},
+    ),
+    "/api/v1/namespaces/voice-workflow/events": _list(
+        "Event",
+        {
+            "metadata": {"name": "e"},
+            "reason": "FailedMount",
+            "message": "path does not exist",
+            "lastTimestamp": "2026-01-01T00:00:00Z",
+        },
+    ),
+    "/api/v1/namespaces/voice-workflow/persistentvolumeclaims": _list(
+        "PersistentVolumeClaim",
+        {
+            "metadata": {"name": "riva-workdir-pvc"},
+            "spec": {"storageClassName": "local-storage"},
+            "status": {"phase": "Pending"},
+        },
+    ),
+    "/api/v1/namespaces/voice-workflow/services/riva-api:triton-http/proxy/v2/health/ready": {},
+    "/api/v1/namespaces/voice-workflow/services/llm-nim:http/proxy/v1/models": {
+        "object": "list",
+        "data": [{"id": "meta/llama-3.1-8b-instruct", "object": "model"}],
+    },
+}
+INDEX = "/api/v1/namespaces/voice-workflow/services/riva-api:triton-http/proxy/v2/repository/index"
+
+
+class Api(BaseHTTPRequestHandler):
+    """Answers what is asked by path alone; posts go to Triton's index of models."""
+
+    def do_GET(self) -> None:
+        path = self.path.split("?")[0]
+        self._say(200 if path in ANSWERS else 404, ANSWERS.get(path, {"kind": "Status"}))
+
+    def do_POST(self) -> None:
+        while size := int(self.rfile.readline(), 16):  # kubectl sends chunks
+            self.rfile.read(size + 2)
+        self._say(
+            200 if self.path.split("?")[0] == INDEX else 404,
+            [
+                {"name": "parakeet-asr", "version": "1", "state": "READY"},
+                {"name": "broken", "version": "1", "state": "UNAVAILABLE", "reason": "no"},
+                {"name": "fastpitch-tts", "version": "1", "state": "READY"},
+            ],
+        )
+
+    def _say(self, status: int, answer: Any) -> None:
+        body = json.dumps(answer).encode()
+        self.send_response(status)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002  # as inherited
+        pass
+
+
+@pytest.fixture(scope="module")
+def api() -> Iterator[str]:
+    with ThreadingHTTPServer(("127.0.0.1", 0), Api) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_address[1]}"
+        server.shutdown()
+        thread.join()
+
+
+@pytest.fixture(scope="module")
+def kubectl_folder() -> str:
+    fetched = subprocess.run(
+        [TOP / "scripts" / "fetch_helm.sh"], capture_output=True, text=True, timeout=300, check=True
+    )
+    return fetched.stdout.strip()
+
+
+LOOK = 'look_at_pod "$(pods x | sed -n {0}p)"; echo "$state: $said"'
+QUESTIONS = {
+    "building": (LOOK.format(1), "busy: fetching and building models (20 to 40 min the first"),
+    "refused": (LOOK.format(2), "stuck: the registry refuses the image of refused"),
+    "unscheduled": (LOOK.format(3), "stuck: unscheduled has no node: Insufficient nvidia"),
+    "GPUs": ("gpu_nodes", "head|\nnode001|4\n"),
+    "events": ("warnings ,involvedObject.name=x", "FailedMount path does not exist\n"),
+    "claims": ("claims", "riva-workdir-pvc|Pending|local-storage\n"),
+    "unbound": ("unbound_claims", "riva-workdir-pvc (local-storage)"),
+    "health": ("service_get riva-api:triton-http /v2/health/ready", "{}"),
+    "models of Riva": ("riva_models riva-api", "parakeet-asr\nfastpitch-tts\n"),
+    "models of the NIM": ("llm_model_names", "meta/llama-3.1-8b-instruct\n"),
+}
+
+
+@pytest.mark.parametrize(("question", "answer"), QUESTIONS.values(), ids=QUESTIONS)
+def test_real_kubectl_understands(
+    question: str, answer: str, api: str, kubectl_folder: str, tmp_path: Path
+) -> None:
+    libraries = " && ".join(f". scripts/lib/{one}.sh" for one in ("say", "cluster", "pods"))
+    config = tmp_path / "config"
+    config.write_text(
+        json.dumps(
+            {
+                "apiVersion": "v1",
+                "kind": "Config",
+                "current-context": "lab",
+                "contexts": [{"name": "lab", "context": {"cluster": "lab", "user": "me"}}],
+                "clusters": [{"name": "lab", "cluster": {"server": api}}],
+                "users": [{"name": "me", "user": {}}],
+            }
+        )
+    )
+    done = subprocess.run(
+        ["bash", "-euo", "pipefail", "-c", f"{libraries}; {question}"],
+        cwd=TOP,
+        env={
+            "PATH": f"{kubectl_folder}:/usr/bin:/bin",
+            "HOME": str(tmp_path),
+            "KUBECONFIG": str(config),
+        },
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith(answer), done.stdout + done.stderr
