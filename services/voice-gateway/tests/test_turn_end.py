@@ -30,6 +30,9 @@ from voice_gateway.conversation import (
 )
 from voice_gateway.phrases import only_begun
 from voice_gateway.policy import TurnPolicy
+from voice_gateway.ports import Processing
+from voice_gateway.session import CallRules
+from voice_gateway.testing.scripted import Call, Says
 
 HERE = Path(__file__).parent
 SPEECH = HERE.parents[1] / "voice-client" / "src" / "voice_client" / "speech"
@@ -342,3 +345,65 @@ def test_what_a_voice_goes_on_with_is_the_open_turn_or_the_one_just_taken(at: fl
     if at > 4.0:
         now, _ = play(TimerFired(4.1), VoiceStarted(4.2, 1), start=now)
     assert now.goes_on(at, POLICY) is goes_on
+
+
+# Within a call.
+
+
+class Opinion:
+    """A `TurnSound` that thinks for a while, and keeps what it was told."""
+
+    def __init__(self, chance: float | None, thinks_s: float = 0.06) -> None:
+        self._chance = chance
+        self._thinks_s = thinks_s
+        self.told: list[str] = []
+
+    def begin(self) -> None:
+        self.told.append("begin")
+
+    def feed(self, pcm: bytes) -> None:
+        if "fed" not in self.told[-1:]:
+            self.told.append("fed")
+
+    async def chance(self) -> float | None:
+        self.told.append("asked")
+        try:
+            await asyncio.sleep(self._thinks_s)
+        except asyncio.CancelledError:
+            self.told.append("given up")
+            raise
+        return self._chance
+
+
+def call(opinion: Opinion, *voiced: tuple[float, bool]) -> Call:
+    says = [Says(2.4, COMMAND, final=False), Says(2.9, COMMAND)]
+    rules = CallRules(policy=replace(POLICY, guesses=0))
+    return Call(says, ["Yes."], voiced=voiced, rules=rules, turn_sound=opinion, hangs_up=9.0).run()
+
+
+def taken_at(of: Call) -> list[float]:
+    return [at for at, message in of.received if isinstance(message, Processing)]
+
+
+@pytest.mark.parametrize(
+    ("chance", "silence_s"), [(0.95, 0.4), (None, 0.6), (0.6, 0.6), (0.02, 1.2)]
+)
+def test_a_call_waits_by_how_its_turn_sounds(chance: float | None, silence_s: float):
+    # Its final words come 0.4 s into the silence: what sounds done is over there and then.
+    of = call(Opinion(chance), (2.0, True), (2.5, False))
+    assert taken_at(of) == [pytest.approx(2.5 + silence_s)]
+    assert of.error is None
+
+
+def test_an_opinion_is_given_up_when_the_voice_goes_on():
+    opinion = Opinion(0.95, thinks_s=0.2)
+    of = call(opinion, (2.0, True), (2.5, False), (2.6, True), (3.5, False))
+    assert opinion.told == ["fed", "begin", "fed", "asked", "fed", "given up", "fed", "asked"]
+    assert taken_at(of) == [pytest.approx(3.5 + 0.3)]
+
+
+def test_a_call_that_ends_gives_its_opinion_up():
+    opinion = Opinion(0.95, thinks_s=60.0)
+    of = call(opinion, (2.0, True), (2.5, False))
+    assert opinion.told[-1] == "given up"
+    assert of.ended_at < 20.0

@@ -33,6 +33,7 @@ from voice_gateway.ports import (
     Speech,
     ToCaller,
     TurnOver,
+    TurnSound,
     VoiceAudio,
     Word,
 )
@@ -210,6 +211,8 @@ class Call:
     sends: Sequence[Sends] = ()
     voiced: Sequence[tuple[float, bool]] = ()
     """When the caller's voice begins (True) and falls silent (False), as the gateway notices it."""
+    turn_sound: TurnSound | None = None
+    """Hears how complete the caller's turns are."""
     hangs_up: float | None = 60.0
     can_pause: bool = False
     rules: CallRules = field(default_factory=CallRules)
@@ -233,7 +236,13 @@ class Call:
         caller = ScriptedCaller(sends, self.hangs_up)
         config = CallConfig("test", "en-US", RATE_HZ, "", "Be brief.", self.can_pause)
         try:
-            services = Services(ear, model, self.voice, self._notices if self.voiced else None)
+            services = Services(
+                ear,
+                model,
+                self.voice,
+                self._notices if self.voiced else None,
+                turn_sound=self._hears_ends,
+            )
             await Session(caller, services, config, self.rules).run()
         except Exception as error:  # noqa: BLE001  # the test looks at it
             self.error = error
@@ -241,6 +250,11 @@ class Call:
 
     def _notices(self, rate_hz: int) -> ScriptedActivity:
         return ScriptedActivity(self.voiced)
+
+    @property
+    def _hears_ends(self) -> Callable[[int], TurnSound] | None:
+        sound = self.turn_sound
+        return (lambda _rate_hz: sound) if sound else None
 
     @property
     def asked(self) -> list[tuple[Message, ...]]:
