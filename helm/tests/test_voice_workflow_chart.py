@@ -387,6 +387,14 @@ class TestNetwork:
         gateway = made.one("Deployment", NAME)["spec"]["template"]["metadata"]["labels"]
         assert wanted.items() <= gateway.items()
 
+    def test_the_test_reaches_the_gateway_alone(self, helm):
+        made = helm.template(CHART, {"settings": {"GRPC_PORT": 6000}})
+        spec = made.one("NetworkPolicy", f"{NAME}-conversation")["spec"]
+        labels = made.one("Pod")["metadata"]["labels"]
+        assert spec["podSelector"]["matchLabels"].items() <= labels.items()
+        assert spec["ingress"] == []
+        assert out_ports(spec) == {53, 6000}
+
     def test_can_be_left_out(self, helm):
         assert not helm.template(CHART, {"networkPolicy": {"enabled": False}}).of("NetworkPolicy")
 
