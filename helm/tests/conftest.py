@@ -221,3 +221,9 @@ def _container_faults(container: Manifest) -> Iterable[str]:
         yield "has no limit of memory"
     if container.get("image", "").rpartition("/")[2].partition(":")[2] in ("", "latest"):
         yield f"runs whatever {container.get('image')} is today"
+
+
+def pytest_itemcollected(item: pytest.Item) -> None:
+    """The first test that needs Helm also waits until it is fetched."""
+    if "helm" in getattr(item, "fixturenames", ()) and not item.get_closest_marker("timeout"):
+        item.add_marker(pytest.mark.timeout(300))
