@@ -9,7 +9,8 @@ usage: scripts/deploy_gateway.sh [options]
 Installs or upgrades helm/voice-workflow as the release voice-gateway. Calls that run are finished by
 the old pods. May be run again at any time.
 
-  --overlay NAME     helm/voice-workflow/overlays/NAME.yaml: gpu-cluster (default), laptop-cluster, ...
+  --overlay NAME     helm/voice-workflow/overlays/NAME.yaml: gpu-cluster (default), laptop-cluster, ...;
+                     may be repeated: --overlay gpu-cluster --overlay hindi
   --values FILE      further Helm values; may be repeated
   --image NAME[:TAG] the image, as scripts/build_gateway.sh printed it
   --namespace NAME   instead of voice-workflow; it is made where it is missing
@@ -36,7 +37,7 @@ cd "$(dirname "$0")/.."
 
 release=voice-gateway
 service=voice-gateway-gateway
-overlay=gpu-cluster
+overlays=()
 values=()
 test=false
 wait=true
@@ -44,7 +45,7 @@ timeout=900
 while [ $# -gt 0 ]; do
   case "$1" in
     -h | --help) usage; exit 0 ;;
-    --overlay) overlay=$(value_of "$@"); shift ;;
+    --overlay) overlays+=("$(value_of "$@")"); shift ;;
     --values | -f) values+=(--values "$(value_of "$@")"); shift ;;
     --image) image=$(value_of "$@"); shift ;;
     --namespace) namespace=$(value_of "$@"); shift ;;
@@ -57,10 +58,18 @@ while [ $# -gt 0 ]; do
   shift
 done
 case "$timeout" in *[!0-9]*) misused "--timeout $timeout: must be seconds" ;; esac
-overlay_file=helm/voice-workflow/overlays/$overlay.yaml
-[ -r "$overlay_file" ] ||
-  misused "--overlay $overlay: must be one of $(basename -s .yaml helm/voice-workflow/overlays/*.yaml | tr '\n' ' ')"
-values=(--values "$overlay_file" ${values[@]+"${values[@]}"})
+[ "${#overlays[@]}" -gt 0 ] || overlays=(gpu-cluster)
+
+# The overlays in order, then the user's own values.
+given=(${values[@]+"${values[@]}"})
+values=()
+for overlay in "${overlays[@]}"; do
+  file=helm/voice-workflow/overlays/$overlay.yaml
+  [ -r "$file" ] ||
+    misused "--overlay $overlay: must be one of $(basename -s .yaml helm/voice-workflow/overlays/*.yaml | tr '\n' ' ')"
+  values+=(--values "$file")
+done
+values+=(${given[@]+"${given[@]}"})
 
 # NAME[:TAG] as the chart's values; a colon before a slash belongs to the registry.
 add_image() {
@@ -99,7 +108,7 @@ check() {
 }
 
 install() {
-  step "chart voice-workflow ($overlay)"
+  step "chart voice-workflow (${overlays[*]})"
   change helm upgrade --install "$release" helm/voice-workflow --namespace "$namespace" "${values[@]}" ||
     fail "Helm could not install $release (see above)"
 }

@@ -22,7 +22,9 @@ RIVA: dict[str, Any] = {}
 NIM: dict[str, Any] = {"mode": "nim"}
 KEY = "bnZhcGktdGVzdA=="  # nvapi-test
 
+HINDI = yaml.safe_load((CHART / "overlays" / "hindi.yaml").read_text())
 PROFILES: dict[str, dict[str, Any]] = {
+    "hindi": HINDI,
     "riva": RIVA,
     "nim": NIM,
     "riva, everything": {
@@ -271,6 +273,14 @@ class TestSpeechNims:
 
         slower = {**NIM, "speechNim": {"router": {"idleTimeoutSeconds": 7200}}}
         assert checksum(NIM) != checksum(slower)
+
+    def test_hindi(self, riva: Callable[..., Any]) -> None:
+        manifests = riva(HINDI)
+        asr = container(manifests, "riva-api-asr")
+        assert asr["image"] == "nvcr.io/nim/nvidia/parakeet-1-1b-rnnt-multilingual:1.5.0"
+        arguments = manifests.one("Pod", "riva-api-test")["spec"]["containers"][0]["args"]
+        assert "--language=hi-IN" in arguments
+        assert "--sentence=आज मौसम बहुत अच्छा है" in arguments
 
 
 class TestSecretsAndMonitoring:

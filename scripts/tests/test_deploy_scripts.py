@@ -692,6 +692,17 @@ def test_gateway_without_keys(cluster: Cluster) -> None:
     assert cluster.applied() == []
 
 
+def test_overlays_in_order_then_own_values(cluster: Cluster) -> None:
+    done = cluster.run(
+        *("deploy_gateway", "--values", "/dev/null"),
+        *("--overlay", "gpu-cluster", "--overlay", "hindi"),
+    )
+    assert done.returncode == 0, done.stderr
+    upgrade = next(one for one in cluster.said() if "upgrade" in one)
+    files = re.findall(r"--values (\S+)", upgrade)
+    assert [Path(one).name for one in files] == ["gpu-cluster.yaml", "hindi.yaml", "null"]
+
+
 def test_gateway_makes_a_namespace_that_is_missing(cluster: Cluster) -> None:
     cluster.answers = [kubectl("get namespace speech", status=1)]
     done = cluster.run("deploy_gateway", "--namespace", "speech", "--overlay", "laptop-cluster")

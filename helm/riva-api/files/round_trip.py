@@ -1,7 +1,6 @@
 """Has Riva's voice say a sentence and Riva's recogniser write it down; the words must agree."""
 
 import argparse
-import re
 import sys
 from collections.abc import Iterator
 
@@ -61,7 +60,7 @@ def _requests(said: bytes, language: str) -> Iterator[asr.StreamingRecognizeRequ
 
 def word_error_rate(meant: str, heard: str) -> float:
     """Words inserted, lost or changed, per word meant."""
-    wanted, got = (re.findall(r"\w+", text.lower()) for text in (meant, heard))
+    wanted, got = _words(meant), _words(heard)
     row = list(range(len(got) + 1))
     for i, word in enumerate(wanted, 1):
         before, row[0] = row[0], i
@@ -69,6 +68,11 @@ def word_error_rate(meant: str, heard: str) -> float:
             changed = before + (word != other)
             before, row[j] = row[j], min(changed, row[j] + 1, row[j - 1] + 1)
     return row[-1] / max(len(wanted), 1)
+
+
+def _words(text: str) -> list[str]:
+    # By spaces: a pattern such as \w+ would cut Hindi at its vowel signs.
+    return [word for one in text.lower().split() if (word := one.strip(".,;:!?।…\"'“”"))]
 
 
 def _given() -> argparse.Namespace:
