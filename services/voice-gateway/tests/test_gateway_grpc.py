@@ -252,13 +252,36 @@ async def test_bad_messages_are_refused_with_field_value_and_allowed(
         await good.until(pb.END_OF_TURN)
 
 
-async def test_a_second_config_is_refused(serve: Serve):
+async def test_a_second_config_is_refused_and_the_call_beside_it_goes_on(serve: Serve):
+    served = serve(*upstreams())
+    async with served as gateway, gateway.dial() as line, gateway.dial() as good:
+        for each in (line, good):
+            await each.say(config=pb.VoiceConfig())
+            await each.until(pb.LISTENING)
+        await line.say(config=pb.VoiceConfig(language_code="de-DE"))
+        code, details = await line.refusal()
+        assert (code, "config came twice" in details) == (grpc.StatusCode.INVALID_ARGUMENT, True)
+        await good.say(text_input="hello")
+        await good.until(pb.END_OF_TURN)
+
+
+async def test_reports_and_interrupts_that_name_nothing_live_change_nothing(serve: Serve):
     async with serve(*upstreams()) as gateway, gateway.dial() as line:
         await line.say(config=pb.VoiceConfig())
         await line.until(pb.LISTENING)
-        await line.say(config=pb.VoiceConfig())
-        code, details = await line.refusal()
-        assert (code, "config came twice" in details) == (grpc.StatusCode.INVALID_ARGUMENT, True)
+        await line.say(interrupt=pb.Interrupt())
+        await line.say(end_of_utterance=pb.EndOfUtterance())
+        for reply in (0, 1, 999, 2**32 - 1):
+            await line.say(playback=pb.PlaybackProgress(reply_id=reply, played_ms=2**32 - 1))
+        await line.say(text_input="hello")
+        await line.until(pb.SPEAKING)
+        await line.say(playback=pb.PlaybackProgress(reply_id=7, played_ms=1))
+        await line.until(pb.END_OF_TURN)
+        await line.say(interrupt=pb.Interrupt())
+        await line.hang_up()
+        await line.rest()
+        assert line.text().strip() == ANSWER
+        assert line.events() == ["LISTENING", "PROCESSING", "SPEAKING", "END_OF_TURN"]
 
 
 async def test_a_stream_without_a_message_is_let_go(serve: Serve):
