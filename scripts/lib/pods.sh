@@ -39,7 +39,7 @@ look() {
   state=busy said="waiting for its pod"
   lines=$(pods "$2")
   if [ -z "$lines" ]; then
-    look_for_refusal
+    look_for_refusal "$1"
     return
   fi
   while IFS= read -r line; do
@@ -52,7 +52,9 @@ EOF
 
 # Why there is no pod at all.
 look_for_refusal() {
-  local refused
+  local refused cache
+  cache=$(kube get nimcaches.apps.nvidia.com "$1" -o 'jsonpath={.status.state}' 2>/dev/null || true)
+  [ -z "$cache" ] || said="the NIM Operator fetches the model first; its cache is $cache"
   refused=$(warnings ",reason=FailedCreate" | tail -n 1)
   [ -n "$refused" ] || return 0
   state=stuck
