@@ -19,6 +19,7 @@ def _events(at: float) -> st.SearchStrategy[c.Event]:
         st.builds(c.CallerSpoke, st.just(at), WORDS, st.booleans()),
         st.builds(c.CallerVoiced, st.just(at)),
         st.builds(c.CallerQuiet, st.just(at), st.just(at - 0.1)),
+        st.builds(c.TurnChance, st.just(at), st.floats(0, 1)),
         st.builds(c.CallerTyped, st.just(at), WORDS.filter(bool)),
         st.builds(c.CallerInterrupted, st.just(at)),
         st.builds(c.CallerClosed, st.just(at)),
