@@ -60,7 +60,7 @@ def _sound(found: Found) -> list[str]:
     later = "".join(f"{f'+{each:.1f} s':>8}" for each in LATER_S)
     (ends, of_ends), (pauses, of_pauses), (cuts, of_cuts) = _right(found)
     return [
-        "By the sound alone: the chance that the turn is complete, at once and later in the silence",
+        "By the sound alone: the chance that the turn is complete, at once and later on",
         f"  {'clip':<18}{'silent at':>10}{'for':>8}{'speaker':>10}{'at once':>9}{later}",
         *(_silence(each) for each in found.silences),
         f"  right, at once, with {LIMIT} as the limit: {ends} of {of_ends} complete, "
