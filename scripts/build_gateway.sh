@@ -15,6 +15,8 @@ Builds services/voice-gateway/Dockerfile with docker, podman or buildah, and wri
   --tag TAG          another tag
   --engine NAME      docker, podman or buildah; the first that is there
   --build-arg A=B    for the Dockerfile; may be repeated
+  --ca FILE          trust these authorities while building, behind a proxy that has its own (podman,
+                     buildah)
   --push             push it; log in to the registry first (docker login)
   --no-sbom          without the list
   --dry-run          say what would be done
@@ -32,6 +34,7 @@ registry=""
 tag=""
 engine=""
 arguments=()
+ca=""
 push=false
 sbom=true
 while [ $# -gt 0 ]; do
@@ -42,6 +45,7 @@ while [ $# -gt 0 ]; do
     --tag) tag=$(value_of "$@"); shift ;;
     --engine) engine=$(value_of "$@"); shift ;;
     --build-arg) arguments+=(--build-arg "$(value_of "$@")"); shift ;;
+    --ca) ca=$(value_of "$@"); shift ;;
     --push) push=true ;;
     --no-sbom) sbom=false ;;
     --dry-run) dry_run=true ;;
@@ -124,6 +128,11 @@ push_image() {
 }
 
 choose_engine
+if [ -n "$ca" ]; then
+  [ -r "$ca" ] || fail "--ca $ca: cannot be read"
+  [ "$engine" != docker ] || misused "--ca: docker cannot; use --engine podman or buildah"
+  arguments+=(--volume "$(cd "$(dirname "$ca")" && pwd)/$(basename "$ca"):/etc/ssl/certs/ca-certificates.crt:ro")
+fi
 tag=${tag:-$(git_tag)}
 echo "$tag" | grep -Eq '^[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}$' || misused "--tag $tag: is no tag for an image"
 image=${registry:+${registry%/}/}$name:$tag

@@ -200,6 +200,17 @@ def test_engine_that_works_is_taken(cluster: Cluster) -> None:
     assert [one.split()[0] for one in cluster.changes()] == ["podman"]
 
 
+def test_authorities_of_a_proxy(cluster: Cluster, tmp_path: Path) -> None:
+    bundle = tmp_path / "ca.pem"
+    bundle.touch()
+    arguments = ("build_gateway", "--no-sbom", "--ca", str(bundle))
+    refused = cluster.run(*arguments)
+    assert "docker cannot; use --engine podman or buildah" in only_line(refused)
+    done = cluster.run(*arguments, "--engine", "buildah", programs=("buildah",))
+    assert done.returncode == 0, done.stderr
+    assert f"--volume {bundle}:/etc/ssl/certs/ca-certificates.crt:ro" in cluster.changes()[0]
+
+
 def test_tag_says_which_commit(cluster: Cluster) -> None:
     done = cluster.run("build_gateway", "--no-sbom", "--local-stack")
     assert done.returncode == 0, done.stderr
