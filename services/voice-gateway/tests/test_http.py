@@ -175,3 +175,28 @@ async def test_openmetrics_is_spoken_where_it_is_asked_for(serve: Any):
     ):
         assert answer.content_type == "application/openmetrics-text"
         assert (await answer.text()).endswith("# EOF\n")
+
+
+async def test_a_page_is_told_what_its_caller_can_choose(serve: Any):
+    riva = FakeRiva(languages=["en-US", "de-DE"], voices=["Ann", "Bob"])
+    async with (
+        serve(riva, FakeChat(), asr_language="de-DE", api_keys="k") as gateway,
+        browsing(gateway) as browser,
+    ):
+        await until_up(browser, "asr", "tts")
+        async with browser.get("/choices") as answer:
+            said = await answer.json()
+    assert said["languages"] == ["de-DE", "en-US"]
+    assert [name.rpartition(".")[2] for name in said["voices"]["de-DE"]] == ["Ann", "Bob"]
+    assert (said["language"], said["voice"], said["needs_key"]) == ("de-DE", "", True)
+
+
+async def test_before_riva_answers_there_is_nothing_to_choose_but_the_default(serve: Any):
+    nowhere = {"riva_uri": "127.0.0.1:1"}
+    async with (
+        serve(FakeRiva(), FakeChat(), **nowhere) as gateway,
+        browsing(gateway) as browser,
+        browser.get("/choices") as answer,
+    ):
+        said = await answer.json()
+    assert (said["languages"], said["voices"], said["language"]) == ([], {}, "en-US")

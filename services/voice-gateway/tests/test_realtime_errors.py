@@ -253,3 +253,15 @@ async def test_who_speaks_no_websocket_is_told(serve: Any):
     ):
         assert answer.status == 426
         assert (await answer.json())["error"]["code"] == "upgrade_required"
+
+
+@pytest.mark.parametrize(("key", "status"), [("wrong", 401), ("right", 426)])
+async def test_a_page_learns_by_a_plain_request_whether_its_key_is_good(
+    serve: Any, key: str, status: int
+):
+    async with (
+        serve(FakeRiva(), FakeChat(), api_keys="right") as gateway,
+        aiohttp.ClientSession(headers={"Authorization": f"Bearer {key}"}) as http,
+        http.get(f"http://127.0.0.1:{gateway.http_port}/v1/realtime") as answer,
+    ):
+        assert answer.status == status

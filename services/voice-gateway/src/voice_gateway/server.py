@@ -92,6 +92,7 @@ class GatewayServer:
         self._http = HttpFront(
             readiness=self._readiness,
             exposition=self._metrics.exposition,
+            choices=lambda: wiring.choices(settings, ear.served, voice.served),
             realtime=realtime.answer,
         )
 

@@ -1,6 +1,6 @@
 """What each part of the gateway is told, out of the settings."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 
 from voice_gateway.adapters.chat import ChatRules
 from voice_gateway.adapters.riva_asr import EarRules
@@ -11,6 +11,7 @@ from voice_gateway.policy import TurnPolicy
 from voice_gateway.reply import Manner
 from voice_gateway.session import CallRules
 from voice_gateway.settings import Settings
+from voice_gateway.transports.http import Choices
 from voice_gateway.transports.realtime.front import Doors
 from voice_gateway.transports.wire import Defaults
 
@@ -106,6 +107,18 @@ def defaults(settings: Settings) -> Defaults:
         rate_hz=settings.sample_rate,
         voice=settings.tts_voice,
         system_prompt=settings.system_prompt,
+    )
+
+
+def choices(
+    settings: Settings, languages: Sequence[str], voices: Mapping[str, Sequence[str]]
+) -> Choices:
+    return Choices(
+        languages=languages,
+        voices=voices,
+        language=settings.asr_language,
+        voice=settings.tts_voice,
+        needs_key=bool(doors(settings).keys),
     )
 
 

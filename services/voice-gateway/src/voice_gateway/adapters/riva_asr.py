@@ -48,6 +48,8 @@ class RivaRecogniser:
         self._rules = rules
         self._channel = line.open()
         self._stub = pb_grpc.RivaSpeechRecognitionStub(self._channel)
+        self.served: tuple[str, ...] = ()
+        """The languages it recognises, when last asked."""
 
     async def listen(
         self, speech: Speech, *, language: str, rate_hz: int, on_heard: Callable[[Heard], None]
@@ -69,8 +71,8 @@ class RivaRecogniser:
 
     async def check(self) -> str:
         """Say which languages are served; raises ServiceError."""
-        languages = await self._languages()
-        return f"languages {', '.join(languages) or 'not said'}"
+        self.served = tuple(await self._languages())
+        return f"languages {', '.join(self.served) or 'not said'}"
 
     async def close(self) -> None:
         await self._channel.close()
@@ -96,7 +98,8 @@ class RivaRecogniser:
             )
         except grpc.aio.AioRpcError as error:
             raise self._line.fault(error, "the list of models") from None
-        return sorted({p["language_code"] for p in parameters(response) if "language_code" in p})
+        named = [p["language_code"] for p in parameters(response) if "language_code" in p]
+        return sorted({language for names in named for language in names.split(",")})
 
     async def _choice(self) -> str:
         try:

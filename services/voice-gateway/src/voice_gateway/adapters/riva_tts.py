@@ -11,7 +11,7 @@ every hundred characters, and the words may be in pieces.
 
 import asyncio
 import logging
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Iterable, Mapping
 from contextlib import aclosing
 from typing import Any
 
@@ -25,6 +25,8 @@ from voice_gateway.errors import Rejected, ServiceError, TimedOut
 from voice_gateway.ports import VoiceAudio, Word
 
 log = logging.getLogger(__name__)
+
+Voices = Mapping[str, tuple[str, ...]]
 
 _CHECK_S = 3.0
 # What a server may answer to a wish that it can't fulfil.
@@ -49,6 +51,8 @@ class RivaVoice:
         """Languages and voices that the server refused to time, and spoke without."""
         self._timed: set[tuple[str, str]] = set()
         """Those that it has spoken although it was to time them: what it refuses is else."""
+        self.served: Voices = {}
+        """The voices of each language, when last asked."""
 
     async def speak(
         self, text: str, *, language: str, voice: str, rate_hz: int
@@ -115,8 +119,8 @@ class RivaVoice:
 
     async def check(self) -> str:
         """Say which voices are served; raises ServiceError."""
-        voices = await self._voices()
-        return f"voices {', '.join(voices) or 'not said'}"
+        self.served = await self._voices()
+        return f"voices {_names(self.served) or 'not said'}"
 
     async def close(self) -> None:
         await self._channel.close()
@@ -134,11 +138,11 @@ class RivaVoice:
         if not isinstance(fault, Rejected):
             return fault
         try:
-            return Rejected("tts", f"{fault.text}; available: {', '.join(await self._voices())}")
+            return Rejected("tts", f"{fault.text}; available: {_names(await self._voices())}")
         except ServiceError:
             return fault
 
-    async def _voices(self) -> list[str]:
+    async def _voices(self) -> Voices:
         request = pb.RivaSynthesisConfigRequest()
         try:
             response = await self._stub.GetRivaSynthesisConfig(
@@ -146,7 +150,7 @@ class RivaVoice:
             )
         except grpc.aio.AioRpcError as error:
             raise self._line.fault(error, "the list of voices") from None
-        return sorted({name for p in parameters(response) for name in _voice_names(p)})
+        return _voices_of(parameters(response))
 
 
 def _who(request: Any) -> tuple[str, str]:
@@ -155,6 +159,19 @@ def _who(request: Any) -> tuple[str, str]:
 
 def _word(timing: Any) -> Word:
     return Word(timing.word, timing.start_time / 1000, timing.end_time / 1000)
+
+
+def _voices_of(models: Iterable[dict[str, str]]) -> Voices:
+    """One entry of a model may name several languages, with commas."""
+    voices: dict[str, set[str]] = {}
+    for model in models:
+        for language in model.get("language_code", "").split(","):
+            voices.setdefault(language, set()).update(_voice_names(model))
+    return {language: tuple(sorted(names)) for language, names in sorted(voices.items())}
+
+
+def _names(voices: Voices) -> str:
+    return ", ".join(sorted({name for names in voices.values() for name in names}))
 
 
 def _voice_names(parameters: dict[str, str]) -> list[str]:

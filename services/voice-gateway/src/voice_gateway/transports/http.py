@@ -1,7 +1,7 @@
 """The HTTP front: the web page, the probes, the metrics, and the door to the Realtime API."""
 
-from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from aiohttp import hdrs, web
@@ -37,6 +37,20 @@ class Readiness:
         return not self.stopping and all(self.upstreams.values())
 
 
+@dataclass(frozen=True, slots=True)
+class Choices:
+    """What a page can offer its caller to choose from, as far as Riva has said it."""
+
+    languages: Sequence[str]
+    voices: Mapping[str, Sequence[str]]
+    """By language."""
+    language: str
+    """Of a call that names none."""
+    voice: str
+    """Of a call that names none; empty: Riva chooses."""
+    needs_key: bool
+
+
 class HttpFront:
     """Owns the HTTP server. `exposition` gives the metrics in the format a reader accepts."""
 
@@ -45,9 +59,11 @@ class HttpFront:
         *,
         readiness: Callable[[], Readiness],
         exposition: Callable[[str], tuple[bytes, str]],
+        choices: Callable[[], Choices],
         realtime: Handler | None = None,
     ) -> None:
         self._readiness = readiness
+        self._choices = choices
         self._exposition = exposition
         app = web.Application()
         app.on_response_prepare.append(_add_headers)
@@ -56,6 +72,7 @@ class HttpFront:
         app.router.add_get("/metrics", self._show_metrics)
         if realtime:
             app.router.add_get("/v1/realtime", realtime, allow_head=False)
+        app.router.add_get("/choices", self._show_choices)
         app.router.add_get("/", _show_page)
         app.router.add_static("/", _PAGE)
         self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=_GOODBYE_S)
@@ -73,6 +90,9 @@ class HttpFront:
         now = self._readiness()
         said = {"ready": now.ready, "stopping": now.stopping, "upstreams": dict(now.upstreams)}
         return web.json_response(said, status=200 if now.ready else 503)
+
+    async def _show_choices(self, request: web.Request) -> web.Response:
+        return web.json_response(asdict(self._choices()))
 
     async def _show_metrics(self, request: web.Request) -> web.Response:
         body, content_type = self._exposition(request.headers.get(hdrs.ACCEPT, ""))

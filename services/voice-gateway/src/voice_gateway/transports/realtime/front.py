@@ -65,13 +65,14 @@ class RealtimeFront:
         return socket
 
     def _refusal(self, request: web.Request) -> web.Response | None:
-        if request.headers.get(hdrs.UPGRADE, "").lower() != "websocket":
-            return _refused(426, "upgrade_required", "This address speaks WebSocket.")
         if not self._origin_may(request):
             said = "Pages of this site may not call; see HTTP_ORIGINS."
             return _refused(403, "origin_not_allowed", said)
         if self._doors.keys and not self._holds_key(request):
             return _refused(401, "invalid_api_key", "Incorrect API key provided.")
+        # Last: a page is not told why its WebSocket is refused, and asks by a plain request.
+        if request.headers.get(hdrs.UPGRADE, "").lower() != "websocket":
+            return _refused(426, "upgrade_required", "This address speaks WebSocket.")
         return None
 
     def _origin_may(self, request: web.Request) -> bool:
