@@ -64,7 +64,9 @@ def caller_sounded(
             return after, ()
         return replace(after, deadline=_pause_end(now.paused_at, event.at, policy)), ()
     after = replace(now, voiced_since=event.at, quiet_since=None, taken="")
-    if now.firm or not now.manner.interruptible or now.false_alarms >= policy.pauses:
+    if now.firm or now.closing or not now.manner.interruptible:
+        return after, ()
+    if now.false_alarms >= policy.pauses:
         return after, ()
     paused_at = event.at if now.paused_at is None else now.paused_at
     after = replace(after, paused_at=paused_at, deadline=_voice_is_serious(after, event.at, policy))

@@ -179,6 +179,10 @@ def _caller_spoke(now: Conversation, event: CallerSpoke, policy: TurnPolicy) -> 
     if not text and not event.final:
         return now, ()  # the recogniser has second thoughts; what it said before still waits
     after, commands = cut_reply(_reopened(now, event.at, policy))
+    if commands and now.quiet_since is not None:
+        # Words without a voice: the reply drowned it. The silence counts from here, not from before
+        # the reply, or the turn would end with the first half of a word.
+        after = replace(after, quiet_since=event.at)
     if event.final:
         words = (*after.words, text) if text else after.words
         after = replace(after, words=words, murmur="", asked=False, owed=False)
@@ -318,9 +322,9 @@ def _take_turn(now: Conversation, at: float, policy: TurnPolicy) -> Step:
 
 
 def _finish(now: Conversation, at: float, policy: TurnPolicy) -> Step:
-    after = replace(now, closing=True, finished=True)
+    after, resumed = resume(replace(now, closing=True, finished=True))
     if after.phase is not Phase.LISTENING:
-        return after, ()  # the call ends with the reply
+        return after, resumed  # the call ends with the reply
     if after.said():
         return _take_turn(after, at, policy)
     return after, (EndCall(),)
