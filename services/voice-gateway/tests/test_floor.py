@@ -4,7 +4,22 @@ from dataclasses import replace
 from itertools import pairwise
 
 import pytest
-from voice_gateway.conversation import Message
+from voice_gateway.conversation import (
+    CallerFinished,
+    CallerQuiet,
+    CallerTyped,
+    CallerVoiced,
+    Command,
+    Conversation,
+    EndCall,
+    EndTurn,
+    Message,
+    PauseVoice,
+    ReplyEnded,
+    ResumeVoice,
+    VoiceStarted,
+    step,
+)
 from voice_gateway.policy import TurnPolicy
 from voice_gateway.ports import Audio, CutOff, Interrupt, Typed
 from voice_gateway.session import CallRules
@@ -132,6 +147,23 @@ def test_hanging_up_in_a_pause_still_brings_the_whole_answer():
     ).run()
     assert call.error is None
     assert call.audio_seconds(1) == pytest.approx(STORY_S)
+
+
+def test_a_call_that_is_wound_up_in_a_pause_lets_the_reply_end():
+    """Found by simulation, seeds 78290 and 78923."""
+    now, commands = Conversation(), list[Command]()
+    for event in (
+        CallerTyped(0.0, "hello"),
+        VoiceStarted(0.1, 1),
+        CallerVoiced(0.5),
+        CallerFinished(0.6),
+        CallerQuiet(1.5, 1.4),
+        CallerVoiced(1.6),
+        ReplyEnded(2.0, 1, "Hi."),
+    ):
+        now, more = step(now, event, POLICY)
+        commands += more
+    assert commands[2:] == [PauseVoice(1), ResumeVoice(1), EndTurn(1), EndCall()]
 
 
 # The greeting.
