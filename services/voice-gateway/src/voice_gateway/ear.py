@@ -10,7 +10,7 @@ from dataclasses import replace
 from voice_gateway.audio import pcm
 from voice_gateway.audio.resample import Resampler
 from voice_gateway.audio.vad import Edge
-from voice_gateway.echo import OwnWords, callers_part
+from voice_gateway.echo import OwnWords, Utterance, callers_part
 from voice_gateway.errors import BadMessage, CallLost, Rejected, ServiceError
 from voice_gateway.phrases import stops
 from voice_gateway.ports import CallConfig, Heard, ReplyAudio, Services, TurnSound, Word
@@ -51,6 +51,7 @@ class Ear:
         self._resampler = Resampler(config.rate_hz, rate_hz)
         self._stops = stops(config.language)
         self._deaf_until = 0.0
+        self._utterance = Utterance()
         self.own = OwnWords(config.language)
         self.speech_end: float | None = None
         """When the caller's last word had arrived, as far as the recogniser tells."""
@@ -152,6 +153,7 @@ class Ear:
         if self._sound:
             self._sound.feed(samples)
         for edge in self._activity.feed(samples, self._clock()) if self._activity else ():
+            self._utterance.voice(self._clock(), voiced=edge.voiced)
             self._on_edge(edge)
 
     def _hear(self, heard: Heard, start_s: float) -> None:
@@ -165,10 +167,17 @@ class Ear:
         self._on_heard(heard)
 
     def _without_echo(self, heard: Heard) -> Heard:
+        now, misheard = self._clock(), self._utterance.misheard
+        voiced = self._utterance.callers
+        self._utterance.take(heard, now)
         if self._activity and self._activity.echoes() is False:
             return heard
-        own = self.own.of_utterance(self._clock(), final=heard.final)
-        return callers_part(heard, own, self._stops) if own else heard
+        own = self.own.of_utterance(now, final=heard.final)
+        if not own:
+            return heard
+        if self._activity and not voiced:
+            return replace(heard, text="", words=())
+        return callers_part(heard, f"{own} {misheard}", self._stops)
 
 
 async def _judge(sound: TurnSound, on_chance: Callable[[float], None]) -> None:

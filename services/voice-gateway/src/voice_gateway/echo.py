@@ -8,7 +8,8 @@ the words that were being spoken; what has no place there was said by the caller
                    └──────── own voice ────────┘ └──── the caller ───┘
 
 The recogniser mishears a voice that comes back through a room: words need not be the same to lie
-beside each other.
+beside each other. Of a soft or ringing echo it makes words that nobody said, so words alone take
+nothing for the caller's: the caller's voice must have been noticed beside the echo (`Utterance`).
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -25,6 +26,7 @@ _MOST_WORDS = 150  # a minute of speech: older words are nobody's echo any more
 _MISHEARD = 3  # words in a row that may have come back as other ones
 _STRAY = 1  # words beside an echo that are rather misheard than the caller's
 _COMES_BACK_S = 2.0  # after it was played, at the latest: the way there, back, and a recogniser
+_RECOGNISER_S = 1.0  # that final words come after the voice that said them, at the latest
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +78,36 @@ def callers_part(heard: Heard, own: str, stops: frozenset[str]) -> Heard:
     timed = len(heard.words) == len(written)
     times = tuple(heard.words[at] for at in parts.callers) if timed else ()
     return replace(heard, text=" ".join(words), words=times)
+
+
+class Utterance:
+    """What is recognised between one final and the next, and whether the caller spoke in it."""
+
+    def __init__(self) -> None:
+        self._began = 0.0
+        self._voiced_until: float | None = None
+        self._voiced = False
+        self.misheard = ""
+        """What the recogniser made of it before the caller spoke: an echo, however it reads."""
+
+    def voice(self, now: float, *, voiced: bool) -> None:
+        """The caller's voice began, or fell silent."""
+        self._voiced = voiced
+        self._voiced_until = now
+
+    @property
+    def callers(self) -> bool:
+        """The caller spoke in it, or so shortly before that its words may be in it."""
+        if self._voiced_until is None:
+            return False
+        return self._voiced or self._voiced_until > self._began - _RECOGNISER_S
+
+    def take(self, heard: Heard, now: float) -> None:
+        """The recogniser said this of it."""
+        if not self.callers:
+            self.misheard = heard.text
+        if heard.final:
+            self._began, self.misheard = now, ""
 
 
 class OwnWords:

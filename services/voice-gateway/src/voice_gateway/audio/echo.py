@@ -13,14 +13,16 @@ import numpy as np
 FRAME_S = 0.032
 _BANDS_HZ = (200, 300, 420, 560, 720, 900, 1_120, 1_380, 1_700, 2_080, 2_540, 3_100, 3_700)
 _FLOOR_DB = -75.0
-_AUDIBLE_DB = -50.0  # of full scale, in one band: softer sounds teach nothing about the room
+_AUDIBLE_DB = -25.0  # under the loudest of late in its band: softer sounds teach nothing
 _LONGEST = 25  # frames on the way there and back: 0.8 s
 _MEMORY = 125  # frames that the room is learned from: 4 s
-_ENOUGH = 30  # frames to learn from before anything is believed
-_EVERY = 15  # frames between two lessons
+_ENOUGH = 10  # sounding frames to learn from before anything is believed
+_EVERY = 5  # frames between two lessons
 _LIKENESS = 0.5  # correlation from which on a sound is an echo; two voices reach 0.3
 _CLEAN_DB = -30.0  # under what was sent: nothing comes back, the caller wears headphones
 _UNKNOWN_DB = -3.0  # how loud an echo may be before the room is known
+_ALWAYS = 20  # percent: an echo is there all the time, a caller is silent now and then
+_SWAYS_DB = 6.0  # how much louder than that a room lets an echo become
 _DECAY_DB = 3.0  # per frame, of a sound in a room
 _OVER_DB = 8.0  # how much louder than its echo a band is to be somebody else's
 _FAINT_DB = -65.0  # in one band: nobody speaks so softly, but a room rings so
@@ -40,6 +42,7 @@ class Echo:
         self._lines: list[tuple[int, _Array]] = []  # what came in while something played
         self._tail = np.full(len(_BANDS_HZ) - 1, _FLOOR_DB)
         self._lesson = 0
+        self._most_db = _UNKNOWN_DB
         self.delay: int | None = None
         """Frames on the way there and back; None: not known."""
         self.gain_db: _Array | None = None
@@ -78,11 +81,9 @@ class Echo:
     def _expected(self, now: int) -> _Array:
         """How loud the echo may be now, band by band."""
         if self.delay is None or self.gain_db is None:
-            ages = range(_LONGEST)
-            gain: _Array | float = _UNKNOWN_DB
+            ages, gain = range(_LONGEST), self._most_db
         else:
-            ages = range(max(0, self.delay - 1), self.delay + 2)
-            gain = self.gain_db
+            ages, gain = range(max(0, self.delay - 1), self.delay + 2), self.gain_db
         direct = np.max([self._played(now - age) for age in ages], axis=0) + gain
         self._tail = np.maximum(direct, self._tail - _DECAY_DB)
         return self._tail
@@ -93,23 +94,24 @@ class Echo:
         self._lines.append((now, levels))
         del self._lines[:-_MEMORY]
         self._lesson += 1
-        if self._lesson % _EVERY == 0 and len(self._lines) >= _ENOUGH:
+        if self._lesson % _EVERY == 0:
             self._look_back()
 
     def _look_back(self) -> None:
         near = np.array([levels for _, levels in self._lines])
         times = np.array([at for at, _ in self._lines])
-        best = max(
-            (_likeness(near, self._far[(times - delay) % len(self._far)]), delay)
-            for delay in range(_LONGEST)
-        )
-        far = self._far[(times - best[1]) % len(self._far)]
-        sounding = far > _AUDIBLE_DB
-        if sounding.sum(axis=0).min() < _ENOUGH // 3:
+        played = [self._far[(times - delay) % len(self._far)] for delay in range(_LONGEST)]
+        audible = np.max(played, axis=(0, 1)) + _AUDIBLE_DB
+        teaching = [far > np.maximum(audible, _FLOOR_DB + 1) for far in played]
+        if min(on.sum() for on in teaching) < _ENOUGH * len(audible):
             return
-        gain = np.array([np.median((near - far)[on, b]) for b, on in enumerate(sounding.T)])
-        if best[0] >= _LIKENESS or np.median(gain) < _CLEAN_DB:
-            self.delay, self.gain_db = best[1], gain
+        always = [
+            np.percentile((near - f)[on], _ALWAYS) for f, on in zip(played, teaching, strict=True)
+        ]
+        self._most_db = min(_UNKNOWN_DB, max(always) + _SWAYS_DB)
+        likeness, best = max((_likeness(near, far), delay) for delay, far in enumerate(played))
+        if likeness >= _LIKENESS or max(always) < _CLEAN_DB:
+            self.delay, self.gain_db = best, _gain(near - played[best], teaching[best])
 
     def _played(self, frame: int) -> _Array:
         return self._far[frame % len(self._far)]
@@ -127,6 +129,15 @@ def _levels(samples: _Array, rate_hz: int) -> _Array:
     edges = np.round(np.array(_BANDS_HZ) * len(samples) / rate_hz).astype(int)
     energy = np.add.reduceat(np.append(spectrum, 0.0), np.minimum(edges, len(spectrum)))[:-1]
     return np.maximum(10 * np.log10(energy + 1e-12), _FLOOR_DB)
+
+
+def _gain(over_db: _Array, teaching: _Array) -> _Array:
+    """Per band the median; where too little was played to tell, that of all bands."""
+    overall = np.median(over_db[teaching])
+    known = teaching.sum(axis=0) >= _ENOUGH
+    return np.array(
+        [np.median(over_db[on, b]) if known[b] else overall for b, on in enumerate(teaching.T)]
+    )
 
 
 def _likeness(near: _Array, far: _Array) -> float:

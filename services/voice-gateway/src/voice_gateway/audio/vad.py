@@ -8,7 +8,7 @@ The network (`silero_vad.onnx`, MIT, see NOTICE) takes about 3 ms of CPU per sec
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from voice_gateway.audio.pcm import SAMPLE_BYTES
 from voice_gateway.audio.resample import Resampler
@@ -20,6 +20,7 @@ _CONTEXT = 64  # samples of the frame before that the network sees again
 _HUSH = 0.0018  # from trough to crest: nobody speaks so softly, and the network need not look
 _LONGEST_STALL_S = 0.5  # of a network; what comes later was said later
 _DRIFT = 0.01  # how fast a delay that stays is believed, per chunk
+_FORGET = 8  # ignored frames after which the network's memory is of another sound
 _NETWORK = Path(__file__).with_name("silero_vad.onnx")
 
 
@@ -63,18 +64,30 @@ class Hysteresis:
         return 3 if self._voiced else 2
 
 
+class Network(Protocol):
+    """Tells voice from other sounds, remembering what it heard before."""
+
+    def __call__(self, samples: Any, /) -> float:
+        """The chance that the next FRAME samples are voice."""
+        ...
+
+    def forget(self) -> None:
+        """What comes next does not go on with what was heard so far."""
+
+
 class VoiceActivity:
     """One caller's voice activity: whole samples at `rate_hz` in, edges out."""
 
-    def __init__(self, chance_of: Callable[[Any], float], rate_hz: int) -> None:
+    def __init__(self, network: Network, rate_hz: int) -> None:
         from voice_gateway.audio.echo import Echo  # brings numpy
 
-        self._chance_of = chance_of
+        self._network = network
         self._resampler = Resampler(rate_hz, RATE_HZ)
         self._waiting = bytearray()
         self._hysteresis = Hysteresis()
         self._echo = Echo()
         self._line = Line()
+        self._ignored = 0
 
     def feed(self, pcm: bytes, at: float) -> list[Edge]:
         """Take the next samples, complete at `at`."""
@@ -105,7 +118,10 @@ class VoiceActivity:
         later_s = len(self._waiting) / (SAMPLE_BYTES * RATE_HZ)
         samples = np.frombuffer(frame, "<i2").astype(np.float32) / 32768
         ignored = self._is_hush(samples) or self._is_echo(samples, ends_at - later_s)
-        voiced = self._hysteresis.feed(0.0 if ignored else self._chance_of(samples))
+        self._ignored = self._ignored + 1 if ignored else 0
+        if self._ignored == _FORGET:
+            self._network.forget()
+        voiced = self._hysteresis.feed(0.0 if ignored else self._network(samples))
         return None if voiced is None else Edge(voiced, frames * _FRAME_S + later_s)
 
     def _is_hush(self, samples: Any) -> bool:
@@ -157,6 +173,10 @@ class _Silero:
         self._state = np.zeros((2, 1, 128), np.float32)
         self._window = np.zeros((1, _CONTEXT + FRAME), np.float32)
         self._rate = np.array(RATE_HZ, np.int64)
+
+    def forget(self) -> None:
+        self._state = self._state * 0
+        self._window[:] = 0
 
     def __call__(self, samples: Any) -> float:
         self._window[0, :_CONTEXT] = self._window[0, -_CONTEXT:]
