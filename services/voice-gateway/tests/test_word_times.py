@@ -9,11 +9,11 @@ from voice_gateway.adapters.riva_link import RivaLine
 from voice_gateway.adapters.riva_tts import RivaVoice
 from voice_gateway.conversation import Message
 from voice_gateway.errors import Rejected, Unavailable
-from voice_gateway.ports import VoiceAudio, Word
+from voice_gateway.ports import Interrupt, VoiceAudio, Word
 from voice_gateway.testing.fake_faults import DieAfter, Refuse, RivaFault
 from voice_gateway.testing.fake_riva import FakeRiva
 from voice_gateway.testing.fake_riva_tts import WordTimes
-from voice_gateway.testing.scripted import Call, Says, ScriptedVoice
+from voice_gateway.testing.scripted import Call, Says, ScriptedVoice, Sends
 
 
 @asynccontextmanager
@@ -105,7 +105,8 @@ def test_the_conversation_remembers_written_words_up_to_the_last_one_heard(
 ):
     """The voice begins at 1.2 s, and takes 0.4 s for "or" as for "fourteen"."""
     call = Call(
-        says=[Says(1.0, "how much is it"), Says(stops_at, "stop", final=False), Says(5.0, "stop")],
+        says=[Says(1.0, "how much is it"), Says(6.0, "and by bus")],
+        sends=[Sends(stops_at, Interrupt())],
         replies=["It costs $14 or fifteen today.", "Fine."],
         voice=ScriptedVoice(tells_words=True),
     ).run()

@@ -1,8 +1,11 @@
 """The caller's loudspeaker, as seen from here: how far audio is ahead of it, what it has played.
 
 Pure: the time comes in with each call. Audio is taken to play from when it is sent, without gaps
-as long as there is some; a caller who reports its position is believed instead.
+as long as there is some, and to be heard a little later; a caller who reports its position is
+believed instead.
 """
+
+UNDER_WAY_S = 0.06  # over the wire and through a sound card, at least: nobody hears at once
 
 
 class Playback:
@@ -11,11 +14,13 @@ class Playback:
     def __init__(self) -> None:
         self.sent_s = 0.0
         self._silent_at = 0.0
+        self._surely_s = 0.0
         self._reported: tuple[float, float] | None = None
         self._stopped_at: float | None = None
 
     def send(self, seconds: float, now: float) -> float:
         """So much was sent now; returns from when on it plays."""
+        self._surely_s = self.played_s(now)
         starts_at = max(self._silent_at, now)
         self._silent_at = starts_at + seconds
         self.sent_s += seconds
@@ -47,7 +52,8 @@ class Playback:
     def played_s(self, now: float) -> float:
         """How much of the reply has been heard by now; never more than was sent."""
         if self._reported is None:
-            return self.sent_s - self.ahead_s(now)
+            unheard_s = max(0.0, self._silent_at + UNDER_WAY_S - self._moment(now))
+            return max(self._surely_s, self.sent_s - unheard_s)
         played_s, at = self._reported
         return min(self.sent_s, played_s + max(0.0, self._moment(now) - at))
 

@@ -2,10 +2,11 @@
 
 Pure. Seconds count from the first sample that is sent of this text; what is said is counted in
 letters (see `speakable.aligned`). Where the voice tells when it says each word, that holds; before
-and without that, letters pass at an even pace while the audio sounds, and none in its pauses.
+and without that, letters pass at an even pace while the audio sounds, and none in its pauses, which
+are where the punctuation is.
 
-    audio    ▁▅▇▅▆▇▂▁▁▁▁▁▁▅▇▆▅▇▇▅▂▁▁▁▁
-    letters   _,-'^         -'^-'^-'^
+    text      Well,         I would not.
+    audio    ▁▅▇▅▆▇▂▁▁▁▁▁▁▁▅▇▆▅▇▇▅▅▇▂▁▁▁▁
 """
 
 from bisect import bisect_right
@@ -19,18 +20,22 @@ from voice_gateway.audio.sounding import Sounding
 from voice_gateway.ports import Word
 from voice_gateway.speakable.aligned import letters, word_ends
 
-# Of sounding speech, spaces counted. Rather slow: who is thought to speak slowly has said less.
+# Of sounding speech. Rather slow: of who is thought to speak slowly, less is taken for heard.
 _S_PER_LETTER = 0.067
 _FASTEST_S_PER_LETTER = 0.03  # what would be faster is not all there
 _BEYOND_S = 0.25  # words that end later than their audio are timed by another clock
+# In the time of a letter. Found on the speech of one voice, and held on other sentences of it.
+_SPACE = 1.0
+_DRAWL = 2.0  # speech slows down towards a mark
+_NEAR = 12.0  # a pause so close to where a mark is expected is that mark's
 
 Knot = tuple[float, float]
-"""A moment, and the letters said by then."""
+"""Two measures that rise together: moments and letters, letters and the time they take."""
 
 
 @dataclass(slots=True)
 class Pace:
-    """How fast the voice speaks, learned from what it has said. Letters with their spaces."""
+    """How fast the voice speaks, learned from what it has said."""
 
     sounded_s: float = 0.0
     letters: float = 0.0
@@ -57,28 +62,27 @@ class SpokenText:
         self._words: list[Word] = []
         self._skipped_s = 0.0
         self._knots: list[Knot] | None = None
-        # A space takes about as long as a letter.
-        counts = [len(letters(text[:end])) for end in word_ends(text)]
-        self._spaced = [(0.0, 0.0)] + [
-            (float(count), float(count + spaces)) for spaces, count in enumerate(counts)
-        ]
+        self._effort, self._marks = _efforts(text)
+        self._counts = [(effort, count) for count, effort in self._effort]
+        self._curve: list[Knot] | None = None
 
     def add(self, audio: bytes) -> None:
         """More of its audio."""
         self.seconds += pcm.seconds(audio, self._rate_hz)
         self._sounding.feed(audio)
+        self._curve = None
 
     def tell(self, words: Sequence[Word], skipped_s: float) -> None:
         """The voice says when it says these next words, in audio whose start is not sent."""
         self._words += words
         self._skipped_s = skipped_s
-        self._knots = None
+        self._knots = self._curve = None
 
     def end(self) -> None:
         """All of its audio is here."""
         self._complete = True
-        self._knots = None
-        self._pace.learn(self._sounding.until(self.seconds), self._spaced[-1][1])
+        self._knots = self._curve = None
+        self._pace.learn(self._sounding.until(self.seconds), self._effort[-1][1])
 
     def letters_by(self, at_s: float) -> float:
         """How many letters are said when `at_s` of it was heard; never more than are here."""
@@ -94,17 +98,29 @@ class SpokenText:
 
     def _guessed(self, since_s: float, known: float, at_s: float) -> float:
         """Letters that nothing is told of: the `known` ones are said at `since_s`."""
-        before_s = self._sounding.until(since_s)
-        here_s = self._sounding.until(self.seconds) - before_s
-        start, end = _between(self._spaced, known), self._spaced[-1][1]
-        whole_s = here_s
+        if self._curve is None:
+            self._curve = self._expected(since_s, known)
+        effort = _between(self._curve, self._sounding.until(at_s))
+        return max(known, _between(self._counts, effort))
+
+    def _expected(self, since_s: float, known: float) -> list[Knot]:
+        """How the effort of the rest goes with the sound."""
+        before_s, here_s = self._sounding.until(since_s), self._sounding.until(self.seconds)
+        start, end = _between(self._effort, known), self._effort[-1][1]
+        if here_s <= before_s:
+            return [(before_s, start)]
         if not self._complete:
-            whole_s = max(here_s * 1.05, (end - start) * self._pace.s_per_letter)
-        if whole_s <= 0.0:
-            return known
-        share = (self._sounding.until(at_s) - before_s) / whole_s
-        spaces = [(spaced, count) for count, spaced in self._spaced]
-        return max(known, _between(spaces, start + share * (end - start)))
+            expected_s = before_s + (end - start) * self._pace.s_per_letter
+            return [
+                (before_s, start),
+                (max(before_s + (here_s - before_s) * 1.05, expected_s), end),
+            ]
+        pace = (end - start) / (here_s - before_s)
+        pauses = [at_s for at_s in self._sounding.pauses() if at_s > before_s]
+        marks = [mark for mark in self._marks if start < mark < end]
+        pairs = _matched([start + (at_s - before_s) * pace for at_s in pauses], marks)
+        between = [(pauses[pause], marks[mark]) for pause, mark in pairs]
+        return [(before_s, start), *between, (here_s, end)]
 
     def _told(self) -> list[Knot]:
         """What the voice has told, if it can be true."""
@@ -119,6 +135,34 @@ class SpokenText:
         placed = _placed(self.said, [letters(word.text) for word in self._words])
         found = [(edges_s[edge], count) for edge, count in placed]
         return start + [(max(0.0, at_s), count) for at_s, count in found]
+
+
+def _efforts(text: str) -> tuple[list[Knot], list[float]]:
+    """How letters and the time they take rise from word to word, and where the marks are in it."""
+    knots, marks = [(0.0, 0.0)], list[float]()
+    start, count, effort = 0, 0, -_SPACE
+    for end in word_ends(text):
+        said = len(letters(text[start:end]))
+        marked = not letters(text[end - 1])
+        start, count, effort = end, count + said, effort + _SPACE + said + _DRAWL * marked
+        knots.append((float(count), effort))
+        if marked:
+            marks.append(effort)
+    return knots, marks
+
+
+def _matched(pauses: Sequence[float], marks: Sequence[float]) -> list[tuple[int, int]]:
+    """Pair pauses with marks near them, in order, so that they are as near as can be."""
+    best: dict[tuple[int, int], tuple[float, list[tuple[int, int]]]] = {}
+    nothing = (0.0, list[tuple[int, int]]())
+    for pause in reversed(range(len(pauses))):
+        for mark in reversed(range(len(marks))):
+            after = best.get((pause + 1, mark + 1), nothing)
+            gain = after[0] + _NEAR - abs(pauses[pause] - marks[mark])
+            without = (best.get((pause + 1, mark), nothing), best.get((pause, mark + 1), nothing))
+            paired = (gain, [(pause, mark), *after[1]])
+            best[pause, mark] = max(paired, *without, key=lambda found: found[0])
+    return best.get((0, 0), nothing)[1]
 
 
 def _placed(said: str, words: Sequence[str]) -> list[tuple[int, float]]:

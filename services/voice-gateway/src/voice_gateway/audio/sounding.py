@@ -1,7 +1,7 @@
 """How much of speech sounds, and how much is pause. Pure; s16le mono, little-endian machines."""
 
 from collections.abc import Sequence
-from itertools import accumulate, groupby
+from itertools import accumulate, groupby, pairwise
 
 from voice_gateway.audio.pcm import SAMPLE_BYTES
 
@@ -36,13 +36,23 @@ class Sounding:
     def until(self, at_s: float) -> float:
         """Seconds of sound in the first `at_s`."""
         frames = min(int(at_s / _FRAME_S + 1e-6), len(self._swings))
+        return self._sounded()[frames - 1] if frames > 0 else 0.0
+
+    def pauses(self) -> list[float]:
+        """For each silence between sounds, how many seconds of sound came before it."""
+        sounded_s = self._sounded()
+        whole_s = sounded_s[-1] if sounded_s else 0.0
+        still = (before for before, after in pairwise(sounded_s) if after == before)
+        return [at_s for at_s, _ in groupby(still) if 0.0 < at_s < whole_s]
+
+    def _sounded(self) -> list[float]:
+        """Seconds of sound up to the end of each frame."""
         if len(self._sounded_s) != len(self._swings):
             self._sounded_s = _sounded_s(self._swings)
-        return self._sounded_s[frames - 1] if frames > 0 else 0.0
+        return self._sounded_s
 
 
 def _sounded_s(swings: Sequence[int]) -> list[float]:
-    """Seconds of sound up to the end of each frame."""
     floor = max(_HARDLY, _SHARE * max(swings, default=0))
     sounds: list[bool] = []
     for loud, run in groupby(swing > floor for swing in swings):
