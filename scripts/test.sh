@@ -6,8 +6,9 @@ usage() {
   cat <<'TEXT'
 usage: scripts/test.sh [--quick] [-- PYTEST ARGUMENTS]
 
-Installs what it needs (uv, Python packages, shellcheck on Debian as root), then checks and tests.
-  --quick   without the tests that need the CPU models (fetched once, about 0.4 GB)
+Installs what it needs (uv, Python packages; on Debian as root also shellcheck, buildah, mmdebstrap),
+then checks, builds the images where it can, and tests.
+  --quick   without the images, and without the tests that need the CPU models (fetched once, about 0.4 GB)
 TEXT
 }
 
@@ -49,6 +50,15 @@ shell_scripts() {
   git ls-files -z '*.sh' .ci/run | xargs -0 shellcheck --external-sources
 }
 
+# Root on Debian can build images without a Docker engine; elsewhere the tests do without.
+images() {
+  if [ "$(uname -s)" = Linux ] && [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null 2>&1; then
+    check "images" ./scripts/test_images.sh
+  else
+    echo "skip  images: they are built as root on Debian only (scripts/test_images.sh)"
+  fi
+}
+
 ensure_uv
 check "packages" uv sync --frozen --quiet
 check "generated stubs in step" ./scripts/gen_protos.sh --check
@@ -60,5 +70,6 @@ check "format" uv run --no-sync ruff format --check
 check "types" uv run --no-sync basedpyright
 check "import rules" uv run --no-sync lint-imports
 check "shell scripts" shell_scripts
+if [ "${#select[@]}" -eq 0 ]; then images; fi
 echo "tests"
 uv run --no-sync pytest -q -ra "${select[@]+"${select[@]}"}" "$@"
