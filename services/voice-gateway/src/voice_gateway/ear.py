@@ -167,7 +167,8 @@ class Ear:
         self._on_heard(heard)
 
     def _without_echo(self, heard: Heard) -> Heard:
-        now, misheard = self._clock(), self._utterance.misheard
+        now = self._clock()
+        misheard = self._utterance.misheard if self._activity else ""  # else nobody hears voices
         voiced = self._utterance.callers
         self._utterance.take(heard, now)
         if self._activity and self._activity.echoes() is False:
