@@ -168,16 +168,15 @@ class Ear:
 
     def _without_echo(self, heard: Heard) -> Heard:
         now = self._clock()
-        misheard = self._utterance.misheard if self._activity else ""  # else nobody hears voices
-        voiced = self._utterance.callers
-        self._utterance.take(heard, now)
+        theirs = self._utterance.take(heard, now)
         if self._activity and self._activity.echoes() is False:
             return heard
         own = self.own.of_utterance(now, final=heard.final)
         if not own:
             return heard
-        if self._activity and not voiced:
+        if self._activity and not theirs:
             return replace(heard, text="", words=())
+        misheard = self._utterance.misheard if self._activity else ""  # nobody listens for voices
         return callers_part(heard, f"{own} {misheard}", self._stops)
 
 

@@ -84,30 +84,32 @@ class Utterance:
     """What is recognised between one final and the next, and whether the caller spoke in it."""
 
     def __init__(self) -> None:
-        self._began = 0.0
-        self._voiced_until: float | None = None
+        self._over = False
         self._voiced = False
+        self._voiced_until = -_RECOGNISER_S
+        self._theirs = False
         self.misheard = ""
         """What the recogniser made of it before the caller spoke: an echo, however it reads."""
 
     def voice(self, now: float, *, voiced: bool) -> None:
         """The caller's voice began, or fell silent."""
-        self._voiced = voiced
-        self._voiced_until = now
+        self._next()
+        self._theirs = self._theirs or voiced
+        self._voiced, self._voiced_until = voiced, now
 
-    @property
-    def callers(self) -> bool:
-        """The caller spoke in it, or so shortly before that its words may be in it."""
-        if self._voiced_until is None:
-            return False
-        return self._voiced or self._voiced_until > self._began - _RECOGNISER_S
-
-    def take(self, heard: Heard, now: float) -> None:
-        """The recogniser said this of it."""
-        if not self.callers:
+    def take(self, heard: Heard, now: float) -> bool:
+        """The recogniser says this of it; returns whether words of the caller may be in it."""
+        self._next()
+        late = now - self._voiced_until <= _RECOGNISER_S  # the final before cut the words off
+        self._theirs = self._theirs or self._voiced or late
+        if not self._theirs:
             self.misheard = heard.text
-        if heard.final:
-            self._began, self.misheard = now, ""
+        self._over = heard.final
+        return self._theirs
+
+    def _next(self) -> None:
+        if self._over:
+            self._over, self._theirs, self.misheard = False, False, ""
 
 
 class OwnWords:

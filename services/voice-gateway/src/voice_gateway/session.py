@@ -56,6 +56,7 @@ log = logging.getLogger(__name__)
 
 _REPLY_ROOM_S = 10.0  # audio made ahead: the next clause is ready before this one was heard
 _SEND_S = 30.0  # a caller who takes longer over one message does not read
+_NEXT_WORDS_S = 1.0  # of a reply: the word being said, and the next ones
 _GOODBYE_S = 5.0  # for the last notices of a call
 
 
@@ -308,8 +309,9 @@ class Session:
         self._reply = None
 
     def _sounding(self) -> str:
-        """What of the live reply has left here."""
-        return self._reply.heard(self._outbox.playback.sent_s) if self._reply else ""
+        """What of the live reply has left here, or may have: where words end is an estimate."""
+        sent_s = self._outbox.playback.sent_s
+        return self._reply.heard(sent_s + _NEXT_WORDS_S) if self._reply and sent_s else ""
 
     # What comes in.
 
