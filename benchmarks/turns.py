@@ -1,6 +1,6 @@
 """How turns pass: voice to voice, interruptions, and what counts as heard, with recorded speech.
 
-    uv run python benchmarks/turns.py [--calls 25] [--rounds 1] [--json FILE]
+    uv run python benchmarks/turns.py [--calls 25] [--rounds 1] [--heard 500] [--json FILE]
 
 Everything runs on 127.0.0.1, bounded in count and time, and is stopped at the end.
 """
@@ -13,7 +13,9 @@ from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from pathlib import Path
 
+import heard
 from command import check_limits, status_of
+from heard_calls import Arm, Counted
 from turn_report import as_json, report
 from turn_rounds import Bench, start
 from turn_script import Delays
@@ -39,15 +41,22 @@ def _arguments(argv: Sequence[str]) -> argparse.Namespace:
         "--endpoint-ms", type=int, default=300, help="silence after which the recogniser finalises"
     )
     parser.add_argument("--json", type=Path, metavar="FILE", help="write all figures there")
+    parser.add_argument(
+        "--heard", type=int, default=500, help="interruptions on a virtual clock, of each kind"
+    )
     given = parser.parse_args(argv)
     check_limits(parser, given, ("calls", 2, 200), ("rounds", 1, 20), ("endpoint_ms", 80, 3000))
+    check_limits(parser, given, ("heard", heard.LEAST, heard.MOST))
     return given
 
 
-async def _main(given: argparse.Namespace) -> int:
+async def _main(given: argparse.Namespace, kinds: Sequence[tuple[Arm, Counted]]) -> int:
     bench = await run(given.calls, given.rounds, Delays(endpoint_s=given.endpoint_ms / 1000))
-    figures = as_json(bench, given.rounds)
-    print(report(bench))
+    bench.problems += heard.problems(kinds)
+    figures = as_json(bench, given.rounds) | {"heard": heard.as_json(kinds)}
+    print(
+        "\n".join([report(bench), "", "what was heard, on a virtual clock", *heard.report(kinds)])
+    )
     print(json.dumps(figures))
     if given.json:
         given.json.write_text(json.dumps(figures, indent=2) + "\n")
@@ -57,4 +66,7 @@ async def _main(given: argparse.Namespace) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(status_of(_main(_arguments(sys.argv[1:]))))
+    arguments = _arguments(sys.argv[1:])
+    # Before anything else runs: it has an event loop of its own, and all of a processor.
+    heard_kinds = heard.measured(arguments.heard)
+    sys.exit(status_of(_main(arguments, heard_kinds)))
