@@ -119,6 +119,7 @@ class _Draw:
             ending=self._pick(*endings),
             ends_at=self._grid(0.0, length_s * 1.3),
             activity=self._chance(0.6),
+            headphones=self._chance(0.4),
             gone_at=self._grid(0.0, length_s) if self._chance(0.05) else None,
             ear_lag_s=self._soon(2.0),
             ear_obeys_s=self._soon(1.0) if self._chance(0.5) else None,

@@ -14,7 +14,7 @@ from voice_gateway.audio.vad import Edge
 from voice_gateway.errors import ServiceError
 from voice_gateway.ports import Activity, Heard, Speech, Word
 from voice_gateway.testing.sim.people import Notes, service_fault, until
-from voice_gateway.testing.sim.record import Told
+from voice_gateway.testing.sim.record import Noticed, Told
 from voice_gateway.testing.sim.script import EarFault, Hears, Script
 
 _CONNECT_S = 0.05  # until a recogniser that is down refuses
@@ -29,6 +29,7 @@ class SimActivity(Activity):
 
     def __init__(self, script: Script, notes: Notes) -> None:
         self._notes = notes
+        self._headphones = script.call.headphones
         self._edges = deque(
             edge for v in script.voiced for edge in ((v.at, True), (v.at + v.seconds, False))
         )
@@ -38,13 +39,14 @@ class SimActivity(Activity):
         while self._edges and self._edges[0][0] <= now:
             edge_at, voiced = self._edges.popleft()
             edges.append(Edge(voiced, now - edge_at))
+            self._notes.add(Noticed(now, voiced))
         return edges
 
     def plays(self, pcm: bytes, rate_hz: int, at: float) -> None:
         """Nothing comes back."""
 
     def echoes(self) -> bool | None:
-        return None
+        return False if self._headphones else None
 
 
 class SimEar:

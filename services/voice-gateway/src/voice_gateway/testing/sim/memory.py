@@ -29,6 +29,7 @@ from voice_gateway.testing.sim.record import (
     Entry,
     Fault,
     Left,
+    Noticed,
     Received,
     Record,
     Said,
@@ -38,6 +39,7 @@ from voice_gateway.testing.sim.record import (
 )
 
 _CALLERS = re.compile(r"[ut]\d+")
+_RECOGNISER_S = 1.0  # that words come after the voice that said them
 _PATIENCE_S = 5.0  # beyond the policy's own waits, before unanswered words count as lost
 # How many words of a message may not have been sent: their pace within a clause is an estimate.
 _SLACK_WORDS = 1
@@ -70,15 +72,18 @@ def the_callers_words(record: Record) -> Iterator[str]:
     Every final or typed text stands, whole and in order, in the last question of some later
     history; interim words do too, unless a later result replaced them. Not counted: what is said
     after the gateway drains, what is too short to interrupt, and, in calls with voice activity,
-    interim words that only go on with the question under answer. Still unanswered may be, at the
-    end, a question whose reply the caller cut off, and what was said less than the policy's waits
-    before a call that did not end well.
+    interim words that only go on with the question under answer, and, on loudspeakers, words
+    without a noticed voice once the gateway has spoken: they may be its own, come back. Still
+    unanswered may be, at the end, a question whose reply the caller cut off, and what was said less
+    than the policy's waits before a call that did not end well.
     """
     unread = any(isinstance(entry, Fault) and entry.what in UNREAD for entry in record.entries)
-    waiting = _Waiting(record.script.call.words_to_interrupt, unread, record.script.call.activity)
+    call = record.script.call
+    echoes = call.activity and not call.headphones
+    waiting = _Waiting(call.words_to_interrupt, unread, call.activity, echoes)
     for entry in record.entries:
         waiting.take(entry)
-    call, end = record.script.call, record.end
+    end = record.end
     waits = (call.max_silence_s, call.silence_s, call.unsure_silence_s, call.open_silence_s)
     wait_s = call.settle_s + max(waits) + call.final_wait_s + _PATIENCE_S
     if end.error and (waiting.closed or end.at - waiting.last_said < wait_s):
@@ -100,6 +105,34 @@ class _Words:
 
 
 @dataclass(slots=True)
+class _Utterance:
+    """Whether the recogniser's words until its next final may be the gateway's own, come back."""
+
+    over: bool = False
+    voiced: bool = False
+    theirs: bool = False
+    doubtful: bool = False
+    silent_at: float = -_RECOGNISER_S
+
+    def notice(self, at: float, *, voiced: bool) -> None:
+        self._next()
+        self.voiced, self.silent_at = voiced, at
+        self.theirs = self.theirs or voiced
+
+    def take(self, at: float, *, final: bool) -> bool:
+        """Whether all of its words so far are certainly the caller's."""
+        self._next()
+        self.theirs = self.theirs or self.voiced or at - self.silent_at <= _RECOGNISER_S
+        self.doubtful = self.doubtful or not self.theirs
+        self.over = final
+        return not self.doubtful
+
+    def _next(self) -> None:
+        if self.over:
+            self.over = self.theirs = self.doubtful = False
+
+
+@dataclass(slots=True)
 class _Waiting:
     """The caller's words that no history has yet."""
 
@@ -108,6 +141,8 @@ class _Waiting:
     """The caller does not read everything that is sent."""
     activity: bool
     """Turns go by the caller's voice: interim words of the question under way wait for finals."""
+    echoes: bool
+    """What the gateway says may come back."""
     question: list[str] = field(default_factory=list[str])
     """What the model was asked last."""
     begun: bool = False
@@ -118,11 +153,27 @@ class _Waiting:
     last_said: float = 0.0
     closed: bool = False
     drained: bool = False
+    utterance: _Utterance = field(default_factory=_Utterance)
+    spoken: bool = False
+    """The caller was sent audio."""
 
     def take(self, entry: Entry) -> None:
         match entry:
-            case Told(at, Heard(text, final)) if not self.drained:
-                self._said(at, text, final=final)
+            case Noticed(at, voiced):
+                self.utterance.notice(at, voiced=voiced)
+            case Sent(_, ReplyAudio()):
+                self.spoken = True
+            case Asked(at, _, history):
+                self._asked(at, _CALLERS.findall(history[-1].text))
+            case _:
+                self._take_words(entry)
+
+    def _take_words(self, entry: Entry) -> None:
+        match entry:
+            case Told(at, Heard(text, final)):
+                certain = self.utterance.take(at, final=final) or not self.echoes
+                if not self.drained and (certain or not self.spoken):
+                    self._said(at, text, final=final)
             case Received(at, Typed(text)) if not self.drained:
                 self.finals.append(_Words(at, _CALLERS.findall(text)))
                 self.last_said = at
@@ -138,8 +189,6 @@ class _Waiting:
                 self.closed = True
             case Left(_, "drained"):
                 self.drained = True
-            case Asked(at, _, history):
-                self._asked(at, _CALLERS.findall(history[-1].text))
             case _:
                 pass
 

@@ -28,6 +28,14 @@ class Received:
 
 
 @dataclass(frozen=True, slots=True)
+class Noticed:
+    """The voice detector notices that the caller's voice begins, or falls silent."""
+
+    at: float
+    voiced: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Told:
     """The recogniser says what it heard."""
 
@@ -108,7 +116,7 @@ class Ended:
     """Since when the gateway had been waiting for the caller's next message, if it was."""
 
 
-Entry = Sent | Received | Told | Asked | Wrote | Said | Spoke | Fault | Left | Ended
+Entry = Sent | Received | Noticed | Told | Asked | Wrote | Said | Spoke | Fault | Left | Ended
 
 
 @dataclass(slots=True)

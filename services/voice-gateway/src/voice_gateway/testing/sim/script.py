@@ -47,6 +47,8 @@ class Call:
     ends_at: float = 10.0
     activity: bool = False
     """Turns go by the caller's voice, too."""
+    headphones: bool = False
+    """The voice detector knows that nothing of the replies comes back."""
     gone_at: float | None = None
     """From here on a message to the caller fails."""
     ear_lag_s: float = 0.5

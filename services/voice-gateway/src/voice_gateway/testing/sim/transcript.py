@@ -29,6 +29,7 @@ from voice_gateway.testing.sim.record import (
     Entry,
     Fault,
     Left,
+    Noticed,
     Received,
     Record,
     Said,
@@ -88,6 +89,8 @@ def _said(entry: Entry) -> list[str]:
             return [_sent(message)]
         case Received(_, message):
             return [f"the caller {_received(message)}"]
+        case Noticed(_, voiced):
+            return ["the caller's voice begins" if voiced else "the caller's voice falls silent"]
         case Told(_, heard):
             return [f"recognised, {'final' if heard.final else 'interim'}: {heard.text!r}"]
         case Asked(_, answer, history):
