@@ -59,6 +59,17 @@ images() {
   fi
 }
 
+# The quick start is tested with a virtual sound card; where there is none its test says so.
+sound_card() {
+  if ! command -v pulseaudio >/dev/null 2>&1 || ! [ -e /usr/include/portaudio.h ]; then
+    if [ "$(id -u)" != 0 ] || ! command -v apt-get >/dev/null 2>&1; then
+      return 0
+    fi
+    apt-get -qq update && apt-get -qq install -y --no-install-recommends pulseaudio \
+      pulseaudio-utils libasound2-plugins portaudio19-dev python3-dev gcc libc6-dev
+  fi
+}
+
 ensure_uv
 check "packages" uv sync --frozen --quiet
 check "generated stubs in step" ./scripts/gen_protos.sh --check
@@ -70,6 +81,7 @@ check "format" uv run --no-sync ruff format --check
 check "types" uv run --no-sync basedpyright
 check "import rules" uv run --no-sync lint-imports
 check "shell scripts" shell_scripts
+check "virtual sound card" sound_card
 if [ "${#select[@]}" -eq 0 ]; then images; fi
 echo "tests"
 uv run --no-sync pytest -q -ra "${select[@]+"${select[@]}"}" "$@"

@@ -79,10 +79,8 @@ class Loudspeaker:
 
     def __init__(self) -> None:
         self.delay_s = 0.0
-        self._lock = threading.Lock()
-        self._waiting = bytearray()
-        self._quiet_s = LONGEST_PAUSE_S
-        self.paused = False
+        self._lock, self._waiting = threading.Lock(), bytearray()
+        self._quiet_s, self.paused = LONGEST_PAUSE_S, False
 
     def push(self, pcm: bytes) -> None:
         with self._lock:
@@ -153,10 +151,9 @@ def open_audio() -> Generator[Any]:
     except ImportError as error:
         raise CannotGoOnError(f"{error}. {GET_PORTAUDIO}") from None
     audio = cast("Any", pyaudio).PyAudio()
-    try:
+    with ExitStack() as opened:
+        opened.callback(audio.terminate)
         yield audio
-    finally:
-        audio.terminate()
 
 
 def list_devices() -> None:
@@ -202,8 +199,7 @@ class Screen:
 
     def __init__(self) -> None:
         self._on_terminal = sys.stdout.isatty()
-        self._open = ""
-        self._interim = ""
+        self._open, self._interim = "", ""
 
     def line(self, text: str) -> None:
         self._show("", f"{text}\n")
@@ -213,11 +209,10 @@ class Screen:
         known, self._interim = self._interim, "" if final else text
         if final:
             self.line(f"you: {text}")
-        elif text != known and self._on_terminal:
-            room = max(shutil.get_terminal_size().columns - 7, 10)
-            self._show("interim", f"  ... {text[-room:]}")
-        elif text != known:
+        elif text != known and not self._on_terminal:
             self.line(f"  ... {text}")
+        elif text != known:
+            self._show("interim", f"  ... {text[7 - shutil.get_terminal_size().columns :]}")
 
     def settle(self) -> None:
         """What was only an interim has become what was said."""

@@ -7,13 +7,10 @@ import wave
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
-import soxr
-from voice_local.engines import EAR_RATE_HZ
-from voice_local.loading import load_recogniser
 
 from .conftest import normalised, word_errors
+from .judging import judged
 
 pytestmark = [pytest.mark.models, pytest.mark.timeout(900)]
 
@@ -33,13 +30,9 @@ async def voice(*arguments: str) -> tuple[int, dict[str, Any], str]:
     return running.returncode or 0, json.loads(out or "{}"), complaints.decode()
 
 
-def judged(path: Path) -> list[str]:
-    """The words of a recording, by a recogniser that had no part in the call."""
+def recording(path: Path) -> tuple[bytes, int]:
     with wave.open(str(path), "rb") as file:
-        rate_hz, pcm = file.getframerate(), file.readframes(file.getnframes())
-    samples = np.frombuffer(pcm, "<i2").astype(np.float32) / 32768
-    heard = soxr.resample(samples, rate_hz, EAR_RATE_HZ).astype(np.float32)
-    return normalised(load_recogniser("whisper-base").transcribe(heard, "en-US").text)
+        return file.readframes(file.getnframes()), file.getframerate()
 
 
 async def test_a_spoken_question_gets_the_spoken_answer_that_was_written(
@@ -53,7 +46,7 @@ async def test_a_spoken_question_gets_the_spoken_answer_that_was_written(
     turn = report["turns"][-1]
     assert turn["heard"] == "What is natural language processing?"
     written = normalised(turn["reply"])
-    errors = word_errors(written, judged(reply))
+    errors = word_errors(written, judged(*recording(reply)))
     print(f"{turn['reply']!r}: {errors} of {len(written)} words not heard so")
     assert errors / len(written) <= 0.2
     assert turn["latency"]["total_ms"] > 0
