@@ -99,8 +99,8 @@ class Reply:
             fault = await self._speak(on_voice)
             if fault:
                 writing.cancel()
-        if self._made_s:
-            await self._outbox.drained()
+        if self._made_s or self.calls or not self._config.spoken:
+            await self._outbox.drained()  # a held reply is not over before it was let go
         if fault or writing.cancelled():
             return fault
         return writing.result() or self._silent()

@@ -1,0 +1,196 @@
+"""What a caller's program may ask of a call, on a virtual clock and as pure steps."""
+
+import asyncio
+from collections.abc import AsyncGenerator, Sequence
+
+from voice_gateway import conversation as c
+from voice_gateway.conversation import Message, ToolCall
+from voice_gateway.policy import TurnPolicy
+from voice_gateway.ports import (
+    Adjust,
+    Answer,
+    Asking,
+    CallConfig,
+    EndOfUtterance,
+    Interrupt,
+    ModelPiece,
+    Noted,
+    Truncated,
+    Withdrawn,
+)
+from voice_gateway.ports import ToolCalled as Called
+from voice_gateway.testing.scripted import Call, Says, ScriptedModel, Sends
+
+POLICY = TurnPolicy()
+CALL = ToolCall("call_1", "get_weather", "{}")
+STORY = "One two three four five six seven eight."
+BY_HAND = c.CallerChose(
+    0.0, by_hand=True, answers=False, interruptible=False, silence_s=None, patience=1.0
+)
+DEAF = c.CallerChose(
+    0.0, by_hand=False, answers=True, interruptible=False, silence_s=None, patience=1.0
+)
+
+
+def play(*events: c.Event) -> tuple[c.Conversation, list[c.Command]]:
+    now, commands = c.Conversation(), list[c.Command]()
+    for event in events:
+        now, decided = c.step(now, event, POLICY)
+        commands += decided
+    return now, commands
+
+
+class ToolUser(ScriptedModel):
+    """Calls its tool in the first answer."""
+
+    async def complete(
+        self, history: Sequence[Message], *, system_prompt: str, asking: Asking
+    ) -> AsyncGenerator[ModelPiece, None]:
+        self.asked.append(tuple(history))
+        await asyncio.sleep(0.05)
+        if len(self.asked) == 1:
+            yield CALL
+        else:
+            yield "It rains."
+
+
+def test_by_hand_no_silence_ends_a_turn():
+    now, commands = play(BY_HAND, c.CallerSpoke(1.0, "hello", True), c.TimerFired(60.0))
+    assert now.deadline is None
+    assert commands == []
+    now, commands = c.step(now, c.CallerAsked(61.0), POLICY)
+    assert commands == (c.StartReply(1, (Message("user", "hello"),)),)
+
+
+def test_by_hand_an_answer_waits_for_the_final_words_it_is_owed():
+    now, _ = play(BY_HAND, c.CallerSpoke(1.0, "hel", False), c.CallerEnded(1.5), c.CallerAsked(1.5))
+    assert now.deadline == 1.5 + POLICY.final_wait_s
+    now, commands = c.step(now, c.CallerSpoke(1.6, "hello", True), POLICY)
+    assert commands == (c.StartReply(1, (Message("user", "hello"),)),)
+
+
+def test_by_hand_an_answer_does_not_wait_for_ever():
+    now, _ = play(BY_HAND, c.CallerEnded(1.5), c.CallerNoted(1.5, Message("user", "hi")))
+    now, _ = c.step(now, c.CallerAsked(1.5), POLICY)
+    assert now.deadline
+    _, commands = c.step(now, c.TimerFired(now.deadline), POLICY)
+    assert commands == (c.StartReply(1, (Message("user", "hi"),)),)
+
+
+def test_words_into_an_answer_that_takes_none_are_answered_after_it():
+    now, commands = play(
+        DEAF,
+        c.CallerSpoke(1.0, "hello", True),
+        c.TimerFired(1.0),
+        c.VoiceStarted(1.2, 1),
+        c.CallerSpoke(2.0, "and you", True),
+        c.ReplyEnded(3.0, 1, "Hi."),
+    )
+    assert not any(isinstance(command, c.CancelReply) for command in commands)
+    assert now.deadline
+    _, commands = c.step(now, c.TimerFired(now.deadline), POLICY)
+    asked = (Message("user", "hello"), Message("assistant", "Hi."), Message("user", "and you"))
+    assert commands == (c.StartReply(2, asked),)
+
+
+def test_a_note_during_an_answer_comes_after_it():
+    now, _ = play(
+        c.CallerTyped(1.0, "hello"),
+        c.CallerNoted(1.5, Message("tool", "rain", call_id="call_1")),
+        c.ReplyEnded(2.0, 1, "", (CALL,)),
+    )
+    assert now.history == (
+        Message("user", "hello"),
+        Message("assistant", "", calls=(CALL,)),
+        Message("tool", "rain", call_id="call_1"),
+    )
+
+
+def test_forgotten_words_are_not_answered():
+    now, commands = play(c.CallerSpoke(1.0, "never mind", False), c.CallerForgot(1.1))
+    assert (now.question(), now.deadline, commands) == ("", None, [])
+
+
+def test_a_tool_is_not_called_before_the_turn_is_over():
+    call = Call(
+        says=[Says(1.0, "what is the weather", final=False), Says(1.6, "what is the weather")],
+        voiced=[(0.5, True), (1.1, False)],
+        model=ToolUser([]),
+        hangs_up=5.0,
+    ).run()
+    released = next(at for at, name in call.timeline() if name == "PROCESSING")
+    told = [(at, m) for at, m in call.received if isinstance(m, Called)]
+    assert len(call.asked) == 1
+    assert [m.call for _, m in told] == [CALL]
+    assert told[0][0] >= released - 0.005  # a timeline's times are rounded
+
+
+def test_a_tools_output_is_answered_when_that_is_asked_for():
+    output = Message("tool", "rain", call_id=CALL.call_id)
+    call = Call(
+        says=[Says(1.0, "what is the weather")],
+        sends=[Sends(3.0, Noted(output)), Sends(3.1, Answer())],
+        model=ToolUser([]),
+        hangs_up=6.0,
+    ).run()
+    assert call.asked[-1] == (
+        Message("user", "what is the weather"),
+        Message("assistant", "", calls=(CALL,)),
+        output,
+    )
+    assert call.text(2) == "It rains."
+
+
+def test_what_is_withdrawn_is_forgotten():
+    call = Call(
+        sends=[
+            Sends(0.1, Noted(Message("system", "My number is 7.", name="a"))),
+            Sends(0.2, Noted(Message("user", "Hello.", name="b"))),
+            Sends(0.3, Withdrawn("a")),
+            Sends(0.4, Answer()),
+        ],
+        replies=["Hi."],
+        hangs_up=3.0,
+    ).run()
+    assert call.asked == [(Message("user", "Hello."),)]
+
+
+def test_truncation_of_a_live_answer_ends_it_and_of_an_old_one_corrects_the_memory():
+    call = Call(
+        says=[Says(1.0, "tell me a story")],
+        sends=[
+            Sends(3.0, Truncated(1, 0.45)),
+            Sends(3.5, Noted(Message("user", "again"))),
+            Sends(3.5, Answer()),
+            Sends(5.0, Interrupt()),
+            Sends(5.1, Truncated(2, 0.85)),
+            Sends(5.2, Noted(Message("user", "thanks"))),
+            Sends(5.2, Answer()),
+        ],
+        replies=[STORY, STORY, "Bye."],
+        hangs_up=8.0,
+    ).run()
+    assert [message.text for message in call.asked[-1]] == [
+        "tell me a story",
+        "One",
+        "again",
+        "One two",
+        "thanks",
+    ]
+
+
+def test_a_program_changes_how_answers_are_made():
+    config = CallConfig("test", "en-US", 16_000, "", "Rhyme.", spoken=False)
+    call = Call(
+        sends=[
+            Sends(0.1, Adjust(config)),
+            Sends(0.2, Noted(Message("user", "Hello."))),
+            Sends(0.2, Answer()),
+            Sends(2.0, EndOfUtterance()),
+        ],
+        replies=["Hi there."],
+        hangs_up=3.0,
+    ).run()
+    assert call.text(1) == "Hi there."
+    assert call.audio(1) == []
+    assert call.timeline()[-1][1] == "END_OF_TURN"
