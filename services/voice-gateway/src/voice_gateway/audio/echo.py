@@ -17,11 +17,13 @@ _AUDIBLE_DB = -25.0  # under the loudest of late in its band: softer sounds teac
 _LONGEST = 25  # frames on the way there and back: 0.8 s
 _MEMORY = 125  # frames that the room is learned from: 4 s
 _ENOUGH = 10  # sounding frames to learn from before anything is believed
-_EVERY = 5  # frames between two lessons
+_EVERY = 5  # frames between two lessons, until the way is known
+_REVISES = 30  # frames between two lessons from then on: each takes a millisecond or two
 _LIKENESS = 0.5  # correlation from which on a sound is an echo; two voices reach 0.3
 _CLEAN_DB = -30.0  # under what was sent: nothing comes back, the caller wears headphones
 _UNKNOWN_DB = -3.0  # how loud an echo may be before the room is known
 _ALWAYS = 20  # percent: an echo is there all the time, a caller is silent now and then
+_STRAYS = 6  # frames that the way may be longer or shorter in another reply
 _SWAYS_DB = 6.0  # how much louder than that a room lets an echo become
 _DECAY_DB = 3.0  # per frame, of a sound in a room
 _OVER_DB = 8.0  # how much louder than its echo a band is to be somebody else's
@@ -42,6 +44,7 @@ class Echo:
         self._lines: list[tuple[int, _Array]] = []  # what came in while something played
         self._tail = np.full(len(_BANDS_HZ) - 1, _FLOOR_DB)
         self._lesson = 0
+        self._sure = False
         self._most_db = _UNKNOWN_DB
         self.delay: int | None = None
         """Frames on the way there and back; None: not known."""
@@ -55,6 +58,9 @@ class Echo:
         first = math.floor(at / FRAME_S)
         frames = [samples[start : start + size] for start in range(0, len(samples), size)]
         self._known_until(first + len(frames))
+        if first > self._plays_until + _STRAYS:
+            self._lines.clear()  # a network's delay may have changed since
+            self._sure = False
         for number, frame in enumerate(frames, start=first):
             row = self._far[number % len(self._far)]
             np.maximum(row, _levels(frame, rate_hz), out=row)
@@ -83,7 +89,8 @@ class Echo:
         if self.delay is None or self.gain_db is None:
             ages, gain = range(_LONGEST), self._most_db
         else:
-            ages, gain = range(max(0, self.delay - 1), self.delay + 2), self.gain_db
+            strays = 1 if self._sure else _STRAYS
+            ages, gain = range(max(0, self.delay - strays), self.delay + strays + 1), self.gain_db
         direct = np.max([self._played(now - age) for age in ages], axis=0) + gain
         self._tail = np.maximum(direct, self._tail - _DECAY_DB)
         return self._tail
@@ -94,7 +101,7 @@ class Echo:
         self._lines.append((now, levels))
         del self._lines[:-_MEMORY]
         self._lesson += 1
-        if self._lesson % _EVERY == 0:
+        if self._lesson % (_REVISES if self._sure else _EVERY) == 0:
             self._look_back()
 
     def _look_back(self) -> None:
@@ -111,6 +118,7 @@ class Echo:
         self._most_db = min(_UNKNOWN_DB, max(always) + _SWAYS_DB)
         likeness, best = max((_likeness(near, far), delay) for delay, far in enumerate(played))
         if likeness >= _LIKENESS or max(always) < _CLEAN_DB:
+            self._sure = True
             self.delay, self.gain_db = best, _gain(near - played[best], teaching[best])
 
     def _played(self, frame: int) -> _Array:
