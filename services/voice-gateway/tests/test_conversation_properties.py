@@ -72,7 +72,7 @@ class Floor:
             case c.ResumeVoice(reply):
                 assert (reply, self.paused) == (self.live, True)
                 self.paused = False
-            case c.Interrupted() | c.EndCall() | c.AskFinal():
+            case c.Interrupted() | c.EndCall() | c.AskFinal() | c.KeepTurn():
                 assert self.live == 0
 
 
