@@ -71,7 +71,7 @@ def _calls(message: Message, outputs: dict[str, str]) -> Iterator[Json]:
 def _told(message: Message) -> str:
     """What the model reads: an answer that was cut off ends as broken-off speech is written.
 
-    A model that sees only the words takes them for a whole answer, and its question for answered.
+    By a dash, and not by an ellipsis: small models copy that into their next answer.
     """
     return f"{message.text.rstrip(',;:')}{_CUT_OFF}" if message.interrupted else message.text
 
