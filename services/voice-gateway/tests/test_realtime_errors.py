@@ -1,13 +1,23 @@
 """What a client may get wrong at the Realtime API: a clear error each, and the session goes on."""
 
+import asyncio
+import json
 from base64 import b64encode
+from contextlib import suppress
 from typing import Any
 
 import aiohttp
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from voice_gateway.ports import CallConfig
 from voice_gateway.testing.fake_chat import FakeChat
 from voice_gateway.testing.fake_riva import FakeRiva
 from voice_gateway.testing.program import connect, typed
+from voice_gateway.transports.realtime.fields import BadEvent
+from voice_gateway.transports.realtime.inbound import followed
+from voice_gateway.transports.realtime.shape import Shape
+from voice_gateway.transports.realtime.state import State
 
 SOUND = b64encode(bytes(4800)).decode()
 
@@ -265,3 +275,55 @@ async def test_a_page_learns_by_a_plain_request_whether_its_key_is_good(
         http.get(f"http://127.0.0.1:{gateway.http_port}/v1/realtime") as answer,
     ):
         assert answer.status == status
+
+
+async def test_a_client_that_never_reads_is_let_go_and_the_others_hear_nothing_of_it(
+    serve: Any, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr("voice_gateway.transports.realtime.caller._SEND_S", 0.3)
+    async with (
+        serve(FakeRiva(), FakeChat(["Hello."])) as gateway,
+        connect(gateway.http_port) as mute,
+        connect(gateway.http_port) as other,
+        aiohttp.ClientSession() as http,
+    ):
+        with suppress(aiohttp.ClientError, ConnectionError):
+            async with asyncio.timeout(20):
+                while True:
+                    await mute.say("session.update", session={"instructions": "x" * 15_000})
+        await other.type("hello")
+        await other.until("response.done")
+        async with http.get(f"http://127.0.0.1:{gateway.http_port}/metrics") as answer:
+            assert 'voice_calls_total{front="realtime",outcome="slow"} 1.0' in await answer.text()
+
+
+KINDS = sorted({event["type"] for event, _, _ in CASES if isinstance(event.get("type"), str)})
+NAMES = [
+    "session", "item", "item_id", "audio", "response", "type", "role", "content", "input", "output",
+    "format", "turn_detection", "transcription", "voice", "tools", "name", "parameters", "text",
+    "metadata", "call_id", "audio_end_ms", "content_index", "previous_item_id", "instructions",
+]  # fmt: skip
+junk = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.sampled_from([*KINDS, *NAMES, ""]),
+    lambda inner: (
+        st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(NAMES), inner, max_size=4)
+    ),
+    max_leaves=12,
+)
+events = st.fixed_dictionaries(
+    {"type": st.sampled_from(KINDS)}, optional={name: junk for name in NAMES if name != "type"}
+)
+
+
+@given(st.lists(events, max_size=6))
+def test_whatever_comes_is_followed_or_named(sent: list[dict[str, Any]]):
+    config = CallConfig("call", "en-US", 24_000, "", "Be brief.")
+    state = State(Shape("call", "m", config))
+    for event in sent:
+        before = state.shape.shown()
+        try:
+            taken = followed(state, event)
+        except BadEvent:
+            assert state.shape.shown() == before
+        else:
+            json.dumps(taken.events, allow_nan=True)

@@ -9,7 +9,14 @@ from urllib.parse import urlsplit
 from aiohttp import ClientConnectionError, WSCloseCode, WSMsgType, hdrs, web
 
 from voice_gateway.calls import Calls
-from voice_gateway.errors import CallerGone, CallError, CallerSilent, CallLost, GatewayFull
+from voice_gateway.errors import (
+    CallerGone,
+    CallError,
+    CallerSilent,
+    CallerSlow,
+    CallLost,
+    GatewayFull,
+)
 from voice_gateway.ports import CallConfig
 from voice_gateway.transports.realtime import outbound
 from voice_gateway.transports.realtime.caller import RealtimeCaller, Socket
@@ -98,6 +105,11 @@ class RealtimeFront:
             with self._calls.admitted("realtime") as call:
                 await call.run(caller, shape.config)
         except CallerGone:
+            return
+        except CallerSlow:
+            # Who does not read hears no goodbye; a send that was given up must not be repeated.
+            if request.transport:
+                request.transport.abort()
             return
         except CallError as error:
             code, why = _CLOSE.get(type(error), WSCloseCode.POLICY_VIOLATION), str(error)
