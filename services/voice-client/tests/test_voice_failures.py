@@ -152,7 +152,7 @@ async def test_an_unknown_clip_lists_the_known_ones(capsys: pytest.CaptureFixtur
         (["text", "  "], "a typed turn needs at least one character"),
         (["text", "x" * 4001], "4001 characters, allowed are 4000"),
         (["text", "x", "--prompt", "x" * 8001], "8001 characters, allowed are 8000"),
-        ([], "the following arguments are required: wav|text|mic"),
+        ([], "the following arguments are required: mic|wav|text"),
     ],
 )
 def test_bad_usage_names_the_option_and_what_is_allowed(

@@ -7,13 +7,20 @@ import shutil
 import sys
 from collections.abc import Sequence
 
+from rich.console import Console
+
+from voice_client import doctor, load
 from voice_client.call import Gateway, Hello, dial
+from voice_client.doctor_server import ServerChecks
+from voice_client.doctor_sound import SoundChecks
 from voice_client.failures import BadInputError, CallBrokenError, ClientError, Exit
+from voice_client.live import LiveScreen
+from voice_client.load import Plan, Tally
 from voice_client.mic import Line, converse
 from voice_client.options import Options, read_options
 from voice_client.sayings import TYPED_RATE_HZ, read_sayings
 from voice_client.screen import Audience, Nobody, Screen
-from voice_client.sound import devices, open_sound
+from voice_client.sound import Sound, devices, open_sound
 from voice_client.talk import Manner, Saying, Talk
 from voice_client.turns import Turns, turn_as_json
 from voice_client.wavfile import Wav, write_wav
@@ -58,44 +65,110 @@ def complain(text: str) -> None:
 
 async def run(options: Options) -> Exit:
     """Do what was asked for; return how it went."""
-    if options.command == "mic":
-        return await _mic(options)
-    return await _talk(options)
+    match options.command:
+        case "mic" | "devices" | "doctor" | "load":
+            return await _alone(options)
+        case _:
+            return await _talk(options)
 
 
-async def _mic(options: Options) -> Exit:
+async def _alone(options: Options) -> Exit:
+    """Run a command that shows by itself how it goes."""
     try:
-        if options.list_devices:
-            _list_devices()
-            return Exit.ANSWERED
-        await _converse(options)
+        return await _COMMANDS[options.command](options)
     except ClientError as failure:
         complain(str(failure))
         return failure.status
+
+
+async def _mic(options: Options) -> Exit:
+    if options.list_devices:
+        return await _devices(options)
+    devices = (options.input_device, options.output_device)
+    with open_sound(*devices, cancel_echo=options.echo_cancellation) as sound:
+        if options.plain or not sys.stdout.isatty():
+            await _converse(options, sound, _screen())
+            return Exit.ANSWERED
+        console = Console(highlight=False)
+        with LiveScreen(console, sound.levels, hint=f"{options.server} · Ctrl-C ends") as live:
+            await _converse(options, sound, live)
     return Exit.ANSWERED
 
 
-async def _converse(options: Options) -> None:
-    screen = _screen()
-    with open_sound(options.input_device, options.output_device) as sound:
-        ears, mouth = sound.names
-        screen.note(f"microphone: {ears}; loudspeaker: {mouth}; {sound.rate_hz} Hz")
-        screen.note(
-            "speak; Ctrl-C ends" + ("" if options.half_duplex else "; best with headphones")
-        )
-        line = Line(_gateway(options), _hello(options, sound.rate_hz), options.timeout)
-        await converse(line, sound, screen, half_duplex=options.half_duplex)
+async def _converse(options: Options, sound: Sound, audience: Audience) -> None:
+    ears, mouth = sound.names
+    audience.note(f"microphone: {ears}; loudspeaker: {mouth}; {sound.rate_hz} Hz")
+    quiet = options.half_duplex or options.echo_cancellation
+    audience.note("speak; Ctrl-C ends" + ("" if quiet else "; best with headphones"))
+    line = Line(_gateway(options), _hello(options, sound.rate_hz), options.timeout)
+    await converse(line, sound, audience, half_duplex=options.half_duplex)
 
 
-def _list_devices() -> None:
+async def _devices(options: Options) -> Exit:
     found = devices()
     if not found:
         raise BadInputError("this machine has no sound devices")
     for device in found:
         say(
             f"{device.index:>3}  {device.name}  ({device.inputs} in, {device.outputs} out, "
-            f"{device.rate_hz} Hz)"
+            f"{device.rate_hz} Hz){' default' if device.is_default else ''}"
         )
+    return Exit.ANSWERED
+
+
+async def _doctor(options: Options) -> Exit:
+    results: list[doctor.Result] = []
+    async for result in doctor.examine(_checks(options)):
+        results.append(result)
+        if not options.json:
+            say(doctor.line(result))
+    if options.json:
+        say(doctor.as_json(results))
+    return doctor.status_of(results)
+
+
+def _checks(options: Options) -> list[doctor.Check]:
+    server = ServerChecks(_gateway(options), options.http_port, options.timeout)
+    sound = SoundChecks(options.input_device, options.output_device)
+    check = doctor.Check
+    checks = [
+        check("address", server.reach, Exit.UNREACHABLE),
+        check("gateway", server.serves, Exit.UNREACHABLE, needs="address"),
+        check("contract", server.contract, Exit.CALL_BROKE, needs="gateway"),
+        check("round trip", server.round_trip, Exit.CALL_BROKE, needs="gateway"),
+        check("HTTP port", server.http, Exit.CALL_BROKE, needs="address"),
+        check("clock", server.clock, Exit.CALL_BROKE, needs="address"),
+    ]
+    if not options.no_call:
+        question = check("question", server.conversation, Exit.CALL_BROKE, needs="gateway")
+        checks.append(question)
+    if not options.no_sound:
+        checks.append(check("microphone", sound.microphone, Exit.BAD_INPUT))
+        checks.append(check("loudspeaker", sound.loudspeaker, Exit.BAD_INPUT, needs="microphone"))
+    return checks
+
+
+async def _load(options: Options) -> Exit:
+    sayings, rate_hz = read_sayings(options.files, [])
+    plan = Plan(
+        gateway=_gateway(options),
+        hello=_hello(options, rate_hz),
+        sayings=sayings,
+        calls=options.calls,
+        duration_s=options.duration,
+        ramp_s=min(options.ramp, options.duration),
+        patience_s=options.timeout,
+    )
+    tally = Tally()
+    try:
+        await load.load(plan, tally)
+    finally:
+        # Also after Ctrl-C: what was measured until then is worth showing.
+        say(load.as_json(plan, tally) if options.json else load.report(plan, tally))
+    return tally.status
+
+
+_COMMANDS = {"mic": _mic, "devices": _devices, "doctor": _doctor, "load": _load}
 
 
 async def _talk(options: Options) -> Exit:

@@ -19,7 +19,7 @@ from voice_client.messages import (
     VoicePaused,
     VoiceResumed,
 )
-from voice_client.screen import Screen
+from voice_client.screen import Audience
 from voice_client.sound import PIECE_S, Sound
 from voice_client.turns import Turns
 
@@ -39,7 +39,7 @@ _HOPELESS = {
     "UNAUTHENTICATED",
     "UNIMPLEMENTED",
 }
-_PERMISSION = (
+PERMISSION = (
     "the microphone gives nothing but digital silence. On macOS: System Settings > Privacy & "
     "Security > Microphone, allow your terminal, then start it anew; elsewhere: is it muted?"
 )
@@ -51,7 +51,7 @@ class MicCall:
 
     call: Call
     sound: Sound
-    screen: Screen
+    screen: Audience
     half_duplex: bool = False
     """Send silence while the loudspeaker plays, where it would be heard by the microphone."""
     greeted: bool = False
@@ -122,7 +122,7 @@ class MicCall:
             return None
         if silent_s < SILENT_MICROPHONE_S:
             return silent_s + PIECE_S
-        self.screen.note(_PERMISSION)
+        self.screen.note(PERMISSION)
         return None
 
     async def _report(self) -> None:
@@ -144,7 +144,7 @@ class Line:
     patience_s: float
 
 
-async def converse(line: Line, sound: Sound, screen: Screen, *, half_duplex: bool) -> None:
+async def converse(line: Line, sound: Sound, screen: Audience, *, half_duplex: bool) -> None:
     """Hold a conversation until Ctrl-C; once it stood, dial again when it breaks."""
     ever_greeted, failures = False, 0
     while True:
@@ -162,7 +162,7 @@ async def converse(line: Line, sound: Sound, screen: Screen, *, half_duplex: boo
 
 
 async def _one_call(
-    line: Line, sound: Sound, screen: Screen, half_duplex: bool
+    line: Line, sound: Sound, screen: Audience, half_duplex: bool
 ) -> tuple[MicCall | None, ClientError]:
     """Return the call, where one was taken, and what ended it."""
     talk: MicCall | None = None

@@ -10,13 +10,19 @@ from voice_client.speech import MARK, clip_names
 LONGEST_TEXT = 4000
 LONGEST_PROMPT = 8000
 SHORTEST_PIECE_MS, LONGEST_PIECE_MS = 10, 200
+MOST_CALLS = 500
+LOAD_CLIPS = ("en_nlp_question", "en_goforward", "en_cards_10c")
+HTTP_PORT = 8080
 
 _EPILOG = f"""\
-exit status: 0 answered; 2 bad usage, file or sound device; 3 cannot reach the server;
-4 the call was refused or broke; 5 nothing was recognised; 6 no reply audio; 130 Ctrl-C
+exit status: 0 answered, or all is well; 2 bad usage, file or sound device; 3 cannot reach the
+server; 4 a call was refused or broke; 5 nothing was recognised; 6 no reply audio; 130 Ctrl-C
 
 bundled clips ({MARK}NAME instead of a file): {", ".join(clip_names())}
 """
+
+
+_COMMANDS = "mic|wav|text|devices|doctor|load"
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,8 +30,8 @@ class Options:
     """What was asked for; the fields of other subcommands keep their defaults."""
 
     command: str
-    server: str
-    timeout: float
+    server: str = "localhost:50051"
+    timeout: float = 60.0
     language: str = ""
     voice: str = ""
     prompt: str = ""
@@ -42,6 +48,14 @@ class Options:
     input_device: str = ""
     output_device: str = ""
     half_duplex: bool = False
+    echo_cancellation: bool = False
+    plain: bool = False
+    http_port: int = HTTP_PORT
+    no_call: bool = False
+    no_sound: bool = False
+    calls: int = 1
+    duration: float = 30.0
+    ramp: float = 0.0
 
 
 def read_options(arguments: list[str] | None = None) -> Options:
@@ -60,10 +74,13 @@ def _parser() -> argparse.ArgumentParser:
         epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    commands = parser.add_subparsers(dest="command", required=True, metavar="wav|text|mic")
+    commands = parser.add_subparsers(dest="command", required=True, metavar=_COMMANDS)
+    _add_mic(commands.add_parser("mic", help="talk with the microphone"))
     _add_wav(commands.add_parser("wav", help="say recordings, one turn each"))
     _add_text(commands.add_parser("text", help="type, one turn an argument"))
-    _add_mic(commands.add_parser("mic", help="talk with the microphone"))
+    commands.add_parser("devices", help="show the sound devices")
+    _add_doctor(commands.add_parser("doctor", help="look for what is wrong, say what to do"))
+    _add_load(commands.add_parser("load", help="hold many calls at once, show how fast they are"))
     return parser
 
 
@@ -102,15 +119,78 @@ def _add_text(parser: argparse.ArgumentParser) -> None:
 
 def _add_mic(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--list-devices", action="store_true", help="show the sound devices")
-    for side in ("input", "output"):
-        parser.add_argument(
-            f"--{side}-device", default="", metavar="N|NAME", help="number or part of its name"
-        )
-    parser.add_argument(
+    _add_devices(parser)
+    echo = parser.add_mutually_exclusive_group()
+    echo.add_argument(
         "--half-duplex",
         action="store_true",
         help="close the microphone while the reply plays (loudspeakers instead of headphones)",
     )
+    echo.add_argument(
+        "--echo-cancellation",
+        action="store_true",
+        help="take the loudspeaker's sound out of the microphone's (needs the extra aec)",
+    )
+    parser.add_argument(
+        "--plain", action="store_true", help="lines instead of the live view, as without a terminal"
+    )
+    _add_call(parser)
+
+
+def _add_devices(parser: argparse.ArgumentParser) -> None:
+    for side in ("input", "output"):
+        parser.add_argument(
+            f"--{side}-device", default="", metavar="N|NAME", help="number or part of its name"
+        )
+
+
+def _add_doctor(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--http-port",
+        type=_port,
+        default=HTTP_PORT,
+        metavar="PORT",
+        help=f"where the page and the Realtime API are (default {HTTP_PORT})",
+    )
+    parser.add_argument("--no-call", action="store_true", help="leave out the spoken question")
+    parser.add_argument(
+        "--no-sound", action="store_true", help="leave out the microphone and the loudspeaker"
+    )
+    parser.add_argument("--json", action="store_true", help="print one JSON object at the end")
+    _add_devices(parser)
+    _add_server(parser)
+
+
+def _add_load(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "files",
+        nargs="*",
+        default=[f"{MARK}{name}" for name in LOAD_CLIPS],
+        metavar="FILE",
+        help=f"what the callers say in turn (default {' '.join(LOAD_CLIPS)})",
+    )
+    parser.add_argument(
+        "--calls",
+        type=_calls,
+        default=4,
+        metavar="N",
+        help=f"calls at once, 1 to {MOST_CALLS} (default 4)",
+    )
+    parser.add_argument(
+        "--duration",
+        type=_load_seconds,
+        default=30.0,
+        metavar="S",
+        help="begin no call and no turn after this (default 30)",
+    )
+    parser.add_argument(
+        "--ramp",
+        type=_seconds,
+        default=2.0,
+        metavar="S",
+        help="spread the first calls over so long (default 2)",
+    )
+    parser.add_argument("--json", action="store_true", help="print one JSON object at the end")
     _add_call(parser)
 
 
@@ -119,18 +199,13 @@ def _add_result(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--json", action="store_true", help="print one JSON object at the end")
 
 
-def _add_call(parser: argparse.ArgumentParser) -> None:
+def _add_server(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--server",
         type=_address,
         default="localhost:50051",
         metavar="HOST:PORT",
         help="default localhost:50051",
-    )
-    parser.add_argument("--language", default="", help="such as en-US (default: the server's)")
-    parser.add_argument("--voice", default="", help="voice to answer with (default: the server's)")
-    parser.add_argument(
-        "--prompt", type=_prompt, default="", help="system prompt (default: the server's)"
     )
     parser.add_argument("--tls", action="store_true", help="encrypt, trust the usual authorities")
     parser.add_argument("--ca", type=Path, metavar="PEM", help="encrypt, trust these instead")
@@ -140,6 +215,15 @@ def _add_call(parser: argparse.ArgumentParser) -> None:
         default=60.0,
         metavar="S",
         help="longest silence of a server that owes an answer (default 60)",
+    )
+
+
+def _add_call(parser: argparse.ArgumentParser) -> None:
+    _add_server(parser)
+    parser.add_argument("--language", default="", help="such as en-US (default: the server's)")
+    parser.add_argument("--voice", default="", help="voice to answer with (default: the server's)")
+    parser.add_argument(
+        "--prompt", type=_prompt, default="", help="system prompt (default: the server's)"
     )
 
 
@@ -168,11 +252,26 @@ def _number(value: str, least: float) -> float:
     return seconds
 
 
+def _load_seconds(value: str) -> float:
+    return _number(value, 1.0)
+
+
 def _piece_ms(value: str) -> int:
-    if value.isdecimal() and SHORTEST_PIECE_MS <= int(value) <= LONGEST_PIECE_MS:
+    return _whole(value, SHORTEST_PIECE_MS, LONGEST_PIECE_MS, " milliseconds")
+
+
+def _calls(value: str) -> int:
+    return _whole(value, 1, MOST_CALLS)
+
+
+def _port(value: str) -> int:
+    return _whole(value, 1, 65535)
+
+
+def _whole(value: str, least: int, most: int, unit: str = "") -> int:
+    if value.isdecimal() and least <= int(value) <= most:
         return int(value)
-    allowed = f"{SHORTEST_PIECE_MS} to {LONGEST_PIECE_MS}"
-    raise argparse.ArgumentTypeError(f"{value!r}: allowed are {allowed} milliseconds")
+    raise argparse.ArgumentTypeError(f"{value!r}: allowed are {least} to {most}{unit}")
 
 
 def _text(value: str) -> str:

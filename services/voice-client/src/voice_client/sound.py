@@ -3,11 +3,13 @@
 import asyncio
 import importlib
 from collections.abc import Callable, Generator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from typing import Protocol, cast
 
+from voice_client.echo import EchoCanceller, can_cancel
 from voice_client.failures import BadInputError
+from voice_client.levels import Levels, peak_db
 from voice_client.playback import Playback
 
 PIECE_S = 0.02
@@ -30,6 +32,7 @@ DeviceInfo = Mapping[str, str | int | float]
 
 class _Stream(Protocol):
     def close(self) -> None: ...
+    def get_input_latency(self) -> float: ...
     def get_output_latency(self) -> float: ...
 
 
@@ -66,6 +69,8 @@ class Device:
     inputs: int
     outputs: int
     rate_hz: int
+    is_default: bool = False
+    """The one that is taken where none is asked for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,12 +81,23 @@ class Sound:
     microphone: asyncio.Queue[bytes]
     playback: Playback
     names: tuple[str, str]
+    levels: Levels
+    delay_s: float
+    """From handing a sample to the loudspeaker to hearing it in the microphone, say the devices."""
 
 
 def devices() -> list[Device]:
     """Return the sound devices of this machine."""
     with _pyaudio() as audio:
         return _devices(audio)
+
+
+@dataclass(slots=True)
+class _Wires:
+    """What the devices' threads need besides the queues."""
+
+    levels: Levels
+    canceller: EchoCanceller | None
 
 
 def pick(found: list[Device], wanted: str, *, output: bool) -> Device:
@@ -99,18 +115,24 @@ def pick(found: list[Device], wanted: str, *, output: bool) -> Device:
 
 
 @contextmanager
-def open_sound(input_device: str = "", output_device: str = "") -> Generator[Sound]:
+def open_sound(
+    input_device: str = "", output_device: str = "", *, cancel_echo: bool = False
+) -> Generator[Sound]:
     """Open both devices at the first rate that both can do; empty means the default device."""
     with _pyaudio() as audio, ExitStack() as streams:
         try:
             ears = _chosen(audio, input_device, output=False)
             mouth = _chosen(audio, output_device, output=True)
-            rate_hz = _common_rate(audio, ears, mouth)
-            playback = _open_loudspeaker(audio, mouth, rate_hz, streams)
-            microphone = _open_microphone(audio, ears, rate_hz, streams)
+            rate_hz = _common_rate(audio, ears, mouth, whole_frames=cancel_echo)
+            wires = _Wires(Levels(), EchoCanceller(rate_hz) if cancel_echo else None)
+            playback = _open_loudspeaker(audio, mouth, rate_hz, streams, wires)
+            microphone, delay_s = _open_microphone(audio, ears, rate_hz, streams, wires)
         except OSError as error:
             raise BadInputError(f"cannot open the sound devices: {error}") from None
-        yield Sound(rate_hz, microphone, playback, (ears.name, mouth.name))
+        delay_s += playback.device_delay_s
+        if wires.canceller:
+            wires.canceller.delay_s = delay_s
+        yield Sound(rate_hz, microphone, playback, (ears.name, mouth.name), wires.levels, delay_s)
 
 
 @contextmanager
@@ -127,16 +149,27 @@ def _pyaudio() -> Generator[_PyAudio]:
 
 
 def _devices(audio: _PyAudio) -> list[Device]:
-    return [_device(audio.get_device_info_by_index(n)) for n in range(audio.get_device_count())]
+    defaults = _default_indices(audio)
+    infos = map(audio.get_device_info_by_index, range(audio.get_device_count()))
+    return [_device(info, is_default=info["index"] in defaults) for info in infos]
 
 
-def _device(info: DeviceInfo) -> Device:
+def _default_indices(audio: _PyAudio) -> list[int]:
+    indices: list[int] = []
+    for ask in (audio.get_default_input_device_info, audio.get_default_output_device_info):
+        with suppress(OSError):
+            indices.append(int(ask()["index"]))
+    return indices
+
+
+def _device(info: DeviceInfo, *, is_default: bool = False) -> Device:
     return Device(
         index=int(info["index"]),
         name=str(info["name"]),
         inputs=int(info["maxInputChannels"]),
         outputs=int(info["maxOutputChannels"]),
         rate_hz=int(info["defaultSampleRate"]),
+        is_default=is_default,
     )
 
 
@@ -149,11 +182,13 @@ def _chosen(audio: _PyAudio, wanted: str, *, output: bool) -> Device:
         return _device(audio.get_default_input_device_info())
     except OSError:
         side = "loudspeaker" if output else "microphone"
-        raise BadInputError(f"this machine has no {side} (see voice mic --list-devices)") from None
+        raise BadInputError(f"this machine has no {side} (see voice devices)") from None
 
 
-def _common_rate(audio: _PyAudio, ears: Device, mouth: Device) -> int:
+def _common_rate(audio: _PyAudio, ears: Device, mouth: Device, *, whole_frames: bool) -> int:
     for rate_hz in (*RATES_HZ, ears.rate_hz, mouth.rate_hz):
+        if whole_frames and not can_cancel(rate_hz):
+            continue
         if _can_do(audio, rate_hz, ears, mouth):
             return rate_hz
     raise BadInputError(f"{ears.name} and {mouth.name} share no sample rate for 16-bit mono")
@@ -170,11 +205,17 @@ def _can_do(audio: _PyAudio, rate_hz: int, ears: Device, mouth: Device) -> bool:
         return False
 
 
-def _open_loudspeaker(audio: _PyAudio, mouth: Device, rate_hz: int, streams: ExitStack) -> Playback:
+def _open_loudspeaker(
+    audio: _PyAudio, mouth: Device, rate_hz: int, streams: ExitStack, wires: _Wires
+) -> Playback:
     playback = Playback(rate_hz)
 
     def play(_in: bytes | None, frames: int, _time: object, _flags: int) -> tuple[bytes, int]:
-        return playback.pull(frames), _CONTINUE
+        pcm = playback.pull(frames)
+        wires.levels.loudspeaker_db = peak_db(pcm)
+        if wires.canceller:
+            wires.canceller.played(pcm)
+        return pcm, _CONTINUE
 
     stream = audio.open(
         rate=rate_hz,
@@ -191,9 +232,12 @@ def _open_loudspeaker(audio: _PyAudio, mouth: Device, rate_hz: int, streams: Exi
 
 
 def _open_microphone(
-    audio: _PyAudio, ears: Device, rate_hz: int, streams: ExitStack
-) -> asyncio.Queue[bytes]:
-    """PortAudio calls back on a thread of its own: each piece is handed over to the loop."""
+    audio: _PyAudio, ears: Device, rate_hz: int, streams: ExitStack, wires: _Wires
+) -> tuple[asyncio.Queue[bytes], float]:
+    """Return what it hears and its delay in seconds.
+
+    PortAudio calls back on a thread of its own: each piece is handed over to the loop.
+    """
     loop = asyncio.get_running_loop()
     microphone = asyncio.Queue[bytes](maxsize=MICROPHONE_PIECES)
 
@@ -203,7 +247,11 @@ def _open_microphone(
         microphone.put_nowait(pcm)
 
     def hear(pcm: bytes | None, _frames: int, _time: object, _flags: int) -> tuple[None, int]:
-        loop.call_soon_threadsafe(deliver, pcm or b"")
+        heard = pcm or b""
+        if wires.canceller:
+            heard = wires.canceller.clean(heard)
+        wires.levels.microphone_db = peak_db(heard)
+        loop.call_soon_threadsafe(deliver, heard)
         return None, _CONTINUE
 
     stream = audio.open(
@@ -216,4 +264,4 @@ def _open_microphone(
         input_device_index=ears.index,
     )
     streams.callback(stream.close)
-    return microphone
+    return microphone, stream.get_input_latency()

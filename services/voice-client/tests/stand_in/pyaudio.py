@@ -31,6 +31,9 @@ class Stream:
         self._stopped.set()
         self._thread.join()
 
+    def get_input_latency(self) -> float:
+        return 0.01
+
     def get_output_latency(self) -> float:
         return 0.01
 
