@@ -31,13 +31,24 @@ def _events(at: float) -> st.SearchStrategy[c.Event]:
     )
 
 
+def _requests(at: float) -> st.SearchStrategy[c.Event]:
+    """What a caller's program asks for."""
+    return st.one_of(
+        st.builds(c.CallerAsked, st.just(at)),
+        st.builds(c.CallerEnded, st.just(at)),
+        st.builds(c.CallerForgot, st.just(at)),
+        st.builds(c.CallerChose, st.just(at), *[st.booleans()] * 3, st.none(), st.just(1.0)),
+    )
+
+
 @st.composite
-def calls(draw: st.DrawFn) -> list[c.Event]:
+def calls(draw: st.DrawFn, *, programmed: bool = False) -> list[c.Event]:
     gaps = draw(st.lists(st.sampled_from([0.0, 0.1, 0.5, 2.5]), max_size=40))
     at, events = 0.0, list[c.Event]()
     for gap in gaps:
         at += gap
-        events.append(draw(_events(at)))
+        asks = programmed and draw(st.booleans())
+        events.append(draw(_requests(at) if asks else _events(at)))
     return events
 
 
@@ -76,7 +87,7 @@ class Floor:
                 assert self.live == 0
 
 
-@given(calls(), st.sampled_from([POLICY, GREETED]))
+@given(calls(programmed=True), st.sampled_from([POLICY, GREETED]))
 def test_one_reply_lives_at_a_time_and_only_the_live_one_is_cancelled(
     call: list[c.Event], policy: TurnPolicy
 ):

@@ -49,10 +49,11 @@ def follow(now: Conversation, event: Request, policy: TurnPolicy) -> Step:
 
 def answer_now(now: Conversation, at: float, policy: TurnPolicy) -> Step:
     """Answer the conversation as it stands: nothing of the open turn waits."""
-    number = now.reply + 1
-    history = remembered(now.history, policy.memory_messages)
+    before, dropped = drop_held(now)
+    number = before.reply + 1
+    history = remembered(before.history, policy.memory_messages)
     after = replace(
-        now,
+        before,
         phase=Phase.THINKING,
         history=history,
         reply=number,
@@ -63,7 +64,7 @@ def answer_now(now: Conversation, at: float, policy: TurnPolicy) -> Step:
         taken="",
         deadline=None,
     )
-    return after, (StartReply(number, history),)
+    return after, (*dropped, StartReply(number, history))
 
 
 def _note(now: Conversation, message: Message) -> Conversation:
