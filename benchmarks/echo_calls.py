@@ -83,6 +83,7 @@ class Calls:
 
     alone: list[Alone] = field(default_factory=list[Alone])
     over: list[TalkedOver] = field(default_factory=list[TalkedOver])
+    late_s: list[float] = field(default_factory=list[float])
     problems: list[str] = field(default_factory=list[str])
 
 
@@ -285,6 +286,7 @@ async def _hold(address: str, plan: Plan, chat: Chat, seen: Calls) -> None:
     try:
         async with speakerphone(address, plan.way, can_pause=plan.can_pause, **options) as phone:
             await Caller(plan, chat, phone, seen).hold()
+            seen.late_s += phone.late_s
     except* (grpc.aio.AioRpcError, TimeoutError, asyncio.InvalidStateError) as errors:
         seen.problems += [f"{plan.name}: {error!r}" for error in errors.exceptions]
 

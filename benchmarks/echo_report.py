@@ -28,6 +28,7 @@ def report(found: Found) -> str:
     ]
     for way, calls in found.ways.items():
         lines += ["", way, *_alone(calls.alone), *_over(calls.over)]
+        lines.append(spread_row("callers' own lateness", spread(calls.late_s)))
     return "\n".join(lines)
 
 
@@ -95,5 +96,6 @@ def _way(calls: Calls) -> Json:
             asdict(each) | {"taken": each.taken, "errors": each.errors, "own": each.own}
             for each in calls.over
         ],
+        "callers_lateness_ms": asdict(spread(calls.late_s)),
         "problems": calls.problems,
     }

@@ -16,30 +16,18 @@ from voice_gateway.speakable import speakable
 from voice_gateway.testing.loudspeaker import FRAME, RATE_HZ, Way
 
 REPLIES = (
-    "The capital of France is Paris. It lies on the Seine, and about 2 million people live there. "
-    "Most visitors come in spring.",
-    "Your order of 3 large pizzas comes to $47.50. It leaves the kitchen at 7:15, and the driver "
-    "needs about 20 minutes.",
-    "There are two trains this morning. The first one leaves at 9:40 from platform 6, and the "
-    "second one an hour later.",
-    "To reset the router, hold the small button on the back for 10 seconds. Then wait until the "
-    "green light stops blinking.",
-    "It will rain until noon, with up to 15 millimetres near the coast. After that the clouds "
-    "break, and it warms up to 21 degrees.",
-    "I found four restaurants nearby. The Italian one has the best reviews, but the Thai place is "
-    "closer and still has a table tonight.",
-    "Your appointment with the dentist is on Thursday at half past eleven. Please bring your "
-    "insurance card and the last X-ray.",
-    "A light year is a distance, not a time. It is how far light travels in one year, which is "
-    "about 9 trillion kilometres.",
-    "First chop the onions and fry them in butter. Then add the rice, stir for a minute, and pour "
-    "in the warm broth slowly.",
-    "The museum opens at ten and closes at six. Tickets are 12 euros for adults, and children "
-    "under 14 get in for free.",
-    "Sure, I can help you with that. Tell me which account you mean, and I will look up the last "
-    "five payments for you.",
-    "The meeting has moved to room 204 on the second floor. Everybody else has already confirmed, "
-    "so only your answer is missing.",
+    "The capital of France is Paris. It lies on the Seine, and about 2 million people live there.",
+    "Your order of 3 large pizzas comes to $47.50. The driver needs about 20 minutes.",
+    "There are two trains. One leaves at 9:40 from platform 6, and the other an hour later.",
+    "To reset the router, hold the small button for 10 seconds. Then wait for the green light.",
+    "It will rain until noon, with up to 15 millimetres. After that it warms up to 21 degrees.",
+    "I found four restaurants nearby. The Italian one has the best reviews and a table tonight.",
+    "Your appointment is on Thursday at half past eleven. Please bring your insurance card.",
+    "A light year is a distance, not a time. It is how far light travels in one year.",
+    "First chop the onions and fry them in butter. Then add the rice, and stir for a minute.",
+    "The museum opens at ten and closes at six. Children under 14 get in for free.",
+    "Sure, I can help you. Tell me which account you mean, and I will look up the last payments.",
+    "The meeting has moved to room 204. Everybody else has confirmed, only your answer is missing.",
 )
 """Each takes the voice five to eight seconds."""
 
@@ -56,7 +44,7 @@ _CLIPS = (
 )
 _EDGE_FRAMES = 2  # kept before the first audible frame and after the last one
 _HEARD_DB = -40.0  # of the loudest frame
-_EARLIEST_S, _LATEST_S = 0.3, 4.0  # into a reply
+_EARLIEST_S, _LATEST_S = 0.3, 3.0  # into a reply
 _MOST_ROOM_S = 0.35
 _AT_A_TIME = 3  # quiet replies and talk-overs of one call, of each so many
 

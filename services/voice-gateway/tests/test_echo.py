@@ -9,10 +9,12 @@ import pytest
 import voice_client.speech
 from hypothesis import given
 from hypothesis import strategies as st
+from voice_gateway.audio.echo import FRAME_S, Echo
 from voice_gateway.audio.vad import Edge, Line, VoiceActivity, load_silero
-from voice_gateway.echo import OwnWords, callers_part, split
+from voice_gateway.echo import OwnWords, Utterance, callers_part, split
 from voice_gateway.phrases import stops
 from voice_gateway.ports import Heard, Word
+from voice_gateway.testing.scripted import Call, Says
 
 RATE_HZ = 16_000
 SPEECH = Path(voice_client.speech.__file__).parent
@@ -93,6 +95,51 @@ def test_a_reply_is_forgotten_once_nothing_of_it_can_come_back_unless_its_uttera
     assert own.of_utterance(15.5, final=False) == ""
 
 
+# Words are the caller's only where its voice was noticed beside the echo.
+
+
+def test_what_is_heard_in_an_echo_before_the_caller_made_a_sound_is_nobodys():
+    utterance = Utterance()
+    assert not utterance.take(Heard("You are already ready", final=False), 3.0)
+    assert utterance.misheard == "You are already ready"
+
+
+def test_a_voice_makes_the_utterance_the_callers_to_its_final_words():
+    utterance = Utterance()
+    utterance.take(Heard("You are", final=False), 1.0)
+    utterance.take(Heard("You are all", final=False), 2.5)
+    utterance.voice(3.0, voiced=True)
+    utterance.voice(3.4, voiced=False)
+    assert utterance.take(Heard("You are all stop", final=False), 6.0)
+    assert utterance.misheard == "You are", "what came later may be the caller's already"
+    assert utterance.take(Heard("You are all stop.", final=True), 6.5)
+    assert not utterance.take(Heard("It lies", final=False), 7.0)
+    assert utterance.misheard == "It lies"
+
+
+def test_a_word_may_be_told_after_the_final_of_the_echo_that_it_was_said_into():
+    utterance = Utterance()
+    utterance.take(Heard("It lies", final=False), 1.0)
+    utterance.voice(2.0, voiced=True)
+    utterance.voice(2.3, voiced=False)
+    utterance.take(Heard("It lies on the Seine.", final=True), 2.4)
+    assert utterance.take(Heard("Stop", final=False), 2.9)
+
+
+@pytest.mark.parametrize(("voiced", "cut"), [([(2.0, True), (2.4, False)], [1]), ([], [])])
+def test_words_alone_take_no_floor_from_a_reply_that_may_come_back(
+    voiced: list[tuple[float, bool]], cut: list[int]
+):
+    question = [(0.1, True), (0.5, False)]
+    call = Call(
+        says=[Says(0.6, "What is that?"), Says(2.5, "You are already ready.")],
+        replies=["one two three four five six seven eight nine ten.", "Fine."],
+        voiced=[*question, *voiced],
+        hangs_up=20.0,
+    ).run()
+    assert [each.reply for each in call.cut_offs()] == cut
+
+
 # As sound.
 
 
@@ -167,6 +214,53 @@ def test_without_an_echo_nothing_is_taken_for_one():
     assert [e.voiced for e in edges(played, caught)] == [
         e.voiced for e in edges(np.zeros_like(played), caught)
     ]
+
+
+def way(echo_db: float, seconds: float, *, level: float = 0.045, late_s: float = 0.1) -> Echo:
+    """What is known of the way back after so much of a reply, in a room with a little noise."""
+    echo, out = Echo(), speech("en_jfk", level)
+    caught = np.random.default_rng(5).standard_normal(len(out)) * 10 ** (-65 / 20)
+    late = int(late_s * RATE_HZ)
+    caught[late:] += out[: len(out) - late] * 10 ** (echo_db / 20)
+    size = round(FRAME_S * RATE_HZ)
+    for start in range(0, int(seconds * RATE_HZ), size):
+        pcm = (out[start : start + size] * 32767).astype("<i2").tobytes()
+        echo.plays(pcm, RATE_HZ, 100.0 + start / RATE_HZ)
+        echo.explains(caught[start : start + size], RATE_HZ, 100.0 + (start + size) / RATE_HZ)
+    return echo
+
+
+@pytest.mark.parametrize("echo_db", [-6.0, -10.0, -20.0])
+def test_the_way_back_is_learned_from_two_seconds_of_a_soft_voice(echo_db: float):
+    echo = way(echo_db, 2.0)
+    assert echo.comes_back() is True
+    assert echo.delay == 3  # frames of 32 ms
+    assert echo.gain_db is not None
+    assert float(np.median(echo.gain_db)) == pytest.approx(echo_db, abs=3.0)
+
+
+def test_so_are_headphones():
+    assert way(-90.0, 2.0).comes_back() is False
+
+
+def test_a_caller_as_loud_as_a_soft_reply_is_noticed_over_its_echo():
+    played = np.concatenate([speech("en_jfk", 0.045), np.zeros(RATE_HZ, np.float32)])
+    caught = np.random.default_rng(5).standard_normal(len(played)) * 10 ** (-65 / 20)
+    caught[1600:] += played[:-1600] * 10 ** (-10 / 20)
+    voice, start = speech("en_nlp_question", 0.045), 4 * RATE_HZ
+    caught[start : start + len(voice)] += voice
+    assert any(edge.voiced for edge in edges(played, caught))
+
+
+def test_a_reply_that_comes_later_than_the_one_before_is_no_voice_either():
+    gap = np.zeros(2 * RATE_HZ, np.float32)
+    first, second = speech("en_jfk", 0.045), speech("en_austen_0880", 0.045)
+    played = np.concatenate([first, gap, second, gap])
+    caught = np.random.default_rng(5).standard_normal(len(played)) * 10 ** (-65 / 20)
+    for reply, at, late_s in ((first, 0, 0.1), (second, len(first) + len(gap), 0.2)):
+        late = at + int(late_s * RATE_HZ)
+        caught[late : late + len(reply)] += reply * 10 ** (-10 / 20)
+    assert edges(played, caught) == []
 
 
 def test_late_packets_are_not_late_words():

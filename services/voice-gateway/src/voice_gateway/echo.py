@@ -26,6 +26,7 @@ _MOST_WORDS = 150  # a minute of speech: older words are nobody's echo any more
 _MISHEARD = 3  # words in a row that may have come back as other ones
 _STRAY = 1  # words beside an echo that are rather misheard than the caller's
 _COMES_BACK_S = 2.0  # after it was played, at the latest: the way there, back, and a recogniser
+_NOTICED_S = 1.0  # after its first word, a voice beside an echo has been noticed
 _RECOGNISER_S = 1.0  # that final words come after the voice that said them, at the latest
 
 
@@ -88,13 +89,14 @@ class Utterance:
         self._voiced = False
         self._voiced_until = -_RECOGNISER_S
         self._theirs = False
-        self.misheard = ""
-        """What the recogniser made of it before the caller spoke: an echo, however it reads."""
+        self._echoes: list[tuple[float, str]] = []
 
     def voice(self, now: float, *, voiced: bool) -> None:
         """The caller's voice began, or fell silent."""
         self._next()
-        self._theirs = self._theirs or voiced
+        if voiced and not self._theirs:
+            self._echoes = [each for each in self._echoes if each[0] <= now - _NOTICED_S]
+            self._theirs = True
         self._voiced, self._voiced_until = voiced, now
 
     def take(self, heard: Heard, now: float) -> bool:
@@ -103,13 +105,19 @@ class Utterance:
         late = now - self._voiced_until <= _RECOGNISER_S  # the final before cut the words off
         self._theirs = self._theirs or self._voiced or late
         if not self._theirs:
-            self.misheard = heard.text
+            self._echoes.append((now, heard.text))
         self._over = heard.final
         return self._theirs
 
+    @property
+    def misheard(self) -> str:
+        """What the recogniser made of it before the caller spoke: an echo, however it reads."""
+        return self._echoes[-1][1] if self._echoes else ""
+
     def _next(self) -> None:
         if self._over:
-            self._over, self._theirs, self.misheard = False, False, ""
+            self._over, self._theirs = False, False
+            self._echoes.clear()
 
 
 class OwnWords:

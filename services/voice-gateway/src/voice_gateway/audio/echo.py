@@ -12,7 +12,9 @@ import numpy as np
 
 FRAME_S = 0.032
 _BANDS_HZ = (200, 300, 420, 560, 720, 900, 1_120, 1_380, 1_700, 2_080, 2_540, 3_100, 3_700)
-_FLOOR_DB = -75.0
+_FLOOR_DB = -90.0
+_HUSH_DB = -75.0  # softer courses of loudness are only noise
+_LOUD_DB = -15.0  # under the loudest of late: what is this loud comes back, if anything does
 _AUDIBLE_DB = -25.0  # under the loudest of late in its band: softer sounds teach nothing
 _LONGEST = 25  # frames on the way there and back: 0.8 s
 _MEMORY = 125  # frames that the room is learned from: 4 s
@@ -20,7 +22,7 @@ _ENOUGH = 10  # sounding frames to learn from before anything is believed
 _EVERY = 5  # frames between two lessons, until the way is known
 _REVISES = 30  # frames between two lessons from then on: each takes a millisecond or two
 _LIKENESS = 0.5  # correlation from which on a sound is an echo; two voices reach 0.3
-_CLEAN_DB = -30.0  # under what was sent: nothing comes back, the caller wears headphones
+_CLEAN_DB = -35.0  # under what was sent: nothing comes back, the caller wears headphones
 _UNKNOWN_DB = -3.0  # how loud an echo may be before the room is known
 _ALWAYS = 20  # percent: an echo is there all the time, a caller is silent now and then
 _STRAYS = 6  # frames that the way may be longer or shorter in another reply
@@ -45,7 +47,7 @@ class Echo:
         self._tail = np.full(len(_BANDS_HZ) - 1, _FLOOR_DB)
         self._lesson = 0
         self._sure = False
-        self._most_db = _UNKNOWN_DB
+        self._most_db = self._back_db = _UNKNOWN_DB
         self.delay: int | None = None
         """Frames on the way there and back; None: not known."""
         self.gain_db: _Array | None = None
@@ -82,7 +84,7 @@ class Echo:
 
     def comes_back(self) -> bool | None:
         """Whether the caller's microphone hears what is played; None: not known yet."""
-        return None if self.gain_db is None else bool(np.median(self.gain_db) >= _CLEAN_DB)
+        return None if self.gain_db is None else self._back_db >= _CLEAN_DB
 
     def _expected(self, now: int) -> _Array:
         """How loud the echo may be now, band by band."""
@@ -108,16 +110,16 @@ class Echo:
         near = np.array([levels for _, levels in self._lines])
         times = np.array([at for at, _ in self._lines])
         played = [self._far[(times - delay) % len(self._far)] for delay in range(_LONGEST)]
-        audible = np.max(played, axis=(0, 1)) + _AUDIBLE_DB
-        teaching = [far > np.maximum(audible, _FLOOR_DB + 1) for far in played]
+        loudest = np.max(played, axis=(0, 1))
+        audible = np.maximum(loudest + _AUDIBLE_DB, _HUSH_DB)
+        teaching = [far > audible for far in played]
         if min(on.sum() for on in teaching) < _ENOUGH * len(audible):
             return
-        always = [
-            np.percentile((near - f)[on], _ALWAYS) for f, on in zip(played, teaching, strict=True)
-        ]
-        self._most_db = min(_UNKNOWN_DB, max(always) + _SWAYS_DB)
+        loud = loudest.max() + _LOUD_DB
+        self._back_db = max(_always(near, far, far > loud) for far in played)
+        self._most_db = min(_UNKNOWN_DB, self._back_db + _SWAYS_DB)
         likeness, best = max((_likeness(near, far), delay) for delay, far in enumerate(played))
-        if likeness >= _LIKENESS or max(always) < _CLEAN_DB:
+        if likeness >= _LIKENESS or self._back_db < _CLEAN_DB:
             self._sure = True
             self.delay, self.gain_db = best, _gain(near - played[best], teaching[best])
 
@@ -139,6 +141,11 @@ def _levels(samples: _Array, rate_hz: int) -> _Array:
     return np.maximum(10 * np.log10(energy + 1e-12), _FLOOR_DB)
 
 
+def _always(near: _Array, far: _Array, loud: _Array) -> float:
+    """How loud what came in is at least, over what was sent, nearly whenever that was loud."""
+    return float(np.percentile((near - far)[loud], _ALWAYS)) if loud.any() else _UNKNOWN_DB
+
+
 def _gain(over_db: _Array, teaching: _Array) -> _Array:
     """Per band the median; where too little was played to tell, that of all bands."""
     overall = np.median(over_db[teaching])
@@ -150,6 +157,7 @@ def _gain(over_db: _Array, teaching: _Array) -> _Array:
 
 def _likeness(near: _Array, far: _Array) -> float:
     """Correlation of two courses of loudness, all bands together."""
+    near, far = np.maximum(near, _HUSH_DB), np.maximum(far, _HUSH_DB)
     a, b = near - near.mean(axis=0), far - far.mean(axis=0)
     scale = math.sqrt(float((a * a).sum() * (b * b).sum()))
     return float((a * b).sum()) / scale if scale else 0.0

@@ -103,6 +103,8 @@ class Speakerphone:
         self._energy, self._audible = 0.0, 0
         self._stirred = asyncio.Event()
         self.came: list[Came] = []
+        self.late_s: list[float] = []
+        """How late each frame was, by this caller's own fault: its loudspeaker stopped as well."""
         self.silent_at: float | None = None
         """Since when the loudspeaker plays nothing; None: it plays."""
         self.ended = False
@@ -151,6 +153,7 @@ class Speakerphone:
         while True:
             self._next_due += FRAME / RATE_HZ
             await asyncio.sleep(self._next_due - _now())
+            self.late_s.append(_now() - self._next_due)
             caught = self._room.pass_through(self._play()) + self._speak()
             pcm = (np.clip(caught, -1, 1) * (_FULL - 1)).astype("<i2").tobytes()
             await self._line.say(audio_chunk=pcm)
