@@ -88,7 +88,7 @@ build() {
   SOURCE_DATE_EPOCH=$(commit_time)
   export SOURCE_DATE_EPOCH
   local command=("$engine" build)
-  if [ "$engine" = buildah ]; then command=(buildah bud --timestamp "$SOURCE_DATE_EPOCH"); fi
+  if [ "$engine" = buildah ]; then command=(buildah bud --format docker --timestamp "$SOURCE_DATE_EPOCH"); fi
   change "${command[@]}" --file "$folder/Dockerfile" --tag "$image" \
     --build-arg "VERSION=$tag" --build-arg "REVISION=$revision" ${arguments[@]+"${arguments[@]}"} . ||
     fail "$image was not built (see above)"
