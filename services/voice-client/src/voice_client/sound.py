@@ -2,6 +2,8 @@
 
 import asyncio
 import importlib
+import os
+import sys
 from collections.abc import Callable, Generator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
@@ -141,11 +143,29 @@ def _pyaudio() -> Generator[_PyAudio]:
         module = importlib.import_module("pyaudio")
     except ImportError as error:
         raise BadInputError(f"{error}: {_INSTALL}") from None
-    audio = cast("_PyAudio", module.PyAudio())
+    with _hushed():
+        audio = cast("_PyAudio", module.PyAudio())
     try:
         yield audio
     finally:
         audio.terminate()
+
+
+@contextmanager
+def _hushed() -> Generator[None]:
+    """Keep quiet what ALSA and JACK write to standard error about devices that are not there."""
+    if sys.platform != "linux":
+        yield
+        return
+    sys.stderr.flush()
+    kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+    try:
+        os.dup2(nowhere, 2)
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+        os.close(nowhere)
 
 
 def _devices(audio: _PyAudio) -> list[Device]:

@@ -99,6 +99,11 @@ class Room:
         said = ("--device=microphone", "--raw", f"--rate={rate_hz}", *_MONO)
         await _run(self.environment, "pacat", "--playback", *said, given=pcm)
 
+    async def hear_the_loudspeakers(self, delay_ms: int) -> None:
+        """Let the microphone hear them from now on, as in a room without headphones."""
+        path = ("source=loudspeakers.monitor", "sink=microphone", f"latency_msec={delay_ms}")
+        await _run(self.environment, "pactl", "load-module", "module-loopback", *path)
+
 
 _MONO = ("--format=s16le", "--channels=1", "--latency-msec=20")
 

@@ -1,0 +1,113 @@
+"""The command `voice`, installed from here, before a real gateway and a virtual sound card."""
+
+import asyncio
+import json
+import os
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from .conftest import ROOT, clips
+from .virtual_sound import Room, room, what_is_missing
+
+CLIPS = {clip.name: clip for clip in clips()}
+QUESTION = CLIPS["en_nlp_question.wav"]
+PATIENCE_S = 120.0
+
+pytestmark = [pytest.mark.models, pytest.mark.timeout(900)]
+needs_sound = pytest.mark.skipif(bool(what_is_missing()), reason=what_is_missing() or "-")
+
+
+@pytest.fixture(scope="session")
+def voice(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The command as `uv tool install` puts it."""
+    folder = tmp_path_factory.mktemp("tool")
+    extras = "" if what_is_missing() else "[mic,aec]"
+    subprocess.run(
+        ["uv", "tool", "install", "--quiet", f"{ROOT}/services/voice-client{extras}"],
+        check=True,
+        env={**os.environ, "UV_TOOL_DIR": str(folder), "UV_TOOL_BIN_DIR": str(folder / "bin")},
+    )
+    return folder / "bin" / "voice"
+
+
+async def run(voice: Path, *arguments: str, env: dict[str, str] | None = None) -> tuple[int, str]:
+    process = await asyncio.create_subprocess_exec(
+        str(voice), *arguments, env=env, stdout=asyncio.subprocess.PIPE
+    )
+    async with asyncio.timeout(PATIENCE_S):
+        out, _ = await process.communicate()
+    return process.returncode or 0, out.decode()
+
+
+async def test_load_holds_calls_at_once(gateway: str, voice: Path):
+    clips = ("@en_goforward", "@en_cards_10c")
+    status, out = await run(
+        voice, "load", *clips, "--server", gateway, "--calls", "2", "--duration", "5", "--json"
+    )
+    print(out)
+    told: dict[str, Any] = json.loads(out)
+    assert (status, told["failures"]) == (0, {})
+    assert told["turns"] >= 4
+    assert told["latency_ms"]["total"]["p50"] > 0
+
+
+async def _keep_talking(here: Room) -> None:
+    while True:
+        await here.say(QUESTION.pcm, QUESTION.rate_hz)
+
+
+@needs_sound
+async def test_doctor_finds_a_gateway_and_a_sound_card_in_order(
+    gateway: str, voice: Path, tmp_path: Path
+):
+    async with room(tmp_path) as here:
+        status, out = await run(voice, "devices", env=here.environment)
+        assert (status, "default" in out) == (0, True)
+        async with asyncio.TaskGroup() as tasks:
+            talking = tasks.create_task(_keep_talking(here))
+            status, out = await run(
+                voice, "doctor", "--server", gateway, "--json", env=here.environment
+            )
+            talking.cancel()
+    print(out)
+    verdicts = {check["check"]: check["verdict"] for check in json.loads(out)["checks"]}
+    assert status == 0
+    assert {verdicts.pop("HTTP port"), verdicts.pop("clock")} <= {"ok", "warning"}
+    assert verdicts == dict.fromkeys(
+        ("address", "gateway", "contract", "round trip", "question", "microphone", "loudspeaker"),
+        "ok",
+    )
+
+
+@needs_sound
+async def test_a_reply_that_comes_back_into_the_microphone_interrupts_nothing(
+    gateway: str, voice: Path, tmp_path: Path
+):
+    async with room(tmp_path) as here:
+        await here.hear_the_loudspeakers(delay_ms=60)
+        process = await asyncio.create_subprocess_exec(
+            *(str(voice), "mic", "--echo-cancellation", "--server", gateway),
+            env=here.environment,
+            stdout=asyncio.subprocess.PIPE,
+        )
+        assert process.stdout
+        said = ""
+        try:
+            async with asyncio.timeout(PATIENCE_S):
+                while "[listening]" not in said:
+                    said += (await process.stdout.readline()).decode()
+                await here.say(QUESTION.pcm, QUESTION.rate_hz)
+                while "[end of turn]" not in said:
+                    said += (await process.stdout.readline()).decode()
+            await here.loudspeakers.until_quiet(0.0, for_s=2.0)
+        finally:
+            process.terminate()
+            said += (await process.stdout.read()).decode()
+            await process.wait()
+    print(said)
+    assert "natural language processing" in said
+    assert "[interrupted" not in said
+    assert said.count("you: ") == 1
