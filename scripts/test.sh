@@ -70,6 +70,16 @@ sound_card() {
   fi
 }
 
+# The page is tested in a real browser; where there is none its tests say so.
+browser() {
+  if ! command -v chromium >/dev/null 2>&1 && ! command -v google-chrome >/dev/null 2>&1; then
+    if [ "$(id -u)" != 0 ] || ! command -v apt-get >/dev/null 2>&1; then
+      return 0
+    fi
+    apt-get -qq update && apt-get -qq install -y --no-install-recommends chromium
+  fi
+}
+
 ensure_uv
 check "packages" uv sync --frozen --quiet
 check "generated stubs in step" ./scripts/gen_protos.sh --check
@@ -82,6 +92,7 @@ check "types" uv run --no-sync basedpyright
 check "import rules" uv run --no-sync lint-imports
 check "shell scripts" shell_scripts
 check "virtual sound card" sound_card
+check "browser" browser
 if [ "${#select[@]}" -eq 0 ]; then images; fi
 echo "tests"
 uv run --no-sync pytest -q -ra "${select[@]+"${select[@]}"}" "$@"

@@ -195,7 +195,8 @@ class FakeVoice:
         if len(call.text) > MAX_TEXT_CHARS:
             return f"Error: text of {len(call.text)} characters exceeds {MAX_TEXT_CHARS}"
         known_language = not self.languages or call.language in self.languages
-        known_voice = not (self.voices and call.voice) or call.voice in self.voices
+        voice = call.voice.removeprefix(f"{_VOICE}.")
+        known_voice = not (self.voices and voice) or voice in self.voices
         if known_language and known_voice:
             return None
         return (

@@ -48,7 +48,6 @@ export class Call {
   #heldAt = 0;
   #asked = false;
   #owing = false; // an answer is to be asked for as soon as the one under way is over
-  #unsent = [];
   #silence = toBase64(new Uint8Array((RATE_HZ / 25) * 2));
   #voiced = new VoicedClock();
   #spoke = false; // the turn that is to be answered was spoken, not typed
@@ -95,10 +94,9 @@ export class Call {
     this.#openSpeaker();
     this.#spoke = false;
     this.conversation.type(text);
-    this.#unsent.push(text);
-    if (this.line.state === "closed") this.line.open(key);
-    this.line.retry();
-    this.#deliver();
+    if (this.line.state === "open") this.#deliver(text);
+    else if (this.line.state === "closed") this.line.open(key);
+    else this.line.retry();
     this.onchange();
   }
 
@@ -195,12 +193,10 @@ export class Call {
   #begin() {
     this.#asked = this.#owing = false;
     this.#adjust();
-    // What waits to be sent is in the conversation already.
-    const items = this.conversation.remembered();
-    for (const item of items.slice(0, items.length - this.#unsent.length)) {
+    for (const item of this.conversation.remembered()) {
       this.line.send({ type: "conversation.item.create", item });
     }
-    this.#deliver();
+    if (this.conversation.unanswered) this.#ask();
   }
 
   #adjust() {
@@ -215,16 +211,10 @@ export class Call {
     this.line.send({ type: "session.update", session });
   }
 
-  #deliver() {
-    if (this.line.state !== "open" || !this.#unsent.length) return;
+  #deliver(text) {
     if (this.conversation.response) this.stop();
-    for (const text of this.#unsent.splice(0)) {
-      const content = [{ type: "input_text", text }];
-      this.line.send({
-        type: "conversation.item.create",
-        item: { type: "message", role: "user", content },
-      });
-    }
+    const item = { type: "message", role: "user", content: [{ type: "input_text", text }] };
+    this.line.send({ type: "conversation.item.create", item });
     this.#ask();
   }
 

@@ -89,6 +89,12 @@ export class Conversation {
     }));
   }
 
+  /** Whether the caller has said the last word, and it was not its end that got lost. */
+  get unanswered() {
+    const last = this.entries.at(-1);
+    return last?.who === "you" && last.state === "done";
+  }
+
   hear({ text, final }) {
     const entry = this.open;
     if (!entry) {

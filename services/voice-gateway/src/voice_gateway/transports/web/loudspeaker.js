@@ -52,7 +52,7 @@ export class Loudspeaker {
   /** What was played last: the message, and how much of it was heard. */
   get played() {
     this.#settle(this.#context.currentTime - latency(this.#context));
-    return { item: this.#played.item, ms: Math.floor(this.#played.seconds * 1000) };
+    return { item: this.#played.item, ms: whole(this.#played.seconds * 1000) };
   }
 
   /**
@@ -133,7 +133,7 @@ export class Loudspeaker {
   }
 
   #cut(piece, now) {
-    const begun = Math.round(Math.max(0, now - piece.at) * this.#rateHz);
+    const begun = Math.min(whole(Math.max(0, now - piece.at) * this.#rateHz), piece.samples.length - 1);
     piece.samples = piece.samples.subarray(begun);
     piece.offset += begun / this.#rateHz;
     piece.at = Infinity;
@@ -166,6 +166,11 @@ export class Loudspeaker {
 function end(piece, rateHz) {
   const seconds = piece.samples.length / rateHz;
   return { at: piece.at + seconds, offset: piece.offset + seconds };
+}
+
+/** The whole units that are full, but for what is lost between seconds and their fractions. */
+function whole(units) {
+  return Math.floor(units + 1e-6);
 }
 
 /** How long samples take from the context to the ear; not every browser says. */

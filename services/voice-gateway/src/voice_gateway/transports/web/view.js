@@ -208,6 +208,10 @@ function latency(ms) {
     row.appendChild(document.createElement("dt")).textContent = name;
     row.appendChild(document.createElement("dd")).textContent = `${ms[stage]} ms`;
   }
+  const sum = Object.keys(STAGES).reduce((total, stage) => total + (ms[stage] ?? 0), 0);
+  if (sum > 1.1 * ms.total) {
+    details.appendChild(document.createElement("p")).textContent = "Partly done while you were finishing.";
+  }
   return details;
 }
 
