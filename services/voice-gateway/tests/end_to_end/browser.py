@@ -27,7 +27,8 @@ _QUIET = """--no-sandbox --disable-gpu --disable-quic --no-first-run --disable-s
 _MICROPHONE = "--use-fake-device-for-media-stream"
 _ALLOWED = "--use-fake-ui-for-media-stream"
 
-# What leaves the loudspeaker and what goes over the line, with the browser's own times.
+# What leaves the loudspeaker and what goes over the line, with the browser's own times; the
+# microphones that were opened.
 _EARS = """
 window.sounds = [];
 window.frames = [];
@@ -45,6 +46,15 @@ function listen(node) {
     ear.getFloatTimeDomainData(samples);
     window.sounds.push([now(), Math.max(...samples.map(Math.abs))]);
   }, 20);
+}
+window.microphones = [];
+if (navigator.mediaDevices) {
+  const ask = navigator.mediaDevices.getUserMedia.bind(navigator.mediaDevices);
+  navigator.mediaDevices.getUserMedia = async (wanted) => {
+    const stream = await ask(wanted);
+    window.microphones.push({ wanted, track: stream.getAudioTracks()[0] });
+    return stream;
+  };
 }
 window.WebSocket = class extends WebSocket {
   constructor(...how) {

@@ -74,6 +74,24 @@ async def test_a_microphone_that_is_not_there_or_not_allowed(serve: Any, silence
             assert await visitor.reads("voice") == SHORT
 
 
+async def test_a_microphone_that_goes_away_in_mid_call(serve: Any, silence: Path):
+    async with (
+        serve(riva(), FakeChat([SHORT])) as gateway,
+        visit(address(gateway), silence) as visitor,
+    ):
+        await visitor.talk()
+        await visitor.sees("Listening")
+        asked = await visitor.page.evaluate("microphones[0].wanted.audio")
+        assert asked["echoCancellation"]
+        assert asked["noiseSuppression"]
+        await visitor.page.evaluate("microphones[0].track.dispatchEvent(new Event('ended'))")
+        await visitor.sees("The microphone has gone")
+        await visitor.write("what is the weather")
+        assert await visitor.reads("voice") == SHORT
+        await remedy(visitor, "Start again")
+        await visitor.sees("Listening")
+
+
 async def test_a_page_without_tls_can_only_be_written_to(serve: Any):
     hosts = ["--host-resolver-rules=MAP page.test 127.0.0.1"]
     async with serve(riva(), FakeChat([SHORT])) as gateway:
