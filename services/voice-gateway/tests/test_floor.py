@@ -7,6 +7,7 @@ import pytest
 from voice_gateway.conversation import (
     CallerFinished,
     CallerQuiet,
+    CallerSpoke,
     CallerTyped,
     CallerVoiced,
     Command,
@@ -270,3 +271,20 @@ def test_without_a_goodbye_the_call_just_ends():
 def test_by_default_silence_is_left_alone():
     call = silent(TurnPolicy(), hangs_up=120.0)
     assert call.voice.spoken == []
+
+
+def test_a_turn_does_not_end_with_the_first_words_that_the_reply_drowned():
+    """The caller's voice was not told from the echo: only its words show that it speaks."""
+    now = Conversation()
+    for event in (
+        CallerQuiet(1.0, since=0.9),
+        CallerTyped(1.0, "Tell me a story."),
+        VoiceStarted(1.4, 1),
+        CallerSpoke(4.0, "Go for", False),
+    ):
+        now, _ = step(now, event, POLICY)
+    assert now.deadline == 4.0 + POLICY.halting_silence_s
+    now, _ = step(now, CallerVoiced(4.2), POLICY)  # the reply is silent: now it is heard
+    now, _ = step(now, CallerSpoke(5.0, "Go forward ten meters.", False), POLICY)
+    now, _ = step(now, CallerQuiet(5.2, since=5.1), POLICY)
+    assert now.deadline == 5.1 + POLICY.unsure_silence_s

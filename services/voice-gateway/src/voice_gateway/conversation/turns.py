@@ -181,8 +181,8 @@ def _caller_spoke(now: Conversation, event: CallerSpoke, policy: TurnPolicy) -> 
     after, commands = cut_reply(_reopened(now, event.at, policy))
     if commands and now.quiet_since is not None:
         # Words without a voice: the reply drowned it. The silence counts from here, not from before
-        # the reply, or the turn would end with the first half of a word.
-        after = replace(after, quiet_since=event.at)
+        # the reply, and is waited for as if they went on: they may be the first half of a word.
+        after = replace(after, quiet_since=event.at, chance=0.0)
     if event.final:
         words = (*after.words, text) if text else after.words
         after = replace(after, words=words, murmur="", asked=False, owed=False)

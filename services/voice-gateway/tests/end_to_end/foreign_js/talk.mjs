@@ -4,6 +4,7 @@ import { readFileSync } from 'node:fs';
 import { OpenAIRealtimeWebSocket, RealtimeAgent, RealtimeSession, tool } from '@openai/agents-realtime';
 import { z } from 'zod';
 
+const PATIENCE_MS = 80_000;
 const [url, ...files] = process.argv.slice(2);
 const [question, command] = files.map((file) => readFileSync(file));
 const seen = { asked: [], errors: [], events: [], heardBytes: 0, interrupted: 0 };
@@ -53,6 +54,11 @@ const ended = (status) => (event) =>
 const spoke = (event) =>
   event.type === 'response.done' && event.response.output.some((item) => item.type === 'message')
     && event.response.status === 'completed';
+
+setTimeout(() => {
+  console.error('the conversation got stuck:', JSON.stringify(seen));
+  process.exit(1);
+}, PATIENCE_MS).unref();
 
 await session.connect({ apiKey: 'x', url });
 const sounds = until((event) => event.type === 'response.output_audio.delta');
