@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from voice_gateway.audio.echo import FRAME_S, Echo
 from voice_gateway.audio.vad import Edge, Line, VoiceActivity, load_silero
-from voice_gateway.echo import OwnWords, Utterance, callers_part, split
+from voice_gateway.echo import APART, OwnWords, Utterance, callers_part, split
 from voice_gateway.phrases import stops
 from voice_gateway.ports import Heard, Word
 from voice_gateway.testing.scripted import Call, Says
@@ -60,6 +60,11 @@ def test_what_only_came_back_is_nobody(recognised: str):
 )
 def test_what_the_caller_said_over_it_is_kept_as_written(recognised: str, theirs: str):
     assert callers(recognised) == theirs
+
+
+def test_nothing_goes_on_from_one_text_to_the_next():
+    own = APART.join(("Moved to room 4. Nobody else has", "The meeting has moved"))
+    assert callers("moved to room 4 what is the weather", own) == "what is the weather"
 
 
 def test_the_times_of_the_callers_words_stay_with_them():
@@ -124,6 +129,15 @@ def test_a_word_may_be_told_after_the_final_of_the_echo_that_it_was_said_into():
     utterance.voice(2.3, voiced=False)
     utterance.take(Heard("It lies on the Seine.", final=True), 2.4)
     assert utterance.take(Heard("Stop", final=False), 2.9)
+
+
+def test_once_it_was_understood_what_follows_is_the_echo_of_the_answer():
+    utterance = Utterance()
+    utterance.voice(2.0, voiced=True)
+    utterance.voice(2.6, voiced=False)
+    assert utterance.take(Heard("What is that?", final=True), 2.8)
+    utterance.understood()
+    assert not utterance.take(Heard("The key is", final=False), 3.4)
 
 
 @pytest.mark.parametrize(("voiced", "cut"), [([(2.0, True), (2.4, False)], [1]), ([], [])])

@@ -10,7 +10,7 @@ from dataclasses import replace
 from voice_gateway.audio import pcm
 from voice_gateway.audio.resample import Resampler
 from voice_gateway.audio.vad import Edge
-from voice_gateway.echo import OwnWords, Utterance, callers_part
+from voice_gateway.echo import APART, OwnWords, Utterance, callers_part
 from voice_gateway.errors import BadMessage, CallLost, Rejected, ServiceError
 from voice_gateway.phrases import stops
 from voice_gateway.ports import CallConfig, Heard, ReplyAudio, Services, TurnSound, Word
@@ -162,6 +162,8 @@ class Ear:
             self._deaf_until = 0.0 if heard.final else self._deaf_until
             return
         heard = self._without_echo(_moved(heard, start_s))
+        if heard.final and heard.text:
+            self._utterance.understood()
         if heard.words:
             self.speech_end = self._uplink.arrived_at(heard.words[-1].end_s)
         self._on_heard(heard)
@@ -177,7 +179,7 @@ class Ear:
         if self._activity and not theirs:
             return replace(heard, text="", words=())
         misheard = self._utterance.misheard if self._activity else ""  # nobody listens for voices
-        return callers_part(heard, f"{own} {misheard}", self._stops)
+        return callers_part(heard, f"{own}{APART}{misheard}", self._stops)
 
 
 async def _judge(sound: TurnSound, on_chance: Callable[[float], None]) -> None:

@@ -21,6 +21,9 @@ from unicodedata import category
 from voice_gateway.ports import Heard
 from voice_gateway.speakable import speakable
 
+APART = " ¦ "
+"""Between texts that were not spoken one after the other."""
+
 _ALIKE = 0.65  # of 1: "capitol" is "capital", "seine" is "sane"; "london" is not "million"
 _MOST_WORDS = 150  # a minute of speech: older words are nobody's echo any more
 _MISHEARD = 3  # words in a row that may have come back as other ones
@@ -54,11 +57,12 @@ class _Run:
 def split(recognised: str, spoken: str, keep: frozenset[str] = frozenset()) -> Split:
     """Tell the caller's words in `recognised` from those of `spoken` that came back.
 
-    `spoken` is everything that may have left the caller's loudspeaker while these words were said.
+    `spoken` is everything that may have left the caller's loudspeaker while these words were said;
+    texts that did not follow each other stand apart by APART.
     Words of `keep` are the caller's unless they were spoken, wherever they stand.
     """
     heard = [_plain(word) for word in recognised.split()]
-    said = [word for word in map(_plain, spoken.split()) if word][-_MOST_WORDS:]
+    said = list(_said(spoken))[-_MOST_WORDS:]
     own: set[int] = set()
     for run in _runs(_as_said(heard, said), said):
         if run.same > 1 or run.end - run.start == len(heard):
@@ -109,6 +113,10 @@ class Utterance:
         self._over = heard.final
         return self._theirs
 
+    def understood(self) -> None:
+        """The final words of what the caller said are there: nothing more of it comes."""
+        self._voiced_until = -_RECOGNISER_S
+
     @property
     def misheard(self) -> str:
         """What the recogniser made of it before the caller spoke: an echo, however it reads."""
@@ -140,10 +148,17 @@ class OwnWords:
         if self._between:
             self._over = [each for each in self._over if each[0] + _COMES_BACK_S > now]
         self._between = final
-        said = " ".join([text for _, text in self._over] + [self.live()]).strip()
+        said = APART.join(filter(None, [text for _, text in self._over] + [self.live()]))
         if not any(map(str.isdigit, said)):
             return said
-        return f"{said} {speakable(said, self._language)}"  # recognisers write either
+        spoken = (speakable(text, self._language) for text in said.split(APART))
+        return APART.join((said, *spoken))  # recognisers write either
+
+
+def _said(spoken: str) -> Iterator[str]:
+    for text in spoken.split(APART):
+        yield from filter(None, map(_plain, text.split()))
+        yield from (APART,) * (_MISHEARD + 2)  # no run goes on over this many words
 
 
 def _runs(heard: Sequence[str], said: Sequence[str]) -> Iterator[_Run]:

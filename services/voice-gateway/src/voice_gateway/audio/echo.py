@@ -26,6 +26,8 @@ _CLEAN_DB = -35.0  # under what was sent: nothing comes back, the caller wears h
 _UNKNOWN_DB = -3.0  # how loud an echo may be before the room is known
 _ALWAYS = 20  # percent: an echo is there all the time, a caller is silent now and then
 _STRAYS = 6  # frames that the way may be longer or shorter in another reply
+_PROOF = 20  # bands, over all frames, that were loud: to tell from them that nothing comes back
+_DOUBTED = 60  # frames that show that what came back does no more
 _SWAYS_DB = 6.0  # how much louder than that a room lets an echo become
 _DECAY_DB = 3.0  # per frame, of a sound in a room
 _OVER_DB = 8.0  # how much louder than its echo a band is to be somebody else's
@@ -116,6 +118,8 @@ class Echo:
         if min(on.sum() for on in teaching) < _ENOUGH * len(audible):
             return
         loud = loudest.max() + _LOUD_DB
+        if self.comes_back() and len(near) < _DOUBTED:
+            loud = math.inf  # whoever cuts a reply off throws away what it did not play of it
         self._back_db = max(_always(near, far, far > loud) for far in played)
         self._most_db = min(_UNKNOWN_DB, self._back_db + _SWAYS_DB)
         likeness, best = max((_likeness(near, far), delay) for delay, far in enumerate(played))
@@ -143,7 +147,9 @@ def _levels(samples: _Array, rate_hz: int) -> _Array:
 
 def _always(near: _Array, far: _Array, loud: _Array) -> float:
     """How loud what came in is at least, over what was sent, nearly whenever that was loud."""
-    return float(np.percentile((near - far)[loud], _ALWAYS)) if loud.any() else _UNKNOWN_DB
+    if loud.sum() < _PROOF:
+        return _UNKNOWN_DB
+    return float(np.percentile((near - far)[loud], _ALWAYS))
 
 
 def _gain(over_db: _Array, teaching: _Array) -> _Array:
