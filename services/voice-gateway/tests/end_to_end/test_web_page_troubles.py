@@ -10,7 +10,7 @@ import pytest
 from axe_playwright_python.async_playwright import Axe
 from playwright.async_api import expect
 from voice_gateway.testing.fake_chat import FakeChat, HttpError
-from voice_gateway.testing.fake_riva import FakeRiva, Says
+from voice_gateway.testing.fake_riva import FakeRiva, Refuse, Says
 
 from .browser import PHONE, Visitor, recording, visit
 
@@ -189,6 +189,19 @@ async def test_a_model_that_fails_is_a_line_in_the_conversation(serve: Any):
         assert "503" in await visitor.reads("trouble")
         chat.fault = None
         await visitor.write("and now")
+        assert await visitor.reads("voice") == SHORT
+
+
+async def test_a_recogniser_that_is_down_is_said_and_leaves_writing(serve: Any, silence: Path):
+    ears = riva(asr_fault=Refuse(text="no model here"))
+    async with (
+        serve(ears, FakeChat([SHORT])) as gateway,
+        visit(address(gateway), silence) as visitor,
+    ):
+        await visitor.talk()
+        assert "Riva ASR" in await visitor.reads("trouble")
+        await visitor.picture("no-recogniser")
+        await visitor.write("what is the weather")
         assert await visitor.reads("voice") == SHORT
 
 

@@ -90,6 +90,16 @@ test("an answer that fails says why", () => {
   assert.equal(talk.floor, "nobody");
 });
 
+test("what the server could not do is said; that we were late, or are refused a line, is not", () => {
+  const complain = (error) => take("error", { error: { message: "no", param: null, ...error } });
+  complain({ type: "server_error", code: "asr_unavailable", message: "asr: down" });
+  complain({ type: "server_error", code: "asr_unavailable", message: "asr: down" });
+  complain({ type: "invalid_request_error", code: "invalid_value", param: "session.audio.output.voice" });
+  complain({ type: "server_error", code: "gateway_full" });
+  complain({ type: "invalid_request_error", code: "response_cancel_not_active" });
+  assert.deepEqual(shown(), [["trouble", "asr: down", "done"], ["trouble", "no", "done"]]);
+});
+
 test("a button that was held for nothing leaves nothing", () => {
   talk.press();
   assert.equal(talk.floor, "you");

@@ -87,6 +87,16 @@ test("a flush stops everything at once and says how far it came", () => {
   assert.equal(speaker.flush(), null);
 });
 
+test("what has not sounded yet was not heard, whatever was played before it", () => {
+  clock.outputLatency = 0.02;
+  speaker.play("a", samples(0.2));
+  clock.pass(0.15);
+  assert.deepEqual(speaker.flush(), { item: "a", ms: 80 });
+  speaker.play("b", samples(0.2));
+  clock.pass(0.06);
+  assert.deepEqual(speaker.flush(), { item: "b", ms: 0 });
+});
+
 test("paused, it keeps what was not played, and goes on where it stopped", () => {
   speaker.play("a", samples(0.4));
   clock.pass(0.15);

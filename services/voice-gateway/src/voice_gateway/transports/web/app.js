@@ -93,6 +93,7 @@ function holds(target) {
 
 addEventListener("offline", () => call.line.drop());
 addEventListener("online", () => call.line.retry());
+document.addEventListener("visibilitychange", () => document.hidden || call.wake());
 addEventListener("pagehide", () => call.hangUp());
 
 call.wish(settings.wishes, settings.key);

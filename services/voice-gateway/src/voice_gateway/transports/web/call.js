@@ -100,6 +100,12 @@ export class Call {
     this.onchange();
   }
 
+  /** The page is looked at again: some phones have stopped its sound. */
+  wake() {
+    if (this.line.state !== "closed") this.#openSpeaker();
+    this.microphone.wake();
+  }
+
   hangUp() {
     this.line.close();
   }
@@ -113,9 +119,9 @@ export class Call {
   /** Stop the voice. */
   stop() {
     const heard = this.#flush();
-    const { response } = this.conversation;
-    if (heard) this.#truncate(heard);
-    else if (response) this.line.send({ type: "response.cancel" });
+    const { response, answering } = this.conversation;
+    if (heard) this.#truncate(heard); // which also ends its response
+    if (response && heard?.item !== answering) this.line.send({ type: "response.cancel" });
     this.onchange();
   }
 

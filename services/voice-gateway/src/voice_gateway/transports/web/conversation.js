@@ -18,6 +18,7 @@
 
 const MOST_ENTRIES = 400;
 const MOST_REMEMBERED = 40; // told to the server again after a lost connection
+const FAREWELLS = new Set(["gateway_full", "call_ended"]); // the line says what they mean
 const SPOKEN = "conversation.item.input_audio_transcription";
 
 export class Conversation {
@@ -35,6 +36,11 @@ export class Conversation {
   /** The caller's words that are being heard. */
   get open() {
     return this.entries.findLast((entry) => entry.who === "you" && entry.state === "open");
+  }
+
+  /** The item of the response under way, as soon as it has one. */
+  get answering() {
+    return this.response && this.#answerOf(this.response)?.item;
   }
 
   /** Take in what the server says. */
@@ -175,8 +181,18 @@ export class Conversation {
     this.murmur = "";
   }
 
+  /** What the server could not do; that an event of ours came too late for it is no trouble. */
+  complain({ error }) {
+    const asked = error.param?.startsWith("session.");
+    const failed = error.type === "server_error" && !FAREWELLS.has(error.code);
+    if (asked || failed) this.#explain(error);
+  }
+
   #explain(error) {
-    this.#add({ who: "trouble", text: error?.message ?? "The answer failed.", state: "done" });
+    const text = error?.message ?? "The answer failed.";
+    const last = this.entries.at(-1);
+    if (last?.who === "trouble" && last.text === text) return; // once is enough, while it lasts
+    this.#add({ who: "trouble", text, state: "done" });
   }
 
   #answerOf(id) {
@@ -209,6 +225,7 @@ const FOLLOW = {
   "response.output_audio_transcript.delta": Conversation.prototype.answer,
   "response.output_text.delta": Conversation.prototype.answer,
   "response.done": Conversation.prototype.endAnswer,
+  error: Conversation.prototype.complain,
   "gateway.transcript": Conversation.prototype.hear,
   "gateway.interrupted": Conversation.prototype.interrupted,
   "gateway.latency": Conversation.prototype.time,

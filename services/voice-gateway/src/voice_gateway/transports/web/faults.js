@@ -50,8 +50,8 @@ const FAULTS = {
     remedy: "retry",
   },
   stopping: {
-    title: "The gateway is being restarted",
-    advice: "The conversation goes on where it was as soon as it is back.",
+    title: "The gateway had to break off",
+    advice: "It may be restarting. The conversation goes on where it was as soon as it can.",
     remedy: "retry",
   },
   busy: {

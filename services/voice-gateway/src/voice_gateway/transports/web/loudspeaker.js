@@ -49,10 +49,11 @@ export class Loudspeaker {
     return this.#paused;
   }
 
-  /** What was played last: the message, and how much of it was heard. */
+  /** What is being played, or was last: the message, and how much of it was heard. */
   get played() {
     this.#settle(this.#context.currentTime - latency(this.#context));
-    return { item: this.#played.item, ms: whole(this.#played.seconds * 1000) };
+    const item = this.#pieces[0]?.item ?? this.#played.item;
+    return { item, ms: whole(this.#offsetOf(item) * 1000) };
   }
 
   /**

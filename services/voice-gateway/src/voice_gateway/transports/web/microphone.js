@@ -33,6 +33,11 @@ export class Microphone {
     this.#stream = this.#context = null;
   }
 
+  /** Listen on, where the browser has stopped it. */
+  wake() {
+    this.#context?.resume();
+  }
+
   async #listen(stream) {
     // A context of its own, at the device's rate: not every browser resamples between the two.
     const context = new AudioContext({ latencyHint: "interactive" });
