@@ -18,6 +18,7 @@ from voice_client.live import LiveScreen
 from voice_client.load import Plan, Tally
 from voice_client.mic import Line, converse
 from voice_client.options import Options, read_options
+from voice_client.opus import check_opus
 from voice_client.sayings import TYPED_RATE_HZ, read_sayings
 from voice_client.screen import Audience, Nobody, Screen
 from voice_client.sound import Sound, devices, open_sound
@@ -191,7 +192,8 @@ async def _hold(
 ) -> None:
     hello = _hello(options, turns.rate_hz)
     async with dial(_gateway(options), hello, options.timeout) as call:
-        audience.note(f"connected to {options.server}, {turns.rate_hz} Hz")
+        wanted = (", Opus" if call.is_opus else ", no Opus there") if options.opus else ""
+        audience.note(f"connected to {options.server}, {turns.rate_hz} Hz{wanted}")
         await Talk(call, turns, audience, _manner(options)).run(sayings)
 
 
@@ -203,8 +205,17 @@ def _manner(options: Options) -> Manner:
 
 
 def _hello(options: Options, rate_hz: int) -> Hello:
+    if options.opus:
+        check_opus(rate_hz)
     is_mic = options.command == "mic"
-    return Hello(rate_hz, options.language, options.voice, options.prompt, can_pause=is_mic)
+    return Hello(
+        rate_hz,
+        options.language,
+        options.voice,
+        options.prompt,
+        can_pause=is_mic,
+        opus=options.opus,
+    )
 
 
 def _gateway(options: Options) -> Gateway:

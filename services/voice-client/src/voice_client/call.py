@@ -4,6 +4,7 @@
 # (the generated stub ships no types)
 
 import asyncio
+from collections import deque
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -15,7 +16,8 @@ from voice_proto import voice_workflow_pb2 as wire
 from voice_proto import voice_workflow_pb2_grpc as stubs
 
 from voice_client.failures import CallBrokenError, UnreachableError
-from voice_client.messages import Message, from_wire
+from voice_client.messages import Message, ReplyAudio, from_wire
+from voice_client.opus import OpusLine
 
 CONNECT_S = 10.0
 """A handshake through a tunnel takes well under a second."""
@@ -63,6 +65,8 @@ class Hello:
     prompt: str = ""
     can_pause: bool = False
     """Whoever calls stops its loudspeaker when told, and goes on when told."""
+    opus: bool = False
+    """Ask for Opus packets instead of raw audio, for a thin line."""
 
 
 class Call:
@@ -72,6 +76,11 @@ class Call:
         self._stream = stream
         self._patience_s = patience_s
         self._writing = asyncio.Lock()
+        self._early: deque[object] = deque()
+        """Messages that were read before anyone asked for them."""
+        self._opus: OpusLine | None = None
+        self.audio_bytes = 0
+        """Audio as it went over the wire so far, both ways."""
 
     async def greet(self, hello: Hello) -> None:
         """Send the config and wait until it is accepted, so that a refusal's text is not lost."""
@@ -81,6 +90,7 @@ class Call:
             voice_name=hello.voice,
             system_prompt=hello.prompt,
             can_pause=hello.can_pause,
+            audio_encoding=wire.OPUS if hello.opus else wire.AUDIO_ENCODING_UNSPECIFIED,
         )
         await self._send(wire.ClientMessage(config=config))
         try:
@@ -92,9 +102,17 @@ class Call:
             ) from None
         if self._stream.done():
             raise await self._broken()
+        if hello.opus:
+            await self._agree(hello.rate_hz)
+
+    @property
+    def is_opus(self) -> bool:
+        """Tell whether the gateway has agreed to Opus."""
+        return self._opus is not None
 
     async def speak(self, pcm: bytes) -> None:
-        await self._send(wire.ClientMessage(audio_chunk=pcm))
+        for chunk in self._opus.pack(pcm) if self._opus else [pcm]:
+            await self._speak(chunk)
 
     async def type(self, text: str) -> None:
         await self._send(wire.ClientMessage(text_input=text))
@@ -110,19 +128,53 @@ class Call:
 
     async def finish(self) -> None:
         """Half-close: nothing more will be said; what was said is still answered."""
+        for chunk in self._opus.pack_rest() if self._opus else []:
+            await self._speak(chunk)
         if not self._stream.done():
             await self._stream.done_writing()
 
     async def messages(self) -> AsyncGenerator[Message]:
         """Yield what the gateway says until the call ends with OK; else raise CallBrokenError."""
-        while (message := await self._read()) is not grpc.aio.EOF:
+        while (message := await self._next()) is not grpc.aio.EOF:
             known = from_wire(cast("wire.ServerMessage", message))
+            if isinstance(known, ReplyAudio):
+                self.audio_bytes += len(known.pcm)
+                known = self._opus.unpack(known) if self._opus else known
             if known is not None:
                 yield known
 
     def hang_up(self) -> None:
         """End the call at once; harmless when it is over."""
         self._stream.cancel()
+
+    async def _agree(self, rate_hz: int) -> None:
+        """Wait for the first LISTENING, which says whether it is going to be Opus."""
+        try:
+            async with asyncio.timeout(self._patience_s):
+                encoding = await self._answer()
+        except TimeoutError:
+            raise CallBrokenError(
+                f"the gateway did not say that it listens within {self._patience_s:g} s"
+            ) from None
+        if encoding == wire.OPUS:
+            self._opus = OpusLine(rate_hz)
+
+    async def _answer(self) -> int:
+        """Return the encoding that the first LISTENING names; what comes with it is kept."""
+        while (message := await self._read()) is not grpc.aio.EOF:
+            self._early.append(message)
+            event = cast("wire.ServerMessage", message).event
+            if event.type == wire.LISTENING:
+                return event.audio_encoding
+        self._early.append(grpc.aio.EOF)
+        return wire.PCM_S16LE
+
+    async def _speak(self, chunk: bytes) -> None:
+        self.audio_bytes += len(chunk)
+        await self._send(wire.ClientMessage(audio_chunk=chunk))
+
+    async def _next(self) -> object:
+        return self._early.popleft() if self._early else await self._read()
 
     async def _read(self) -> object:
         try:

@@ -50,6 +50,7 @@ class Options:
     half_duplex: bool = False
     echo_cancellation: bool = False
     plain: bool = False
+    opus: bool = False
     http_port: int = HTTP_PORT
     no_call: bool = False
     no_sound: bool = False
@@ -224,6 +225,11 @@ def _add_call(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--voice", default="", help="voice to answer with (default: the server's)")
     parser.add_argument(
         "--prompt", type=_prompt, default="", help="system prompt (default: the server's)"
+    )
+    parser.add_argument(
+        "--opus",
+        action="store_true",
+        help="a tenth of the data, where the server can (needs the extra opus)",
     )
 
 

@@ -5,23 +5,22 @@ recorded interruption silences them.
 """
 
 import asyncio
-import errno
 import os
 import re
 import signal
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
 from .conftest import ROOT, clips, normalised, word_errors
 from .judging import judged
+from .tunnel import PORT, tunnel
 from .virtual_sound import RATE_HZ, room, what_is_missing
 
 GUIDE = ROOT / "docs/guides/mac-quick-start.md"
-PORT = 50051
 CLIPS = {clip.name: clip for clip in clips()}
 QUESTION, INTERRUPTION = CLIPS["en_nlp_question.wav"], CLIPS["en_goforward.wav"]
 PATIENCE_S = 120.0
@@ -39,56 +38,6 @@ def quick_start() -> str:
     found = re.search(r"```sh\n(.*?)```", section, re.DOTALL)
     assert found
     return found[1]
-
-
-@dataclass
-class Tunnel:
-    """Leads a port of this machine to the gateway, as `ssh -L` does."""
-
-    gateway: str
-    port: int = 0
-    ends: list[asyncio.StreamWriter] = field(default_factory=list[asyncio.StreamWriter])
-
-    async def lead(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        host, _, port = self.gateway.rpartition(":")
-        far_reader, far_writer = await asyncio.open_connection(host, int(port))
-        self.ends += [writer, far_writer]
-        async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(_copy(reader, far_writer))
-            tasks.create_task(_copy(far_reader, writer))
-
-    def drop(self) -> None:
-        """Lose every connection; new ones are taken."""
-        while self.ends:
-            self.ends.pop().transport.abort()
-
-
-async def _copy(source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> None:
-    try:
-        while piece := await source.read(65_536):
-            sink.write(piece)
-            await sink.drain()
-    except ConnectionError:
-        pass
-    sink.close()
-
-
-@asynccontextmanager
-async def tunnel(gateway: str) -> AsyncGenerator[Tunnel]:
-    """Open it on the guide's port, or on another where that one is taken."""
-    it = Tunnel(gateway)
-    try:
-        server = await asyncio.start_server(it.lead, "127.0.0.1", PORT)
-    except OSError as error:
-        if error.errno != errno.EADDRINUSE:
-            raise
-        server = await asyncio.start_server(it.lead, "127.0.0.1", 0)
-    it.port = server.sockets[0].getsockname()[1]
-    try:
-        yield it
-    finally:
-        server.close()
-        it.drop()
 
 
 @dataclass(frozen=True)

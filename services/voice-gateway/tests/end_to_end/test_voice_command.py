@@ -4,12 +4,15 @@ import asyncio
 import json
 import os
 import subprocess
+import wave
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from .conftest import ROOT, clips
+from .conftest import ROOT, clips, normalised, word_errors
+from .judging import judged
+from .tunnel import tunnel
 from .virtual_sound import Room, room, what_is_missing
 
 CLIPS = {clip.name: clip for clip in clips()}
@@ -24,13 +27,18 @@ needs_sound = pytest.mark.skipif(bool(what_is_missing()), reason=what_is_missing
 def voice(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The command as `uv tool install` puts it."""
     folder = tmp_path_factory.mktemp("tool")
-    extras = "" if what_is_missing() else "[mic,aec]"
+    extras = "[opus]" if what_is_missing() else "[mic,aec,opus]"
     subprocess.run(
         ["uv", "tool", "install", "--quiet", f"{ROOT}/services/voice-client{extras}"],
         check=True,
         env={**os.environ, "UV_TOOL_DIR": str(folder), "UV_TOOL_BIN_DIR": str(folder / "bin")},
     )
     return folder / "bin" / "voice"
+
+
+def recording(path: Path) -> tuple[bytes, int]:
+    with wave.open(str(path), "rb") as file:
+        return file.readframes(file.getnframes()), file.getframerate()
 
 
 async def run(voice: Path, *arguments: str, env: dict[str, str] | None = None) -> tuple[int, str]:
@@ -52,6 +60,27 @@ async def test_load_holds_calls_at_once(gateway: str, voice: Path):
     assert (status, told["failures"]) == (0, {})
     assert told["turns"] >= 4
     assert told["latency_ms"]["total"]["p50"] > 0
+
+
+async def test_opus_carries_the_same_words_in_a_fraction_of_the_data(
+    gateway: str, voice: Path, tmp_path: Path
+):
+    kbit_s: dict[str, float] = {}
+    now = asyncio.get_running_loop().time
+    for name, options in {"pcm": (), "opus": ("--opus",)}.items():
+        async with tunnel(gateway) as led:
+            began, reply = now(), tmp_path / f"{name}.wav"
+            status, out = await run(
+                *(voice, "wav", "@en_nlp_question", "--json", "--out", str(reply), *options),
+                *("--server", f"127.0.0.1:{led.port}"),
+            )
+            turn = json.loads(out)["turns"][-1]
+            kbit_s[name] = led.carried * 8 / 1000 / (now() - began)
+        assert (status, turn["heard"]) == (0, "What is natural language processing?")
+        written = normalised(turn["reply"])
+        assert word_errors(written, judged(*recording(reply))) / len(written) <= 0.25
+    print(", ".join(f"{name}: {rate:.0f} kbit/s" for name, rate in kbit_s.items()))
+    assert kbit_s["opus"] * 4 < kbit_s["pcm"]
 
 
 async def _keep_talking(here: Room) -> None:

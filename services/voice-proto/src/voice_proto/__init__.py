@@ -1,1 +1,1 @@
-"""The contract of `proto/voice_workflow.proto`; everything beside this file is generated."""
+"""The contract of `proto/voice_workflow.proto`: voice_workflow_pb2* are generated from it."""

@@ -7,6 +7,12 @@ from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
 
 DESCRIPTOR: _descriptor.FileDescriptor
 
+class AudioEncoding(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    AUDIO_ENCODING_UNSPECIFIED: _ClassVar[AudioEncoding]
+    PCM_S16LE: _ClassVar[AudioEncoding]
+    OPUS: _ClassVar[AudioEncoding]
+
 class EventType(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     __slots__ = ()
     EVENT_UNSPECIFIED: _ClassVar[EventType]
@@ -17,6 +23,9 @@ class EventType(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     END_OF_TURN: _ClassVar[EventType]
     VOICE_PAUSED: _ClassVar[EventType]
     VOICE_RESUMED: _ClassVar[EventType]
+AUDIO_ENCODING_UNSPECIFIED: AudioEncoding
+PCM_S16LE: AudioEncoding
+OPUS: AudioEncoding
 EVENT_UNSPECIFIED: EventType
 LISTENING: EventType
 PROCESSING: EventType
@@ -43,20 +52,22 @@ class ClientMessage(_message.Message):
     def __init__(self, config: _Optional[_Union[VoiceConfig, _Mapping]] = ..., audio_chunk: _Optional[bytes] = ..., text_input: _Optional[str] = ..., interrupt: _Optional[_Union[Interrupt, _Mapping]] = ..., playback: _Optional[_Union[PlaybackProgress, _Mapping]] = ..., end_of_utterance: _Optional[_Union[EndOfUtterance, _Mapping]] = ...) -> None: ...
 
 class VoiceConfig(_message.Message):
-    __slots__ = ("language_code", "session_id", "sample_rate", "voice_name", "system_prompt", "can_pause")
+    __slots__ = ("language_code", "session_id", "sample_rate", "voice_name", "system_prompt", "can_pause", "audio_encoding")
     LANGUAGE_CODE_FIELD_NUMBER: _ClassVar[int]
     SESSION_ID_FIELD_NUMBER: _ClassVar[int]
     SAMPLE_RATE_FIELD_NUMBER: _ClassVar[int]
     VOICE_NAME_FIELD_NUMBER: _ClassVar[int]
     SYSTEM_PROMPT_FIELD_NUMBER: _ClassVar[int]
     CAN_PAUSE_FIELD_NUMBER: _ClassVar[int]
+    AUDIO_ENCODING_FIELD_NUMBER: _ClassVar[int]
     language_code: str
     session_id: str
     sample_rate: int
     voice_name: str
     system_prompt: str
     can_pause: bool
-    def __init__(self, language_code: _Optional[str] = ..., session_id: _Optional[str] = ..., sample_rate: _Optional[int] = ..., voice_name: _Optional[str] = ..., system_prompt: _Optional[str] = ..., can_pause: _Optional[bool] = ...) -> None: ...
+    audio_encoding: AudioEncoding
+    def __init__(self, language_code: _Optional[str] = ..., session_id: _Optional[str] = ..., sample_rate: _Optional[int] = ..., voice_name: _Optional[str] = ..., system_prompt: _Optional[str] = ..., can_pause: _Optional[bool] = ..., audio_encoding: _Optional[_Union[AudioEncoding, str]] = ...) -> None: ...
 
 class Interrupt(_message.Message):
     __slots__ = ()
@@ -115,18 +126,20 @@ class Word(_message.Message):
     def __init__(self, word: _Optional[str] = ..., start_ms: _Optional[int] = ..., end_ms: _Optional[int] = ...) -> None: ...
 
 class ServerEvent(_message.Message):
-    __slots__ = ("type", "message", "fault", "interruption", "latency")
+    __slots__ = ("type", "message", "fault", "interruption", "latency", "audio_encoding")
     TYPE_FIELD_NUMBER: _ClassVar[int]
     MESSAGE_FIELD_NUMBER: _ClassVar[int]
     FAULT_FIELD_NUMBER: _ClassVar[int]
     INTERRUPTION_FIELD_NUMBER: _ClassVar[int]
     LATENCY_FIELD_NUMBER: _ClassVar[int]
+    AUDIO_ENCODING_FIELD_NUMBER: _ClassVar[int]
     type: EventType
     message: str
     fault: Fault
     interruption: Interruption
     latency: TurnLatency
-    def __init__(self, type: _Optional[_Union[EventType, str]] = ..., message: _Optional[str] = ..., fault: _Optional[_Union[Fault, _Mapping]] = ..., interruption: _Optional[_Union[Interruption, _Mapping]] = ..., latency: _Optional[_Union[TurnLatency, _Mapping]] = ...) -> None: ...
+    audio_encoding: AudioEncoding
+    def __init__(self, type: _Optional[_Union[EventType, str]] = ..., message: _Optional[str] = ..., fault: _Optional[_Union[Fault, _Mapping]] = ..., interruption: _Optional[_Union[Interruption, _Mapping]] = ..., latency: _Optional[_Union[TurnLatency, _Mapping]] = ..., audio_encoding: _Optional[_Union[AudioEncoding, str]] = ...) -> None: ...
 
 class Fault(_message.Message):
     __slots__ = ("stage", "code", "retryable")

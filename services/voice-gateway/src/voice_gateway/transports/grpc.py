@@ -19,8 +19,9 @@ from voice_gateway.errors import (
     CallLost,
     GatewayFull,
 )
-from voice_gateway.ports import Caller, FromCaller, ToCaller
+from voice_gateway.ports import Audio, Caller, FromCaller, Listening, ToCaller
 from voice_gateway.transports import wire
+from voice_gateway.transports.codec import Codec, agree
 
 log = logging.getLogger(__name__)
 
@@ -39,9 +40,13 @@ _RETRY = (("retry-after-s", "1"),)  # sent with a refusal for lack of room
 class StreamCaller(Caller):
     """The caller at the other end of a gRPC stream. One reader, one writer."""
 
-    def __init__(self, context: Context, first: pb.ClientMessage | None) -> None:
+    def __init__(
+        self, context: Context, first: pb.ClientMessage | None, codec: Codec, *, asked: bool = False
+    ) -> None:
         self._context = context
         self._first = first
+        self._codec = codec
+        self._owes_answer = asked
         self._sent = 0
 
     async def receive(self) -> FromCaller | None:
@@ -51,13 +56,24 @@ class StreamCaller(Caller):
                 message = await self._context.read()
             if message is grpc.aio.EOF:
                 return None
-            if (content := wire.from_client(message)) is not None:
+            content = wire.from_client(message)
+            if isinstance(content, Audio):
+                content = Audio(self._codec.decode(content.pcm))
+            if content is not None:
                 return content
 
     async def send(self, message: ToCaller) -> None:
+        for part in self._codec.encode(message):
+            await self._write(part)
+
+    async def _write(self, message: ToCaller) -> None:
         self._sent += 1
+        written = wire.to_server(message, self._sent)
+        if self._owes_answer and isinstance(message, Listening):
+            wire.say_encoding(written, self._codec.encoding)
+            self._owes_answer = False
         try:
-            await self._context.write(wire.to_server(message, self._sent))
+            await self._context.write(written)
         except grpc.aio.BaseError:  # the stream is gone; its cancellation is on its way to us
             raise CallerGone("the caller hung up") from None
 
@@ -93,12 +109,14 @@ class VoiceGateway(pb_grpc.VoiceGatewayServicer):
         first = await self._first_message(context)
         if first is None:
             return  # hung up without a word
+        asked = pb.VoiceConfig()
         if first.WhichOneof("content") == "config":
-            config, first = wire.to_config(first.config, self._defaults), None
-        else:
-            config = wire.to_config(pb.VoiceConfig(), self._defaults)
+            asked, first = first.config, None
+        config = wire.to_config(asked, self._defaults)
+        codec = agree(asked, config.rate_hz)
         await context.send_initial_metadata(())  # the caller may know now that it was accepted
-        await call.run(StreamCaller(context, first), config)
+        caller = StreamCaller(context, first, codec, asked=asked.audio_encoding != 0)
+        await call.run(caller, config)
 
     async def _first_message(self, context: Context) -> pb.ClientMessage | None:
         try:

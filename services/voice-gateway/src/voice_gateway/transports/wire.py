@@ -80,6 +80,11 @@ def to_config(config: pb.VoiceConfig, defaults: Defaults) -> CallConfig:
     )
 
 
+def say_encoding(message: pb.ServerMessage, encoding: pb.AudioEncoding) -> None:
+    """Answer a config that asked for an encoding, on the call's first LISTENING."""
+    message.event.audio_encoding = encoding
+
+
 def from_client(message: pb.ClientMessage) -> FromCaller | None:
     """Translate a message after the first; None for one without content. Raises BadMessage."""
     match message.WhichOneof("content"):
