@@ -173,6 +173,10 @@ class StoredActivity:
     def plays(self, pcm: bytes, rate_hz: int, at: float) -> None:
         """The caller wears headphones."""
 
+    @property
+    def echoed_at(self) -> float:
+        return float("-inf")
+
     def echoes(self) -> bool | None:
         return None
 

@@ -149,6 +149,7 @@ def test_words_alone_take_no_floor_from_a_reply_that_may_come_back(
         says=[Says(0.6, "What is that?"), Says(2.5, "You are already ready.")],
         replies=["one two three four five six seven eight nine ten.", "Fine."],
         voiced=[*question, *voiced],
+        loudspeaker=True,
         hangs_up=20.0,
     ).run()
     assert [each.reply for each in call.cut_offs()] == cut

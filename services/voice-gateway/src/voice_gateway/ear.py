@@ -10,7 +10,7 @@ from dataclasses import replace
 from voice_gateway.audio import pcm
 from voice_gateway.audio.resample import Resampler
 from voice_gateway.audio.vad import Edge
-from voice_gateway.echo import APART, OwnWords, Utterance, callers_part
+from voice_gateway.echo import APART, COMES_BACK_S, OwnWords, Utterance, callers_part
 from voice_gateway.errors import BadMessage, CallLost, Rejected, ServiceError
 from voice_gateway.phrases import stops
 from voice_gateway.ports import CallConfig, Heard, ReplyAudio, Services, TurnSound, Word
@@ -176,10 +176,17 @@ class Ear:
         own = self.own.of_utterance(now, final=heard.final)
         if not own:
             return heard
-        if self._activity and not theirs:
+        if self._activity is None:  # nobody listens for voices
+            return callers_part(heard, own, self._stops)
+        if theirs:
+            said = f"{own}{APART}{self._utterance.misheard}"
+            return callers_part(heard, said, self._stops)
+        if now - self._activity.echoed_at > COMES_BACK_S:
+            return heard  # words out of silence, or out of a sound too soft for a voice
+        if self._activity.echoes():
             return replace(heard, text="", words=())
-        misheard = self._utterance.misheard if self._activity else ""  # nobody listens for voices
-        return callers_part(heard, f"{own}{APART}{misheard}", self._stops)
+        # Not known yet whether the line echoes: a soft voice may have been taken for an echo.
+        return callers_part(heard, own, self._stops, unvoiced=True)
 
 
 async def _judge(sound: TurnSound, on_chance: Callable[[float], None]) -> None:

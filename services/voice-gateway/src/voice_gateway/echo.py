@@ -28,7 +28,8 @@ _ALIKE = 0.65  # of 1: "capitol" is "capital", "seine" is "sane"; "london" is no
 _MOST_WORDS = 150  # a minute of speech: older words are nobody's echo any more
 _MISHEARD = 3  # words in a row that may have come back as other ones
 _STRAY = 1  # words beside an echo that are rather misheard than the caller's
-_COMES_BACK_S = 2.0  # after it was played, at the latest: the way there, back, and a recogniser
+_STRAY_UNVOICED = 2  # the same, where no voice was noticed
+COMES_BACK_S = 2.0  # after it was played, at the latest: the way there, back, and a recogniser
 _NOTICED_S = 1.0  # after its first word, a voice beside an echo has been noticed
 _RECOGNISER_S = 1.0  # that final words come after the voice that said them, at the latest
 
@@ -71,14 +72,19 @@ def split(recognised: str, spoken: str, keep: frozenset[str] = frozenset()) -> S
     return Split(tuple(at for at in range(len(heard)) if at not in own), len(own))
 
 
-def callers_part(heard: Heard, own: str, stops: frozenset[str]) -> Heard:
-    """What of it the caller said, while `own` could come back; `stops` are never strays."""
+def callers_part(heard: Heard, own: str, stops: frozenset[str], *, unvoiced: bool = False) -> Heard:
+    """What of it the caller said, while `own` could come back; `stops` are never strays.
+
+    `unvoiced`: no voice was noticed in it, so that a word or two are rather a misheard echo, even
+    where none is like one of our own.
+    """
     written = heard.text.split()
     parts = split(heard.text, own, stops)
-    if not parts.own:
+    if not (parts.own or unvoiced):
         return heard
     words = [written[at] for at in parts.callers]
-    if len(words) <= _STRAY and not any(_plain(word) in stops for word in words):
+    strays = _STRAY_UNVOICED if unvoiced else _STRAY
+    if len(words) <= strays and not any(_plain(word) in stops for word in words):
         return replace(heard, text="", words=())
     timed = len(heard.words) == len(written)
     times = tuple(heard.words[at] for at in parts.callers) if timed else ()
@@ -146,7 +152,7 @@ class OwnWords:
     def of_utterance(self, now: float, *, final: bool) -> str:
         """What may have come back in the utterance under way, which ends where `final`."""
         if self._between:
-            self._over = [each for each in self._over if each[0] + _COMES_BACK_S > now]
+            self._over = [each for each in self._over if each[0] + COMES_BACK_S > now]
         self._between = final
         said = APART.join(filter(None, [text for _, text in self._over] + [self.live()]))
         if not any(map(str.isdigit, said)):

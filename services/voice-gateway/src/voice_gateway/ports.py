@@ -324,6 +324,11 @@ class Activity(Protocol):
         """Whether what is played comes back; None: not known."""
         ...
 
+    @property
+    def echoed_at(self) -> float:
+        """When a sound was taken for an echo the last time."""
+        ...
+
 
 ModelPiece = str | ToolCall | Usage
 """What a model answers with: text as it is written, whole tool calls, at last what it used."""

@@ -88,6 +88,8 @@ class VoiceActivity:
         self._echo = Echo()
         self._line = Line()
         self._ignored = 0
+        self.echoed_at = float("-inf")
+        """When a sound was taken for an echo the last time."""
 
     def feed(self, pcm: bytes, at: float) -> list[Edge]:
         """Take the next samples, complete at `at`."""
@@ -117,7 +119,10 @@ class VoiceActivity:
         frames = self._hysteresis.frames_to_change
         later_s = len(self._waiting) / (SAMPLE_BYTES * RATE_HZ)
         samples = np.frombuffer(frame, "<i2").astype(np.float32) / 32768
-        ignored = self._is_hush(samples) or self._is_echo(samples, ends_at - later_s)
+        hush, echo = self._is_hush(samples), self._is_echo(samples, ends_at - later_s)
+        if echo and not hush:
+            self.echoed_at = ends_at - later_s
+        ignored = hush or echo
         self._ignored = self._ignored + 1 if ignored else 0
         if self._ignored == _FORGET:
             self._network.forget()

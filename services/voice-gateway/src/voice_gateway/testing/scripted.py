@@ -63,8 +63,9 @@ class Sends:
 class ScriptedActivity:
     """Notices voice and silence at the given times, as soon as audio comes then."""
 
-    def __init__(self, edges: Sequence[tuple[float, bool]]) -> None:
+    def __init__(self, edges: Sequence[tuple[float, bool]], *, loudspeaker: bool = False) -> None:
         self._edges = list(edges)
+        self._loudspeaker = loudspeaker
 
     def feed(self, pcm: bytes, at: float) -> list[Edge]:
         found: list[Edge] = []
@@ -74,10 +75,14 @@ class ScriptedActivity:
         return found
 
     def plays(self, pcm: bytes, rate_hz: int, at: float) -> None:
-        """Nothing comes back."""
+        """All of it comes back on a loudspeaker, nothing else does."""
 
     def echoes(self) -> bool | None:
-        return None
+        return True if self._loudspeaker else None
+
+    @property
+    def echoed_at(self) -> float:
+        return _now() if self._loudspeaker else float("-inf")
 
 
 class ScriptedCaller:
@@ -215,6 +220,7 @@ class Call:
     """Hears how complete the caller's turns are."""
     hangs_up: float | None = 60.0
     can_pause: bool = False
+    loudspeaker: bool = False
     rules: CallRules = field(default_factory=CallRules)
     voice: ScriptedVoice = field(default_factory=ScriptedVoice)
     recogniser: ScriptedRecogniser | None = None
@@ -249,7 +255,7 @@ class Call:
         self.received, self.ended_at = caller.received, _now()
 
     def _notices(self, rate_hz: int) -> ScriptedActivity:
-        return ScriptedActivity(self.voiced)
+        return ScriptedActivity(self.voiced, loudspeaker=self.loudspeaker)
 
     @property
     def _hears_ends(self) -> Callable[[int], TurnSound] | None:

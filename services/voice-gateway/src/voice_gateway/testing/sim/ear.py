@@ -48,6 +48,10 @@ class SimActivity(Activity):
     def echoes(self) -> bool | None:
         return False if self._headphones else None
 
+    @property
+    def echoed_at(self) -> float:
+        return float("-inf") if self._headphones else self._notes.now()
+
 
 class SimEar:
     """Implements `ports.Recogniser`; its script goes on from stream to stream."""
