@@ -18,6 +18,7 @@ class Net:
     """One loaded model: named tensors in, named tensors out. Safe to call from several threads."""
 
     def __init__(self, path: Path) -> None:
+        onnxruntime.disable_telemetry_events()  # on by default since 1.29
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = 1
         options.inter_op_num_threads = 1

@@ -9,8 +9,8 @@ import asyncio
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
 
+from voice_gateway.audio import network
 from voice_gateway.audio.pcm import SAMPLE_BYTES
 from voice_gateway.audio.resample import Resampler
 
@@ -90,13 +90,7 @@ def load_turn_end() -> TurnEnds:
 
 class _SmartTurn:
     def __init__(self) -> None:
-        import onnxruntime
-
-        runtime: Any = onnxruntime  # ships no types
-        options = runtime.SessionOptions()
-        options.intra_op_num_threads = options.inter_op_num_threads = 1
-        providers = ["CPUExecutionProvider"]
-        self._session = runtime.InferenceSession(str(_NETWORK), options, providers=providers)
+        self._session = network.load(_NETWORK)
 
     def __call__(self, sound: bytes) -> float:
         import numpy as np

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
+from voice_gateway.audio import network
 from voice_gateway.audio.pcm import SAMPLE_BYTES
 from voice_gateway.audio.resample import Resampler
 
@@ -158,13 +159,7 @@ class Line:
 
 def load_silero() -> Callable[[int], VoiceActivity]:
     """Load the network once; what comes back makes one listener per call, at that call's rate."""
-    import onnxruntime
-
-    runtime: Any = onnxruntime  # ships no types
-    options = runtime.SessionOptions()
-    options.intra_op_num_threads = options.inter_op_num_threads = 1
-    providers = ["CPUExecutionProvider"]
-    session = runtime.InferenceSession(str(_NETWORK), options, providers=providers)
+    session = network.load(_NETWORK)
     return lambda rate_hz: VoiceActivity(_Silero(session), rate_hz)
 
 
