@@ -115,7 +115,7 @@ async def test_doctor_finds_a_gateway_and_a_sound_card_in_order(
 async def test_a_reply_that_comes_back_into_the_microphone_interrupts_nothing(
     gateway: str, voice: Path, tmp_path: Path
 ):
-    async with room(tmp_path) as here:
+    async with room(tmp_path, latency_ms=250) as here:
         await here.hear_the_loudspeakers(delay_ms=60)
         process = await asyncio.create_subprocess_exec(
             *(str(voice), "mic", "--echo-cancellation", "--server", gateway),

@@ -109,8 +109,11 @@ _MONO = ("--format=s16le", "--channels=1", "--latency-msec=20")
 
 
 @asynccontextmanager
-async def room(folder: Path) -> AsyncGenerator[Room]:
-    """Set the room up; it is gone on the way out."""
+async def room(folder: Path, latency_ms: int = 100) -> AsyncGenerator[Room]:
+    """Set the room up; it is gone on the way out.
+
+    `latency_ms` is what the devices buffer: a busy machine breaks the sound up where it is short.
+    """
     socket = folder / "sound"
     (folder / "asound.conf").write_text(_ALSA)
     environment = {
@@ -118,7 +121,7 @@ async def room(folder: Path) -> AsyncGenerator[Room]:
         "ALSA_CONFIG_PATH": str(folder / "asound.conf"),
         "PULSE_SERVER": f"unix:{socket}",
         "PULSE_COOKIE": str(folder / "cookie"),
-        "PULSE_LATENCY_MSEC": "100",
+        "PULSE_LATENCY_MSEC": str(latency_ms),
     }
     server = await asyncio.create_subprocess_exec(
         *("pulseaudio", "-n", "--daemonize=no", "--use-pid-file=no", "--exit-idle-time=-1"),
