@@ -8,6 +8,7 @@ on 127.0.0.1, bounded in count and time, and is stopped at the end.
 
 import argparse
 import json
+import logging
 import os
 import sys
 import tempfile
@@ -122,6 +123,7 @@ def _ways(text: str) -> list[str]:
 
 
 async def _main(given: argparse.Namespace) -> int:
+    logging.getLogger("aiohttp.server").disabled = True  # cut replies break their requests off
     found = await run(given)
     figures = as_json(found)
     print(report(found))
