@@ -136,7 +136,7 @@ def test_once_it_was_understood_what_follows_is_the_echo_of_the_answer():
     utterance.voice(2.0, voiced=True)
     utterance.voice(2.6, voiced=False)
     assert utterance.take(Heard("What is that?", final=True), 2.8)
-    utterance.understood()
+    utterance.understood(2.8)
     assert not utterance.take(Heard("The key is", final=False), 3.4)
 
 

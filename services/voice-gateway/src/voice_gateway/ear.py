@@ -20,6 +20,7 @@ _UPLINK_ROOM_S = 30.0
 _SLICE_S = 0.4  # audio looked at in one go: a millisecond's work
 _RELISTEN_S = (0.2, 0.5, 1.0, 2.0, 5.0)  # waits before recognition is tried again
 _FORGET_S = 1.0  # the recogniser's final words on what is to be forgotten come before that
+_DOUBT_S = 0.1  # between two looks at words in doubt
 _LAST_TRIES = 3  # of recognition, for a caller who has hung up and waits
 
 
@@ -52,6 +53,9 @@ class Ear:
         self._stops = stops(config.language)
         self._deaf_until = 0.0
         self._utterance = Utterance()
+        self._later: asyncio.TimerHandle | None = None
+        self._withheld: list[Heard] = []
+        """Final words, and the last interim ones, that are the caller's, unless the line echoes."""
         self.own = OwnWords(config.language)
         self.speech_end: float | None = None
         """When the caller's last word had arrived, as far as the recogniser tells."""
@@ -113,6 +117,7 @@ class Ear:
         """No more audio comes."""
         await self._uplink.add(self._resampler.flush())
         self._uplink.close()
+        self._reconsider()
 
     async def listen(self) -> None:
         """Recognise until the caller has finished; a recogniser that breaks off is called again."""
@@ -161,9 +166,11 @@ class Ear:
         if self._clock() < self._deaf_until:
             self._deaf_until = 0.0 if heard.final else self._deaf_until
             return
-        heard = self._without_echo(_moved(heard, start_s))
+        self._pass_on(self._without_echo(_moved(heard, start_s)))
+
+    def _pass_on(self, heard: Heard) -> None:
         if heard.final and heard.text:
-            self._utterance.understood()
+            self._utterance.understood(self._clock())
         if heard.words:
             self.speech_end = self._uplink.arrived_at(heard.words[-1].end_s)
         self._on_heard(heard)
@@ -185,8 +192,34 @@ class Ear:
             return heard  # words out of silence, or out of a sound too soft for a voice
         if self._activity.echoes():
             return replace(heard, text="", words=())
-        # Not known yet whether the line echoes: a soft voice may have been taken for an echo.
-        return callers_part(heard, own, self._stops, unvoiced=True)
+        # Not known yet whether the line echoes: a soft voice may have been taken for an echo, and a
+        # recogniser writes whole sentences into the first second of one. It is soon known.
+        perhaps = callers_part(heard, own, self._stops)
+        if self._uplink.closed:
+            return perhaps  # nothing is learned any more
+        if self._withheld and not self._withheld[-1].final:
+            self._withheld.pop()  # the interim before this one
+        if perhaps.text:
+            self._withheld.append(perhaps)
+            self._look_again()
+        return replace(heard, text="", words=())
+
+    def _look_again(self) -> None:
+        if self._later:
+            self._later.cancel()
+        self._later = asyncio.get_running_loop().call_later(_DOUBT_S, self._reconsider)
+
+    def _reconsider(self) -> None:
+        """Pass on the words that were in doubt, unless it is known by now that the line echoes."""
+        echoes = self._activity.echoes() if self._activity else None
+        may_be_known = not self._uplink.closed and self.own.sounds(self._clock())
+        if echoes is None and may_be_known:
+            self._look_again()
+            return
+        withheld, self._withheld = self._withheld, []
+        for heard in withheld:
+            if not echoes:
+                self._pass_on(heard)
 
 
 async def _judge(sound: TurnSound, on_chance: Callable[[float], None]) -> None:

@@ -31,6 +31,7 @@ _STRAY = 1  # words beside an echo that are rather misheard than the caller's
 _STRAY_UNVOICED = 4  # the same, where no voice was noticed
 COMES_BACK_S = 2.0  # after it was played, at the latest: the way there, back, and a recogniser
 _NOTICED_S = 1.0  # after its first word, a voice beside an echo has been noticed
+_SPLIT_S = 0.4  # between two finals of one voice; an answer's echo takes longer to be words
 _RECOGNISER_S = 1.0  # that final words come after the voice that said them, at the latest
 
 
@@ -119,9 +120,9 @@ class Utterance:
         self._over = heard.final
         return self._theirs
 
-    def understood(self) -> None:
-        """The final words of what the caller said are there: nothing more of it comes."""
-        self._voiced_until = -_RECOGNISER_S
+    def understood(self, now: float) -> None:
+        """Final words of what the caller said are there: more of it comes at once, or never."""
+        self._voiced_until = min(self._voiced_until, now + _SPLIT_S - _RECOGNISER_S)
 
     @property
     def misheard(self) -> str:
@@ -148,6 +149,10 @@ class OwnWords:
         """A reply was played, or cut off: nothing of it sounds after `until`."""
         if text:
             self._over.append((until, text))
+
+    def sounds(self, now: float) -> bool:
+        """Whether anything that was said may still come back."""
+        return bool(self.live()) or any(until + COMES_BACK_S > now for until, _ in self._over)
 
     def of_utterance(self, now: float, *, final: bool) -> str:
         """What may have come back in the utterance under way, which ends where `final`."""
