@@ -90,6 +90,13 @@ class Ear:
         if self._sound:
             self._judging = tasks.create_task(_judge(self._sound, on_chance), name="turn-end")
 
+    def stop(self) -> None:
+        """The call is over: nothing more is told."""
+        self.stop_judging()
+        self._withheld.clear()
+        if self._later:
+            self._later.cancel()
+
     def stop_judging(self) -> None:
         if self._judging:
             self._judging.cancel()
@@ -166,6 +173,8 @@ class Ear:
         if self._clock() < self._deaf_until:
             self._deaf_until = 0.0 if heard.final else self._deaf_until
             return
+        if self._withheld and not self._withheld[-1].final:
+            self._withheld.pop()  # whatever comes replaces the interim before it
         self._pass_on(self._without_echo(_moved(heard, start_s)))
 
     def _pass_on(self, heard: Heard) -> None:
@@ -197,8 +206,6 @@ class Ear:
         perhaps = callers_part(heard, own, self._stops)
         if self._uplink.closed:
             return perhaps  # nothing is learned any more
-        if self._withheld and not self._withheld[-1].final:
-            self._withheld.pop()  # the interim before this one
         if perhaps.text:
             self._withheld.append(perhaps)
             self._look_again()

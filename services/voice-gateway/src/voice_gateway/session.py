@@ -443,7 +443,7 @@ class Session:
         self._error = self._error or error
         self._over.set()
         self._cancel_timer()
-        self._ear.stop_judging()
+        self._ear.stop()
         self._cancel_reply()
         self._outbox.close()
         if self._record:

@@ -5,6 +5,7 @@ never from a caller.
 """
 
 import asyncio
+from functools import partial
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from prometheus_client.exposition import choose_encoder
@@ -18,6 +19,7 @@ _STAGE_S = (0.02, 0.05, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5, 0.65, 0.8, 1.0, 1.25, 1.6
 _CALL_S = (5, 15, 30, 60, 120, 300, 600, 1800, 3600)
 _LAG_S = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0)
 _LOOK_S = 0.25  # between looks at the event loop
+FRONTS = ("grpc", "realtime")
 
 
 class Metrics(GatewayMetrics):
@@ -25,63 +27,52 @@ class Metrics(GatewayMetrics):
 
     def __init__(self) -> None:
         registry = self._registry = CollectorRegistry()
-        self.active = Gauge(
-            "voice_calls_active", "Calls that run now.", ["front"], registry=registry
-        )
-        self.calls = Counter(
-            "voice_calls", "Calls that have ended, by how.", ["front", "outcome"], registry=registry
-        )
-        self.call_s = Histogram(
+        counter, gauge = partial(Counter, registry=registry), partial(Gauge, registry=registry)
+        histogram = partial(Histogram, registry=registry)
+        self.active = gauge("voice_calls_active", "Calls that run now.", ["front"])
+        for front in FRONTS:
+            self.active.labels(front)  # there before the first call: scalers read no call as 0
+        self.calls = counter("voice_calls", "Calls that have ended, by how.", ["front", "outcome"])
+        self.call_s = histogram(
             "voice_call_seconds",
             "How long calls last.",
             ["front"],
             buckets=_CALL_S,
-            registry=registry,
         )
-        self.turns = Counter(
-            "voice_turns", "Turns answered to the end.", ["front"], registry=registry
-        )
-        self.stages = Histogram(
+        self.turns = counter("voice_turns", "Turns answered to the end.", ["front"])
+        self.stages = histogram(
             "voice_turn_stage_seconds",
             "Where a turn's time goes, up to the first audio; total is what the caller waits.",
             ["stage"],
             buckets=_STAGE_S,
-            registry=registry,
         )
-        self.interruptions = Counter(
-            "voice_interruptions", "Replies the caller cut off.", ["front"], registry=registry
+        self.interruptions = counter(
+            "voice_interruptions", "Replies the caller cut off.", ["front"]
         )
-        self.prepared = Counter(
+        self.prepared = counter(
             "voice_prepared_replies",
             "Replies made before their turn was over: used, or dropped.",
             ["outcome"],
-            registry=registry,
         )
-        self.wasted = Counter(
+        self.wasted = counter(
             "voice_prepared_pieces_wasted",
             "Pieces of text (about a token each) the model wrote for replies that were dropped.",
-            registry=registry,
         )
-        self.errors = Counter(
+        self.errors = counter(
             "voice_upstream_errors",
             "Failures of an upstream that a call met.",
             ["stage", "code"],
-            registry=registry,
         )
-        self.upstreams = Gauge(
-            "voice_upstream_up", "Whether an upstream answers.", ["stage"], registry=registry
-        )
-        self.audio_s = Counter(
+        self.upstreams = gauge("voice_upstream_up", "Whether an upstream answers.", ["stage"])
+        self.audio_s = counter(
             "voice_audio_seconds",
             "Audio taken from callers (in) and sent to them (out).",
             ["direction"],
-            registry=registry,
         )
-        self.lag_s = Histogram(
+        self.lag_s = histogram(
             "voice_event_loop_lag_seconds",
             "How late the event loop is for a timer.",
             buckets=_LAG_S,
-            registry=registry,
         )
         ProcessCollector(registry=registry)
 
