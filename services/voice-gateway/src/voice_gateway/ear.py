@@ -198,7 +198,11 @@ class Ear:
             said = f"{own}{APART}{self._utterance.misheard}"
             return callers_part(heard, said, self._stops)
         if now - self._activity.echoed_at > COMES_BACK_S:
-            return heard  # words out of silence, or out of a sound too soft for a voice
+            # Words out of a sound too soft for a voice; recognisers hear "You" in silence.
+            part = callers_part(heard, own, self._stops, doubted=1 if self.own.live() else 0)
+            if part.text and not part.final:
+                self._utterance.accept()
+            return part
         if self._activity.echoes():
             return replace(heard, text="", words=())
         # Not known yet whether the line echoes: a soft voice may have been taken for an echo, and a
@@ -227,6 +231,8 @@ class Ear:
         for heard in withheld:
             if not echoes:
                 self._pass_on(heard)
+                if not heard.final:
+                    self._utterance.accept()
 
 
 async def _judge(sound: TurnSound, on_chance: Callable[[float], None]) -> None:

@@ -28,7 +28,6 @@ _ALIKE = 0.65  # of 1: "capitol" is "capital", "seine" is "sane"; "london" is no
 _MOST_WORDS = 150  # a minute of speech: older words are nobody's echo any more
 _MISHEARD = 3  # words in a row that may have come back as other ones
 _STRAY = 1  # words beside an echo that are rather misheard than the caller's
-_STRAY_UNVOICED = 4  # the same, where no voice was noticed
 COMES_BACK_S = 2.0  # after it was played, at the latest: the way there, back, and a recogniser
 _NOTICED_S = 1.0  # after its first word, a voice beside an echo has been noticed
 _SPLIT_S = 0.4  # between two finals of one voice; an answer's echo takes longer to be words
@@ -73,20 +72,19 @@ def split(recognised: str, spoken: str, keep: frozenset[str] = frozenset()) -> S
     return Split(tuple(at for at in range(len(heard)) if at not in own), len(own))
 
 
-def callers_part(heard: Heard, own: str, stops: frozenset[str], *, unvoiced: bool = False) -> Heard:
+def callers_part(heard: Heard, own: str, stops: frozenset[str], *, doubted: int = 0) -> Heard:
     """What of it the caller said, while `own` could come back; `stops` are never strays.
 
-    `unvoiced`: no voice was noticed in it, so that a word or two are rather a misheard echo, even
-    where none is like one of our own.
+    So few words as `doubted` are nobody's, even where none of them is like one of our own.
     """
     written = heard.text.split()
     parts = split(heard.text, own, stops)
-    if not (parts.own or unvoiced):
-        return heard
+    strays = max(_STRAY if parts.own else 0, doubted)
     words = [written[at] for at in parts.callers]
-    strays = _STRAY_UNVOICED if unvoiced else _STRAY
     if len(words) <= strays and not any(_plain(word) in stops for word in words):
         return replace(heard, text="", words=())
+    if not parts.own:
+        return heard
     timed = len(heard.words) == len(written)
     times = tuple(heard.words[at] for at in parts.callers) if timed else ()
     return replace(heard, text=" ".join(words), words=times)
@@ -123,6 +121,11 @@ class Utterance:
     def understood(self, now: float) -> None:
         """Final words of what the caller said are there: more of it comes at once, or never."""
         self._voiced_until = min(self._voiced_until, now + _SPLIT_S - _RECOGNISER_S)
+
+    def accept(self) -> None:
+        """Its words are the caller's after all, and so is what goes on with them."""
+        self._theirs = True
+        self._echoes.clear()
 
     @property
     def misheard(self) -> str:
