@@ -175,11 +175,16 @@ class Ear:
             return
         if self._withheld and not self._withheld[-1].final:
             self._withheld.pop()  # whatever comes replaces the interim before it
-        self._pass_on(self._without_echo(_moved(heard, start_s)))
+        callers = self._without_echo(_moved(heard, start_s))
+        if callers.text:
+            self._trust_withheld()  # it was said before
+        self._pass_on(callers)
 
     def _pass_on(self, heard: Heard) -> None:
-        if heard.final and heard.text:
+        if heard.text and heard.final:
             self._utterance.understood(self._clock())
+        elif heard.text:
+            self._utterance.accept()
         if heard.words:
             self.speech_end = self._uplink.arrived_at(heard.words[-1].end_s)
         self._on_heard(heard)
@@ -187,8 +192,10 @@ class Ear:
     def _without_echo(self, heard: Heard) -> Heard:
         now = self._clock()
         theirs = self._utterance.take(heard, now)
+        # Recognisers hear "You" in silence: a lone word without a voice interrupts nobody.
+        doubted = 1 if self._activity and not theirs and self.own.live() else 0
         if self._activity and self._activity.echoes() is False:
-            return heard
+            return callers_part(heard, "", self._stops, doubted=doubted)
         own = self.own.of_utterance(now, final=heard.final)
         if not own:
             return heard
@@ -197,17 +204,13 @@ class Ear:
         if theirs:
             said = f"{own}{APART}{self._utterance.misheard}"
             return callers_part(heard, said, self._stops)
-        if now - self._activity.echoed_at > COMES_BACK_S:
-            # Words out of a sound too soft for a voice; recognisers hear "You" in silence.
-            part = callers_part(heard, own, self._stops, doubted=1 if self.own.live() else 0)
-            if part.text and not part.final:
-                self._utterance.accept()
-            return part
+        if now - self._activity.echoed_at > COMES_BACK_S:  # out of a sound too soft for a voice
+            return callers_part(heard, own, self._stops, doubted=doubted)
         if self._activity.echoes():
             return replace(heard, text="", words=())
         # Not known yet whether the line echoes: a soft voice may have been taken for an echo, and a
         # recogniser writes whole sentences into the first second of one. It is soon known.
-        perhaps = callers_part(heard, own, self._stops)
+        perhaps = callers_part(heard, own, self._stops, doubted=doubted)
         if self._uplink.closed:
             return perhaps  # nothing is learned any more
         if perhaps.text:
@@ -227,12 +230,14 @@ class Ear:
         if echoes is None and may_be_known:
             self._look_again()
             return
+        self._trust_withheld()
+
+    def _trust_withheld(self) -> None:
         withheld, self._withheld = self._withheld, []
+        if self._activity and self._activity.echoes():
+            return
         for heard in withheld:
-            if not echoes:
-                self._pass_on(heard)
-                if not heard.final:
-                    self._utterance.accept()
+            self._pass_on(heard)
 
 
 async def _judge(sound: TurnSound, on_chance: Callable[[float], None]) -> None:

@@ -124,8 +124,9 @@ class Utterance:
 
     def accept(self) -> None:
         """Its words are the caller's after all, and so is what goes on with them."""
-        self._theirs = True
-        self._echoes.clear()
+        if not self._theirs:
+            self._theirs = True
+            self._echoes.clear()
 
     @property
     def misheard(self) -> str:

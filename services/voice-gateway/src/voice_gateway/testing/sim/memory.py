@@ -72,10 +72,11 @@ def the_callers_words(record: Record) -> Iterator[str]:
     Every final or typed text stands, whole and in order, in the last question of some later
     history; interim words do too, unless a later result replaced them. Not counted: what is said
     after the gateway drains, what is too short to interrupt, and, in calls with voice activity,
-    interim words that only go on with the question under answer, and, on loudspeakers, words
-    without a noticed voice once the gateway has spoken: they may be its own, come back. Still
-    unanswered may be, at the end, a question whose reply the caller cut off, and what was said less
-    than the policy's waits before a call that did not end well.
+    interim words that only go on with the question under answer, and, once the gateway has spoken,
+    words without a noticed voice: on loudspeakers they may be its own, come back, and a lone one is
+    what recognisers make of silence. Still unanswered may be, at the end, a question whose reply
+    the caller cut off, and what was said less than the policy's waits before a call that did not
+    end well.
     """
     unread = any(isinstance(entry, Fault) and entry.what in UNREAD for entry in record.entries)
     call = record.script.call
@@ -171,9 +172,11 @@ class _Waiting:
     def _take_words(self, entry: Entry) -> None:
         match entry:
             case Told(at, Heard(text, final)):
-                certain = self.utterance.take(at, final=final) or not self.echoes
+                certain = self.utterance.take(at, final=final) or not self._doubts(text)
                 if not self.drained and (certain or not self.spoken):
                     self._said(at, text, final=final)
+                elif not self.echoes:
+                    self.interim = None
             case Received(at, Typed(text)) if not self.drained:
                 self.finals.append(_Words(at, _CALLERS.findall(text)))
                 self.last_said = at
@@ -191,6 +194,10 @@ class _Waiting:
                 self.drained = True
             case _:
                 pass
+
+    def _doubts(self, text: str) -> bool:
+        """Whether it need not have been said by the caller, where no voice was noticed."""
+        return self.echoes or (self.activity and len(text.split()) == 1)
 
     def _said(self, at: float, text: str, *, final: bool) -> None:
         words = _CALLERS.findall(text)
