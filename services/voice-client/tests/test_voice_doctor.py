@@ -174,7 +174,7 @@ async def test_a_microphone_whose_clock_runs_wild_is_found_out(says: Callable[[b
     assert ears.verdict is Verdict.WARNING
     assert "samples a second instead of 16000" in ears.found
     assert mouth.verdict is Verdict.OK
-    assert mouth.found.startswith("Desk Speaker, 16000 Hz, 20 ms from mouth to ear; a tone was ")
+    assert mouth.found.startswith("Desk Speaker, 16000 Hz, 20 ms from mouth to ear; notes were ")
 
 
 async def test_digital_silence_brings_the_hint_about_the_permission(

@@ -155,6 +155,17 @@ def test_words_alone_take_no_floor_from_a_reply_that_may_come_back(
     assert [each.reply for each in call.cut_offs()] == cut
 
 
+@pytest.mark.parametrize(("text", "cut"), [("You", []), ("Stop", [1]), ("What about London", [1])])
+def test_a_lone_word_out_of_silence_takes_no_floor_unless_it_says_stop(text: str, cut: list[int]):
+    call = Call(
+        says=[Says(0.6, "What is that?"), Says(2.5, text)],
+        replies=["one two three four five six seven eight nine ten.", "Fine."],
+        voiced=[(0.1, True), (0.5, False)],
+        hangs_up=20.0,
+    ).run()
+    assert [each.reply for each in call.cut_offs()] == cut
+
+
 # As sound.
 
 

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 
 from voice_client.doctor import Finding, failed, fine, warning
 from voice_client.failures import BadInputError
-from voice_client.levels import QUIETEST_DB, peak_db, tone, tone_db
+from voice_client.levels import peak_db
+from voice_client.melody import MELODY_S, hears_melody, melody
 from voice_client.mic import PERMISSION
 from voice_client.sound import Sound, open_sound
 
@@ -13,9 +14,9 @@ LISTEN_S = 1.5
 DEAD_S = 3.0
 QUIET_DB = -60.0
 OFF_CLOCK = 0.05
-TONE_HZ, TONE_S, TONE_DB = 440.0, 0.6, -20.0
-ECHO_DB = 12.0
-"""The tone stands out so far over the room where the microphone hears it."""
+MELODY_DB = -20.0
+LATE_S = 0.3
+"""How much longer than they say devices may take, as those with Bluetooth do."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +35,7 @@ class SoundChecks:
             return failed("cannot be used", str(error))
 
     async def loudspeaker(self) -> Finding:
-        """Play a short tone, and tell whether the microphone hears it."""
+        """Play a few notes, and tell whether the microphone hears them."""
         try:
             with open_sound(self.input_device, self.output_device) as sound:
                 return await _play(sound)
@@ -66,20 +67,18 @@ async def _listen(sound: Sound) -> Finding:
 
 async def _play(sound: Sound) -> Finding:
     name = sound.names[1]
-    quiet = await _heard(sound, TONE_S)
-    sound.playback.push(1, tone(TONE_HZ, TONE_S, sound.rate_hz, TONE_DB))
-    heard = await _heard(sound, TONE_S + sound.delay_s)
+    sound.playback.push(1, melody(sound.rate_hz, MELODY_DB))
+    heard = await _heard(sound, MELODY_S + sound.delay_s + LATE_S)
     _, played_ms = sound.playback.played()
     if not played_ms:
         return failed(f"{name} takes no sound", "is it unplugged, or taken by another program?")
     found = f"{name}, {sound.rate_hz} Hz, {sound.delay_s * 1000:.0f} ms from mouth to ear"
-    before, after = tone_db(quiet, TONE_HZ, sound.rate_hz), tone_db(heard, TONE_HZ, sound.rate_hz)
-    if after > max(before, QUIETEST_DB + ECHO_DB) + ECHO_DB:
+    if hears_melody(heard, sound.rate_hz):
         return warning(
             f"{found}; the microphone hears it",
             "use headphones, voice mic --echo-cancellation, or voice mic --half-duplex",
         )
-    return fine(f"{found}; a tone was played, and the microphone did not hear it")
+    return fine(f"{found}; notes were played, and the microphone did not hear them")
 
 
 async def _heard(sound: Sound, seconds: float) -> bytes:

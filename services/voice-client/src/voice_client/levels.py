@@ -35,18 +35,6 @@ def tone(hz: float, seconds: float, rate_hz: int, db: float) -> bytes:
     return _little_endian(array.array("h", (round(sample) for sample in wave))).tobytes()
 
 
-def tone_db(pcm: bytes, hz: float, rate_hz: int) -> float:
-    """Return how much of a tone there is in s16le audio (Goertzel), in dB of its amplitude."""
-    samples = samples_of(pcm)
-    turn = 2 * math.cos(2 * math.pi * hz / rate_hz)
-    before = now = 0.0
-    for sample in samples:
-        before, now = now, sample + turn * now - before
-    power = max(before * before + now * now - turn * before * now, 0.0)
-    amplitude = 2 * math.sqrt(power) / max(len(samples), 1) / FULL_SCALE
-    return max(QUIETEST_DB, 20 * math.log10(amplitude)) if amplitude else QUIETEST_DB
-
-
 def samples_of(pcm: bytes) -> "array.array[int]":
     """Return s16le audio as numbers; half a sample at its end is dropped."""
     return _little_endian(array.array("h", pcm[: len(pcm) // 2 * 2]))
