@@ -5,18 +5,20 @@ import shutil
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import kubernetes_validate
 import pytest
 import yaml
+from kubernetes_rules import hold_to_restricted, hold_to_schemas
+from rendered_charts import Manifest, Manifests
 
 TOP = Path(__file__).parents[2]
 INFRA = TOP / "k8s" / "infra"
 CLAIMS = {"riva-workdir-pvc", "llm-nim-cache", "asr-nim-cache", "tts-nim-cache"}
 OWN_KINDS = {"NIMCache", "NIMService"}
 
-Built = list[dict[str, Any]]
+Built = list[Manifest]
 
 
 @pytest.fixture(scope="module")
@@ -41,9 +43,7 @@ def of(built: Built, kind: str) -> dict[str, dict[str, Any]]:
 
 
 @pytest.mark.parametrize("variant", ["base", "volumes", "plain", "operator", "paths"])
-def test_is_what_kubernetes_takes(
-    variant: str, build: Callable[[Path], Built], hold_to_schemas: Callable[..., None]
-) -> None:
+def test_is_what_kubernetes_takes(variant: str, build: Callable[[Path], Built]) -> None:
     built = build(INFRA / variant)
     assert "ConfigMap" not in {one["kind"] for one in built}  # the settings stay here
     hold_to_schemas([one for one in built if one["kind"] not in OWN_KINDS])
@@ -70,9 +70,7 @@ def test_volumes_are_pinned_and_reserved(variant: str, build: Callable[[Path], B
     assert storage["volumeBindingMode"] == "WaitForFirstConsumer"
 
 
-def test_plain_chat_model(
-    build: Callable[[Path], Built], hold_to_restricted: Callable[..., None]
-) -> None:
+def test_plain_chat_model(build: Callable[[Path], Built]) -> None:
     built = build(INFRA / "plain")
     deployment = of(built, "Deployment")["llm-nim"]
     spec = deployment["spec"]["template"]["spec"]
@@ -87,13 +85,7 @@ def test_plain_chat_model(
     assert service["selector"] == deployment["spec"]["template"]["metadata"]["labels"]
     # NIMs write beside their programs; the rest of `restricted` holds.
     nim["securityContext"]["readOnlyRootFilesystem"] = True
-    manifests = _Manifests([deployment])
-    hold_to_restricted(manifests)
-
-
-class _Manifests(list[dict[str, Any]]):
-    def pods(self) -> list[tuple[str, dict[str, Any]]]:
-        return [(one["metadata"]["name"], one["spec"]["template"]["spec"]) for one in self]
+    hold_to_restricted(Manifests([deployment]))
 
 
 # What the operator's API (apps.nvidia.com/v1alpha1, 3.1) knows of what is used here; any other key,
@@ -122,16 +114,21 @@ _SERVICE = {
 
 def _misfits(value: Any, shape: Any, path: str) -> list[str]:
     if isinstance(shape, dict):
-        if not isinstance(value, dict):
-            return [f"{path}: {value!r} is no mapping"]
-        unknown = [f"{path}.{key}: unknown" for key in value if key not in shape]
-        known = [key for key in value if key in shape]
-        return unknown + [
-            found for key in known for found in _misfits(value[key], shape[key], f"{path}.{key}")
-        ]
+        return _misfit_keys(value, cast("dict[str, Any]", shape), path)
     if isinstance(shape, list):
-        return [found for one in value for found in _misfits(one, shape[0], path)]
+        (item,) = cast("list[Any]", shape)
+        return [found for one in value for found in _misfits(one, item, path)]
     return [] if isinstance(value, shape) else [f"{path}: {value!r} is no {shape.__name__}"]
+
+
+def _misfit_keys(value: Any, shape: dict[str, Any], path: str) -> list[str]:
+    if not isinstance(value, dict):
+        return [f"{path}: {value!r} is no mapping"]
+    found: list[str] = []
+    for key, one in cast("dict[str, Any]", value).items():
+        where = f"{path}.{key}"
+        found += _misfits(one, shape[key], where) if key in shape else [f"{where}: unknown"]
+    return found
 
 
 def test_operators_objects(build: Callable[[Path], Built]) -> None:

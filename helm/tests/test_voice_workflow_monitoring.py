@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 import yaml
 from prometheus_client.parser import text_string_to_metric_families
+from rendered_charts import Helm, Manifest
 from voice_gateway.observe.metrics import Metrics
 
 HERE = Path(__file__).parent
@@ -48,7 +49,7 @@ def fetch_promtool(work: Path, kept: Path) -> None:
 
 
 @pytest.fixture
-def rules(helm) -> dict[str, Any]:
+def rules(helm: Helm) -> Manifest:
     return helm.template(CHART, ON).one("PrometheusRule")["spec"]
 
 
@@ -61,21 +62,23 @@ def check(promtool: str, *arguments: Any) -> str:
 
 
 @pytest.mark.timeout(300)  # promtool is fetched once
-def test_alerts_are_valid(promtool, rules, tmp_path: Path):
+def test_alerts_are_valid(promtool: str, rules: Manifest, tmp_path: Path) -> None:
     written = tmp_path / "rules.yaml"
     written.write_text(yaml.safe_dump(rules))
     assert "8 rules found" in check(promtool, "check", "rules", written)
 
 
 @pytest.mark.timeout(300)
-def test_alerts_fire_when_they_should_and_only_then(promtool, rules, tmp_path: Path):
+def test_alerts_fire_when_they_should_and_only_then(
+    promtool: str, rules: Manifest, tmp_path: Path
+) -> None:
     (tmp_path / "rules.yaml").write_text(yaml.safe_dump(rules))
     cases = (HERE / "voice_workflow_alerts.yaml").read_text()
     (tmp_path / "cases.yaml").write_text(cases)
     assert "SUCCESS" in check(promtool, "test", "rules", tmp_path / "cases.yaml")
 
 
-def test_every_alert_has_a_case(rules):
+def test_every_alert_has_a_case(rules: Manifest) -> None:
     cases = yaml.safe_load((HERE / "voice_workflow_alerts.yaml").read_text())
     tried = {
         one["alertname"]
@@ -87,7 +90,7 @@ def test_every_alert_has_a_case(rules):
 
 
 @pytest.mark.timeout(300)
-def test_expressions_of_the_dashboard_are_valid(promtool, tmp_path: Path):
+def test_expressions_of_the_dashboard_are_valid(promtool: str, tmp_path: Path) -> None:
     recorded = [
         {"record": f"panel:{at}", "expr": expression.replace("$__rate_interval", "5m")}
         for at, expression in enumerate(expressions())
@@ -97,7 +100,7 @@ def test_expressions_of_the_dashboard_are_valid(promtool, tmp_path: Path):
     check(promtool, "check", "rules", written)
 
 
-def test_panels_lie_beside_each_other():
+def test_panels_lie_beside_each_other() -> None:
     taken: set[tuple[int, int]] = set()
     panels = json.loads(DASHBOARD.read_text())["panels"]
     for panel in panels:
@@ -113,13 +116,13 @@ def test_panels_lie_beside_each_other():
     assert len({panel["id"] for panel in panels}) == len(panels)
 
 
-def test_dashboard_arrives_whole_and_is_found(helm):
+def test_dashboard_arrives_whole_and_is_found(helm: Helm) -> None:
     made = helm.template(CHART, ON).one("ConfigMap", "voice-gateway-gateway-dashboard")
     assert made["metadata"]["labels"]["grafana_dashboard"] == "1"
     assert json.loads(made["data"]["voice-gateway.json"]) == json.loads(DASHBOARD.read_text())
 
 
-def test_service_monitor_reads_the_metrics_page(helm):
+def test_service_monitor_reads_the_metrics_page(helm: Helm) -> None:
     made = helm.template(CHART, {"monitoring": {"serviceMonitor": {"enabled": True}}})
     (endpoint,) = made.one("ServiceMonitor")["spec"]["endpoints"]
     assert (endpoint["port"], endpoint["path"]) == ("http", "/metrics")
@@ -133,7 +136,7 @@ def test_service_monitor_reads_the_metrics_page(helm):
     assert read == ["voice-gateway-gateway"]
 
 
-def test_metrics_and_labels_are_those_the_gateway_has(helm, rules):
+def test_metrics_and_labels_are_those_the_gateway_has(helm: Helm, rules: Manifest) -> None:
     known = dict(families())
     scaled = json.dumps(helm.template(CHART, {"autoscaling": {**KEDA}}).one("ScaledObject"))
     asked = [rule["expr"] for group in rules["groups"] for rule in group["rules"]]
@@ -158,7 +161,9 @@ def families() -> Generator[tuple[str, set[str]]]:
     metrics.began("grpc")
     metrics.ended("grpc", "completed", 1.0)
     metrics.upstream("asr", True)
-    collectors = metrics._registry._collector_to_names  # what is declared, called or not
+    registry = metrics._registry  # pyright: ignore[reportPrivateUsage]
+    # What is declared, called or not.
+    collectors = registry._collector_to_names  # pyright: ignore[reportPrivateUsage]
     for collector, names in collectors.items():
         labels = {"le", *getattr(collector, "_labelnames", ())}
         yield from ((name, labels) for name in names)

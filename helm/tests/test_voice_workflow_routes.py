@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from rendered_charts import Helm, Manifest
 
 HERE = Path(__file__).parent
 CHART = HERE.parent / "voice-workflow"
@@ -41,6 +42,8 @@ CUSTOM: dict[str, dict[str, Any]] = {
     "keda": {"autoscaling": KEDA},
     "monitoring": {"monitoring": {"serviceMonitor": {"enabled": True}, "rules": {"enabled": True}}},
 }
+Faults = Callable[[Iterable[Manifest]], list[str]]  # one line each
+
 # Their schema is in no package; the test below says what must be in them.
 UNKNOWN = ("gateway.nginx.org/v1alpha1",)
 
@@ -64,8 +67,8 @@ def crd_checker() -> Path:
 
 
 @pytest.fixture(scope="session")
-def crd_faults(crd_checker: Path) -> Callable[[Iterable[dict[str, Any]]], list[str]]:
-    def faults(manifests: Iterable[dict[str, Any]]) -> list[str]:
+def crd_faults(crd_checker: Path) -> Faults:
+    def faults(manifests: Iterable[Manifest]) -> list[str]:
         done = subprocess.run(
             ["node", "check.mjs"],
             cwd=crd_checker,
@@ -82,7 +85,7 @@ def crd_faults(crd_checker: Path) -> Callable[[Iterable[dict[str, Any]]], list[s
 
 
 @pytest.mark.timeout(300)  # the packages are fetched once
-def test_custom_resources_are_what_their_owners_take(helm, crd_faults):
+def test_custom_resources_are_what_their_owners_take(helm: Helm, crd_faults: Faults) -> None:
     made = [
         one
         for values in CUSTOM.values()
@@ -107,7 +110,7 @@ def test_custom_resources_are_what_their_owners_take(helm, crd_faults):
 
 
 @pytest.mark.timeout(300)
-def test_the_checker_finds_faults(helm, crd_faults):
+def test_the_checker_finds_faults(helm: Helm, crd_faults: Faults) -> None:
     made = helm.template(CHART, CUSTOM["own gateway, envoy"])
     route, certificate = made.one("GRPCRoute"), made.one("Certificate")
     route["spec"]["rules"][0]["matchez"] = []
@@ -118,7 +121,7 @@ def test_the_checker_finds_faults(helm, crd_faults):
 
 
 class TestGatewayApi:
-    def test_route_leads_to_the_service(self, helm):
+    def test_route_leads_to_the_service(self, helm: Helm) -> None:
         made = helm.template(CHART, exposed("gatewayApi", own=NGINX))
         spec = made.one("GRPCRoute")["spec"]
         assert spec["parentRefs"] == [{"name": "g", "namespace": "infra"}]
@@ -127,14 +130,14 @@ class TestGatewayApi:
         assert spec["rules"][0]["matches"][0]["method"]["service"] == "voice_workflow.VoiceGateway"
         assert not made.of("Gateway")
 
-    def test_gateway_of_its_own_ends_tls(self, helm):
+    def test_gateway_of_its_own_ends_tls(self, helm: Helm) -> None:
         made = helm.template(CHART, exposed("gatewayApi", own=ENVOY))
         (listener,) = made.one("Gateway")["spec"]["listeners"]
         assert (listener["port"], listener["protocol"]) == (443, "HTTPS")
         assert listener["tls"]["certificateRefs"][0]["name"] == "t"
         assert made.one("GRPCRoute")["spec"]["parentRefs"] == [{"name": NAME}]
 
-    def test_envoy_lets_calls_last(self, helm):
+    def test_envoy_lets_calls_last(self, helm: Helm) -> None:
         values = exposed("gatewayApi", own=ENVOY)
         values["settings"] = {"CALL_MAX_S": 7200, "CALL_IDLE_TIMEOUT_S": 1000}
         made = helm.template(CHART, values)
@@ -143,13 +146,13 @@ class TestGatewayApi:
         http = made.one("ClientTrafficPolicy")["spec"]["timeout"]["http"]
         assert http == {"streamIdleTimeout": "1060s"}
 
-    def test_nginx_takes_more_than_a_mebibyte(self, helm):
+    def test_nginx_takes_more_than_a_mebibyte(self, helm: Helm) -> None:
         made = helm.template(CHART, exposed("gatewayApi", own=NGINX))
         spec = made.one("ClientSettingsPolicy")["spec"]
         assert spec["targetRef"]["kind"] == "GRPCRoute"
         assert spec["body"] == {"maxSize": "0", "timeout": "6m"}
 
-    def test_page_without_the_pages_of_the_cluster(self, helm):
+    def test_page_without_the_pages_of_the_cluster(self, helm: Helm) -> None:
         made = helm.template(CHART, exposed("gatewayApi", own=ENVOY, web=True))
         page, hidden = made.one("HTTPRoute")["spec"]["rules"]
         assert page["backendRefs"] == [{"name": NAME, "port": 8080}]
@@ -160,7 +163,7 @@ class TestGatewayApi:
 
 
 class TestTraefik:
-    def test_speaks_http2_to_the_gateway(self, helm):
+    def test_speaks_http2_to_the_gateway(self, helm: Helm) -> None:
         made = helm.template(CHART, exposed("traefik", own={"entryPoint": "grpcs"}))
         spec = made.one("IngressRoute")["spec"]
         assert spec["entryPoints"] == ["grpcs"]
@@ -168,7 +171,7 @@ class TestTraefik:
         assert (service["name"], service["port"], service["scheme"]) == (NAME, 50051, "h2c")
         assert spec["tls"] == {"secretName": "t"}
 
-    def test_page_without_the_pages_of_the_cluster(self, helm):
+    def test_page_without_the_pages_of_the_cluster(self, helm: Helm) -> None:
         made = helm.template(CHART, exposed("traefik", web=True))
         page = made.one("IngressRoute")["spec"]["routes"][1]
         assert page["services"][0]["port"] == 8080
@@ -176,7 +179,7 @@ class TestTraefik:
 
 
 class TestNginx:
-    def test_f5(self, helm):
+    def test_f5(self, helm: Helm) -> None:
         ingress = helm.template(CHART, exposed("nginx")).one("Ingress")
         notes = ingress["metadata"]["annotations"]
         assert notes["nginx.org/grpc-services"] == NAME
@@ -185,7 +188,7 @@ class TestNginx:
         assert "client_body_timeout 14460s;" in notes["nginx.org/server-snippets"]
         assert ingress["spec"]["tls"] == [{"hosts": [HOST], "secretName": "t"}]
 
-    def test_community(self, helm):
+    def test_community(self, helm: Helm) -> None:
         values = exposed("nginx", own={"controller": "community", "className": "public"})
         ingress = helm.template(CHART, values).one("Ingress")
         notes = ingress["metadata"]["annotations"]
@@ -195,7 +198,7 @@ class TestNginx:
             assert notes[f"nginx.ingress.kubernetes.io/{name}"] == "14460"
         assert ingress["spec"]["ingressClassName"] == "public"
 
-    def test_annotations_of_the_user_win(self, helm):
+    def test_annotations_of_the_user_win(self, helm: Helm) -> None:
         values = exposed("nginx", annotations={"nginx.org/client-max-body-size": "9m"})
         notes = helm.template(CHART, values).one("Ingress")["metadata"]["annotations"]
         assert notes["nginx.org/client-max-body-size"] == "9m"
@@ -203,7 +206,7 @@ class TestNginx:
 
 
 @pytest.mark.parametrize("route", ["gatewayApi", "traefik", "nginx"])
-def test_certificate_is_asked_for_and_used(helm, route):
+def test_certificate_is_asked_for_and_used(helm: Helm, route: str) -> None:
     own = ENVOY if route == "gatewayApi" else {}
     made = helm.template(CHART, exposed(route, own=own, **ISSUED))
     spec = made.one("Certificate")["spec"]
@@ -214,13 +217,13 @@ def test_certificate_is_asked_for_and_used(helm, route):
 
 
 @pytest.mark.parametrize("route", ["traefik", "nginx"])
-def test_no_tls_where_it_is_not_wanted(helm, route):
+def test_no_tls_where_it_is_not_wanted(helm: Helm, route: str) -> None:
     made = helm.template(CHART, exposed(route, tls={"enabled": False}))
     (entry,) = [one for one in made if one["kind"] in ("IngressRoute", "Ingress")]
     assert "tls" not in entry["spec"]
 
 
-def test_nothing_is_exposed_by_itself(helm):
+def test_nothing_is_exposed_by_itself(helm: Helm) -> None:
     made = helm.template(CHART)
     assert not made.kinds() & {"Ingress", "IngressRoute", "GRPCRoute", "Gateway", "Certificate"}
     assert made.one("Service", NAME)["spec"]["type"] == "ClusterIP"

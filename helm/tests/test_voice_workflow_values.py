@@ -4,11 +4,12 @@ import json
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 import yaml
 from pydantic import SecretStr
+from rendered_charts import Helm, Manifests
 from voice_gateway.settings import Settings, read_settings
 
 TOP = Path(__file__).parents[2]
@@ -36,7 +37,7 @@ OTHERS: dict[str, Any] = {
 
 
 class TestSettings:
-    def test_values_and_schema_are_in_step_with_the_settings(self):
+    def test_values_and_schema_are_in_step_with_the_settings(self) -> None:
         done = subprocess.run(
             [sys.executable, TOP / "scripts" / "gen_chart_settings.py", "--check"],
             text=True,
@@ -46,12 +47,14 @@ class TestSettings:
         )
         assert done.returncode == 0, done.stderr
 
-    def test_are_the_documented_ones(self):
+    def test_are_the_documented_ones(self) -> None:
         page = (TOP / "docs" / "settings.md").read_text()
         documented = {line.split("`")[1] for line in page.splitlines() if line.startswith("| `")}
         assert documented == {*VALUES["settings"], *VALUES["secrets"]}
 
-    def test_defaults_are_settings_the_gateway_takes(self, helm, monkeypatch):
+    def test_defaults_are_settings_the_gateway_takes(
+        self, helm: Helm, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         settings = self.read(helm.template(CHART), monkeypatch)
         assert settings.riva_uri == "riva-api:50051"
         # Everything else is as on a laptop.
@@ -60,7 +63,9 @@ class TestSettings:
             if name not in differing:
                 assert getattr(settings, name) == field.default, name
 
-    def test_every_one_arrives_at_the_gateway(self, helm, monkeypatch, tmp_path: Path):
+    def test_every_one_arrives_at_the_gateway(
+        self, helm: Helm, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    ) -> None:
         (tmp_path / "ca.crt").touch()
         special = {"RIVA_TLS_CA": str(tmp_path / "ca.crt"), "RECORD_EVENTS_DIR": str(tmp_path)}
         wanted = {name: {**OTHERS, **special}.get(name, other(name)) for name in PLAIN}
@@ -70,7 +75,7 @@ class TestSettings:
             assert (str(arrived) if isinstance(arrived, Path) else arrived) == value, name
             assert value != FIELDS[name].get("default"), name
 
-    def test_every_secret_one_arrives_from_a_secret(self, helm):
+    def test_every_secret_one_arrives_from_a_secret(self, helm: Helm) -> None:
         wanted = {name: f"value of {name}" for name in VALUES["secrets"]}
         secret = helm.template(CHART, {"secrets": wanted}).one("Secret")
         assert set(secret["data"]) == set(wanted)
@@ -80,12 +85,12 @@ class TestSettings:
             if field.annotation is SecretStr
         }
 
-    def test_great_numbers_stay_digits(self, helm):
+    def test_great_numbers_stay_digits(self, helm: Helm) -> None:
         values = {"settings": {"MAX_CALLS": 100000, "CALL_MAX_S": 86400}}
         data = helm.template(CHART, values).one("ConfigMap", NAME)["data"]
         assert (data["MAX_CALLS"], data["CALL_MAX_S"]) == ("100000", "86400")
 
-    def test_a_changed_one_restarts_the_pods(self, helm):
+    def test_a_changed_one_restarts_the_pods(self, helm: Helm) -> None:
         def checksum(calls: int) -> str:
             pods = helm.template(CHART, {"settings": {"MAX_CALLS": calls}}).one("Deployment")
             return pods["spec"]["template"]["metadata"]["annotations"]["checksum/settings"]
@@ -93,11 +98,13 @@ class TestSettings:
         assert checksum(10) == checksum(10) != checksum(11)
 
     @pytest.mark.parametrize("overlay", [("gpu-cluster",), ("laptop-cluster",), ("hindi",)])
-    def test_overlays_are_settings_the_gateway_takes(self, helm, monkeypatch, overlay):
+    def test_overlays_are_settings_the_gateway_takes(
+        self, helm: Helm, monkeypatch: pytest.MonkeyPatch, overlay: tuple[str, ...]
+    ) -> None:
         more = [part for one in overlay for part in ("-f", str(CHART / f"overlays/{one}.yaml"))]
         self.read(helm.template(CHART, {}, *more), monkeypatch)
 
-    def read(self, made: Any, monkeypatch: pytest.MonkeyPatch) -> Settings:
+    def read(self, made: Manifests, monkeypatch: pytest.MonkeyPatch) -> Settings:
         """What the gateway reads in a pod with this ConfigMap."""
         for name in FIELDS:
             monkeypatch.delenv(name, raising=False)
@@ -283,14 +290,14 @@ REFUSED: dict[str, tuple[dict[str, Any], tuple[str, ...]]] = {
 
 
 @pytest.mark.parametrize("case", REFUSED)
-def test_wrong_values_are_refused_in_words_that_help(helm, case):
+def test_wrong_values_are_refused_in_words_that_help(helm: Helm, case: str) -> None:
     values, words = REFUSED[case]
     said = helm.refusal(CHART, values)
     for word in words:
         assert word in said, said
 
 
-def test_every_pattern_of_a_setting_is_said_in_words():
+def test_every_pattern_of_a_setting_is_said_in_words() -> None:
     """A schema would only show the expression; templates/_requirements.tpl says what to write."""
     words = (CHART / "templates" / "_requirements.tpl").read_text()
     for name, schema in FIELDS.items():
@@ -298,7 +305,7 @@ def test_every_pattern_of_a_setting_is_said_in_words():
             assert f'"{name}"' in words or f"$settings.{name}" in words, name
 
 
-def test_schema_knows_every_value_and_no_other():
+def test_schema_knows_every_value_and_no_other() -> None:
     compare(VALUES, SCHEMA, "")
 
 
@@ -308,10 +315,10 @@ def compare(values: dict[str, Any], schema: dict[str, Any], where: str) -> None:
     assert set(schema["propertyNames"]["enum"]) == set(described), where
     for name, value in values.items():
         if isinstance(value, dict) and "properties" in described[name]:
-            compare(value, described[name], f"{where}/{name}")
+            compare(cast("dict[str, Any]", value), described[name], f"{where}/{name}")
 
 
-def test_every_value_is_used_by_a_template():
+def test_every_value_is_used_by_a_template() -> None:
     templates = "".join(path.read_text() for path in (CHART / "templates").rglob("*.*"))
     unused = [path for path in leaves(VALUES) if path.rpartition(".")[2] not in templates]
     assert not unused
@@ -323,5 +330,8 @@ def leaves(values: dict[str, Any], before: str = "") -> list[str]:
         path = f"{before}{name}"
         if path in ("settings", "secrets") or name == "labels":
             continue  # used as a whole
-        found += leaves(value, f"{path}.") if isinstance(value, dict) and value else [path]
+        if isinstance(value, dict) and value:
+            found += leaves(cast("dict[str, Any]", value), f"{path}.")
+        else:
+            found.append(path)
     return found

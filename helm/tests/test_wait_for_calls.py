@@ -38,7 +38,7 @@ def gateway(*pages: str, status: int = 200) -> Generator[tuple[str, list[str]]]:
             self.end_headers()
             self.wfile.write(pages[min(len(asked), len(pages)) - 1].encode())
 
-        def log_message(self, *_: object) -> None: ...
+        def log_message(self, format: str, *args: object) -> None: ...  # noqa: A002  # as inherited
 
     with ThreadingHTTPServer(("127.0.0.1", 0), Page) as server:
         serving = threading.Thread(target=server.serve_forever)
@@ -58,27 +58,29 @@ def metrics(calls: int) -> str:
     return shown.exposition("")[0].decode()
 
 
-def test_counts_the_calls_of_every_front(script):
+def test_counts_the_calls_of_every_front(script: ModuleType) -> None:
     shown = Metrics()
     for front in ("grpc", "grpc", "realtime"):
         shown.began(front)
     assert script.total(shown.exposition("")[0].decode()) == 3
 
 
-def test_a_gateway_without_calls_is_told_to_stop_at_once(script):
+def test_a_gateway_without_calls_is_told_to_stop_at_once(script: ModuleType) -> None:
     with gateway(metrics(0)) as (url, asked):
         script.wait(url, most=60)
     assert asked == ["/metrics"]
 
 
-def test_a_call_is_waited_for(script, monkeypatch):
+def test_a_call_is_waited_for(script: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(script, "LOOK_S", 0.01)
     with gateway(metrics(1), metrics(1), metrics(0)) as (url, asked):
         script.wait(url, most=60)
     assert len(asked) == 3
 
 
-def test_a_call_is_not_waited_for_for_ever(script, monkeypatch):
+def test_a_call_is_not_waited_for_for_ever(
+    script: ModuleType, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(script, "LOOK_S", 0.01)
     with gateway(metrics(1)) as (url, asked):
         script.wait(url, most=0.1)
@@ -86,18 +88,18 @@ def test_a_call_is_not_waited_for_for_ever(script, monkeypatch):
 
 
 @pytest.mark.parametrize("status", [404, 500])
-def test_who_cannot_be_asked_may_have_calls(script, status):
+def test_who_cannot_be_asked_may_have_calls(script: ModuleType, status: int) -> None:
     with gateway("", status=status) as (url, _):
         assert script.running(url) is None
 
 
-def test_nobody_there(script):
+def test_nobody_there(script: ModuleType) -> None:
     with gateway("") as (url, _):
         pass
     assert script.running(url) is None
 
 
-def test_as_it_is_run_in_the_pod():
+def test_as_it_is_run_in_the_pod() -> None:
     with gateway(metrics(0)) as (url, _):
         done = subprocess.run(
             [sys.executable, SCRIPT, f"--metrics={url}", "--first=0.1", "--most=60"],

@@ -1,0 +1,57 @@
+"""Values that Riva's chart refuses, and in which words."""
+
+from typing import Any
+
+import pytest
+from rendered_charts import Helm
+from riva_chart import CHART, KEY, NIM
+
+REFUSED: dict[str, tuple[dict[str, Any], str]] = {
+    "unknown key": ({"rivaServer": 1}, "additional properties 'rivaServer' not allowed"),
+    "unknown key within": ({"riva": {"gpus": 1}}, "'gpus' not allowed"),
+    "mode": ({"mode": "operator"}, "/mode"),
+    "replicas": ({"replicaCount": -1}, "/replicaCount"),
+    "wrong type": ({"replicaCount": "two"}, "/replicaCount"),
+    "size": ({"persistentVolumeClaim": {"storageSize": "50 GB"}}, "/storageSize"),
+    "model": ({"ngcModelConfigs": {"a": {"models": ["no slash"]}}}, "/ngcModelConfigs/a/models/0"),
+    "image without a tag": ({"speechNim": {"router": {"image": "nginx"}}}, "/router/image"),
+    "a port among the variables": (
+        {"speechNim": {"asr": {"envVars": {"NIM_GRPC_API_PORT": 1}}}},
+        "invalid propertyName 'NIM_GRPC_API_PORT'",
+    ),
+    "no models": (
+        {"modelRepoGenerator": {"ngcModelConfigs": {"tritonGroup0": {"enabled": False}}}},
+        "no group with models is enabled; name at least one RMIR",
+    ),
+    "no services": (
+        {"riva": {"speechServices": {"asr": False, "tts": False}}},
+        "the gateway needs one of them",
+    ),
+    "no NIM": (
+        {**NIM, "speechNim": {"asr": {"enabled": False}, "tts": {"enabled": False}}},
+        "set speechNim.asr.enabled or speechNim.tts.enabled",
+    ),
+    "no GPU": ({"riva": {"numGpus": 0}}, "set 1, or riva.visibleGpus"),
+    "key in values": ({"ngcCredentials": {"password": KEY}}, "scripts/deploy_riva.sh"),
+    "secrets without a key": ({"secrets": {"create": True}}, "password is empty"),
+    "a monitor without its operator": (
+        {"metrics": {"serviceMonitor": {"enabled": True}}},
+        "install the Prometheus Operator",
+    ),
+    "ingress": ({"ingress": {"useIngress": True}}, "helm/voice-workflow"),
+    "MetalLB": ({"loadbalancer": {"useMetalLB": True}}, "service.type=LoadBalancer"),
+    "enterprise": ({"rivaEnterprise": {"enabled": True}}, "Set it to false"),
+    "clearing at every start": (
+        {"modelRepoGenerator": {"clearAllRMIRSAndModels": True}},
+        "delete the claim",
+    ),
+    "Triton apart": ({"modelRepoGenerator": {"useSeparateTriton": True}}, "mode=nim"),
+}
+
+
+@pytest.mark.parametrize(("values", "said"), REFUSED.values(), ids=REFUSED)
+def test_wrong_values_are_refused_in_words(values: dict[str, Any], said: str, helm: Helm) -> None:
+    refusal = helm.refusal(CHART, values, release="riva-api")
+    assert said in refusal
+    assert "nvapi" not in refusal
+    assert KEY not in refusal

@@ -1,0 +1,110 @@
+"""How many pods there are, who may take one away, and who may talk to whom."""
+
+from typing import Any
+
+import pytest
+from rendered_charts import Helm
+from voice_chart import CHART, LOCAL, NAME
+
+
+def out_ports(spec: dict[str, Any]) -> set[int]:
+    return {port["port"] for rule in spec["egress"] for port in rule["ports"]}
+
+
+class TestScaling:
+    def test_leaves_the_number_of_pods_to_its_owner(self, helm: Helm) -> None:
+        values = {"autoscaling": {"enabled": True, "metricsCollected": True}}
+        made = helm.template(CHART, values)
+        assert "replicas" not in made.one("Deployment")["spec"]
+        assert helm.template(CHART).one("Deployment")["spec"]["replicas"] == 2
+
+    def test_by_calls_and_slowly_down(self, helm: Helm) -> None:
+        values = {"autoscaling": {"enabled": True, "metricsCollected": True, "callsPerPod": 30}}
+        spec = helm.template(CHART, values).one("HorizontalPodAutoscaler")["spec"]
+        assert spec["scaleTargetRef"]["name"] == NAME
+        (metric,) = spec["metrics"]
+        assert metric["pods"]["metric"]["name"] == "voice_calls_active"
+        assert metric["pods"]["target"] == {"type": "AverageValue", "averageValue": "30"}
+        down = spec["behavior"]["scaleDown"]
+        assert down["stabilizationWindowSeconds"] == 900
+        assert down["policies"] == [{"type": "Pods", "value": 1, "periodSeconds": 300}]
+
+    def test_by_keda(self, helm: Helm) -> None:
+        values = {
+            "autoscaling": {
+                "enabled": True,
+                "metricsCollected": True,
+                "engine": "keda",
+                "keda": {"prometheusUrl": "http://prometheus:9090"},
+            }
+        }
+        made = helm.template(CHART, values)
+        assert not made.of("HorizontalPodAutoscaler")
+        spec = made.one("ScaledObject")["spec"]
+        (trigger,) = spec["triggers"]
+        assert f'service="{NAME}"' in trigger["metadata"]["query"]
+        assert trigger["metadata"]["threshold"] == "40"
+        behaviour = spec["advanced"]["horizontalPodAutoscalerConfig"]["behavior"]
+        assert behaviour["scaleDown"]["stabilizationWindowSeconds"] == 900
+
+
+def test_disruption_budget_lets_nodes_be_emptied(helm: Helm) -> None:
+    spec = helm.template(CHART).one("PodDisruptionBudget")["spec"]
+    assert spec["maxUnavailable"] == 1
+    assert spec["unhealthyPodEvictionPolicy"] == "AlwaysAllow"
+    values = {"podDisruptionBudget": {"enabled": False}}
+    assert not helm.template(CHART, values).of("PodDisruptionBudget")
+
+
+class TestNetwork:
+    def test_only_callers_come_in_and_only_upstreams_are_reached(self, helm: Helm) -> None:
+        spec = helm.template(CHART).one("NetworkPolicy", NAME)["spec"]
+        assert spec["policyTypes"] == ["Ingress", "Egress"]
+        assert [rule["ports"][0]["port"] for rule in spec["ingress"]] == ["grpc"]
+        assert out_ports(spec) == {53, 50051, 8000}
+
+    @pytest.mark.parametrize(
+        ("settings", "ports"),
+        [
+            ({"LLM_BASE_URL": "https://model.example.org/v1"}, {53, 50051, 443}),
+            ({"LLM_BASE_URL": "http://model.example.org/v1"}, {53, 50051, 80}),
+            ({"RIVA_ASR_URI": "asr:9001", "RIVA_TTS_URI": "[::1]:9002"}, None),
+        ],
+    )
+    def test_ports_are_those_of_the_settings(
+        self, helm: Helm, settings: dict[str, str], ports: set[int] | None
+    ) -> None:
+        spec = helm.template(CHART, {"settings": settings}).one("NetworkPolicy", NAME)["spec"]
+        assert out_ports(spec) == (ports or {53, 50051, 8000, 9001, 9002})
+
+    def test_metrics_are_open_where_they_are_read(self, helm: Helm) -> None:
+        made = helm.template(CHART, {"monitoring": {"serviceMonitor": {"enabled": True}}})
+        rules = made.one("NetworkPolicy", NAME)["spec"]["ingress"]
+        assert [rule["ports"][0]["port"] for rule in rules] == ["grpc", "http"]
+
+    def test_the_test_may_call_where_callers_are_named(self, helm: Helm) -> None:
+        callers = [{"namespaceSelector": {"matchLabels": {"role": "ingress"}}}]
+        made = helm.template(CHART, {"networkPolicy": {"callersFrom": callers}})
+        peers = made.one("NetworkPolicy", NAME)["spec"]["ingress"][0]["from"]
+        labels = made.one("Pod")["metadata"]["labels"]
+        assert peers[0] == callers[0]
+        wanted = peers[1]["podSelector"]["matchLabels"]
+        assert wanted.items() <= labels.items()
+
+    def test_the_local_stack_answers_the_gateway_alone(self, helm: Helm) -> None:
+        made = helm.template(CHART, {"localStack": {"enabled": True}})
+        (rule,) = made.one("NetworkPolicy", LOCAL)["spec"]["ingress"]
+        wanted = rule["from"][0]["podSelector"]["matchLabels"]
+        gateway = made.one("Deployment", NAME)["spec"]["template"]["metadata"]["labels"]
+        assert wanted.items() <= gateway.items()
+
+    def test_the_test_reaches_the_gateway_alone(self, helm: Helm) -> None:
+        made = helm.template(CHART, {"settings": {"GRPC_PORT": 6000}})
+        spec = made.one("NetworkPolicy", f"{NAME}-conversation")["spec"]
+        labels = made.one("Pod")["metadata"]["labels"]
+        assert spec["podSelector"]["matchLabels"].items() <= labels.items()
+        assert spec["ingress"] == []
+        assert out_ports(spec) == {53, 6000}
+
+    def test_can_be_left_out(self, helm: Helm) -> None:
+        assert not helm.template(CHART, {"networkPolicy": {"enabled": False}}).of("NetworkPolicy")
