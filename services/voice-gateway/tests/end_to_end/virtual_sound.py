@@ -179,6 +179,11 @@ async def _run(environment: dict[str, str], *command: str, given: bytes = b"") -
     running = await asyncio.create_subprocess_exec(
         *command, env=environment, stdin=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE
     )
-    async with asyncio.timeout(PATIENCE_S):
-        _, complaints = await running.communicate(given)
+    try:
+        async with asyncio.timeout(PATIENCE_S):
+            _, complaints = await running.communicate(given)
+    finally:
+        if running.returncode is None:
+            running.kill()
+            await running.communicate()
     assert running.returncode == 0, f"{command}: {complaints.decode()}"
