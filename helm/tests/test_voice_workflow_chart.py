@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 import yaml
 from kubernetes_rules import hold_to_restricted, hold_to_schemas
-from rendered_charts import Helm
+from rendered_charts import Helm, Manifest, Manifests
 from voice_chart import CHART, LOCAL, NAME, PROFILES, Profile, containers, files
 
 
@@ -157,6 +157,44 @@ def test_selectors_find_the_pods_and_no_others(helm: Helm) -> None:
         ]
         wanted = LOCAL if one["metadata"]["name"] == LOCAL else NAME
         assert found == [wanted]
+
+
+class TestRecordings:
+    def test_none_unless_asked_for(self, helm: Helm) -> None:
+        made = helm.template(CHART)
+        assert "RECORD_EVENTS_DIR" not in made.one("ConfigMap", NAME)["data"]
+        assert self.volumes(made) == []
+
+    @pytest.mark.parametrize(
+        ("values", "volume"),
+        [
+            ({}, {"emptyDir": {"sizeLimit": "1Gi"}}),
+            ({"size": "5Gi"}, {"emptyDir": {"sizeLimit": "5Gi"}}),
+            ({"existingClaim": "calls"}, {"persistentVolumeClaim": {"claimName": "calls"}}),
+        ],
+    )
+    def test_go_to_a_volume(
+        self, helm: Helm, values: dict[str, str], volume: dict[str, Any]
+    ) -> None:
+        made = helm.template(CHART, {"recordings": {"enabled": True, **values}})
+        assert self.volumes(made) == [{"name": "recordings", **volume}]
+        mounts = containers(made.one("Deployment"))[0]["volumeMounts"]
+        folder = made.one("ConfigMap", NAME)["data"]["RECORD_EVENTS_DIR"]
+        assert {"name": "recordings", "mountPath": folder} in mounts
+
+    def test_or_to_a_volume_of_the_users(self, helm: Helm) -> None:
+        values: dict[str, Any] = {
+            "settings": {"RECORD_EVENTS_DIR": "/calls/today"},
+            "extraVolumes": [{"name": "x", "emptyDir": {}}],
+            "extraVolumeMounts": [{"name": "x", "mountPath": "/calls"}],
+        }
+        made = helm.template(CHART, values)
+        assert made.one("ConfigMap", NAME)["data"]["RECORD_EVENTS_DIR"] == "/calls/today"
+        assert self.volumes(made) == []
+
+    def volumes(self, made: Manifests) -> list[Manifest]:
+        pod = made.one("Deployment")["spec"]["template"]["spec"]
+        return [one for one in pod["volumes"] if one["name"] == "recordings"]
 
 
 class TestConversation:

@@ -69,7 +69,9 @@ class TestSettings:
         (tmp_path / "ca.crt").touch()
         special = {"RIVA_TLS_CA": str(tmp_path / "ca.crt"), "RECORD_EVENTS_DIR": str(tmp_path)}
         wanted = {name: {**OTHERS, **special}.get(name, other(name)) for name in PLAIN}
-        read = self.read(helm.template(CHART, {"settings": wanted}), monkeypatch)
+        mounts = [{"name": "x", "mountPath": str(tmp_path)}]
+        made = helm.template(CHART, {"settings": wanted, "extraVolumeMounts": mounts})
+        read = self.read(made, monkeypatch)
         for name, value in wanted.items():
             arrived = getattr(read, name.lower())
             assert (str(arrived) if isinstance(arrived, Path) else arrived) == value, name
@@ -194,6 +196,29 @@ REFUSED: dict[str, tuple[dict[str, Any], tuple[str, ...]]] = {
         {"secretKeys": {"OPENAI_KEY": {"name": "a", "key": "b"}}},
         ("OPENAI_KEY", "LLM_API_KEY"),
     ),
+    "recordings nowhere": (
+        {"settings": {"RECORD_EVENTS_DIR": "/calls"}},
+        ("settings.RECORD_EVENTS_DIR", "cannot write", "set recordings.enabled=true"),
+    ),
+    "recordings beside a volume": (
+        {
+            "settings": {"RECORD_EVENTS_DIR": "/calls-of-today"},
+            "extraVolumeMounts": [
+                {"name": "x", "mountPath": "/calls"},
+                {"name": "y", "mountPath": "/calls-of-today", "readOnly": True},
+            ],
+        },
+        ("cannot write", "extraVolumeMounts"),
+    ),
+    "two folders for recordings": (
+        {"settings": {"RECORD_EVENTS_DIR": "/calls"}, "recordings": {"enabled": True}},
+        ("recordings.enabled", "both set", "leave settings.RECORD_EVENTS_DIR empty"),
+    ),
+    "claim without recordings": (
+        {"recordings": {"existingClaim": "calls"}},
+        ("nothing is recorded", "set recordings.enabled=true"),
+    ),
+    "recordings without a unit": ({"recordings": {"size": "1G"}}, ("/recordings/size",)),
     "authority without TLS": (
         {"rivaCa": {"secretName": "ca"}},
         ("rivaCa.secretName", "settings.RIVA_TLS=true"),

@@ -29,6 +29,7 @@ EVERYTHING: dict[str, Any] = {
     "extraObjects": [
         {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "{{ .Release.Name }}-x"}}
     ],
+    "recordings": {"enabled": True},
     "autoscaling": {"enabled": True},
     "monitoring": {
         "serviceMonitor": {"enabled": True},

@@ -47,6 +47,9 @@ helm.sh/chart: {{ .root.Chart.Name }}-{{ .root.Chart.Version }}
 {{- if .Values.rivaCa.secretName -}}
 {{- $_ := set $settings "RIVA_TLS_CA" "/etc/voice/riva-ca/ca.crt" -}}
 {{- end -}}
+{{- if .Values.recordings.enabled -}}
+{{- $_ := set $settings "RECORD_EVENTS_DIR" "/recordings" -}}
+{{- end -}}
 {{- toJson $settings -}}
 {{- end }}
 

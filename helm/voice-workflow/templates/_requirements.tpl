@@ -1,6 +1,7 @@
 {{/* What a schema cannot say: combinations that do not work, each refused with what to write instead. */}}
 {{- define "voice.requirements" -}}
 {{- include "voice.settingRequirements" . -}}
+{{- include "voice.recordingRequirements" . -}}
 {{- include "voice.secretRequirements" . -}}
 {{- include "voice.exposureRequirements" . -}}
 {{- include "voice.scalingRequirements" . -}}
@@ -28,6 +29,24 @@
 {{- if or (hasKey $settings .name) (hasKey $.Values.secrets .name) -}}
 {{- fail (printf "extraEnv names %s, which is a setting: write it under settings or secrets" .name) -}}
 {{- end -}}
+{{- end -}}
+{{- end }}
+
+{{- define "voice.recordingRequirements" -}}
+{{- $folder := .Values.settings.RECORD_EVENTS_DIR -}}
+{{- if and .Values.recordings.enabled $folder -}}
+{{- fail (printf "recordings.enabled and settings.RECORD_EVENTS_DIR, %q, are both set: leave settings.RECORD_EVENTS_DIR empty, the chart sets it" $folder) -}}
+{{- end -}}
+{{- $mounted := false -}}
+{{- range .Values.extraVolumeMounts -}}
+{{- $inside := hasPrefix (printf "%s/" (trimSuffix "/" .mountPath)) (printf "%s/" (trimSuffix "/" $folder)) -}}
+{{- if and $inside (not .readOnly) }}{{ $mounted = true }}{{ end -}}
+{{- end -}}
+{{- if and $folder (not $mounted) -}}
+{{- fail (printf "settings.RECORD_EVENTS_DIR is %q, where a pod cannot write: leave it empty and set recordings.enabled=true, or mount a volume there by extraVolumes and extraVolumeMounts" $folder) -}}
+{{- end -}}
+{{- if and .Values.recordings.existingClaim (not .Values.recordings.enabled) -}}
+{{- fail (printf "recordings.existingClaim is %q, but nothing is recorded: set recordings.enabled=true, or leave it empty" .Values.recordings.existingClaim) -}}
 {{- end -}}
 {{- end }}
 
