@@ -84,8 +84,8 @@ async def test_opus_carries_the_same_words_in_a_fraction_of_the_data(
 
 
 async def _keep_talking(here: Room) -> None:
-    while True:
-        await here.say(QUESTION.pcm, QUESTION.rate_hz)
+    words = QUESTION.pcm[2 * QUESTION.rate_hz :][: QUESTION.rate_hz]  # half a second, all voice
+    await here.say(100 * words, QUESTION.rate_hz)
 
 
 @needs_sound
