@@ -2,7 +2,9 @@
 
 import asyncio
 from collections.abc import AsyncGenerator, Sequence
+from dataclasses import replace
 
+import pytest
 from voice_gateway import conversation as c
 from voice_gateway.conversation import Message, ToolCall
 from voice_gateway.policy import TurnPolicy
@@ -16,6 +18,7 @@ from voice_gateway.ports import (
     ModelPiece,
     Noted,
     Truncated,
+    Typed,
     Withdrawn,
 )
 from voice_gateway.ports import ToolCalled as Called
@@ -54,19 +57,33 @@ class ToolUser(ScriptedModel):
             yield "It rains."
 
 
+class Listed(ScriptedModel):
+    """Notes how it was asked."""
+
+    def __init__(self, replies: Sequence[str]) -> None:
+        super().__init__(replies)
+        self.prompts: list[str] = []
+
+    def complete(
+        self, history: Sequence[Message], *, system_prompt: str, asking: Asking
+    ) -> AsyncGenerator[ModelPiece, None]:
+        self.prompts.append(system_prompt)
+        return super().complete(history, system_prompt=system_prompt, asking=asking)
+
+
 def test_by_hand_no_silence_ends_a_turn():
     now, commands = play(BY_HAND, c.CallerSpoke(1.0, "hello", True), c.TimerFired(60.0))
     assert now.deadline is None
     assert commands == []
     now, commands = c.step(now, c.CallerAsked(61.0), POLICY)
-    assert commands == (c.StartReply(1, (Message("user", "hello"),)),)
+    assert commands == (c.StartReply(1, (Message("user", "hello"),), asked=True),)
 
 
 def test_by_hand_an_answer_waits_for_the_final_words_it_is_owed():
     now, _ = play(BY_HAND, c.CallerSpoke(1.0, "hel", False), c.CallerEnded(1.5), c.CallerAsked(1.5))
     assert now.deadline == 1.5 + POLICY.final_wait_s
     now, commands = c.step(now, c.CallerSpoke(1.6, "hello", True), POLICY)
-    assert commands == (c.StartReply(1, (Message("user", "hello"),)),)
+    assert commands == (c.StartReply(1, (Message("user", "hello"),), asked=True),)
 
 
 def test_by_hand_an_answer_does_not_wait_for_ever():
@@ -74,7 +91,7 @@ def test_by_hand_an_answer_does_not_wait_for_ever():
     now, _ = c.step(now, c.CallerAsked(1.5), POLICY)
     assert now.deadline
     _, commands = c.step(now, c.TimerFired(now.deadline), POLICY)
-    assert commands == (c.StartReply(1, (Message("user", "hi"),)),)
+    assert commands == (c.StartReply(1, (Message("user", "hi"),), asked=True),)
 
 
 def test_words_into_an_answer_that_takes_none_are_answered_after_it():
@@ -194,3 +211,74 @@ def test_a_program_changes_how_answers_are_made():
     assert call.text(1) == "Hi there."
     assert call.audio(1) == []
     assert call.timeline()[-1][1] == "END_OF_TURN"
+
+
+def test_how_one_answer_is_wished_for_is_not_how_the_next_is_made():
+    rhymes = CallConfig("test", "en-US", 16_000, "", "Rhyme.")
+    model = Listed(["One.", "Two.", "Three."])
+    Call(
+        sends=[
+            Sends(0.1, Typed("hello")),
+            Sends(0.2, Answer(rhymes)),  # too late: an answer is under way
+            Sends(3.0, Typed("and now")),
+            Sends(6.0, Answer(rhymes)),
+        ],
+        model=model,
+        hangs_up=9.0,
+    ).run()
+    assert model.prompts == ["Be brief.", "Be brief.", "Rhyme."]
+
+
+def test_an_answer_that_is_asked_for_is_not_the_one_that_was_prepared():
+    now, commands = play(
+        c.CallerVoiced(0.5),
+        c.CallerSpoke(1.0, "what is the weather", False),
+        c.CallerQuiet(1.2, 1.1),
+        c.CallerAsked(1.25),
+        c.CallerSpoke(1.3, "what is the weather", True),
+    )
+    prepared, asks, dropped, started = commands
+    assert isinstance(prepared, c.PrepareReply)
+    assert (asks, dropped) == (c.AskFinal(), c.CancelReply(1))
+    assert started == c.StartReply(2, (Message("user", "what is the weather"),), asked=True)
+    assert now.held == 0
+
+
+def test_an_answer_may_be_about_something_else_than_the_conversation():
+    about = (Message("user", "Say OK."),)
+    config = CallConfig("test", "en-US", 16_000, "", "", asking=Asking(about=about))
+    call = Call(
+        sends=[
+            Sends(0.1, Typed("hello")),
+            Sends(3.0, Answer(config)),
+            Sends(6.0, Typed("what did you say")),
+        ],
+        replies=["Hi.", "OK.", "OK."],
+        hangs_up=9.0,
+    ).run()
+    assert call.asked[1] == about
+    assert [m.text for m in call.asked[2]] == ["hello", "Hi. OK.", "what did you say"]
+
+
+def silent_after(idle_s: float | None) -> c.CallerChose:
+    return replace(BY_HAND, by_hand=False, answers=True, idle_s=idle_s)
+
+
+@pytest.mark.parametrize(("idle_s", "asked_s"), [(5.0, 5.0), (None, 8.0)])
+def test_a_program_says_after_what_silence_the_caller_is_asked(
+    idle_s: float | None, asked_s: float
+):
+    policy = TurnPolicy(idle_prompt_s=8.0)
+    now, _ = c.step(c.Conversation(), silent_after(idle_s), policy)
+    assert now.wake_at == asked_s
+    now, commands = c.step(now, c.TimerFired(asked_s), policy)
+    assert commands == (c.Say(1, policy.idle_prompt, asked_s),)
+
+
+def test_another_wait_for_silence_begins_when_it_is_chosen():
+    now, _ = play(silent_after(5.0), replace(silent_after(9.0), at=4.0))
+    assert now.wake_at == 13.0
+    now, _ = c.step(now, replace(silent_after(9.0), at=6.0), POLICY)
+    assert now.wake_at == 13.0
+    now, _ = c.step(now, replace(silent_after(None), at=7.0), POLICY)
+    assert now.wake_at is None

@@ -75,14 +75,17 @@ class Answering:
         self.config = config
         """What replies are made with."""
         self.once: CallConfig | None = None
-        """What the next reply alone is made with."""
+        """What the next reply alone is made with that the caller's program asks for."""
 
     def carry_out(self, command: AboutReply, tasks: asyncio.TaskGroup) -> None:
         """Do what was decided; a reply is made in `tasks`."""
         match command:
-            case c.StartReply(number, answers) | c.Say(number, answers):
-                self._start(number, answers, tasks)
+            case c.StartReply(number, history, asked):
+                self._start(number, history, tasks, asked=asked)
                 self._outbox.post(Processing(number))
+            case c.Say(number, text, silence_s):
+                self._start(number, text, tasks)
+                self._outbox.post(Processing(number, silence_s))
             case c.PrepareReply(number, history):
                 self._start(number, history, tasks, held=True)
             case c.ReleaseReply(number):
@@ -149,19 +152,20 @@ class Answering:
         tasks: asyncio.TaskGroup,
         *,
         held: bool = False,
+        asked: bool = False,
     ) -> None:
         self._outbox.begin(number, held=held)
         self._held = number if held else 0
         self._live = Reply(
             number,
             services=self._services,
-            config=self.once or self.config,
+            config=self.once if asked and self.once else self.config,
             outbox=self._outbox,
             moments=TurnMoments(turn_end=self._clock(), speech_end=self._ear.speech_end),
             clock=self._clock,
             manner=self._manner,
         )
-        self.once = None
+        self.once = None if asked else self.once
         self._making = tasks.create_task(self._make(self._live, answers), name=f"reply-{number}")
 
     async def _make(self, reply: Reply, answers: tuple[c.Message, ...] | str) -> None:

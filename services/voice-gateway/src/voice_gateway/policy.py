@@ -50,6 +50,9 @@ class TurnManner:
     patience: float = 1.0
     """How much longer than usual the caller is waited for."""
 
+    idle_s: float | None = None
+    """Silence after which the caller is asked whether it is still there; None: as every call."""
+
 
 @dataclass(frozen=True, slots=True)
 class TurnPolicy:
@@ -126,6 +129,10 @@ class TurnPolicy:
 
     memory_messages: int = 40
     """How many messages of the conversation the model is reminded of."""
+
+    def prompts_after(self, manner: TurnManner) -> float:
+        """The silence after which such a caller is asked whether it is still there; 0: never."""
+        return self.idle_prompt_s if manner.idle_s is None else manner.idle_s
 
     def interrupts(self, text: str) -> bool:
         """Whether these words during a reply take the floor from it."""

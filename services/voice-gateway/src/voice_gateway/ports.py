@@ -37,6 +37,8 @@ class Asking:
     """"auto", "none", "required", or "=" and the name of the tool to use."""
     counts_tokens: bool = False
     """The caller's program wants to know what was used."""
+    about: tuple[Message, ...] | None = None
+    """What it is asked about instead of the conversation; None: that."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,6 +187,8 @@ class Processing:
     reply: int
 
 
+    silence_s: float = 0.0
+    """The caller said nothing for so long, and is asked whether it is there; 0: it is not that."""
 @dataclass(frozen=True, slots=True)
 class Speaking:
     reply: int

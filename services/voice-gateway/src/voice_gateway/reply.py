@@ -126,8 +126,11 @@ class Reply:
         if isinstance(answers, str):
             return _at_once(answers)
         config = self._config
+        about = config.asking.about
         return self._services.model.complete(
-            answers, system_prompt=config.system_prompt, asking=config.asking
+            answers if about is None else about,
+            system_prompt=config.system_prompt,
+            asking=config.asking,
         )
 
     async def _write(self, answer: AsyncGenerator[ModelPiece, None]) -> ServiceError | None:

@@ -37,6 +37,8 @@ class AskFinal:
 class StartReply:
     reply: int
     history: tuple[Message, ...]
+    asked: bool = False
+    """The caller's program asked for it, and may have said how it is to be made."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +47,8 @@ class Say:
 
     reply: int
     text: str
+    silence_s: float = 0.0
+    """The silence of the caller's that they break; 0: it is not for silence that they are said."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -108,6 +108,7 @@ class CallerChose:
     patience: float
 
 
+    idle_s: float | None = None
 @dataclass(frozen=True, slots=True)
 class CallerClosed:
     """The last audio is in; the recogniser still works on it."""

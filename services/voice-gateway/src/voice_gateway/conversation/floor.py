@@ -121,8 +121,10 @@ def drop_held(now: Conversation) -> Step:
 
 def speak_up(now: Conversation, at: float, policy: TurnPolicy) -> Step:
     """Nobody has said anything for long: ask whether the caller is there, or end the call."""
-    if policy.idle_prompt_s and not now.prompted:
-        return say(replace(now, prompted=True), policy.idle_prompt, at)
+    silence_s = policy.prompts_after(now.manner)
+    if silence_s and not now.prompted:
+        after, _ = say(replace(now, prompted=True), policy.idle_prompt, at)
+        return after, (Say(after.reply, policy.idle_prompt, silence_s),)
     if not policy.goodbye:
         return replace(now, idle_at=None), (EndCall(),)
     after, commands = say(now, policy.goodbye, at)

@@ -42,6 +42,8 @@ def follow(now: Conversation, event: Request, policy: TurnPolicy) -> Step:
             return after, dropped
         case CallerChose(at=at):
             after = replace(now, manner=_manner(event))
+            if after.manner.idle_s != now.manner.idle_s:
+                after = replace(after, idle_at=None)  # another wait begins
             if after.phase is not Phase.LISTENING:
                 return after, ()
             return replace(after, deadline=turn_end(after, at, policy)), ()
@@ -64,16 +66,17 @@ def answer_now(now: Conversation, at: float, policy: TurnPolicy) -> Step:
         taken="",
         deadline=None,
     )
-    return after, (*dropped, StartReply(number, history))
+    return after, (*dropped, StartReply(number, history, asked=True))
 
 
 def _note(now: Conversation, message: Message) -> Conversation:
     if now.phase is not Phase.LISTENING:
         return replace(now, noted=(*now.noted, message))
-    return replace(now, history=_with(now.history, message))
+    return replace(now, history=with_message(now.history, message))
 
 
-def _with(history: tuple[Message, ...], message: Message) -> tuple[Message, ...]:
+def with_message(history: tuple[Message, ...], message: Message) -> tuple[Message, ...]:
+    """Add a message of a program's; what one side says in two messages is one turn of it."""
     if message.role == "user":
         return with_question(history, message.text, message.name)
     if message.role == "assistant":
@@ -99,5 +102,10 @@ def _amended(history: tuple[Message, ...], name: str, text: str) -> tuple[Messag
 
 def _manner(event: CallerChose) -> TurnManner:
     return TurnManner(
-        event.by_hand, event.answers, event.interruptible, event.silence_s, event.patience
+        event.by_hand,
+        event.answers,
+        event.interruptible,
+        event.silence_s,
+        event.patience,
+        event.idle_s,
     )

@@ -113,7 +113,8 @@ def _watch_silence(now: Conversation, at: float, policy: TurnPolicy) -> Conversa
         return replace(now, idle_at=None, prompted=prompted)
     if now.idle_at is not None:
         return now
-    wait_s = policy.idle_end_s if prompted else policy.idle_prompt_s or policy.idle_end_s
+    prompts_s = policy.prompts_after(now.manner)
+    wait_s = policy.idle_end_s if prompted else prompts_s or policy.idle_end_s
     return replace(now, idle_at=at + wait_s) if wait_s else now
 
 
@@ -294,7 +295,8 @@ def _correct(now: Conversation, text: str, at: float, policy: TurnPolicy) -> Ste
 def _take_turn(now: Conversation, at: float, policy: TurnPolicy) -> Step:
     """The caller's turn is over: answer it, with what was prepared if it fits."""
     question = now.question()
-    fits = bool(now.held) and plain(question) == plain(now.guess)
+    # What a program asks for, it may want made in another way than what was prepared.
+    fits = bool(now.held) and not now.wanted and plain(question) == plain(now.guess)
     number = now.held if fits else now.reply + 1
     history = with_question(now.history, question, question_name(number))
     history = remembered(history, policy.memory_messages)
@@ -316,7 +318,7 @@ def _take_turn(now: Conversation, at: float, policy: TurnPolicy) -> Step:
     )
     if not fits:
         _, dropped = drop_held(now)
-        return after, (*dropped, StartReply(after.reply, history))
+        return after, (*dropped, StartReply(after.reply, history, asked=now.wanted))
     speaks = (AnnounceVoice(after.reply),) if now.held_speaks else ()
     return after, (ReleaseReply(after.reply), *speaks)
 
