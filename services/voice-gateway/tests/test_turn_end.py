@@ -28,6 +28,7 @@ from voice_gateway.conversation import (
     VoiceStarted,
     step,
 )
+from voice_gateway.observe.metrics import Metrics
 from voice_gateway.phrases import only_begun
 from voice_gateway.policy import TurnPolicy
 from voice_gateway.ports import Processing
@@ -172,8 +173,8 @@ async def test_each_caller_is_heard_alone():
 
 
 async def test_who_asks_while_too_many_wait_gets_no_opinion():
-    judge = Slow()
-    ends = TurnEnds(judge, room=2)
+    judge, metrics = Slow(), Metrics()
+    ends = TurnEnds(judge, room=2, count=metrics.opinion)
     callers = [ends(RATE_HZ) for _ in range(4)]
     for number, caller in enumerate(callers):
         caller.feed(numbered(0, 10 + number))
@@ -185,8 +186,10 @@ async def test_who_asks_while_too_many_wait_gets_no_opinion():
     assert [task.result() for task in waiting] == [0.2, 0.22]
     judge.go_on.release()
     assert await callers[3].chance() == 0.26, "there is room again"
-    assert (ends.given, ends.refused) == (3, 2)
     ends.close()
+    exposition = metrics.exposition("text/plain")[0].decode()
+    assert 'voice_turn_end_opinions_total{outcome="given"} 3.0' in exposition
+    assert 'voice_turn_end_opinions_total{outcome="refused"} 2.0' in exposition
 
 
 async def test_who_stops_waiting_makes_room_and_costs_no_thought():

@@ -81,7 +81,7 @@ class GatewayServer:
             self._stack.push_async_callback(adapter.close)
         self._watch = UpstreamWatch({"asr": ear, "tts": voice, "llm": model}, self._on_change)
         rules = wiring.call_rules(settings)
-        turn_ends = wiring.turn_ends(settings)
+        turn_ends = wiring.turn_ends(settings, self._metrics.opinion)
         if turn_ends:
             self._stack.callback(turn_ends.close)
         services = Services(

@@ -32,9 +32,9 @@ def activity(settings: Settings) -> Callable[[int], VoiceActivity] | None:
     return load_silero() if settings.turn_detection == "voice" else None
 
 
-def turn_ends(settings: Settings) -> TurnEnds | None:
+def turn_ends(settings: Settings, count: Callable[[str], None]) -> TurnEnds | None:
     wanted = settings.turn_detection == "voice" and settings.turn_end_model == "on"
-    return load_turn_end() if wanted else None
+    return load_turn_end(count) if wanted else None
 
 
 def ear_rules(settings: Settings) -> EarRules:

@@ -21,6 +21,8 @@ _NETWORK = Path(__file__).with_name("smart_turn.onnx")
 
 Judge = Callable[[bytes], float]
 """The chance that a turn is complete, of its last sound: s16le mono at RATE_HZ, 8 s at most."""
+Count = Callable[[str], None]
+"""Is told that an opinion was "given", or "refused" because too many were wanted."""
 
 
 class TurnEnds:
@@ -30,13 +32,12 @@ class TurnEnds:
     waits for more than its turn's silence is of no use.
     """
 
-    def __init__(self, judge: Judge, room: int = 4) -> None:
+    def __init__(self, judge: Judge, room: int = 4, count: Count = lambda _: None) -> None:
         self._judge = judge
+        self._count = count
         self._room = room
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="turn-end")
         self._wanted: list[Future[float]] = []
-        self.given = 0
-        self.refused = 0
 
     def __call__(self, rate_hz: int) -> "TurnEnd":
         return TurnEnd(self, rate_hz)
@@ -45,12 +46,12 @@ class TurnEnds:
         """The judge's opinion; None where too many wait. A cancelled wait gives its place up."""
         self._wanted = [each for each in self._wanted if not each.done()]
         if len(self._wanted) >= self._room:
-            self.refused += 1
+            self._count("refused")
             return None
         wanted = self._thread.submit(self._judge, sound)
         self._wanted.append(wanted)
         chance = await asyncio.wrap_future(wanted)
-        self.given += 1
+        self._count("given")
         return chance
 
     def close(self) -> None:
@@ -81,11 +82,11 @@ class TurnEnd:
         return await self._ends.chance(bytes(self._sound[-_HEARD:]))
 
 
-def load_turn_end() -> TurnEnds:
+def load_turn_end(count: Count = lambda _: None) -> TurnEnds:
     """Load the network once, and let it run once: its first opinion is its slowest."""
     judge = _SmartTurn()
     judge(b"")
-    return TurnEnds(judge)
+    return TurnEnds(judge, count=count)
 
 
 class _SmartTurn:

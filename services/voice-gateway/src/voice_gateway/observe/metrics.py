@@ -58,6 +58,13 @@ class Metrics(GatewayMetrics):
             "voice_prepared_pieces_wasted",
             "Pieces of text (about a token each) the model wrote for replies that were dropped.",
         )
+        self.opinions = counter(
+            "voice_turn_end_opinions",
+            "Opinions on how complete a turn sounds: given, or refused for want of time.",
+            ["outcome"],
+        )
+        for outcome in ("given", "refused"):
+            self.opinions.labels(outcome)  # a share of them can be had before the first refusal
         self.errors = counter(
             "voice_upstream_errors",
             "Failures of an upstream that a call met.",
@@ -90,6 +97,10 @@ class Metrics(GatewayMetrics):
 
     def upstream(self, stage: str, up: bool) -> None:
         self.upstreams.labels(stage).set(up)
+
+    def opinion(self, outcome: str) -> None:
+        """The end-of-turn model was asked; `outcome` is "given" or "refused"."""
+        self.opinions.labels(outcome).inc()
 
     def exposition(self, accept: str) -> tuple[bytes, str]:
         """Everything in the format the reader accepts, and that format's content type."""
