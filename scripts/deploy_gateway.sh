@@ -121,6 +121,19 @@ wait_until_ready() {
   done
 }
 
+# What the client's exit status says of the turn.
+why_test_failed() {
+  local pod=$service-conversation
+  case "$code" in
+    3) echo "the gateway was not reached; kubectl -n $namespace get networkpolicy, then scripts/status.sh" ;;
+    4) echo "the call was refused or broke off; kubectl -n $namespace logs $pod" ;;
+    5) echo "nothing was recognised: set test.text where Riva hears another language than English; kubectl -n $namespace logs $pod" ;;
+    6) echo "the answer had no audio; kubectl -n $namespace logs deployment/$service" ;;
+    "") echo "its pod did not end (${said:-not made}); kubectl -n $namespace describe pod $pod" ;;
+    *) echo "kubectl -n $namespace logs $pod (status $code)" ;;
+  esac
+}
+
 say_how_to_call() {
   cat <<TEXT
 callers reach it
@@ -137,7 +150,6 @@ install
 if $wait; then wait_until_ready; fi
 if $test; then
   step "one spoken turn"
-  change helm test "$release" --namespace "$namespace" --logs --timeout 5m ||
-    fail "the test failed: scripts/status.sh shows what is wrong"
+  run_helm_test "$release" || fail "the test failed: $(why_test_failed)"
 fi
 say_how_to_call

@@ -72,14 +72,22 @@ check() {
 }
 
 make_folders() {
+  local namespace=kube-system said=""
   step "folders on $(setting NODE)"
-  $dry_run || kubectl -n kube-system delete job voice-paths --ignore-not-found >/dev/null
+  $dry_run || kube delete job voice-paths --ignore-not-found >/dev/null
   render_infra paths | apply || fail "the Job that makes the folders was not taken"
   $dry_run && return
-  kubectl -n kube-system wait --for=condition=complete --timeout=300s job/voice-paths >/dev/null 2>&1 ||
-    fail "the folders were not made in 5 minutes: kubectl -n kube-system describe job voice-paths"
-  kubectl -n kube-system delete job voice-paths --ignore-not-found >/dev/null
+  wait_for_job voice-paths 300 ||
+    fail "the folders were not made: $said (kubectl -n kube-system describe job voice-paths); or make them by hand on $(setting NODE): $(by_hand)"
+  kube delete job voice-paths --ignore-not-found >/dev/null
   ok "made"
+}
+
+# What the Job does, as a line for somebody on the node.
+by_hand() {
+  local folders
+  folders="$(setting RIVA_PATH) $(setting LLM_PATH) $(setting ASR_PATH) $(setting TTS_PATH)"
+  echo "sudo mkdir -p $folders && sudo chown 1000:1000 $folders"
 }
 
 # The folder and the node of a volume cannot be changed afterwards; say so before half is applied.

@@ -124,8 +124,7 @@ say_health() {
 
 run_test() {
   step "a sentence, said and written down"
-  change helm test riva-api --namespace "$namespace" --logs --timeout 5m ||
-    fail "the test failed: kubectl -n $namespace logs riva-api-test"
+  run_helm_test riva-api || fail "the test failed${code:+ with status $code}: kubectl -n $namespace logs riva-api-test"
 }
 
 take_ngc_key

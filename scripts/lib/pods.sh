@@ -4,11 +4,14 @@
 poll_s=${DEPLOY_POLL_S:-5}
 # What is wrong may mend itself for so long: a scheduler that looks again, a registry that hiccups.
 grace_s=${DEPLOY_GRACE_S:-45}
+# What a pod does that runs without being ready, in words.
+running_words="loading models"
 
 # NAME|PHASE|READY|INIT CONTAINER RUNNING SINCE|REASONS FOR WAITING|SCHEDULER'S WORDS|KUBELET'S WORDS
 pod_fields='{range .items[*]}{.metadata.name}{"|"}{.status.phase}{"|"}{.status.conditions[?(@.type=="Ready")].status}{"|"}{.status.initContainerStatuses[*].state.running.startedAt}{"|"}{.status.initContainerStatuses[*].state.waiting.reason}{" "}{.status.containerStatuses[*].state.waiting.reason}{"|"}{.status.conditions[?(@.type=="PodScheduled")].message}{"|"}{.status.initContainerStatuses[*].state.waiting.message}{" "}{.status.containerStatuses[*].state.waiting.message}{"\n"}{end}'
 
-pods() { kube get pods -l "$1" -o "jsonpath=$pod_fields" 2>/dev/null || true; }
+# The newest comes last.
+pods() { kube get pods -l "$1" --sort-by=.metadata.creationTimestamp -o "jsonpath=$pod_fields" 2>/dev/null || true; }
 
 # The selector that a Deployment itself uses, as a,b.
 # shellcheck disable=SC2016  # the variables are the template's
@@ -91,6 +94,7 @@ why_unscheduled() {
     *"Insufficient nvidia.com/gpu"*) echo "no GPU is free for $1: free one, or add a node (kubectl describe nodes | grep -A8 Allocated); the scheduler: $2" ;;
     *ersistent[vV]olume* | *"persistent volumes"* | *"volume node affinity"* | *"unbound"*) echo "a volume claim is not bound for $1: $(unbound_claims); check NODE and sizes in k8s/infra/settings/cluster.env; the scheduler: $2" ;;
     *"node affinity"* | *"node selector"*) echo "no node fits $1: check NODE in k8s/infra/settings/cluster.env and nodeSelector; the scheduler: $2" ;;
+    *"Insufficient cpu"* | *"Insufficient memory"*) echo "no node has room for $1: lower resources.requests, free some, or add a node (kubectl describe nodes | grep -A8 Allocated); the scheduler: $2" ;;
     *) echo "$1 has no node: $2" ;;
   esac
 }
@@ -119,7 +123,9 @@ why_waiting() {
 
 why_no_image() {
   case "$2" in
-    *401* | *403* | *nauthorized* | *enied* | *orbidden*) echo "the registry refuses the image of $1: is the key right, may it use this image, were its terms accepted? Run scripts/deploy_riva.sh again with another NGC_API_KEY; the kubelet: $2" ;;
+    *nvcr.io*401* | *nvcr.io*403* | *nvcr.io*nauthorized* | *nvcr.io*enied* | *nvcr.io*orbidden*) echo "the registry refuses the image of $1: is the key right, may it use this image, were its terms accepted? Run scripts/deploy_riva.sh again with another NGC_API_KEY; the kubelet: $2" ;;
+    *401* | *403* | *nauthorized* | *enied* | *orbidden*) echo "the registry refuses the image of $1: check its name and imagePullSecrets; the kubelet: $2" ;;
+    *429* | *oomanyrequests* | *"oo many requests"*) echo "the registry lets nobody pull the image of $1 for a while: wait, log in with imagePullSecrets, or use a mirror; the kubelet: $2" ;;
     *"not found"* | *"manifest unknown"*) echo "there is no such image for $1: check its name and tag; the kubelet: $2" ;;
     *) echo "the image of $1 cannot be pulled: $2" ;;
   esac
@@ -127,7 +133,7 @@ why_no_image() {
 
 # A pod that runs, or starts, without being ready.
 look_at_starting() {
-  local pod=$1 building=$2 warned
+  local pod=$1 building=$2 warned down
   state=busy
   warned=$(warnings ",involvedObject.name=$pod" | grep -E 'FailedMount|FailedCreatePodSandBox|FailedAttach' | tail -n 1 || true)
   if [ -n "$building" ]; then
@@ -136,8 +142,18 @@ look_at_starting() {
     state=stuck
     said="$pod cannot start: $(why_not_mounted "$warned")"
   else
-    said="loading models: $(last_words "$pod")"
+    down=$(upstreams_down "$pod")
+    said=${down:-"$running_words: $(last_words "$pod")"}
   fi
+}
+
+# Which of a gateway's upstreams it cannot reach, by its own log: POD.
+upstreams_down() {
+  kube logs "$1" --tail=500 2>/dev/null | hide_keys | tr -d '\r' |
+    sed -nE 's/.*upstream ([a-z]+) is (up|down)[^:]*: (.*)/\1|\2|\3/p' |
+    awk -F'|' '{ last[$1] = $0 } END { for (name in last) print last[name] }' | sort |
+    awk -F'|' '$2 == "down" { printf "%s%s does not answer (%s)", sep, $1, $3; sep = ", " }
+               END { if (sep) print "; check settings.RIVA_URI and settings.LLM_BASE_URL, then scripts/status.sh" }' || true
 }
 
 why_not_mounted() {
@@ -159,17 +175,27 @@ progress() {
 
 end_progress() { [ ! -t 1 ] || printf '\r\033[K'; }
 
+# Whether it has been stuck for longer than it may; remembers since when in `stuck_since`.
+lost() {
+  if [ "$state" != stuck ]; then
+    stuck_since=""
+    return 1
+  fi
+  stuck_since=${stuck_since:-$SECONDS}
+  [ $((SECONDS - stuck_since)) -ge "$grace_s" ]
+}
+
 # Wait until a Deployment is rolled out: WHAT NAME SELECTOR SECONDS.
 wait_for_pods() {
   local what=$1 name=$2 selector=$3 limit=$4 started=$SECONDS stuck_since="" shown=""
   while :; do
     look "$name" "$selector"
-    case "$state" in
-      ready) end_progress; ok "$what is ready after $(minutes $((SECONDS - started)))"; return ;;
-      busy) stuck_since="" ;;
-      stuck) stuck_since=${stuck_since:-$SECONDS} ;;
-    esac
-    if [ -n "$stuck_since" ] && [ $((SECONDS - stuck_since)) -ge "$grace_s" ]; then
+    if [ "$state" = ready ]; then
+      end_progress
+      ok "$what is ready after $(minutes $((SECONDS - started)))"
+      return
+    fi
+    if lost; then
       end_progress
       fail "$what: $said"
     fi
@@ -180,4 +206,70 @@ wait_for_pods() {
     progress "$(minutes $((SECONDS - started))): $said"
     sleep "$poll_s"
   done
+}
+
+# Look at the newest of the pods that no Deployment owns: SELECTOR. Sets `state` and `said`.
+look_at_pods() {
+  local line
+  line=$(pods "$1" | tail -n 1)
+  state=busy said="waiting for its pod"
+  [ -z "$line" ] || look_at_pod "$line"
+}
+
+# Wait until a Job is done: NAME SECONDS. Status 1 where it will not be, with why in `said`.
+wait_for_job() {
+  local name=$1 limit=$2 started=$SECONDS stuck_since="" shown="" job failed
+  local running_words="at work"
+  while :; do
+    job=$(kube get job "$name" -o 'jsonpath={.status.succeeded}|{.status.conditions[?(@.type=="Failed")].message}' 2>/dev/null || true)
+    case "$job" in [1-9]*) end_progress; return ;; esac
+    look_at_pods "job-name=$name"
+    failed=${job#*|}
+    if [ -n "$failed" ] && [ "$state" != stuck ]; then said=$failed; fi
+    if [ -n "$failed" ] || lost || [ $((SECONDS - started)) -ge "$limit" ]; then
+      end_progress
+      return 1
+    fi
+    progress "$(minutes $((SECONDS - started))): $said"
+    sleep "$poll_s"
+  done
+}
+
+# Run a release's test, saying meanwhile what its pod waits for, and end it where that pod will never
+# run: RELEASE. Status 1 where the test fails, with the pod's exit code, if it has one, in `code`.
+run_helm_test() {
+  local release=$1 started=$SECONDS stuck_since="" shown="" status=0 out helm_test
+  local running_words="under way" selector=app.kubernetes.io/instance=$1,app.kubernetes.io/component=test
+  local command=(helm test "$release" --namespace "$namespace" --logs --timeout 5m)
+  if $dry_run; then
+    change "${command[@]}"
+    return
+  fi
+  out=$(mktemp "${TMPDIR:-/tmp}/voice-test.XXXXXX")
+  "${command[@]}" >"$out" 2>&1 &
+  helm_test=$!
+  # shellcheck disable=SC2064  # the program and the file of this run
+  trap "kill $helm_test 2>/dev/null; rm -f '$out'" EXIT
+  while kill -0 "$helm_test" 2>/dev/null; do
+    look_at_pods "$selector"
+    if lost; then
+      end_progress
+      fail "the test cannot run: $said"
+    fi
+    progress "$(minutes $((SECONDS - started))): $said"
+    sleep "$poll_s"
+  done
+  end_progress
+  wait "$helm_test" || status=1
+  trap - EXIT
+  hide_keys <"$out" | sed 's/^/   /'
+  rm -f "$out"
+  code=$(exit_code_of "$selector")
+  return "$status"
+}
+
+# Of the newest pod's container: SELECTOR.
+exit_code_of() {
+  kube get pods -l "$1" --sort-by=.metadata.creationTimestamp -o 'jsonpath={range .items[*]}{.status.containerStatuses[0].state.terminated.exitCode}{"\n"}{end}' 2>/dev/null |
+    tail -n 1 || true
 }

@@ -2,7 +2,8 @@
 """Stands in for kubectl, helm, docker and the like: records each call, and answers as it was told.
 
 Beside it lie `answers.json`, a list of {program, says (a pattern on the arguments), out, err,
-status}, the first that fits answering (`out` may be a list: one answer per call), and
+status}, the first that fits answering (`out` may be a list: one answer per call; with `after` it
+comes once a call that fits that pattern is recorded, or never), and
 `calls.jsonl`, one line per call. What needs no cluster is left to the real program, where
 `real.json` names one.
 """
@@ -12,6 +13,7 @@ import os
 import re
 import select
 import sys
+import time
 from pathlib import Path
 from typing import TypedDict
 
@@ -23,6 +25,7 @@ class Answer(TypedDict, total=False):
     err: str
     status: int
     file: str
+    after: str
 
 
 HERE = Path(__file__).parent
@@ -50,7 +53,14 @@ def _given() -> str:
     return sys.stdin.read() if select.select([sys.stdin], [], [], 5)[0] else ""
 
 
+def _wait_for(pattern: str) -> None:
+    while not re.search(pattern, (HERE / "calls.jsonl").read_text()):
+        time.sleep(0.01)
+
+
 def _answer(number: int, answer: Answer) -> int:
+    if "after" in answer:
+        _wait_for(answer["after"])
     out = answer.get("out", "")
     if isinstance(out, list):
         count = HERE / f"answered.{number}"

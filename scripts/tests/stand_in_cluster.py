@@ -26,6 +26,7 @@ class Answer(TypedDict, total=False):
     err: str
     status: int
     file: str
+    after: str
 
 
 class Call(TypedDict):
@@ -64,6 +65,7 @@ HEALTHY: list[Answer] = [
     kubectl("get deployments -l", "voice-gateway-gateway"),
     kubectl("get pvc -o", CLAIMS),
     kubectl("rollout status", ROLLED_OUT),
+    kubectl("get job voice-paths", "1|"),
     kubectl("get --raw .*llm-nim.*/v1/models", '{"data":[{"id":"meta/llama-3.1-8b-instruct"}]}'),
     kubectl("get --raw .*/v2/health/ready", ""),
     kubectl("create --raw .*/v2/repository/index", MODELS),

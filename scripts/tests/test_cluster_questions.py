@@ -41,7 +41,7 @@ SCHEDULED = {"type": "PodScheduled", "status": "True"}
 PODS = _list(
     "Pod",
     {
-        "metadata": {"name": "building"},
+        "metadata": {"name": "building", "creationTimestamp": "2026-01-01T00:00:02Z"},
         "status": {
             "phase": "Pending",
             "conditions": [SCHEDULED, {"type": "Ready", "status": "False"}],
@@ -54,7 +54,7 @@ PODS = _list(
         },
     },
     {
-        "metadata": {"name": "refused"},
+        "metadata": {"name": "refused", "creationTimestamp": "2026-01-01T00:00:03Z"},
         "status": {
             "phase": "Pending",
             "conditions": [SCHEDULED],
@@ -67,7 +67,14 @@ PODS = _list(
         },
     },
     {
-        "metadata": {"name": "unscheduled"},
+        "metadata": {"name": "tested", "creationTimestamp": "2026-01-01T00:00:05Z"},
+        "status": {
+            "phase": "Failed",
+            "containerStatuses": [{"name": "x", "state": {"terminated": {"exitCode": 5}}}],
+        },
+    },
+    {
+        "metadata": {"name": "unscheduled", "creationTimestamp": "2026-01-01T00:00:04Z"},
         "status": {
             "phase": "Pending",
             "conditions": [
@@ -76,9 +83,29 @@ PODS = _list(
         },
     },
 )
+BATCH = {"groupVersion": "batch/v1", "version": "v1"}
+_JOB = {"apiVersion": "batch/v1", "kind": "Job", "metadata": {"name": "x"}}
+LOG = """\
+12:00 WARNING upstream asr is down, trying on: refused
+12:00 WARNING upstream llm is down, trying on: no route
+12:01 INFO upstream asr is up: 2 models
+"""
 ANSWERS: dict[str, dict[str, Any]] = {
     "/api": {"kind": "APIVersions", "versions": ["v1"]},
-    "/apis": {"kind": "APIGroupList", "apiVersion": "v1", "groups": []},
+    "/apis": {
+        "kind": "APIGroupList",
+        "apiVersion": "v1",
+        "groups": [{"name": "batch", "versions": [BATCH], "preferredVersion": BATCH}],
+    },
+    "/apis/batch/v1": _resources("batch/v1", ("jobs", "Job", True)),
+    "/apis/batch/v1/namespaces/voice-workflow/jobs/done": {
+        **_JOB,
+        "status": {"succeeded": 1, "conditions": [{"type": "Complete", "status": "True"}]},
+    },
+    "/apis/batch/v1/namespaces/voice-workflow/jobs/failed": {
+        **_JOB,
+        "status": {"failed": 3, "conditions": [{"type": "Failed", "message": "limit reached"}]},
+    },
     "/api/v1": _resources(
         "v1",
         ("pods", "Pod", True),
@@ -87,6 +114,12 @@ ANSWERS: dict[str, dict[str, Any]] = {
         ("persistentvolumeclaims", "PersistentVolumeClaim", True),
     ),
     "/api/v1/namespaces/voice-workflow/pods": PODS,
+    "/api/v1/namespaces/voice-workflow/pods/building": {
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": {"name": "building", "namespace": "voice-workflow"},
+        "spec": {"containers": [{"name": "x"}]},
+    },
     "/api/v1/nodes": _list(
         "Node",
         {"metadata": {"name": "head"}, "status": {"allocatable": {"cpu": "4"}}},
@@ -123,6 +156,9 @@ class Api(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         path = self.path.split("?")[0]
+        if path.endswith("/building/log"):
+            self._write(200, "text/plain", LOG.encode())
+            return
         self._say(200 if path in ANSWERS else 404, ANSWERS.get(path, {"kind": "Status"}))
 
     def do_POST(self) -> None:
@@ -138,9 +174,11 @@ class Api(BaseHTTPRequestHandler):
         )
 
     def _say(self, status: int, answer: Any) -> None:
-        body = json.dumps(answer).encode()
+        self._write(status, "application/json", json.dumps(answer).encode())
+
+    def _write(self, status: int, kind: str, body: bytes) -> None:
         self.send_response(status)
-        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Type", kind)
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
         self.wfile.write(body)
@@ -172,6 +210,11 @@ QUESTIONS = {
     "building": (LOOK.format(1), "busy: fetching and building models (20 to 40 min the first"),
     "refused": (LOOK.format(2), "stuck: the registry refuses the image of refused"),
     "unscheduled": (LOOK.format(3), "stuck: unscheduled has no node: Insufficient nvidia"),
+    "newest": ('look_at_pods x; echo "$state: $said"', "stuck: tested failed; its last words: "),
+    "exit code": ("exit_code_of x", "5\n"),
+    "a Job that is done": ("wait_for_job done 9 && echo yes", "yes\n"),
+    "a Job that failed": ('wait_for_job failed 9 || echo "$said"', "tested failed; its last wo"),
+    "upstreams": ("upstreams_down building", "llm does not answer (no route); check settings."),
     "GPUs": ("gpu_nodes", "head|\nnode001|4\n"),
     "events": ("warnings ,involvedObject.name=x", "FailedMount path does not exist\n"),
     "claims": ("claims", "riva-workdir-pvc|Pending|local-storage\n"),

@@ -76,6 +76,7 @@ def test_wrong_settings(line: str, said: str, cluster: Cluster, tmp_path: Path) 
     assert cluster.calls() == []
 
 
+ELSEWHERE = "0/1 nodes are available: 1 node(s) didn't match Pod's node affinity/selector."
 INFRA_FAILURES: dict[str, tuple[list[Answer], tuple[str, ...], str]] = {
     "no node": (
         [kubectl("get nodes -l", "")],
@@ -89,10 +90,52 @@ INFRA_FAILURES: dict[str, tuple[list[Answer], tuple[str, ...], str]] = {
         (),
         "the folder /old/riva on node000, which cannot be changed: scripts/teardown.sh --volumes",
     ),
-    "no folders": (
-        [kubectl("wait --for=condition=complete", status=1)],
+    "no image for the folders": (
+        [
+            kubectl("get job voice-paths", "|"),
+            kubectl(
+                "kube-system .*get pods -l job-name",
+                "voice-paths-x|Pending|False|| ErrImagePull||busybox:1: dial tcp: i/o timeout\n",
+            ),
+        ],
         ("--make-paths",),
-        "the folders were not made in 5 minutes",
+        "the folders were not made: the image of voice-paths-x cannot be pulled: busybox:1: dial "
+        "tcp: i/o timeout (kubectl -n kube-system describe job voice-paths); or make them by hand "
+        "on node001: sudo mkdir -p /data/riva /data/nim/llm /data/nim/asr /data/nim/tts && sudo "
+        "chown 1000:1000 /data/riva /data/nim/llm",
+    ),
+    "too many pulls": (
+        [
+            kubectl("get job voice-paths", "|"),
+            kubectl(
+                "get pods -l job-name",
+                "v|Pending|False|| ImagePullBackOff||429 Too Many Requests: toomanyrequests\n",
+            ),
+        ],
+        ("--make-paths",),
+        "the registry lets nobody pull the image of v for a while: wait",
+    ),
+    "no place for the folders": (
+        [
+            kubectl("get job voice-paths", "|"),
+            kubectl("get pods -l job-name", f"v|Pending|False|| |{ELSEWHERE}|\n"),
+        ],
+        ("--make-paths",),
+        "the folders were not made: no node fits v: check NODE",
+    ),
+    "folders that may not be made": (
+        [
+            kubectl("get job voice-paths", "|Job has reached the specified backoff limit"),
+            kubectl("logs", "chown: /paths/riva: Operation not permitted\n"),
+            kubectl("get pods -l job-name", "v|Failed|False|| ||\n"),
+        ],
+        ("--make-paths",),
+        "the folders were not made: v failed; its last words: chown: /paths/riva: Operation not",
+    ),
+    "folders that take too long": (
+        [kubectl("get job voice-paths", "|Job was active longer than specified deadline")],
+        ("--make-paths",),
+        "the folders were not made: Job was active longer than specified deadline",
     ),
     "refused": (
         [kubectl("^apply ", err="Error: forbidden\n", status=1)],
@@ -135,9 +178,14 @@ def test_a_volume_of_a_claim_that_is_gone_is_freed(cluster: Cluster) -> None:
 
 
 def test_folders_are_made_by_a_job_that_is_removed(cluster: Cluster) -> None:
+    cluster.answers = [
+        kubectl("get job voice-paths", ["|", "|", "1|"]),
+        kubectl("get pods -l job-name", "v|Pending|False|| ContainerCreating||\n"),
+    ]
     done = cluster.run("deploy_infra", "--llm", "none", "--make-paths")
     assert done.returncode == 0, done.stderr
     job = next(one for one in cluster.applied() if one["kind"] == "Job")
     assert job["metadata"]["namespace"] == "kube-system"
     deleted = [one for one in cluster.said() if "delete job voice-paths" in one]
     assert len(deleted) == 2
+    assert "at work: " in done.stdout

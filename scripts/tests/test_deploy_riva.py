@@ -43,7 +43,7 @@ def test_no_wait(cluster: Cluster) -> None:
 GPU = "0/2 nodes are available: 1 Insufficient nvidia.com/gpu, 1 node(s) had untolerated taint."
 UNBOUND = "0/2 nodes are available: pod has unbound immediate PersistentVolumeClaims."
 NO_VOLUME = "0/2 nodes are available: 2 node(s) didn't find available persistent volumes to bind."
-REFUSED = "failed to pull image: failed to authorize: 401 Unauthorized"
+REFUSED = 'failed to pull image "nvcr.io/nvidia/riva:1": failed to authorize: 401 Unauthorized'
 RIVA_FAILURES: dict[str, tuple[list[Answer], tuple[str, ...], str]] = {
     "no namespace": (
         [kubectl("get namespace", status=1)],
@@ -91,6 +91,16 @@ RIVA_FAILURES: dict[str, tuple[list[Answer], tuple[str, ...], str]] = {
         pod("r", waiting="ImagePullBackOff", kubelet=REFUSED),
         (),
         "the registry refuses the image of r: is the key right",
+    ),
+    "image of another registry refused": (
+        pod("r", waiting="ErrImagePull", kubelet='"reg.example.org/x:1": 403 Forbidden'),
+        (),
+        "the registry refuses the image of r: check its name and imagePullSecrets",
+    ),
+    "no room": (
+        pod("r", scheduler="0/1 nodes are available: 1 Insufficient memory."),
+        (),
+        "no node has room for r: lower resources.requests, free some, or add a node",
     ),
     "no image": (
         pod("r", waiting=" ErrImagePull", kubelet="nvcr.io/x:1: not found"),
@@ -153,6 +163,17 @@ def test_riva_that_fails(
     assert said in only_line(done)
     assert only_line(done).startswith("deploy_riva: ")
     cluster.hold_key_hidden(done)
+
+
+def test_riva_whose_test_fails(cluster: Cluster) -> None:
+    cluster.answers = [
+        {"program": "helm", "says": "^test", "out": "heard: nothing\n", "status": 1},
+        kubectl("get pods -l .*exitCode", "1\n"),
+    ]
+    done = cluster.run("deploy_riva", "--test", env={"NGC_API_KEY": KEY})
+    assert done.returncode == 1
+    assert "heard: nothing" in done.stdout
+    assert "the test failed with status 1: kubectl -n voice-workflow logs riva" in only_line(done)
 
 
 def test_what_mends_itself_in_time_is_no_failure(cluster: Cluster) -> None:

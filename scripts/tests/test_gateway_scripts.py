@@ -70,6 +70,81 @@ def test_gateways_image_that_is_not_there(cluster: Cluster) -> None:
     assert "voice-gateway-gateway: there is no such image for gw" in only_line(done)
 
 
+NO_ROOM = "0/1 nodes are available: 1 Insufficient cpu."
+TESTED = kubectl(
+    "get pods -l .*component=test .*PodScheduled", f"gw-test|Pending|False|| |{NO_ROOM}|\n"
+)
+
+
+def test_what_the_tests_pod_waits_for_is_said(cluster: Cluster) -> None:
+    cluster.answers = [
+        {"program": "helm", "says": "^test", "out": "heard it\n", "after": "component=test"},
+        TESTED,
+    ]
+    done = cluster.run("deploy_gateway", "--test", env={"DEPLOY_GRACE_S": "30"})
+    assert done.returncode == 0, done.stderr
+    assert "no node has room for gw-test: lower resources.requests" in done.stdout
+    assert "heard it" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        (f"gw-test|Pending|False|| |{NO_ROOM}|", "the test cannot run: no node has room for gw-te"),
+        (
+            "gw-test|Pending|False|| ErrImagePull||voice:9: not found",
+            "the test cannot run: there is no such image for gw-test: check its name and tag",
+        ),
+    ],
+)
+def test_a_test_that_will_never_run_is_ended(line: str, said: str, cluster: Cluster) -> None:
+    cluster.answers = [
+        {"program": "helm", "says": "^test", "after": "is never recorded by any call$"},
+        kubectl("get pods -l .*component=test", f"{line}\n"),
+    ]
+    done = cluster.run("deploy_gateway", "--test")
+    assert done.returncode == 1
+    assert said in only_line(done)
+
+
+@pytest.mark.parametrize(
+    ("code", "said"),
+    [
+        ("3", "the gateway was not reached; kubectl -n voice-workflow get networkpolicy"),
+        ("4", "the call was refused or broke off; kubectl -n voice-workflow logs voice-gateway"),
+        ("5", "nothing was recognised: set test.text where Riva hears another language"),
+        ("6", "the answer had no audio"),
+        ("137", "voice-gateway-gateway-conversation (status 137)"),
+        ("", "its pod did not end (no node has room for gw-test"),
+    ],
+)
+def test_a_turn_that_fails(code: str, said: str, cluster: Cluster) -> None:
+    cluster.answers = [
+        {"program": "helm", "says": "^test", "after": "component=test", "status": 1},
+        kubectl("get pods -l .*exitCode", f"{code}\n"),
+        TESTED,
+    ]
+    done = cluster.run("deploy_gateway", "--test", env={"DEPLOY_GRACE_S": "30"})
+    assert done.returncode == 1
+    assert said in only_line(done)
+
+
+def test_gateway_that_does_not_reach_what_is_behind_it(cluster: Cluster) -> None:
+    log = (
+        "WARNING upstream asr is down, trying on: Riva at riva-api:50051: connection refused\n"
+        "WARNING upstream llm is down, trying on: no route to http://llm-nim:8000\n"
+        "INFO upstream asr is up: 2 models\n"
+        "INFO upstream tts is up: 1 voice\n"
+    )
+    cluster.answers = [kubectl("logs", log), *pod("gw", "Running")]
+    done = cluster.run("deploy_gateway", "--timeout", "0")
+    assert done.returncode == 1
+    assert (
+        "voice-gateway-gateway is not ready after 0 s, and goes on by itself: llm does not answer "
+        "(no route to http://llm-nim:8000); check settings.RIVA_URI and settings.LLM_BASE_URL"
+    ) in only_line(done)
+
+
 # --- status and teardown ---
 
 
