@@ -3,10 +3,11 @@
 import os
 import subprocess
 import sys
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
 from secrets import randbelow
 from time import monotonic
+from typing import Any
 
 import pytest
 from voice_gateway.audio import pcm
@@ -18,25 +19,35 @@ from voice_gateway.ports import (
     Failed,
     Heard,
     Listening,
+    Paused,
     Processing,
     ReplyAudio,
     ReplyText,
+    Resumed,
     Speaking,
     ToCaller,
     TurnOver,
     Typed,
 )
-from voice_gateway.testing.sim import ends, floor, memory
+from voice_gateway.testing.sim import ends, floor, memory, silence
 from voice_gateway.testing.sim.__main__ import Campaign, main, quiet, report
-from voice_gateway.testing.sim.draw import drawn
+from voice_gateway.testing.sim.draw import drawn, plainly_drawn
 from voice_gateway.testing.sim.invariants import Rule, broken
-from voice_gateway.testing.sim.marks import clause_audio, reply_word
+from voice_gateway.testing.sim.marks import (
+    GOODBYE,
+    GREETING,
+    PROMPT,
+    canned,
+    clause_audio,
+    reply_word,
+)
 from voice_gateway.testing.sim.record import (
     Asked,
     Ended,
     Entry,
     Fault,
     Left,
+    Noticed,
     Received,
     Record,
     Said,
@@ -44,7 +55,17 @@ from voice_gateway.testing.sim.record import (
     Spoke,
     Told,
 )
-from voice_gateway.testing.sim.script import Act, Answers, Call, Hears, Script, read, written
+from voice_gateway.testing.sim.script import (
+    Act,
+    Answers,
+    Call,
+    Hears,
+    Opinion,
+    Script,
+    Voiced,
+    read,
+    written,
+)
 from voice_gateway.testing.sim.transcript import transcript
 from voice_gateway.testing.sim.world import simulated
 
@@ -66,6 +87,8 @@ def test_everything_holds_in_the_same_calls_as_ever():
     _must_hold(campaign)
     for what in ("interruptions", "half-closes", "vanished", "drained", "caller slow"):
         assert campaign.occurred[what], f"no call had {what}"
+    for what in ("greetings", "idle prompts", "goodbyes", "opinions", "pauses"):
+        assert campaign.occurred[what], f"no call had {what}"
     for what in ("asr silent", "asr idle", "llm timed_out", "tts partial", "tts unavailable"):
         assert campaign.occurred[what], f"no call had {what}"
 
@@ -74,11 +97,26 @@ def test_everything_holds_in_the_same_calls_as_ever():
 MENDED = (78_290, 78_923, 97_646_128, 225_445_171, 257_252_484, 447_792_683, 796_391_490)
 
 
+# What is drawn apart from all else of a call.
+ADDED = frozenset(
+    """greeting greeting_firm idle_prompt_s idle_prompt idle_end_s goodbye can_pause
+    halting_silence_s""".split()
+)
+
+
 def test_everything_holds_in_calls_that_once_went_wrong():
     campaign = Campaign()
     with quiet():
+        campaign.run(map(plainly_drawn, MENDED), lambda _: None)
         campaign.run(map(drawn, MENDED), lambda _: None)
     _must_hold(campaign)
+
+
+def test_what_the_gateway_says_unasked_changes_nothing_else_of_a_call():
+    for seed in range(300):
+        whole, plain = drawn(seed), plainly_drawn(seed)
+        shared = {f.name: getattr(plain.call, f.name) for f in fields(Call) if f.name not in ADDED}
+        assert replace(plain, call=replace(whole.call, **shared), opinions=whole.opinions) == whole
 
 
 @pytest.mark.timeout(120)
@@ -187,6 +225,23 @@ def _went(*entries: Entry, error: Exception | None = None, ends_at: float = 30.0
     return Record(SCRIPT, [Sent(0.0, Listening()), *entries, Ended(ends_at, error)])
 
 
+def _asks(**rules: Any) -> Script:
+    return Script(replace(CALL, **rules), answers=(Answers(words=3),))
+
+
+GREETS = _asks(greeting=canned(GREETING, 2), greeting_firm=True)
+ASKS = _asks(idle_prompt_s=2.0, idle_end_s=1.0)
+HELLO, ASKED, BYE = (canned(each, 2) for each in (GREETING, PROMPT, GOODBYE))
+
+
+def _says(script: Script, *entries: Entry, ends_at: float = 4.0) -> Record:
+    return Record(script, [Sent(0.0, Listening()), *entries, Ended(ends_at, None)])
+
+
+def _saying(at: float, reply: int, text: str) -> list[Entry]:
+    return [Sent(at, Processing(reply)), Sent(at, ReplyText(reply, text))]
+
+
 HEARD = (Message("user", "u1"), Message("assistant", SPOKEN), Message("user", "u2"))
 
 BROKEN: list[tuple[Rule, str, Record]] = [
@@ -215,6 +270,39 @@ BROKEN: list[tuple[Rule, str, Record]] = [
     (floor.the_floor, "Listening came again", _said(Listening(), Listening())),
     (floor.the_pace, "ahead of the loudspeaker", _said(
         Listening(), Processing(1), *(ReplyAudio(1, n * 0.4, _audio(0.4)) for n in range(4)))),
+    (floor.the_floor, "audio of reply 1 came in its pause", _said(
+        Listening(), Processing(1), Speaking(1), Paused(1), _piece(0.0))),
+    (floor.the_floor, "reply 1 paused twice", _said(
+        Listening(), Processing(1), Paused(1), Paused(1))),
+    (floor.the_floor, "reply 1 ended in its pause", _said(
+        Listening(), Processing(1), Paused(1), TurnOver(1, STAGES))),
+    (floor.the_floor, "the end of a pause of reply 1 came after its interruption", _said(
+        Listening(), Processing(1), Paused(1), CutOff(1, 0.0, ""), Resumed(1))),
+    (silence.the_greeting, "the call was opened at 0.50", _says(
+        GREETS, *_saying(0.5, 1, HELLO))),
+    (silence.the_greeting, "reply 2 was the greeting", _says(
+        GREETS, *_saying(0.0, 1, SPOKEN), *_saying(1.0, 2, HELLO))),
+    (silence.the_greeting, "the greeting was cut off, which is firm", _says(
+        GREETS, *_saying(0.0, 1, HELLO), Sent(0.2, CutOff(1, 0.0, "")))),
+    (silence.the_greeting, "the greeting was paused, which is firm", _says(
+        GREETS, *_saying(0.0, 1, HELLO), Sent(0.2, Paused(1)))),
+    (silence.the_silence, "was said while the caller spoke", _says(
+        ASKS, Noticed(0.0, True), *_saying(2.0, 1, ASKED))),
+    (silence.the_silence, "was said after 1.50 s of silence; its wait: 2 s", _says(
+        ASKS, Received(0.5, Typed("t1")), *_saying(2.0, 1, ASKED))),
+    (silence.the_silence, "was said after 0.50 s of silence; its wait: 2 s", _says(
+        ASKS, Told(1.5, Heard("u1 u2", final=True)), *_saying(2.0, 1, ASKED))),
+    (silence.the_silence, "the caller was asked again", _says(
+        ASKS, *_saying(2.0, 1, ASKED), Sent(2.5, TurnOver(1, STAGES)), *_saying(4.5, 2, ASKED))),
+    (silence.the_silence, "the goodbye was said to a caller whom nobody had asked", _says(
+        ASKS, *_saying(2.0, 1, BYE))),
+    (silence.the_silence, "from 0.00 to 20.00 nobody said anything", _says(ASKS, ends_at=20.0)),
+    (silence.the_polite_end, "the goodbye was over at 2.00, and the call at 4.00", _says(
+        ASKS, *_saying(1.0, 1, BYE), Sent(2.0, TurnOver(1, STAGES)))),
+    (silence.the_polite_end, "the goodbye was said at 2.00, and the call ended with", Record(
+        ASKS, [*_saying(1.0, 1, BYE), Sent(2.0, TurnOver(1, STAGES)),
+               Ended(2.0, CallerSilent("nothing"))])),
+    (silence.the_polite_end, "ended well, though nobody hung up or said goodbye", _says(ASKS)),
     (memory.the_history, "does not take turns", _went(
         Asked(1.0, 1, (Message("user", "a"), Message("user", "b"))))),
     (memory.the_history, "begin and end with a question", _went(
@@ -232,6 +320,11 @@ BROKEN: list[tuple[Rule, str, Record]] = [
     (memory.the_callers_words, "never answered: u1", _went(  # cut off, and then forgotten
         Told(1.0, Heard("u1", final=True)), Sent(1.0, Processing(1)), Sent(1.0, CutOff(1, 0, "")),
         Told(2.0, Heard("u2", final=True)), Asked(2.0, 1, (Message("user", "u2"),)))),
+    (memory.the_callers_words, "said at 1.00 was never answered: u1", _went(  # before a prompt
+        Told(1.0, Heard("u1", final=True)), *_saying(2.0, 1, ASKED), Received(3.0, None))),
+    (memory.what_was_heard, "no beginning of what it said in answer 90002", _went(
+        *_saying(1.0, 1, ASKED), Said(1.0, 1, ASKED, 3200), Sent(1.1, _piece(0.0)),
+        Asked(2.0, 1, (Message("assistant", ASKED + canned(PROMPT, 3)), Message("user", "u1"))))),
     (memory.what_was_heard, "was not sent as audio", _went(
         Said(1.0, 1, SPOKEN, 9600), Sent(1.1, _piece(0.0)), Asked(2.0, 2, HEARD))),
     (memory.what_was_heard, "no beginning of what it said", _went(
@@ -284,3 +377,28 @@ def test_a_sound_record_breaks_no_rule():
         hears=(Hears(1.0, "u1 u2", final=True),),
     )
     assert broken(simulated(script)) == []
+
+
+def test_a_silent_caller_is_greeted_asked_and_let_go():
+    call = Call(greeting=HELLO, idle_prompt_s=3.0, idle_end_s=2.0, ending="stays", longest_s=60.0)
+    record = simulated(Script(call))
+    assert broken(record) == []
+    assert [e.text for e in record.entries if isinstance(e, Said)] == [
+        HELLO, canned(PROMPT, 4), canned(GOODBYE, 2),
+    ]  # fmt: skip
+    assert record.end.error is None
+
+
+@pytest.mark.parametrize(("chance", "taken_at"), [(0.9, 2.3), (0.2, 3.2), (None, 2.6)])
+def test_how_a_turn_sounds_decides_how_long_it_waits(chance: float | None, taken_at: float):
+    script = Script(
+        Call(ends_at=8.0, activity=True, guesses=0),
+        acts=(Act(0.0, "talks", seconds=6.0, frame_s=0.02),),
+        hears=(Hears(1.9, "u1 u2", final=False), Hears(2.1, "u1 u2", final=True)),
+        voiced=(Voiced(1.0, 1.0),),
+        opinions=(Opinion(chance),),
+    )
+    record = simulated(script)
+    assert broken(record) == []
+    taken = [e.at for e in record.entries if isinstance(e, Sent) and type(e.message) is Processing]
+    assert taken == [pytest.approx(taken_at, abs=0.03)]

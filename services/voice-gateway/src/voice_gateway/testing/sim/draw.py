@@ -4,10 +4,12 @@ Times stand on a grid of 10 ms, and many delays are none at all: what can happen
 moment, does.
 """
 
+from dataclasses import replace
 from random import Random
 from typing import TypeVar
 
 from voice_gateway.testing.sim.known import KNOWN
+from voice_gateway.testing.sim.marks import GOODBYE, GREETING, PROMPT, canned
 from voice_gateway.testing.sim.script import (
     Act,
     Answers,
@@ -18,6 +20,7 @@ from voice_gateway.testing.sim.script import (
     Ending,
     Hears,
     ModelTrouble,
+    Opinion,
     Script,
     Speaks,
     Stall,
@@ -44,12 +47,68 @@ _VOICE: tuple[VoiceTrouble, ...] = (
 
 def drawn(seed: int) -> Script:
     """The same script for the same seed, on every machine."""
+    return _Manners(seed).added(plainly_drawn(seed))
+
+
+def plainly_drawn(seed: int) -> Script:
+    """The call without greeting, prompts, pauses at the loudspeaker and opinions of its turns."""
     return _Draw(seed).script()
 
 
-class _Draw:
-    def __init__(self, seed: int) -> None:
+class _Dice:
+    def __init__(self, seed: int | str) -> None:
         self._dice = Random(seed)  # a simulation, no secret
+
+    def _chance(self, share: float) -> bool:
+        return self._dice.random() < share
+
+    def _pick(self, *choices: T) -> T:
+        return self._dice.choice(choices)
+
+    def _grid(self, least: float, most: float) -> float:
+        return round(self._dice.uniform(least, most), 2)
+
+    def _soon(self, most: float) -> float:
+        """A delay; often none."""
+        return 0.0 if self._chance(0.3) else self._grid(0.0, most)
+
+
+class _Manners(_Dice):
+    """What some gateways say unasked, and know of how turns sound.
+
+    Drawn apart, so that all else of a seed's call stays as it is without.
+    """
+
+    def __init__(self, seed: int) -> None:
+        super().__init__(f"manners of {seed}")
+
+    def added(self, script: Script) -> Script:
+        call = replace(script.call, can_pause=self._chance(0.2))
+        if self._chance(0.15):
+            greeting = canned(GREETING, self._pick(1, 4, 12))
+            call = replace(call, greeting=greeting, greeting_firm=self._chance(0.5))
+        if self._chance(0.2):
+            call = replace(
+                call,
+                idle_prompt_s=self._pick(1.0, 2.0, 4.0, 0.0),
+                idle_prompt=canned(PROMPT, self._pick(1, 4, 8)),
+                idle_end_s=self._pick(0.5, 2.0, 5.0, 0.0),
+                goodbye=self._pick(canned(GOODBYE, self._pick(1, 2, 6)), ""),
+            )
+        if not (call.activity and self._chance(0.5)):
+            return replace(script, call=call)
+        call = replace(call, halting_silence_s=self._pick(2.0, 2.0, 0.5, 5.0))
+        opinions = tuple(self._opinion() for _ in range(self._pick(1, 3, 7)))
+        return replace(script, call=call, opinions=opinions)
+
+    def _opinion(self) -> Opinion:
+        chance = None if self._chance(0.1) else self._grid(0.0, 1.0)
+        return Opinion(chance, 0.05 if self._chance(0.5) else self._soon(1.5))
+
+
+class _Draw(_Dice):
+    def __init__(self, seed: int) -> None:
+        super().__init__(seed)
         self._seed = seed
         self._words = 0
         self._acts: list[Act] = []
@@ -70,21 +129,6 @@ class _Draw:
             tuple(self._speech() for _ in range(self._dice.randint(1, 5))),
             self._stalls(length_s),
         )
-
-    # The dice.
-
-    def _chance(self, share: float) -> bool:
-        return self._dice.random() < share
-
-    def _pick(self, *choices: T) -> T:
-        return self._dice.choice(choices)
-
-    def _grid(self, least: float, most: float) -> float:
-        return round(self._dice.uniform(least, most), 2)
-
-    def _soon(self, most: float) -> float:
-        """A delay; often none."""
-        return 0.0 if self._chance(0.3) else self._grid(0.0, most)
 
     def _said(self, mark: str, most: int = 5) -> str:
         """Words that nobody said before."""

@@ -6,16 +6,16 @@ one that falls silent while audio goes up is TimedOut after a while.
 
 import asyncio
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 
 from voice_gateway.audio import pcm as sound
 from voice_gateway.audio.vad import Edge
 from voice_gateway.errors import ServiceError
-from voice_gateway.ports import Activity, Heard, Speech, Word
+from voice_gateway.ports import Activity, Heard, Speech, TurnSound, Word
 from voice_gateway.testing.sim.people import Notes, service_fault, until
-from voice_gateway.testing.sim.record import Noticed, Told
-from voice_gateway.testing.sim.script import EarFault, Hears, Script
+from voice_gateway.testing.sim.record import Judged, Noticed, Told
+from voice_gateway.testing.sim.script import EarFault, Hears, Opinion, Script
 
 _CONNECT_S = 0.05  # until a recogniser that is down refuses
 _PATIENCE_S = 10.0  # without an answer, before the adapter gives a stream up
@@ -51,6 +51,29 @@ class SimActivity(Activity):
     @property
     def echoed_at(self) -> float:
         return float("-inf") if self._headphones else self._notes.now()
+
+
+class SimSound(TurnSound):
+    """Implements `ports.TurnSound`: has its opinions from the script, whatever it hears."""
+
+    def __init__(self, opinions: Iterator[Opinion], notes: Notes) -> None:
+        self._opinions = opinions
+        self._notes = notes
+        self._asked = 0
+
+    def begin(self) -> None:
+        """Every turn sounds as the script says."""
+
+    def feed(self, pcm: bytes) -> None:
+        """It listens to nothing."""
+
+    async def chance(self) -> float | None:
+        opinion = next(self._opinions)
+        self._asked += 1
+        with self._notes.upstream(f"opinion {self._asked}"):
+            await asyncio.sleep(opinion.after_s)
+            self._notes.add(Judged(self._notes.now(), opinion.chance))
+        return opinion.chance
 
 
 class SimEar:

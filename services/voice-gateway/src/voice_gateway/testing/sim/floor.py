@@ -8,9 +8,11 @@ from voice_gateway.ports import (
     CutOff,
     Failed,
     Listening,
+    Paused,
     Processing,
     ReplyAudio,
     ReplyText,
+    Resumed,
     Speaking,
     ToCaller,
     TurnOver,
@@ -29,6 +31,7 @@ class _Floor:
     last: int = 0
     why_over: str = ""
     speaking: bool = False
+    paused: bool = False
     sent_s: float = 0.0
 
     def take(self, message: ToCaller, rate_hz: int) -> Iterator[str]:
@@ -47,6 +50,8 @@ class _Floor:
                 yield from self._speak(reply)
             case CutOff() | TurnOver():
                 yield from self._end(message)
+            case Paused() | Resumed():
+                yield from self._pause(message)
             case Failed():
                 yield from self._failed(message)
             case _:
@@ -58,6 +63,13 @@ class _Floor:
             yield f"reply {reply} began to speak twice"
         self.speaking = True
 
+    def _pause(self, message: Paused | Resumed) -> Iterator[str]:
+        pauses = isinstance(message, Paused)
+        yield from self._named(message.reply, "a pause" if pauses else "the end of a pause")
+        if pauses is self.paused:
+            yield f"reply {message.reply} {'paused' if pauses else 'went on'} twice"
+        self.paused = pauses
+
     def _end(self, message: CutOff | TurnOver) -> Iterator[str]:
         what = "its interruption" if isinstance(message, CutOff) else "the end of its turn"
         yield from self._named(message.reply, what)
@@ -66,6 +78,8 @@ class _Floor:
                 f"of reply {message.reply} {message.heard_s:.3f} s were heard, "
                 f"and only {self.sent_s:.3f} s sent"
             )
+        if self.paused and isinstance(message, TurnOver):
+            yield f"reply {message.reply} ended in its pause"
         self.live, self.why_over = 0, what
 
     def _failed(self, message: Failed) -> Iterator[str]:
@@ -80,7 +94,7 @@ class _Floor:
         if reply <= self.last:  # one prepared in vain leaves a gap
             yield f"reply {reply} came after reply {self.last}"
         self.live = self.last = reply
-        self.speaking, self.sent_s = False, 0.0
+        self.speaking, self.paused, self.sent_s = False, False, 0.0
 
     def _named(self, reply: int, what: str) -> Iterator[str]:
         if reply == self.live:
@@ -94,6 +108,8 @@ class _Floor:
         yield from self._named(audio.reply, "audio")
         if not self.speaking:
             yield f"audio of reply {audio.reply} came before SPEAKING"
+        if self.paused:
+            yield f"audio of reply {audio.reply} came in its pause"
         if abs(audio.offset_s - self.sent_s) > 1e-6:
             yield (
                 f"audio of reply {audio.reply} goes on at {audio.offset_s:.4f} s, "

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator
 
-from voice_gateway.testing.sim import ends, floor, memory
+from voice_gateway.testing.sim import ends, floor, memory, silence
 from voice_gateway.testing.sim.known import is_known
 from voice_gateway.testing.sim.record import Record
 
@@ -19,6 +19,9 @@ RULES: tuple[Rule, ...] = (
     memory.the_callers_words,
     memory.what_was_heard,
     memory.whole_replies,
+    silence.the_greeting,
+    silence.the_silence,
+    silence.the_polite_end,
 )
 
 

@@ -6,12 +6,22 @@ Samples swing, so that nothing takes them for silence.
 
 import re
 from collections import Counter
+from collections.abc import Iterator
 
 from voice_gateway.audio import pcm
 
 _DIGITS = "abcdefghij"
-_WORD = re.compile(r"r([a-j]+)q[a-j]+")
+_WORD = re.compile(r"r([a-j]+)q([a-j]+)")
 _QUIETEST = 8192  # the value of clause 0; the n-th has n more
+
+# What needs no model is marked as answers that no model gives.
+GREETING, PROMPT, GOODBYE = CANNED = (90_001, 90_002, 90_003)
+
+
+def canned(answer: int, words: int) -> str:
+    """So many words of the greeting, the idle prompt or the goodbye, with a comma among them."""
+    said = [reply_word(answer, n) for n in range(1, words + 1)]
+    return f"{said[0]}, {' '.join(said[1:])}." if words > 1 else f"{said[0]}."
 
 
 def reply_word(answer: int, number: int) -> str:
@@ -27,7 +37,23 @@ def reply_words(text: str) -> list[str]:
 def answer_of(text: str) -> int:
     """Which of the model's answers these words are of; 0 where of none."""
     found = _WORD.search(text)
-    return int("".join(str(_DIGITS.index(letter)) for letter in found[1])) if found else 0
+    return _number(found[1]) if found else 0
+
+
+def sayings(text: str) -> Iterator[list[str]]:
+    """The words of answers in `text`, parted where another begins; prompts are said again."""
+    saying: list[str] = []
+    last = 0
+    for found in _WORD.finditer(text):
+        answer = _number(found[1])
+        again = answer in CANNED and _number(found[2]) == 1
+        if saying and (answer != last or again):
+            yield saying
+            saying = []
+        saying.append(found[0])
+        last = answer
+    if saying:
+        yield saying
 
 
 def clause_audio(clause: int, size_bytes: int) -> bytes:
@@ -45,6 +71,10 @@ def clauses_in(audio: bytes) -> list[tuple[int, int]]:
         return [(first, len(audio) // pcm.SAMPLE_BYTES)]
     values = Counter(abs(value) - _QUIETEST for value in memoryview(audio).cast("h"))
     return list(values.items())
+
+
+def _number(letters: str) -> int:
+    return int("".join(str(_DIGITS.index(letter)) for letter in letters))
 
 
 def _letters(number: int) -> str:

@@ -13,16 +13,19 @@ from voice_gateway.conversation import Message
 from voice_gateway.ports import (
     CutOff,
     Failed,
+    FromCaller,
     Heard,
     Interrupt,
     Processing,
     ReplyAudio,
     ReplyText,
+    ToCaller,
     TurnOver,
     Typed,
 )
-from voice_gateway.testing.sim.marks import answer_of, clauses_in, reply_words
-from voice_gateway.testing.sim.people import answer_text
+from voice_gateway.testing.sim.doubt import Utterance
+from voice_gateway.testing.sim.marks import CANNED, answer_of, clauses_in, reply_words, sayings
+from voice_gateway.testing.sim.people import text_of
 from voice_gateway.testing.sim.record import (
     UNREAD,
     Asked,
@@ -39,7 +42,6 @@ from voice_gateway.testing.sim.record import (
 )
 
 _CALLERS = re.compile(r"[ut]\d+")
-_RECOGNISER_S = 1.0  # that words come after the voice that said them
 _PATIENCE_S = 5.0  # beyond the policy's own waits, before unanswered words count as lost
 # How many words of a message may not have been sent: their pace within a clause is an estimate.
 _SLACK_WORDS = 1
@@ -56,7 +58,8 @@ def the_history(record: Record) -> Iterator[str]:
 
 def _odd_history(history: tuple[Message, ...], most: int) -> Iterator[str]:
     roles = [message.role for message in history]
-    if not roles or roles[0] != "user" or roles[-1] != "user":
+    unasked = bool(history) and answer_of(history[0].text) in CANNED
+    if not roles or (roles[0] != "user" and not unasked) or roles[-1] != "user":
         yield f"does not begin and end with a question: {roles}"
     if any(a == b for a, b in pairwise(roles)):
         yield f"does not take turns: {roles}"
@@ -75,21 +78,24 @@ def the_callers_words(record: Record) -> Iterator[str]:
     interim words that only go on with the question under answer, and, once the gateway has spoken,
     words without a noticed voice: on loudspeakers they may be its own, come back, and a lone one is
     what recognisers make of silence. Still unanswered may be, at the end, a question whose reply
-    the caller cut off, and what was said less than the policy's waits before a call that did not
-    end well.
+    the caller cut off, what waits for a firm greeting that the caller does not read, and what was
+    said less than the policy's waits before a call that did not end well, or at the very moment at
+    which a silent call ended.
     """
     unread = any(isinstance(entry, Fault) and entry.what in UNREAD for entry in record.entries)
     call = record.script.call
     echoes = call.activity and not call.headphones
-    waiting = _Waiting(call.words_to_interrupt, unread, call.activity, echoes)
+    waiting = _Waiting(call.words_to_interrupt, unread, call.activity, echoes, call.greeting_firm)
     for entry in record.entries:
         waiting.take(entry)
     end = record.end
-    waits = (call.max_silence_s, call.silence_s, call.unsure_silence_s, call.open_silence_s)
-    wait_s = call.settle_s + max(waits) + call.final_wait_s + _PATIENCE_S
-    if end.error and (waiting.closed or end.at - waiting.last_said < wait_s):
+    wait_s = call.longest_wait_s + _PATIENCE_S
+    never_heard = unread and waiting.greets  # and nothing is answered before
+    if end.error and (never_heard or waiting.closed or end.at - waiting.last_said < wait_s):
         return
     for words in waiting.unanswered():
+        if end.error is None and not waiting.closed and words.at == end.at:
+            continue
         yield f"what the caller said at {words.at:.2f} was never answered: {' '.join(words.said)}"
 
 
@@ -106,34 +112,6 @@ class _Words:
 
 
 @dataclass(slots=True)
-class _Utterance:
-    """Whether the recogniser's words until its next final may be the gateway's own, come back."""
-
-    over: bool = False
-    voiced: bool = False
-    theirs: bool = False
-    doubtful: bool = False
-    silent_at: float = -_RECOGNISER_S
-
-    def notice(self, at: float, *, voiced: bool) -> None:
-        self._next()
-        self.voiced, self.silent_at = voiced, at
-        self.theirs = self.theirs or voiced
-
-    def take(self, at: float, *, final: bool) -> bool:
-        """Whether all of its words so far are certainly the caller's."""
-        self._next()
-        self.theirs = self.theirs or self.voiced or at - self.silent_at <= _RECOGNISER_S
-        self.doubtful = self.doubtful or not self.theirs
-        self.over = final
-        return not self.doubtful
-
-    def _next(self) -> None:
-        if self.over:
-            self.over = self.theirs = self.doubtful = False
-
-
-@dataclass(slots=True)
 class _Waiting:
     """The caller's words that no history has yet."""
 
@@ -144,6 +122,8 @@ class _Waiting:
     """Turns go by the caller's voice: interim words of the question under way wait for finals."""
     echoes: bool
     """What the gateway says may come back."""
+    greets: bool
+    """A greeting that cannot be interrupted is still to be heard to its end."""
     question: list[str] = field(default_factory=list[str])
     """What the model was asked last."""
     begun: bool = False
@@ -154,7 +134,7 @@ class _Waiting:
     last_said: float = 0.0
     closed: bool = False
     drained: bool = False
-    utterance: _Utterance = field(default_factory=_Utterance)
+    utterance: Utterance = field(default_factory=Utterance)
     spoken: bool = False
     """The caller was sent audio."""
 
@@ -177,21 +157,39 @@ class _Waiting:
                     self._said(at, text, final=final)
                 elif not self.echoes:
                     self.interim = None
-            case Received(at, Typed(text)) if not self.drained:
+            case Received(at, message):
+                self._received(at, message)
+            case Left(_, "drained"):
+                self.drained = True
+            case Sent(at, message):
+                self._sent(at, message)
+            case _:
+                pass
+
+    def _received(self, at: float, message: FromCaller | None) -> None:
+        match message:
+            case Typed(text) if not self.drained:
                 self.finals.append(_Words(at, _CALLERS.findall(text)))
                 self.last_said = at
-            case Sent(_, CutOff()):
+            case Interrupt() if self.unread:
+                self._cut()  # the interruption may be among what the caller did not read
+            case None:
+                self.closed = True
+            case _:
+                pass
+
+    def _sent(self, at: float, message: ToCaller) -> None:
+        match message:
+            case CutOff():
                 self._cut()
-            case Sent(at, Processing()):
+            case TurnOver():
+                self.greets = False
+            case Processing():
                 self.begun = True
                 self.begun_at = at
                 self.finals = [words for words in self.finals if not words.guessed]
-            case Received(_, Interrupt()) if self.unread:
-                self._cut()  # the interruption may be among what the caller did not read
-            case Received(_, None):
-                self.closed = True
-            case Left(_, "drained"):
-                self.drained = True
+            case ReplyText(_, text) if answer_of(text) in CANNED:
+                self._settle()
             case _:
                 pass
 
@@ -232,6 +230,12 @@ class _Waiting:
         for words in self._all():
             words.cut = True
 
+    def _settle(self) -> None:
+        """The gateway spoke unasked: nothing goes on any more with a question that was cut off."""
+        self.finals = [words for words in self.finals if not words.cut]
+        if self.interim and self.interim.cut:
+            self.interim = None
+
     def _all(self) -> list[_Words]:
         return [*self.finals, *([self.interim] if self.interim else [])]
 
@@ -256,6 +260,8 @@ class _Clause:
     """The voice said it was all of it: nobody can know better."""
     made: int = 0
     sent: int = 0
+    reply: int = 0
+    """In which it was first sent."""
 
     def words_sent(self) -> int:
         """How many of its words had been sent as audio, at an even pace per character."""
@@ -285,16 +291,30 @@ class _Voice:
                     if value not in self.clauses:
                         yield f"at {at:.2f} reply {reply} sounds of nothing the voice said: {value}"
                     else:
-                        self.clauses[value].sent += count
+                        clause = self.clauses[value]
+                        clause.sent += count
+                        clause.reply = clause.reply or reply
             case _:
                 pass
 
-    def words(self, answer: int) -> Iterator[tuple[str, bool]]:
-        """The answer's words in the order they were spoken, and whether each had been sent."""
+    def spoken(self, answer: int) -> list[list[tuple[str, bool]]]:
+        """Each time the answer was spoken, its words in order, and whether each had been sent."""
+        spoken: dict[int, list[tuple[str, bool]]] = {}
         for clause in self.clauses.values():
             if clause.sent and answer_of(clause.text) == answer:
+                words = spoken.setdefault(clause.reply, [])
                 count = clause.words_sent()
-                yield from ((word, n < count) for n, word in enumerate(reply_words(clause.text)))
+                words += [(word, n < count) for n, word in enumerate(reply_words(clause.text))]
+        return list(spoken.values())
+
+    def last_said(self, answer: int, count: int) -> list[_Clause]:
+        """The clauses that the voice was last asked for of this answer, down to so many words."""
+        last: list[_Clause] = []
+        for clause in reversed(self.clauses.values()):
+            if count > 0 and answer_of(clause.text) == answer:
+                last.insert(0, clause)
+                count -= len(reply_words(clause.text))
+        return last
 
 
 def what_was_heard(record: Record) -> Iterator[str]:
@@ -309,9 +329,21 @@ def what_was_heard(record: Record) -> Iterator[str]:
 
 
 def _not_heard(text: str, voice: _Voice) -> str | None:
-    remembered = reply_words(text)
-    answer = answer_of(text)
-    spoken = list(voice.words(answer))
+    odd = (_not_spoken(saying, text, voice) for saying in sayings(text))
+    return next(filter(None, odd), None)
+
+
+def _not_spoken(remembered: list[str], text: str, voice: _Voice) -> str | None:
+    """What is odd about this part of the message; one of the times it was said must explain it."""
+    answer = answer_of(remembered[0])
+    times = voice.spoken(answer) or [[]]
+    odd = [_not_said(remembered, text, answer, spoken) for spoken in times]
+    return None if None in odd else odd[-1]
+
+
+def _not_said(
+    remembered: list[str], text: str, answer: int, spoken: list[tuple[str, bool]]
+) -> str | None:
     if remembered != [word for word, _ in spoken[: len(remembered)]]:
         said = " ".join(word for word, _ in spoken)
         return f"{text!r}, no beginning of what it said in answer {answer}: {said!r}"
@@ -351,12 +383,10 @@ def _missing(record: Record, shown: str, voice: _Voice) -> str | None:
     answer = answer_of(shown)
     if not answer:
         return "none of its text was shown"
-    plans = record.script.answers
-    text = answer_text(plans[min(answer, len(plans)) - 1], answer)
-    words = reply_words(text)
+    words = reply_words(text_of(record.script, answer))
     if reply_words(shown) != words:
         return f"not all of its text was shown: {shown!r}"
-    clauses = [c for c in voice.clauses.values() if answer_of(c.text) == answer]
+    clauses = voice.last_said(answer, len(words))
     if [w for c in clauses for w in reply_words(c.text)] != words:
         return f"not all of it was spoken: {' / '.join(c.text for c in clauses)!r}"
     for clause in clauses:

@@ -30,7 +30,13 @@ from voice_gateway.ports import (
     VoiceAudio,
     Word,
 )
-from voice_gateway.testing.sim.marks import clause_audio, reply_word
+from voice_gateway.testing.sim.marks import (
+    GOODBYE,
+    GREETING,
+    PROMPT,
+    clause_audio,
+    reply_word,
+)
 from voice_gateway.testing.sim.record import (
     Asked,
     Entry,
@@ -208,6 +214,14 @@ def _pieces(plan: Answers, number: int) -> Iterator[str]:
     text = answer_text(plan, number)
     for start in range(0, len(text), plan.piece_chars):
         yield text[start : start + plan.piece_chars]
+
+
+def text_of(script: Script, answer: int) -> str:
+    """What the answer by this number is in full: one of the model's, or said without it."""
+    call = script.call
+    canned = {GREETING: call.greeting, PROMPT: call.idle_prompt, GOODBYE: call.goodbye}
+    plan = script.answers[min(answer, len(script.answers)) - 1]
+    return canned[answer] if answer in canned else answer_text(plan, answer)
 
 
 def answer_text(plan: Answers, number: int) -> str:

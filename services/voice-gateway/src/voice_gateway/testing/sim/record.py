@@ -36,6 +36,14 @@ class Noticed:
 
 
 @dataclass(frozen=True, slots=True)
+class Judged:
+    """How complete the turn sounds; None: no opinion."""
+
+    at: float
+    chance: float | None
+
+
+@dataclass(frozen=True, slots=True)
 class Told:
     """The recogniser says what it heard."""
 
@@ -116,7 +124,9 @@ class Ended:
     """Since when the gateway had been waiting for the caller's next message, if it was."""
 
 
-Entry = Sent | Received | Noticed | Told | Asked | Wrote | Said | Spoke | Fault | Left | Ended
+Entry = (
+    Sent | Received | Noticed | Judged | Told | Asked | Wrote | Said | Spoke | Fault | Left | Ended
+)
 
 
 @dataclass(slots=True)

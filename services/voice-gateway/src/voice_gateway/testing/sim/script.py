@@ -8,6 +8,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any, Literal, cast
 
+from voice_gateway.testing.sim.marks import GOODBYE, PROMPT, canned
+
 Deed = Literal["talks", "types", "interrupts", "ends_utterance", "plays"]
 Ending = Literal["hangs up", "vanishes", "stays", "drained"]
 EarTrouble = Literal[
@@ -34,6 +36,7 @@ class Call:
     silence_s: float = 0.3
     unsure_silence_s: float = 0.6
     open_silence_s: float = 1.2
+    halting_silence_s: float = 2.0
     final_wait_s: float = 0.7
     late_s: float = 2.0
     reopen_s: float = 1.0
@@ -43,6 +46,14 @@ class Call:
     normalise: bool = True
     min_words: int = 1
     trim_s: float = 0.0
+    greeting: str = ""
+    greeting_firm: bool = False
+    idle_prompt_s: float = 0.0
+    idle_prompt: str = canned(PROMPT, 4)
+    idle_end_s: float = 0.0
+    goodbye: str = canned(GOODBYE, 2)
+    can_pause: bool = False
+    """The caller's loudspeaker can stop and go on."""
     ending: Ending = "hangs up"
     ends_at: float = 10.0
     activity: bool = False
@@ -55,6 +66,13 @@ class Call:
     """How long after the last audio the recogniser still has something to say."""
     ear_obeys_s: float | None = None
     """How soon it gives the final words it is asked for; None: it takes its own time."""
+
+    @property
+    def longest_wait_s(self) -> float:
+        """How long words may wait until their turn is taken."""
+        silences_s = (self.silence_s, self.unsure_silence_s, self.open_silence_s)
+        longest_s = max(*silences_s, self.halting_silence_s, self.max_silence_s)
+        return self.settle_s + longest_s + self.final_wait_s
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +104,15 @@ class Voiced:
 
     at: float
     seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Opinion:
+    """How complete a turn sounds; the opinions are given in turn, again and again."""
+
+    chance: float | None
+    """None: there is no opinion on this one."""
+    after_s: float = 0.05
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,6 +174,8 @@ class Script:
     answers: tuple[Answers, ...] = (Answers(words=6),)
     speaks: tuple[Speaks, ...] = (Speaks(),)
     stalls: tuple[Stall, ...] = ()
+    opinions: tuple[Opinion, ...] = ()
+    """Empty: nobody hears how complete turns are."""
 
 
 _ITEMS: dict[str, type[Any]] = {
@@ -157,6 +186,7 @@ _ITEMS: dict[str, type[Any]] = {
     "answers": Answers,
     "speaks": Speaks,
     "stalls": Stall,
+    "opinions": Opinion,
 }
 _MARK = "| "
 

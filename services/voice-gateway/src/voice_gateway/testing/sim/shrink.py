@@ -10,7 +10,7 @@ from voice_gateway.testing.sim.script import Answers, Script, Speaks
 from voice_gateway.testing.sim.world import simulated
 
 _MOST_RUNS = 600
-_LISTS = ("ear_faults", "stalls", "acts", "hears", "voiced", "speaks", "answers")
+_LISTS = ("ear_faults", "stalls", "acts", "hears", "voiced", "opinions", "speaks", "answers")
 _NUMBERS = re.compile(r"[\d.]+|'.*'|: .*$")
 
 
@@ -48,6 +48,9 @@ def _shorter(script: Script) -> Iterator[Script]:
                 if left or name not in ("speaks", "answers"):
                     yield replace(script, **{name: left})
             size //= 2
+    for usual in ({"greeting": ""}, {"idle_prompt_s": 0.0}, {"idle_end_s": 0.0}):
+        if (call := replace(script.call, **usual)) != script.call:
+            yield replace(script, call=call)
     if script.answers != (simple := (Answers(words=6),)):
         yield replace(script, answers=simple)
     if script.speaks != (plain := (Speaks(),)):

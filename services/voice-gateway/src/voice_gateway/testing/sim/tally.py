@@ -7,20 +7,35 @@ from voice_gateway.ports import (
     CutOff,
     EndOfUtterance,
     Interrupt,
+    Paused,
     Played,
     Processing,
+    ReplyText,
     Speaking,
     TurnOver,
     Typed,
 )
-from voice_gateway.testing.sim.record import Ended, Entry, Fault, Left, Received, Record, Sent, Told
+from voice_gateway.testing.sim.marks import GOODBYE, GREETING, PROMPT, answer_of
+from voice_gateway.testing.sim.record import (
+    Ended,
+    Entry,
+    Fault,
+    Judged,
+    Left,
+    Received,
+    Record,
+    Sent,
+    Told,
+)
 
 _SENT: dict[type, str] = {
     Processing: "replies",
     Speaking: "spoken replies",
     CutOff: "interruptions",
     TurnOver: "whole turns",
+    Paused: "pauses",
 }
+_CANNED = {GREETING: "greetings", PROMPT: "idle prompts", GOODBYE: "goodbyes"}
 _RECEIVED: dict[type, str] = {
     Typed: "typed turns",
     Interrupt: "interrupts",
@@ -36,6 +51,10 @@ def occurred(record: Record) -> Counter[str]:
 
 def _name(entry: Entry) -> str | None:
     match entry:
+        case Sent(_, ReplyText(_, text)):
+            return _CANNED.get(answer_of(text))
+        case Judged(_, chance):
+            return None if chance is None else "opinions"
         case Sent(_, message):
             return _SENT.get(type(message))
         case Received(_, message):

@@ -28,6 +28,7 @@ from voice_gateway.testing.sim.record import (
     Ended,
     Entry,
     Fault,
+    Judged,
     Left,
     Noticed,
     Received,
@@ -91,6 +92,8 @@ def _said(entry: Entry) -> list[str]:
             return [f"the caller {_received(message)}"]
         case Noticed(_, voiced):
             return ["the caller's voice begins" if voiced else "the caller's voice falls silent"]
+        case Judged(_, chance):
+            return [f"the turn sounds complete: {'no opinion' if chance is None else chance}"]
         case Told(_, heard):
             return [f"recognised, {'final' if heard.final else 'interim'}: {heard.text!r}"]
         case Asked(_, answer, history):

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Callable, Coroutine, Iterator
 from contextvars import Context
 from dataclasses import fields
-from itertools import count
+from itertools import count, cycle
 from typing import Any, TypeVar
 
 from voice_gateway.policy import TurnPolicy
@@ -12,7 +12,7 @@ from voice_gateway.ports import CallConfig, CallRecord, Services
 from voice_gateway.reply import Manner
 from voice_gateway.session import CallRules, Session
 from voice_gateway.testing import virtual_time
-from voice_gateway.testing.sim.ear import SimActivity, SimEar
+from voice_gateway.testing.sim.ear import SimActivity, SimEar, SimSound
 from voice_gateway.testing.sim.people import Notes, SimCaller, SimModel, SimVoice
 from voice_gateway.testing.sim.record import Ended, Left, Record
 from voice_gateway.testing.sim.script import Call, Script
@@ -82,15 +82,16 @@ class _World:
         self._end(error)
 
     def _session(self) -> Session:
-        call = self._script.call
+        call, opinions = self._script.call, self._script.opinions
         services = Services(
             SimEar(self._script, self._notes),
             SimModel(self._script, self._notes),
             SimVoice(self._script, self._notes),
             (lambda _: SimActivity(self._script, self._notes)) if call.activity else None,
             record=self._record if self._events else None,
+            turn_sound=(lambda _: SimSound(cycle(opinions), self._notes)) if opinions else None,
         )
-        config = CallConfig("sim", "en-US", call.rate_hz, "", "Be brief.")
+        config = CallConfig("sim", "en-US", call.rate_hz, "", "Be brief.", call.can_pause)
         session = Session(self._caller, services, config, rules_of(call))
         if call.ending == "drained":
             asyncio.get_running_loop().call_at(
