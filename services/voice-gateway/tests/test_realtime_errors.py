@@ -30,6 +30,10 @@ def create(item: dict[str, Any], **more: Any) -> dict[str, Any]:
     return {"type": "conversation.item.create", "item": item, **more}
 
 
+def respond(**wishes: Any) -> dict[str, Any]:
+    return {"type": "response.create", "response": wishes}
+
+
 def detection(**values: Any) -> dict[str, Any]:
     return session(audio={"input": {"turn_detection": values}})
 
@@ -70,8 +74,8 @@ CASES: list[tuple[dict[str, Any], str, str | None]] = [
     ),
     (detection(type="magic"), "invalid_value", "session.audio.input.turn_detection.type"),
     (
-        detection(type="server_vad", idle_timeout_ms=5000),
-        "unsupported_value",
+        detection(type="server_vad", idle_timeout_ms=100),
+        "invalid_value",
         "session.audio.input.turn_detection.idle_timeout_ms",
     ),
     (
@@ -116,10 +120,31 @@ CASES: list[tuple[dict[str, Any], str, str | None]] = [
         "item_id",
     ),
     ({"type": "conversation.item.truncate"}, "missing_required_parameter", "item_id"),
+    (respond(conversation="other"), "invalid_value", "response.conversation"),
+    (respond(input={}), "invalid_type", "response.input"),
+    (respond(input=[7]), "invalid_type", "response.input[0]"),
+    (respond(input=[{"type": "song"}]), "invalid_value", "response.input[0].type"),
     (
-        {"type": "response.create", "response": {"conversation": "none"}},
-        "unsupported_value",
-        "response.conversation",
+        respond(input=[typed("hi"), {"type": "item_reference", "id": "nobody"}]),
+        "invalid_value",
+        "response.input[1].id",
+    ),
+    (
+        respond(conversation="none", input=[{"type": "message", "role": "user", "content": [7]}]),
+        "invalid_type",
+        "response.input[0].content[0]",
+    ),
+    (respond(input=[typed("x")] * 300), "invalid_value", "response.input"),
+    (respond(audio={"input": {}}), "unknown_parameter", "response.audio.input"),
+    (
+        respond(audio={"output": {"format": {"type": "audio/opus"}}}),
+        "invalid_value",
+        "response.audio.output.format.type",
+    ),
+    (
+        {"type": "response.cancel", "response_id": "resp_of_nobody"},
+        "response_cancel_not_active",
+        None,
     ),
     (
         {"type": "response.create", "response": {"metadata": {"n": 7}}},

@@ -2,10 +2,13 @@
 
 import asyncio
 import logging
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 
+from voice_gateway.aside import Aside
 from voice_gateway.audio import pcm
+from voice_gateway.conversation import Message
+from voice_gateway.conversation.state import remembered
 from voice_gateway.errors import (
     BadMessage,
     CallerGone,
@@ -118,6 +121,18 @@ class Call:
         finally:
             self._session = None
             log.info("call %s is over", config.call_id)
+
+    def aside(self, number: int, history: Sequence[Message], config: CallConfig) -> Aside:
+        """An answer beside the conversation, to `history` or to what `config` says it is about."""
+        return Aside(
+            number,
+            remembered(tuple(history), self._rules.policy.memory_messages),
+            services=self._services,
+            config=config,
+            manner=self._rules.manner,
+            lead_s=self._rules.playback_lead_s,
+            metrics=self._metrics,
+        )
 
     def drain(self, why: str) -> None:
         if self._session:

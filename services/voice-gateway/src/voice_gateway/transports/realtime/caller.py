@@ -8,6 +8,7 @@ from typing import Protocol
 from voice_gateway.errors import CallerGone, CallerSlow
 from voice_gateway.ports import Caller, FromCaller, ToCaller
 from voice_gateway.transports.realtime import inbound, outbound
+from voice_gateway.transports.realtime.asides import Asides
 from voice_gateway.transports.realtime.fields import BadEvent, Json
 from voice_gateway.transports.realtime.state import Events, State
 
@@ -35,6 +36,8 @@ class RealtimeCaller(Caller):
         self._for_call: deque[FromCaller] = deque()
         self._waiting: deque[Json] = deque(outbound.opening(state))
         self._writing = asyncio.Lock()
+        self.asides: Asides | None = None
+        """Where its out-of-band responses are made, once its call runs."""
 
     async def receive(self) -> FromCaller | None:
         await self._flush()
@@ -65,6 +68,13 @@ class RealtimeCaller(Caller):
         else:
             self._for_call.extend(taken.for_call)
             self._waiting.extend(taken.events)
+            self._answer_beside(taken)
+
+    def _answer_beside(self, taken: inbound.Taken) -> None:
+        if self.asides and taken.begins:
+            self.asides.begin(taken.begins, self.send)
+        if self.asides and taken.stops:
+            self.asides.stop(taken.stops)
 
     async def _flush(self) -> None:
         """Send what waits, in order; whoever comes while that goes on waits for it."""

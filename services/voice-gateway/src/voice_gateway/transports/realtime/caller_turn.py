@@ -56,6 +56,20 @@ def commit(state: State, reply: int) -> Events:
     ]
 
 
+def timed_out(state: State, reply: int, silence_s: float) -> Events:
+    """Nothing was said for so long that the caller is asked; who wants to know of it is told."""
+    if not state.shape.prompts:
+        return []
+    wire = {"id": state.new_id("item"), **items.spoken_question("")}
+    triggered = state.event(
+        "input_audio_buffer.timeout_triggered",
+        audio_start_ms=max(0, state.heard_ms - round(silence_s * 1000)),
+        audio_end_ms=state.heard_ms,
+        item_id=wire["id"],
+    )
+    return [triggered, *committed(state, wire, reply)[1]]
+
+
 def committed(state: State, wire: Json, reply: int) -> tuple[Item, Events]:
     """The caller's audio up to here is an item."""
     seconds, state.uncommitted_s = state.uncommitted_s, 0.0

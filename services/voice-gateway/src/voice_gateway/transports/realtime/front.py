@@ -1,5 +1,6 @@
 """The Realtime WebSocket at `/v1/realtime`: who may open it, and how a call on it ends."""
 
+import asyncio
 import hmac
 import logging
 import uuid
@@ -8,7 +9,7 @@ from urllib.parse import urlsplit
 
 from aiohttp import ClientConnectionError, WSCloseCode, WSMsgType, hdrs, web
 
-from voice_gateway.calls import Calls
+from voice_gateway.calls import Call, Calls
 from voice_gateway.errors import (
     CallerGone,
     CallError,
@@ -19,6 +20,7 @@ from voice_gateway.errors import (
 )
 from voice_gateway.ports import CallConfig
 from voice_gateway.transports.realtime import outbound
+from voice_gateway.transports.realtime.asides import Asides
 from voice_gateway.transports.realtime.caller import RealtimeCaller, Socket
 from voice_gateway.transports.realtime.shape import RATE_HZ, Shape
 from voice_gateway.transports.realtime.state import State
@@ -103,7 +105,7 @@ class RealtimeFront:
         code, why = WSCloseCode.OK, "the call is over"
         try:
             with self._calls.admitted("realtime") as call:
-                await call.run(caller, shape.config)
+                await _converse(call, caller, shape.config)
         except CallerGone:
             return
         except CallerSlow:
@@ -145,6 +147,20 @@ class _AioSocket(Socket):
             await self._socket.send_str(frame)
         except (ClientConnectionError, RuntimeError):
             raise ConnectionResetError from None
+
+
+async def _converse(call: Call, caller: RealtimeCaller, config: CallConfig) -> None:
+    """Hold the call; what is answered beside it ends with it."""
+    ended: CallError | None = None
+    async with asyncio.TaskGroup() as tasks:
+        caller.asides = asides = Asides(call, tasks)
+        try:
+            await call.run(caller, config)
+        except CallError as error:
+            ended = error
+        asides.cancel()
+    if ended:
+        raise ended
 
 
 async def _say_goodbye(caller: RealtimeCaller, state: State, error: CallError) -> None:

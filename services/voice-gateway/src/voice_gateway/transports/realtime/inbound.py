@@ -13,6 +13,7 @@ from voice_gateway.ports import (
     Adjust,
     Answer,
     Audio,
+    CallConfig,
     EndOfUtterance,
     Forget,
     FromCaller,
@@ -23,12 +24,24 @@ from voice_gateway.ports import (
     Withdrawn,
 )
 from voice_gateway.transports.realtime import caller_turn, fields, items
+from voice_gateway.transports.realtime import response as outcome
 from voice_gateway.transports.realtime.fields import BadEvent, Json
 from voice_gateway.transports.realtime.shape import RATE_HZ
 from voice_gateway.transports.realtime.state import Asked, Events, State
 
 _LEAST_COMMIT_S = 0.1
+_MOST_OUT_OF_BAND = 4  # at once; each asks the model and the voice for itself
+_WHERE = ("auto", "none")
 _PAIRS, _KEY, _VALUE = 16, 64, 512  # of metadata
+
+
+@dataclass(frozen=True, slots=True)
+class Beside:
+    """An out-of-band response to make: to the conversation so far, or to what its config says."""
+
+    number: int
+    history: tuple[Message, ...]
+    config: CallConfig
 
 
 @dataclass
@@ -37,6 +50,9 @@ class Taken:
 
     for_call: list[FromCaller] = field(default_factory=list[FromCaller])
     events: Events = field(default_factory=list[Json])
+    begins: Beside | None = None
+    stops: int = 0
+    """The out-of-band response that is to end; 0: none."""
 
 
 def parsed(frame: str | bytes) -> Json:
@@ -162,6 +178,12 @@ def _truncate_item(state: State, event: Json) -> Taken:
 
 
 def _create_response(state: State, event: Json) -> Taken:
+    asked = fields.as_object(event.get("response") or {}, "response")
+    where = fields.one_of(asked.get("conversation") or "auto", _WHERE, "response.conversation")
+    return (_respond if where == "auto" else _respond_out_of_band)(state, asked)
+
+
+def _respond(state: State, asked: Json) -> Taken:
     if state.response or state.asked:
         active = state.response.id if state.response else "the one just asked for"
         raise BadEvent(
@@ -169,10 +191,27 @@ def _create_response(state: State, event: Json) -> Taken:
             f"Conversation already has an active response in progress: {active}. Wait until the "
             "response is finished before creating a new one.",
         )
-    asked = fields.as_object(event.get("response") or {}, "response")
-    config = state.shape.for_response(asked)
-    state.asked = Asked(_metadata(asked.get("metadata")), config.spoken)
-    return Taken([Answer(config)])
+    state.asked = _asked(state, asked)
+    assert state.asked.wishes
+    return Taken([Answer(state.asked.wishes.config)])
+
+
+def _respond_out_of_band(state: State, asked: Json) -> Taken:
+    if len(state.out_of_band) >= _MOST_OUT_OF_BAND:
+        said = f"{_MOST_OUT_OF_BAND} out-of-band responses are under way; allowed: as many."
+        raise BadEvent("too_many_responses", said, "response.conversation")
+    response = state.begin_out_of_band(_asked(state, asked))
+    history = state.items.history()
+    return Taken(
+        events=outcome.created(state, response),
+        begins=Beside(response.number, history, response.wishes.config),
+    )
+
+
+def _asked(state: State, asked: Json) -> Asked:
+    given = asked.get("input")
+    about = None if given is None else state.items.asked_about(given)
+    return Asked(_metadata(asked.get("metadata")), state.shape.for_response(asked, about))
 
 
 def _metadata(asked: Any) -> Json | None:
@@ -190,6 +229,9 @@ def _metadata(asked: Any) -> Json | None:
 def _cancel_response(state: State, event: Json) -> Taken:
     response = state.response
     wanted = event.get("response_id")
+    for aside in state.out_of_band.values():
+        if wanted == aside.id:
+            return Taken(stops=aside.number)
     if response is None or wanted not in (None, response.id):
         raise BadEvent(
             "response_cancel_not_active", "Cancellation failed: no active response found"

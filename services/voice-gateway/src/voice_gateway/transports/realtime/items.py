@@ -1,17 +1,20 @@
 """The conversation's items as the client knows them: their order, ids and contents."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from copy import deepcopy
 from dataclasses import dataclass
-from typing import Literal, cast
+from typing import Any, Literal, cast
 
 from voice_gateway.conversation import Message, ToolCall
+from voice_gateway.conversation.requests import with_message
 from voice_gateway.conversation.state import answer_name, question_name
 from voice_gateway.transports.realtime import fields
 from voice_gateway.transports.realtime.fields import BadEvent, Json
 
 _MOST_TEXT = 16_000  # characters of one item; the model's memory is shorter
+_MOST_INPUT = 256  # items that one response is asked about
 _MOST_ITEMS = 2000  # the oldest are forgotten then, as the model has long done
+Role = Literal["user", "assistant", "system"]
 _MESSAGE = frozenset("id object type status role content".split())
 _CALL = frozenset("id object type status name call_id arguments".split())
 _OUTPUT = frozenset("id object type status call_id output".split())
@@ -59,12 +62,39 @@ class Items:
     def add(self, wire: Json, reply: int = 0) -> tuple[Item, str | None]:
         """Append an item; return it, and the id of the one before it."""
         before = self.last_id
-        item = Item({"object": "realtime.item", "status": "completed", **wire}, reply)
-        item.wire.setdefault("id", self._new_id("item"))
+        item = self.make(wire, reply)
         self._items[item.id] = item
         if len(self._items) > _MOST_ITEMS:
             del self._items[next(iter(self._items))]
         return item, before
+
+    def make(self, wire: Json, reply: int = 0) -> Item:
+        """An item that stands in no conversation yet."""
+        item = Item({"object": "realtime.item", "status": "completed", **wire}, reply)
+        item.wire.setdefault("id", self._new_id("item"))
+        return item
+
+    def history(self) -> tuple[Message, ...]:
+        """The conversation as the client knows it, as a model is told it."""
+        return _told(_said(item.wire) for item in self._items.values())
+
+    def asked_about(self, asked: Any) -> tuple[Message, ...]:
+        """What a response's `input` says: items, or references to items that stand here."""
+        given = fields.as_list(asked, "response.input")
+        if len(given) > _MOST_INPUT:
+            most = f"at most {_MOST_INPUT} items"
+            raise fields.not_allowed("response.input", len(given), most)
+        paths = (f"response.input[{i}]" for i in range(len(given)))
+        return _told(self._referred(part, path) for part, path in zip(given, paths, strict=False))
+
+    def _referred(self, part: Any, path: str) -> Message:
+        given = fields.as_object(part, path)
+        if given.get("type") != "item_reference":
+            return checked(given, path)[1]
+        item_id = fields.text(given, "id", path)
+        if item_id not in self._items:
+            raise fields.not_allowed(f"{path}.id", item_id, "the id of an item that stands here")
+        return _said(self._items[item_id].wire)
 
     def find(self, item_id: str, doing: str) -> Item:
         """Raises BadEvent, which says what was to be done with it."""
@@ -113,29 +143,29 @@ def shown(wire: Json) -> Json:
     return deepcopy(wire)
 
 
-def checked(asked: Json) -> tuple[Json, Message]:
+def checked(asked: Json, path: str = "item") -> tuple[Json, Message]:
     """A client's item, and what it adds to the conversation; raises BadEvent."""
     kind = fields.one_of(
-        asked.get("type", ""), ("message", "function_call", "function_call_output"), "item.type"
+        asked.get("type", ""), ("message", "function_call", "function_call_output"), f"{path}.type"
     )
     if asked.get("id") is not None:
-        fields.as_text(asked["id"], "item.id", 64)
+        fields.as_text(asked["id"], f"{path}.id", 64)
     if kind == "message":
-        return _message(asked)
-    return _call(asked) if kind == "function_call" else _output(asked)
+        return _message(asked, path)
+    return _call(asked, path) if kind == "function_call" else _output(asked, path)
 
 
-def _message(asked: Json) -> tuple[Json, Message]:
-    fields.known(asked, _MESSAGE, "item")
-    role = fields.one_of(asked.get("role", ""), _TEXTS, "item.role")
+def _message(asked: Json, path: str) -> tuple[Json, Message]:
+    fields.known(asked, _MESSAGE, path)
+    role = fields.one_of(asked.get("role", ""), _TEXTS, f"{path}.role")
     parts = [
-        _part(fields.as_object(part, f"item.content[{i}]"), role, f"item.content[{i}]")
-        for i, part in enumerate(fields.as_list(asked.get("content"), "item.content"))
+        _part(fields.as_object(part, f"{path}.content[{i}]"), role, f"{path}.content[{i}]")
+        for i, part in enumerate(fields.as_list(asked.get("content"), f"{path}.content"))
     ]
-    text = " ".join(filter(None, (_words(part) for part in parts)))
-    fields.as_text(text, "item.content", _MOST_TEXT)
+    text = _words(parts)
+    fields.as_text(text, f"{path}.content", _MOST_TEXT)
     wire = {**_named(asked), "type": "message", "role": role, "content": parts}
-    return wire, Message(cast(Literal["user", "assistant", "system"], role), text)
+    return wire, Message(cast(Role, role), text)
 
 
 def _part(given: Json, role: str, path: str) -> Json:
@@ -153,30 +183,52 @@ def _part(given: Json, role: str, path: str) -> Json:
     return {"type": kind, "transcript": spoken}
 
 
-def _words(part: Json) -> str:
-    return (part.get("text") or part.get("transcript") or "").strip()
+def _words(parts: Sequence[Json]) -> str:
+    texts = (part.get("text") or part.get("transcript") or "" for part in parts)
+    return " ".join(filter(None, map(str.strip, texts)))
 
 
-def _call(asked: Json) -> tuple[Json, Message]:
-    fields.known(asked, _CALL, "item")
+def _call(asked: Json, path: str) -> tuple[Json, Message]:
+    fields.known(asked, _CALL, path)
     call = ToolCall(
-        fields.text(asked, "call_id", "item"),
-        fields.text(asked, "name", "item"),
-        fields.as_text(asked.get("arguments") or "{}", "item.arguments", _MOST_TEXT),
+        fields.text(asked, "call_id", path),
+        fields.text(asked, "name", path),
+        fields.as_text(asked.get("arguments") or "{}", f"{path}.arguments", _MOST_TEXT),
     )
     return {**_named(asked), **call_item(call)}, Message("assistant", "", calls=(call,))
 
 
-def _output(asked: Json) -> tuple[Json, Message]:
-    fields.known(asked, _OUTPUT, "item")
-    call_id = fields.text(asked, "call_id", "item")
-    output = fields.as_text(asked.get("output", ""), "item.output", _MOST_TEXT)
+def _output(asked: Json, path: str) -> tuple[Json, Message]:
+    fields.known(asked, _OUTPUT, path)
+    call_id = fields.text(asked, "call_id", path)
+    output = fields.as_text(asked.get("output", ""), f"{path}.output", _MOST_TEXT)
     wire = {"type": "function_call_output", "call_id": call_id, "output": output}
     return {**_named(asked), **wire}, Message("tool", output, call_id=call_id)
 
 
 def _named(asked: Json) -> Json:
     return {"id": asked["id"]} if asked.get("id") else {}
+
+
+def _told(messages: Iterable[Message]) -> tuple[Message, ...]:
+    """As a model has it: nothing empty, and what one side says in a row is one message."""
+    history: tuple[Message, ...] = ()
+    for message in messages:
+        if message.text or message.calls or message.call_id:
+            history = with_message(history, message)
+    return history
+
+
+def _said(wire: Json) -> Message:
+    """What an item of the conversation tells a model; may be empty."""
+    match wire["type"]:
+        case "function_call":
+            return _call(wire, "item")[1]
+        case "function_call_output":
+            return _output(wire, "item")[1]
+        case _:
+            cut_off = wire["role"] == "assistant" and wire["status"] == "incomplete"
+            return Message(wire["role"], _words(wire["content"]), interrupted=cut_off)
 
 
 def call_item(call: ToolCall) -> Json:

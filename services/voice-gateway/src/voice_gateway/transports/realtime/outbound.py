@@ -22,7 +22,6 @@ from voice_gateway.ports import (
 )
 from voice_gateway.transports.realtime import caller_turn, response
 from voice_gateway.transports.realtime.fields import BadEvent, Json
-from voice_gateway.transports.realtime.response import live
 from voice_gateway.transports.realtime.state import Events, State
 
 
@@ -89,8 +88,10 @@ def _noticed(
     match message:
         case TurnTaken(reply):
             return caller_turn.commit(state, reply)
-        case Processing(reply):
-            return [*caller_turn.commit(state, reply), *response.begin(state, reply)]
+        case Processing(reply, silence_s):
+            said = caller_turn.commit(state, reply)
+            silence = caller_turn.timed_out(state, reply, silence_s) if silence_s else []
+            return [*said, *silence, *response.begin(state, reply)]
         case CutOff():
             return response.cut_off(state, message)
         case Failed(error, reply):
@@ -126,7 +127,7 @@ def _extras(state: State, message: ToCaller) -> Events:
 
 
 def _of(state: State, kind: str, reply: int, values: Json | None = None) -> Events:
-    if not (response := live(state, reply)):
+    if not (response := state.live(reply)):
         return []
     return [state.event(f"gateway.{kind}", {"response_id": response.id, **(values or {})})]
 

@@ -15,16 +15,15 @@ def begin(state: State, reply: int) -> Events:
     state.late = None
     state.cancelling = False
     response = state.begin_response(reply)
+    return created(state, response)
+
+
+def created(state: State, response: Response) -> Events:
     return [state.event("response.created", response=_shown(state, response, "in_progress"))]
 
 
-def live(state: State, reply: int) -> Response | None:
-    response = state.response
-    return response if response and response.number == reply else None
-
-
 def text(state: State, message: ReplyText) -> Events:
-    if not (response := live(state, message.reply)):
+    if not (response := state.live(message.reply)):
         return []
     events = _message(state, response)
     response.text += message.text
@@ -35,7 +34,7 @@ def text(state: State, message: ReplyText) -> Events:
 
 
 def audio(state: State, message: ReplyAudio) -> Events:
-    if not (response := live(state, message.reply)):
+    if not (response := state.live(message.reply)):
         return []
     events = _message(state, response)
     assert response.item
@@ -54,8 +53,7 @@ def _message(state: State, response: Response) -> Events:
     if response.item:
         return []
     wire = items.answer([], "in_progress")
-    response.item, before = state.items.add(wire, response.number)
-    response.output.append(response.item)
+    response.item, before = _put(state, response, wire)
     kind = "audio" if response.spoken else "text"
     part = {"type": "audio", "transcript": ""} if response.spoken else {"type": kind, "text": ""}
     return [
@@ -64,13 +62,24 @@ def _message(state: State, response: Response) -> Events:
     ]
 
 
+def _put(state: State, response: Response, wire: Json) -> tuple[Item, str | None]:
+    """Add an item to the output and, unless it is out of band, to the conversation."""
+    if response.out_of_band:
+        item, before = state.items.make(wire), None
+    else:
+        item, before = state.items.add(wire, response.number)
+    response.output.append(item)
+    return item, before
+
+
 def _output_added(state: State, response: Response, item: Item, before: str | None) -> Events:
     values = {
         "response_id": response.id,
         "output_index": response.output.index(item),
         "item": items.shown(item.wire),
     }
-    return [state.event("response.output_item.added", values), *added(state, item, before)]
+    begun = state.event("response.output_item.added", values)
+    return [begun] if response.out_of_band else [begun, *added(state, item, before)]
 
 
 def _where(response: Response) -> Json:
@@ -113,19 +122,18 @@ def _output_done(state: State, response: Response, item: Item) -> Events:
         "output_index": response.output.index(item),
         "item": items.shown(item.wire),
     }
-    return [
-        state.event("response.output_item.done", values),
-        done(state, item, state.items.before(item.id)),
-    ]
+    over = state.event("response.output_item.done", values)
+    if response.out_of_band:
+        return [over]
+    return [over, done(state, item, state.items.before(item.id))]
 
 
 def tool_called(state: State, message: ToolCalled) -> Events:
-    if not (response := live(state, message.reply)):
+    if not (response := state.live(message.reply)):
         return []
     call = message.call
     wire = {**items.call_item(call), "status": "in_progress", "arguments": ""}
-    item, before = state.items.add(wire, response.number)
-    response.output.append(item)
+    item, before = _put(state, response, wire)
     begun = _output_added(state, response, item, before)
     item.wire |= {"status": "completed", "arguments": call.arguments}
     where = {
@@ -144,7 +152,7 @@ def tool_called(state: State, message: ToolCalled) -> Events:
 
 
 def failed(state: State, error: ServiceError, reply: int) -> Events:
-    if response := live(state, reply):
+    if response := state.live(reply):
         response.fault = error  # said when the response is over
         return []
     said = f"{error.stage}: {error.text}"
@@ -157,9 +165,9 @@ def _code(error: ServiceError) -> str:
 
 
 def turn_over(state: State, over: TurnOver) -> Events:
-    if not (response := live(state, over.reply)):
+    if not (response := state.live(over.reply)):
         return []
-    state.response = state.late = None
+    state.end(response)
     fault = response.fault
     if fault is None:
         status, details = "completed", None
@@ -174,19 +182,26 @@ def turn_over(state: State, over: TurnOver) -> Events:
 
 def cut_off(state: State, cut: CutOff) -> Events:
     """The response was cut off: by the caller's voice, unless the client asked for it."""
-    if not (response := live(state, cut.reply)):
+    if not (response := state.live(cut.reply)):
         return []
-    by_client, state.cancelling = state.cancelling, False
-    late, state.late = state.late, None
-    state.response = None
-    spoke = speech(state, late or Heard("", final=False)) if not by_client else []
+    spoke, reason = _why_cut_off(state, response)
     ends = _end_message(state, response, "incomplete")
     if response.item:
         response.item.wire["content"] = [{**response.content, **_kept(response, cut.heard_text)}]
-    reason = "client_cancelled" if by_client else "turn_detected"
     details = {"type": "cancelled", "reason": reason}
     shown = _shown(state, response, "cancelled", details)
     return [*spoke, *ends, state.event("response.done", response=shown)]
+
+
+def _why_cut_off(state: State, response: Response) -> tuple[Events, str]:
+    late = state.late
+    state.end(response)
+    if response.out_of_band:
+        return [], "client_cancelled"
+    by_client, state.cancelling = state.cancelling, False
+    if by_client:
+        return [], "client_cancelled"
+    return speech(state, late or Heard("", final=False)), "turn_detected"
 
 
 def _kept(response: Response, heard: str) -> Json:
@@ -201,7 +216,7 @@ def _shown(
     details: Json | None = None,
     usage: Usage | None = None,
 ) -> Json:
-    session = state.shape.shown()
+    session = response.wishes.session
     over = status != "in_progress"
     return {
         "id": response.id,
@@ -209,7 +224,7 @@ def _shown(
         "status": status,
         "status_details": details,
         "output": [items.shown(item.wire) for item in response.output] if over else [],
-        "conversation_id": state.conversation_id,
+        "conversation_id": None if response.out_of_band else state.conversation_id,
         "output_modalities": ["audio"] if response.spoken else ["text"],
         "max_output_tokens": session["max_output_tokens"],
         "audio": {"output": {key: session["audio"]["output"][key] for key in ("format", "voice")}},

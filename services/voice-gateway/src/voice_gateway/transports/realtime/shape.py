@@ -6,10 +6,11 @@ protocol has it; `docs/guides/realtime-api.md` says which they are.
 
 from collections.abc import Mapping
 from copy import deepcopy
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any, Final, Literal, cast
 
 from voice_gateway.audio import g711
+from voice_gateway.conversation import Message
 from voice_gateway.policy import TurnManner
 from voice_gateway.ports import Asking, CallConfig, Tool
 from voice_gateway.transports.realtime import fields
@@ -40,6 +41,7 @@ _SEMANTIC_VAD = frozenset("type eagerness create_response interrupt_response".sp
 # The protocol's default, which clients send without a thought: the gateway's own silences, which go
 # by what was said, stand for it.
 _USUAL_SILENCE_MS = 500
+_IDLE_MS = 5000, 30_000  # the protocol's bounds
 _PATIENCE = {"low": 2.0, "medium": 1.0, "auto": 1.0, "high": 0.6}
 _RESPONSE = frozenset(
     """instructions output_modalities audio tools tool_choice max_output_tokens temperature
@@ -53,6 +55,18 @@ _REGIONS = {
     "ar": "ar-AR", "de": "de-DE", "en": "en-US", "es": "es-US", "fr": "fr-FR", "hi": "hi-IN",
     "it": "it-IT", "ja": "ja-JP", "ko": "ko-KR", "pt": "pt-BR", "ru": "ru-RU", "zh": "zh-CN",
 }  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Wishes:
+    """How one response is made: the session, but for what was asked for it alone."""
+
+    session: Json
+    config: CallConfig
+
+    @property
+    def speaks(self) -> Sound:
+        return cast(Sound, self.session["audio"]["output"]["format"]["type"])
 
 
 class Shape:
@@ -99,8 +113,14 @@ class Shape:
         return cast(Sound, self._session["audio"]["input"]["format"]["type"])
 
     @property
-    def speaks(self) -> Sound:
-        return cast(Sound, self._session["audio"]["output"]["format"]["type"])
+    def wishes(self) -> Wishes:
+        """For a response that nothing else is asked for."""
+        return Wishes(self.shown(), self._config)
+
+    @property
+    def prompts(self) -> bool:
+        """Whether the client wants a silent caller to be spoken to."""
+        return bool(self._config.turns.idle_s)
 
     @property
     def transcribes(self) -> bool:
@@ -129,15 +149,12 @@ class Shape:
             )
         self._session, self._config = session, config
 
-    def for_response(self, asked: Json) -> CallConfig:
-        """What one response is made with that a `response.create` asks for."""
+    def for_response(self, asked: Json, about: tuple[Message, ...] | None = None) -> Wishes:
+        """What one response is made with that a `response.create` asks for.
+
+        `about`: what its `input` says; None: it is about the conversation.
+        """
         fields.known(asked, _RESPONSE, "response")
-        if asked.get("conversation") not in (None, "auto"):
-            raise fields.unsupported("response.conversation", "only 'auto' is served.")
-        if asked.get("input") is not None:
-            raise fields.unsupported(
-                "response.input", "a response is made from the conversation; create items first."
-            )
         session = self.shown()
         changes = asked.keys() & {
             "instructions", "output_modalities", "tools", "tool_choice", "max_output_tokens",
@@ -147,8 +164,10 @@ class Shape:
         if asked.get("audio") is not None:
             audio = fields.as_object(asked["audio"], "response.audio")
             output = fields.as_object(audio.get("output", {}), "response.audio.output")
-            _merge_output(session["audio"]["output"], output)
-        return _config(session, self._base, "response")
+            fields.known(audio, ("output",), "response.audio")
+            _merge_output(session["audio"]["output"], output, "response.audio.output")
+        config = _config(session, self._base, "response")
+        return Wishes(session, replace(config, asking=replace(config.asking, about=about)))
 
 
 def _merge_audio(audio: Json, asked: Json) -> None:
@@ -172,8 +191,7 @@ def _merge_input(current: Json, asked: Json) -> None:
         current["turn_detection"] = _turn_detection(asked["turn_detection"])
 
 
-def _merge_output(current: Json, asked: Json) -> None:
-    path = "session.audio.output"
+def _merge_output(current: Json, asked: Json, path: str = "session.audio.output") -> None:
     fields.known(asked, _OUTPUT, path)
     if asked.get("format") is not None:
         current["format"] = _format(asked["format"], f"{path}.format")
@@ -218,8 +236,9 @@ def _turn_detection(asked: Any) -> Json | None:
 
 def _server_vad(given: Json, path: str) -> Json:
     fields.known(given, _SERVER_VAD, path)
-    if given.get("idle_timeout_ms") is not None:
-        raise fields.unsupported(f"{path}.idle_timeout_ms", "the gateway waits; allowed: null.")
+    idle = given.get("idle_timeout_ms")
+    if idle is not None:
+        idle = round(fields.as_number(idle, f"{path}.idle_timeout_ms", *_IDLE_MS))
     silence = given.get("silence_duration_ms")
     if silence is None:
         silence = _USUAL_SILENCE_MS
@@ -228,7 +247,7 @@ def _server_vad(given: Json, path: str) -> Json:
         "threshold": given.get("threshold", 0.5),
         "prefix_padding_ms": given.get("prefix_padding_ms", 300),
         "silence_duration_ms": fields.as_number(silence, f"{path}.silence_duration_ms", 50, 10_000),
-        "idle_timeout_ms": None,
+        "idle_timeout_ms": idle,
         **_turn_flags(given, path),
     }
 
@@ -340,9 +359,11 @@ def _turns(detection: Json | None) -> TurnManner:
     if detection is None:
         return TurnManner(by_hand=True, answers=False, interruptible=False)
     silence_ms = detection.get("silence_duration_ms", _USUAL_SILENCE_MS)
+    idle_ms = detection.get("idle_timeout_ms")
     return TurnManner(
         answers=detection["create_response"],
         interruptible=detection["interrupt_response"],
         silence_s=None if silence_ms == _USUAL_SILENCE_MS else silence_ms / 1000,
         patience=_PATIENCE.get(detection.get("eagerness", "auto"), 1.0),
+        idle_s=idle_ms and idle_ms / 1000,
     )

@@ -9,7 +9,7 @@ from voice_gateway.errors import ServiceError
 from voice_gateway.ports import Heard
 from voice_gateway.transports.realtime.fields import Json
 from voice_gateway.transports.realtime.items import Item, Items
-from voice_gateway.transports.realtime.shape import Shape, Sound
+from voice_gateway.transports.realtime.shape import Shape, Sound, Wishes
 from voice_gateway.transports.realtime.sound import Hearing, Speaking
 
 Events = list[Json]
@@ -45,8 +45,8 @@ class Asked:
     """A `response.create` that is not under way yet: what its response is to carry."""
 
     metadata: Json | None = None
-    spoken: bool | None = None
-    """With audio, or in text alone; None: as the session says."""
+    wishes: Wishes | None = None
+    """How it is to be made; None: as the session says."""
 
 
 @dataclass
@@ -54,8 +54,9 @@ class Response:
     """One response: the wire's name for a reply."""
 
     number: int
+    """Its reply; below zero where it is out of band, and no reply of the conversation."""
     id: str
-    spoken: bool
+    wishes: Wishes
     speaking: Speaking
     metadata: Json | None
     item: Item | None = None
@@ -64,6 +65,14 @@ class Response:
     pieces: int = 0
     output: list[Item] = field(default_factory=list[Item])
     fault: ServiceError | None = None
+
+    @property
+    def spoken(self) -> bool:
+        return self.wishes.config.spoken
+
+    @property
+    def out_of_band(self) -> bool:
+        return self.number < 0
 
     @property
     def content(self) -> Json:
@@ -91,6 +100,9 @@ class State:
     response: Response | None = None
     late: Heard | None = None
     """What was heard last while the response was under way; it may turn out to interrupt it."""
+    out_of_band: dict[int, Response] = field(default_factory=dict[int, Response])
+    """Those that are under way, by their numbers."""
+    begun_out_of_band: int = 0
     cancelling: bool = False
     """The client itself has asked for the end of the live response."""
 
@@ -116,12 +128,29 @@ class State:
 
     def begin_response(self, number: int) -> Response:
         asked, self.asked = self.asked or Asked(), None
-        shape = self.shape
-        self.response = Response(
-            number,
-            self.new_id("resp"),
-            spoken=shape.config.spoken if asked.spoken is None else asked.spoken,
-            speaking=Speaking(shape.speaks),
-            metadata=asked.metadata,
-        )
+        self.response = self._response(number, asked)
         return self.response
+
+    def begin_out_of_band(self, asked: Asked) -> Response:
+        self.begun_out_of_band += 1
+        response = self._response(-self.begun_out_of_band, asked)
+        self.out_of_band[response.number] = response
+        return response
+
+    def _response(self, number: int, asked: Asked) -> Response:
+        wishes = asked.wishes or self.shape.wishes
+        speaking = Speaking(wishes.speaks)
+        return Response(number, self.new_id("resp"), wishes, speaking, asked.metadata)
+
+    def live(self, reply: int) -> Response | None:
+        """The response that is under way for this reply."""
+        if reply < 0:
+            return self.out_of_band.get(reply)
+        return self.response if self.response and self.response.number == reply else None
+
+    def end(self, response: Response) -> None:
+        """It is over."""
+        if response.out_of_band:
+            del self.out_of_band[response.number]
+        else:
+            self.response = self.late = None
