@@ -327,6 +327,8 @@ NAMES = [
     "session", "item", "item_id", "audio", "response", "type", "role", "content", "input", "output",
     "format", "turn_detection", "transcription", "voice", "tools", "name", "parameters", "text",
     "metadata", "call_id", "audio_end_ms", "content_index", "previous_item_id", "instructions",
+    "conversation", "none",
+    "item_reference", "idle_timeout_ms", "server_vad", "message", "user",
 ]  # fmt: skip
 junk = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.sampled_from([*KINDS, *NAMES, ""]),
