@@ -82,6 +82,7 @@ def _object(description: str, settings: Json) -> Json:
         "type": "object",
         # The one says where a key is wrong, the other what may be written.
         "additionalProperties": False,
+        "required": list(settings),  # a null takes a value away
         "propertyNames": {"enum": list(settings)},
         "properties": settings,
     }

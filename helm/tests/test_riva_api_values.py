@@ -1,17 +1,28 @@
 """Values that Riva's chart refuses, and in which words."""
 
-from typing import Any
+import json
+from typing import Any, cast
 
 import pytest
+import yaml
 from rendered_charts import Helm
 from riva_chart import CHART, KEY, NIM
 
+SCHEMA: dict[str, Any] = json.loads((CHART / "values.schema.json").read_text())
 REFUSED: dict[str, tuple[dict[str, Any], str]] = {
     "unknown key": ({"rivaServer": 1}, "additional properties 'rivaServer' not allowed"),
     "unknown key within": ({"riva": {"gpus": 1}}, "'gpus' not allowed"),
     "mode": ({"mode": "operator"}, "/mode"),
     "replicas": ({"replicaCount": -1}, "/replicaCount"),
     "wrong type": ({"replicaCount": "two"}, "/replicaCount"),
+    "nothing for a value": ({"mode": None}, "missing property 'mode'"),
+    "nothing for a part": ({"riva": None}, "missing property 'riva'"),
+    "nothing for a tag": (
+        {**NIM, "speechNim": {"asr": {"image": {"tag": None}}}},
+        "'/speechNim/asr/image': missing property 'tag'",
+    ),
+    "amount in words": ({"resources": {"limits": {"memory": "lots"}}}, "/resources/limits/memory"),
+    "effect there is none of": ({"tolerations": [{"effect": "Never"}]}, "/tolerations/0/effect"),
     "size": ({"persistentVolumeClaim": {"storageSize": "50 GB"}}, "/storageSize"),
     "model": ({"ngcModelConfigs": {"a": {"models": ["no slash"]}}}, "/ngcModelConfigs/a/models/0"),
     "image without a tag": ({"speechNim": {"router": {"image": "nginx"}}}, "/router/image"),
@@ -55,3 +66,16 @@ def test_wrong_values_are_refused_in_words(values: dict[str, Any], said: str, he
     assert said in refusal
     assert "nvapi" not in refusal
     assert KEY not in refusal
+
+
+def test_schema_knows_every_value() -> None:
+    """And none can be taken away by a null."""
+    hold(yaml.safe_load((CHART / "values.yaml").read_text()), SCHEMA, "")
+
+
+def hold(values: dict[str, Any], schema: dict[str, Any], where: str) -> None:
+    assert set(schema["required"]) == set(values), where
+    for name, value in values.items():
+        described = schema["properties"][name]
+        if isinstance(value, dict) and "properties" in described:
+            hold(cast("dict[str, Any]", value), described, f"{where}/{name}")

@@ -145,6 +145,38 @@ REFUSED: dict[str, tuple[dict[str, Any], tuple[str, ...]]] = {
         {"settings": {"ASR_PUNCTUATION": "yes"}},
         ("/settings/ASR_PUNCTUATION", "want boolean"),
     ),
+    "nothing for a value": ({"replicas": None}, ("missing property 'replicas'",)),
+    "nothing for a setting": (
+        {"settings": {"GRPC_PORT": None}},
+        ("/settings", "missing property 'GRPC_PORT'"),
+    ),
+    "nothing for a part": ({"exposure": None}, ("missing property 'exposure'",)),
+    "amount in words": (
+        {"resources": {"limits": {"memory": "lots"}}},
+        ("/resources/limits/memory", "Gi"),
+    ),
+    "resource there is none of": ({"resources": {"requests": {"cpus": 1}}}, ("'cpus'", "cpu|")),
+    "number as a variable": (
+        {"localStack": {"extraEnv": [{"name": "X", "value": 1}]}},
+        ("/localStack/extraEnv/0/value", "want string"),
+    ),
+    "variable without a name": ({"extraEnv": [{"value": "x"}]}, ("missing property 'name'",)),
+    "pull secret by name alone": (
+        {"imagePullSecrets": ["regcred"]},
+        ("/imagePullSecrets/0", "want object"),
+    ),
+    "misspelt peer": (
+        {"networkPolicy": {"upstreams": [{"ipBlok": {"cidr": "10.0.0.0/8"}}]}},
+        ("/networkPolicy/upstreams/0", "'ipBlok' not allowed"),
+    ),
+    "effect there is none of": (
+        {"tolerations": [{"key": "gpu", "effect": "Never"}]},
+        ("/tolerations/0/effect", "'NoSchedule'"),
+    ),
+    "spread over nothing": (
+        {"topologySpreadConstraints": [{"maxSkew": 1}]},
+        ("missing properties 'topologyKey', 'whenUnsatisfiable'",),
+    ),
     "negative replicas": ({"replicas": -1}, ("/replicas", "got -1, want 0")),
     "setting out of range": (
         {"settings": {"SAMPLE_RATE": 4000}},
@@ -338,6 +370,7 @@ def compare(values: dict[str, Any], schema: dict[str, Any], where: str) -> None:
     described = schema["properties"]
     assert set(described) - {"global"} == set(values), where
     assert set(schema["propertyNames"]["enum"]) == set(described), where
+    assert set(schema["required"]) == set(values), where  # none can be taken away by a null
     for name, value in values.items():
         if isinstance(value, dict) and "properties" in described[name]:
             compare(cast("dict[str, Any]", value), described[name], f"{where}/{name}")

@@ -1,4 +1,7 @@
 """Has Riva's voice say a sentence and Riva's recogniser write it down; the words must agree."""
+# pyright: reportUnknownMemberType=false, reportUnknownVariableType=false  # Riva ships no types
+# pyright: reportAttributeAccessIssue=false, reportUnknownArgumentType=false
+# pyright: reportUnknownParameterType=false
 
 import argparse
 import sys
