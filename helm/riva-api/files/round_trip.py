@@ -1,7 +1,8 @@
 """Has Riva's voice say a sentence and Riva's recogniser write it down; the words must agree."""
-# pyright: reportUnknownMemberType=false, reportUnknownVariableType=false  # Riva ships no types
+# pyright: reportUnknownMemberType=false, reportUnknownVariableType=false
 # pyright: reportAttributeAccessIssue=false, reportUnknownArgumentType=false
 # pyright: reportUnknownParameterType=false
+# Riva ships no types.
 
 import argparse
 import sys
