@@ -6,6 +6,8 @@ from itertools import pairwise
 import pytest
 from voice_gateway.conversation import (
     CallerFinished,
+    CallerInterrupted,
+    CallerJoined,
     CallerQuiet,
     CallerSpoke,
     CallerTyped,
@@ -18,6 +20,7 @@ from voice_gateway.conversation import (
     PauseVoice,
     ReplyEnded,
     ResumeVoice,
+    StartReply,
     VoiceStarted,
     step,
 )
@@ -206,6 +209,25 @@ def test_a_firm_greeting_goes_on_and_what_was_said_meanwhile_is_answered_after_i
 def test_a_turn_typed_into_a_firm_greeting_is_answered_after_it():
     call = greeted(True, Sends(0.5, Typed("Who are you?")))
     assert [m.text for m in call.asked[0]] == ["Hello, this is the gateway.", "Who are you?"]
+
+
+def test_a_firm_greeting_is_not_interrupted_in_a_call_that_is_wound_up_either():
+    """Found by simulated call 900333: drained at 0.07, interrupted at 0.99."""
+    policy = TurnPolicy(greeting="Hello, this is the gateway.", greeting_firm=True)
+    now, commands = Conversation(), list[Command]()
+    for event in (
+        CallerJoined(0.0),
+        VoiceStarted(0.05, 1),
+        CallerSpoke(0.06, "Who are you?", True),
+        CallerFinished(0.07),
+        CallerInterrupted(0.99),
+        ReplyEnded(1.0, 1, "Hello, this is the gateway."),
+    ):
+        now, more = step(now, event, policy)
+        commands += more
+    greeting = Message("assistant", "Hello, this is the gateway.", name="answer-1")
+    question = Message("user", "Who are you?", name="question-2")
+    assert commands[2:] == [EndTurn(1), StartReply(2, (greeting, question))]
 
 
 def test_hanging_up_during_a_firm_greeting_still_brings_the_answer():

@@ -70,7 +70,9 @@ def _step(now: Conversation, event: Event, policy: TurnPolicy) -> Step:
         case CallerVoiced() | CallerQuiet() | TurnChance():
             return _sounded(now, event, policy)
         case CallerInterrupted():
-            after, commands = (now, ()) if now.firm else cut_reply(now)
+            if now.firm:
+                return now, ()
+            after, commands = cut_reply(now)
             return after, (*commands, EndCall()) if after.finished else commands
         case TimerFired(at=at):
             return _timer_fired(now, at, policy)

@@ -8,6 +8,7 @@ from voice_gateway.ports import FromCaller, Heard, ToCaller
 from voice_gateway.testing.sim.script import Script
 
 UNREAD = ("caller slow", "caller stopped reading")
+DRAINED = "the gateway stops"
 GOODBYE_S = 5.1  # how long a call that is over waits for its last notices to be read, and a hair
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
+from voice_gateway.errors import CallLost
 from voice_gateway.ports import (
     CutOff,
     Heard,
@@ -15,7 +16,9 @@ from voice_gateway.ports import (
 from voice_gateway.testing.sim.doubt import Utterance
 from voice_gateway.testing.sim.marks import GOODBYE, GREETING, PROMPT, answer_of
 from voice_gateway.testing.sim.record import (
+    DRAINED,
     UNREAD,
+    Ended,
     Entry,
     Fault,
     Left,
@@ -33,18 +36,22 @@ _NAMES = {PROMPT: "the idle prompt", GOODBYE: "the goodbye"}
 
 
 def the_greeting(record: Record) -> Iterator[str]:
-    """A greeting opens the call; a firm one is paused and cut by nobody."""
-    greeting, firm = record.script.call.greeting, record.script.call.greeting_firm
+    """A greeting opens the call; a firm one is paused and cut by nobody, and heard to its end."""
+    greeting = record.script.call.greeting
+    firm = bool(greeting) and record.script.call.greeting_firm
     opens = next((n for n, greets in _kinds(record).items() if greets == GREETING), 0)
     if opens not in (0, 1) or (opens and not greeting):
         yield f"reply {opens} was the greeting"
+    heard = _unread(record) or any(_ends(entry, 1) for entry in record.entries)
     for entry in record.entries:
         match entry:
             case Sent(at, Processing(1)) if greeting and at > 0.0 and not _unread(record):
                 yield f"the call was opened at {at:.2f}"
-            case Sent(at, CutOff(1)) if greeting and firm:
+            case Ended(at, CallLost() as error) if firm and str(error) == DRAINED and not heard:
+                yield f"at {at:.2f} the call ended in the greeting, which is firm"
+            case Sent(at, CutOff(1)) if firm:
                 yield f"at {at:.2f} the greeting was cut off, which is firm"
-            case Sent(at, Paused(1)) if greeting and firm:
+            case Sent(at, Paused(1)) if firm:
                 yield f"at {at:.2f} the greeting was paused, which is firm"
             case _:
                 pass
@@ -179,6 +186,14 @@ def _kinds(record: Record) -> dict[int, int]:
         if isinstance(entry, Sent) and isinstance(entry.message, ReplyText):
             kinds.setdefault(entry.message.reply, answer_of(entry.message.text))
     return kinds
+
+
+def _ends(entry: Entry, reply: int) -> bool:
+    return (
+        isinstance(entry, Sent)
+        and isinstance(entry.message, TurnOver)
+        and (entry.message.reply == reply)
+    )
 
 
 def _unread(record: Record) -> bool:

@@ -14,7 +14,7 @@ from voice_gateway.session import CallRules, Session
 from voice_gateway.testing import virtual_time
 from voice_gateway.testing.sim.ear import SimActivity, SimEar, SimSound
 from voice_gateway.testing.sim.people import Notes, SimCaller, SimModel, SimVoice
-from voice_gateway.testing.sim.record import Ended, Left, Record
+from voice_gateway.testing.sim.record import DRAINED, Ended, Left, Record
 from voice_gateway.testing.sim.script import Call, Script
 
 T = TypeVar("T", TurnPolicy, Manner)
@@ -95,7 +95,7 @@ class _World:
         session = Session(self._caller, services, config, rules_of(call))
         if call.ending == "drained":
             asyncio.get_running_loop().call_at(
-                call.ends_at, self._leave, "drained", lambda: session.drain("the gateway stops")
+                call.ends_at, self._leave, "drained", lambda: session.drain(DRAINED)
             )
         return session
 
