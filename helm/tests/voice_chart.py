@@ -27,7 +27,14 @@ EVERYTHING: dict[str, Any] = {
     "extraVolumes": [{"name": "logs", "emptyDir": {}}],
     "extraVolumeMounts": [{"name": "logs", "mountPath": "/logs"}],
     "extraObjects": [
-        {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "{{ .Release.Name }}-x"}}
+        {
+            "apiVersion": "v1",
+            "kind": "ConfigMap",
+            "metadata": {
+                "name": "{{ .Release.Name }}-x",
+                "namespace": "{{ .Release.Namespace }}",
+            },
+        }
     ],
     "recordings": {"enabled": True},
     "autoscaling": {"enabled": True},
