@@ -49,7 +49,7 @@ while [ $# -gt 0 ]; do
     --values | -f) values+=(--values "$(value_of "$@")"); shift ;;
     --image) image=$(value_of "$@"); shift ;;
     --namespace) namespace=$(value_of "$@"); shift ;;
-    --timeout) timeout=$(value_of "$@"); shift ;;
+    --timeout) timeout=$(seconds_of "$@"); shift ;;
     --test) test=true ;;
     --no-wait) wait=false ;;
     --dry-run) dry_run=true ;;
@@ -57,7 +57,6 @@ while [ $# -gt 0 ]; do
   esac
   shift
 done
-case "$timeout" in *[!0-9]*) misused "--timeout $timeout: must be seconds" ;; esac
 [ "${#overlays[@]}" -gt 0 ] || overlays=(gpu-cluster)
 
 # The overlays in order, then the user's own values.

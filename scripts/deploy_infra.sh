@@ -49,7 +49,7 @@ while [ $# -gt 0 ]; do
     --namespace) namespace=$(value_of "$@"); changed+=("NAMESPACE=$namespace"); shift ;;
     --settings) settings=$(value_of "$@"); shift ;;
     --llm) llm=$(value_of "$@"); shift ;;
-    --timeout) timeout=$(value_of "$@"); shift ;;
+    --timeout) timeout=$(seconds_of "$@"); shift ;;
     --make-paths) make_paths=true ;;
     --no-wait) wait=false ;;
     --dry-run) dry_run=true ;;
@@ -58,7 +58,6 @@ while [ $# -gt 0 ]; do
   shift
 done
 case "$llm" in plain | operator) ;; none) llm=volumes ;; *) misused "--llm $llm: must be plain, operator or none" ;; esac
-case "$timeout" in *[!0-9]*) misused "--timeout $timeout: must be seconds" ;; esac
 
 check() {
   step "checks"

@@ -46,7 +46,7 @@ while [ $# -gt 0 ]; do
     --mode) mode=$(value_of "$@"); shift ;;
     --values | -f) values+=(--values "$(value_of "$@")"); shift ;;
     --namespace) namespace=$(value_of "$@"); shift ;;
-    --timeout) timeout=$(value_of "$@"); shift ;;
+    --timeout) timeout=$(seconds_of "$@"); shift ;;
     --secrets-only) secrets_only=true ;;
     --test) test=true ;;
     --no-wait) wait=false ;;
@@ -56,7 +56,6 @@ while [ $# -gt 0 ]; do
   shift
 done
 case "$mode" in riva | nim) ;; *) misused "--mode $mode: must be riva or nim" ;; esac
-case "$timeout" in *[!0-9]*) misused "--timeout $timeout: must be seconds" ;; esac
 
 render() {
   helm template riva-api helm/riva-api --namespace "$namespace" "${values[@]}" --set "mode=$mode" 2>&1

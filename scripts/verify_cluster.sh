@@ -49,13 +49,12 @@ while [ $# -gt 0 ]; do
     --llm) llm=$(value_of "$@"); shift ;;
     --offline) offline=true ;;
     --namespace) namespace=$(value_of "$@"); shift ;;
-    --timeout) timeout=$(value_of "$@"); shift ;;
+    --timeout) timeout=$(seconds_of "$@"); shift ;;
     --keep) keep=true ;;
     *) misused "unknown option $1" ;;
   esac
   shift
 done
-case "$timeout" in "" | *[!0-9]*) misused "--timeout $timeout: must be seconds" ;; esac
 
 # --- one check after the other, each with a line; the first that fails ends it ---
 

@@ -28,6 +28,14 @@ value_of() {
   printf '%s' "$2"
 }
 
+# The value of an option that needs seconds.
+seconds_of() {
+  local given
+  given=$(value_of "$@") || exit
+  case "$given" in *[!0-9]*) misused "$1 $given: must be seconds" ;; esac
+  printf '%s' "$given"
+}
+
 # What a foreign program says, without any key in it.
 hide_keys() {
   sed -E 's/nvapi-[A-Za-z0-9_-]+/nvapi-***/g; s/("(password|auth|apikey)": *")[^"]*/\1***/g; s/([Bb]earer )[A-Za-z0-9._-]+/\1***/g'

@@ -37,6 +37,7 @@ def test_help_and_wrong_options(script: str, cluster: Cluster) -> None:
         ("deploy_infra", ("--node",), "--node needs a value"),
         ("deploy_infra", ("--llm", "big"), "--llm big: must be plain, operator or none"),
         ("deploy_infra", ("--timeout", "1h"), "--timeout 1h: must be seconds"),
+        ("deploy_riva", ("--timeout",), "--timeout needs a value"),
         ("deploy_riva", ("--mode", "jarvis"), "--mode jarvis: must be riva or nim"),
         ("deploy_gateway", ("--overlay", "moon"), "--overlay moon: must be one of gpu-cluster"),
         ("build_gateway", ("--engine", "kaniko"), "must be docker, podman or buildah"),
