@@ -42,7 +42,7 @@ class Ear:
         self._activity = services.activity(rate_hz) if services.activity else None
         self._sound = services.turn_sound(rate_hz) if services.turn_sound else None
         self._judging: asyncio.Task[None] | None = None
-        self._config = config
+        self._config: CallConfig = config
         self._rate_hz = rate_hz
         self._clock = clock
         self._on_edge = on_edge

@@ -17,7 +17,7 @@ VoiceGatewayError
 
 from typing import ClassVar, Literal
 
-Stage = Literal["asr", "llm", "tts", "gateway"]
+Stage = Literal["asr", "llm", "tts", "memory", "gateway"]
 
 
 class VoiceGatewayError(Exception):

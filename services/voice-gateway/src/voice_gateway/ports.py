@@ -52,6 +52,8 @@ class CallConfig:
     system_prompt: str
     can_pause: bool = False
     """The caller's loudspeaker can stop and go on; it wants to be told when."""
+    conversation_id: str = field(default="", repr=False)
+    """Whoever knows it may go on with the conversation; empty: it ends with the call."""
     spoken: bool = True
     """Replies are spoken; else the caller's program reads them."""
     asking: Asking = field(default_factory=Asking)
@@ -185,10 +187,10 @@ class Listening:
 @dataclass(frozen=True, slots=True)
 class Processing:
     reply: int
-
-
     silence_s: float = 0.0
     """The caller said nothing for so long, and is asked whether it is there; 0: it is not that."""
+
+
 @dataclass(frozen=True, slots=True)
 class Speaking:
     reply: int
@@ -397,6 +399,22 @@ class CallRecord(Protocol):
         ...
 
 
+class Memory(Protocol):
+    """What is remembered of one conversation, as one call sees it.
+
+    The call that recalled it last has it: what an older one still keeps, whose line may have
+    dropped without a word, is not taken.
+    """
+
+    async def recall(self) -> tuple[Message, ...]:
+        """Take it over; nothing where nothing was kept, or not any more. Raises ServiceError."""
+        ...
+
+    async def keep(self, messages: Sequence[Message]) -> None:
+        """Keep this instead of what was kept before, for a while. Raises ServiceError."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Services:
     recogniser: Recogniser
@@ -408,6 +426,8 @@ class Services:
     """Begins the record of a call; None: nothing is kept."""
     turn_sound: Callable[[int], TurnSound] | None = None
     """Hears how complete turns are, in audio at a rate; None: they go by their words."""
+    memory: Callable[[str], Memory] | None = None
+    """Opens a call's memory of the conversation with this id; None: nothing outlives its call."""
 
 
 # What is counted. Nothing here waits or fails.

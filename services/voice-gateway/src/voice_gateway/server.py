@@ -84,8 +84,16 @@ class GatewayServer:
         turn_ends = wiring.turn_ends(settings, self._metrics.opinion)
         if turn_ends:
             self._stack.callback(turn_ends.close)
+        memories = wiring.memories(settings)
+        self._stack.push_async_callback(memories.close)
         services = Services(
-            ear, model, voice, wiring.activity(settings), self._record(rules), turn_ends
+            ear,
+            model,
+            voice,
+            wiring.activity(settings),
+            self._record(rules),
+            turn_ends,
+            memories.open,
         )
         self._calls = Calls(services, rules, most=settings.max_calls, metrics=self._metrics)
         realtime = RealtimeFront(self._calls, wiring.defaults(settings), wiring.doors(settings))

@@ -43,6 +43,7 @@ from voice_gateway.ports import (
     Uncounted,
     Withdrawn,
 )
+from voice_gateway.remembering import Remembering
 from voice_gateway.reply import Manner
 
 log = logging.getLogger(__name__)
@@ -111,6 +112,11 @@ class Session:
             on_fault=self._report,
         )
         self._ear.own.live = self._answering.sounding
+        self._remembering = Remembering(services, config, self._metrics, on_lost=self._report)
+        self._joined = asyncio.Event()
+        self._early: list[c.Event] = []
+        """What happened before it was known what was said before: half a second's, at most."""
+        self._left_over: tuple[c.Message, ...] = ()
         self._policy = replace(rules.policy, language=config.language)
         self._record = services.record(config) if services.record else None
         self._tasks: asyncio.TaskGroup | None = None
@@ -124,18 +130,18 @@ class Session:
         async with asyncio.TaskGroup() as tasks:
             self._tasks = tasks
             self._outbox.post(Listening())
-            self._tell(c.CallerJoined(self._clock()))
             parts = [
                 tasks.create_task(self._guarded(part), name=part.__name__)
-                for part in (self._receive, self._listen, self._write)
+                for part in (self._join, self._receive, self._listen, self._write)
             ]
             try:
                 await self._over.wait()
                 await asyncio.wait(parts[-1:], timeout=_GOODBYE_S)
             finally:
                 self._end(None)  # nothing begins any more, also where this was cancelled
-            for part in parts:
-                part.cancel()
+                for part in parts:
+                    part.cancel()
+                await self._remembering.close(self._left_over)
         if self._error:
             raise self._error
 
@@ -146,14 +152,28 @@ class Session:
 
     # The conversation, and what it commands.
 
+    async def _join(self) -> None:
+        """Begin the conversation, with what was said before this call; the ear hears meanwhile."""
+        joined = self._clock()
+        recalled = await self._remembering.recall()
+        self._joined.set()
+        self._tell(c.CallerJoined(joined, recalled))
+        for event in self._early:
+            self._tell(event)
+
     def _tell(self, event: c.Event) -> None:
         """Let the conversation take one step, and carry out what it decides."""
         if self._over.is_set():
             return  # whatever still happens, nothing more comes of it
+        if not self._joined.is_set():
+            self._early.append(event)
+            return
         commands = self._step(self._answering.heard_so_far(event.at)) + self._step(event)
         for command in commands:
             self._execute(command)
-        self._set_timer(None if self._over.is_set() else self._conversation.wake_at)
+        if self._tasks and not self._over.is_set():
+            self._set_timer(self._conversation.wake_at)
+            self._remembering.keep(self._conversation.history, self._tasks)
 
     def _step(self, event: c.Event | None) -> tuple[c.Command, ...]:
         if event is None:
@@ -199,6 +219,8 @@ class Session:
                     message = await self._caller.receive()
                     if message is None:
                         break
+                    if not isinstance(message, Audio):
+                        await self._joined.wait()  # a caller's program may send any number
                     await self._take_in(message)
         except TimeoutError:
             idle_s = self._rules.idle_timeout_s
@@ -307,6 +329,9 @@ class Session:
     def _end(self, error: CallError | None) -> None:
         """The call is over, now; what was already told the caller is still sent."""
         self._error = self._error or error
+        if not self._over.is_set():
+            heard = self._answering.heard_so_far(self._clock())
+            self._left_over = c.left_over(self._conversation, heard.text if heard else "")
         self._over.set()
         self._cancel_timer()
         self._ear.stop()

@@ -5,6 +5,7 @@ Helm values and in `docs/settings.md`, which is generated from this class.
 """
 
 from typing import Annotated, Literal
+from urllib.parse import urlsplit
 
 from pydantic import (
     AliasChoices,
@@ -14,6 +15,7 @@ from pydantic import (
     SecretStr,
     StringConstraints,
     ValidationError,
+    field_validator,
 )
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
@@ -255,15 +257,43 @@ class Settings(BaseSettings):
     memory_turns: int = Field(
         20, ge=1, le=1000, description="Turns of the call that the model is reminded of."
     )
+    call_state_url: SecretStr = Field(
+        SecretStr(""),
+        description=(
+            "Redis that keeps what was said in calls that name a `conversation_id`, as "
+            "`redis://:PASSWORD@HOST:6379/0` (`rediss://`: TLS); empty: this process keeps it."
+        ),
+    )
+    call_state_keep_s: Seconds = Field(
+        600, description="How long that is kept after it was last touched."
+    )
     playback_lead_ms: Milliseconds = Field(
         300, ge=60, description="How far audio is sent ahead of the caller's loudspeaker."
     )
+
+    @field_validator("call_state_url")
+    @classmethod
+    def _a_redis_url(cls, url: SecretStr) -> SecretStr:
+        if url.get_secret_value() and not _is_redis_url(url.get_secret_value()):
+            raise ValueError("allowed: redis://HOST:PORT/DATABASE, rediss:// for TLS, or empty")
+        return url
 
     def asr_uri(self) -> str:
         return self.riva_asr_uri or self.riva_uri
 
     def tts_uri(self) -> str:
         return self.riva_tts_uri or self.riva_uri
+
+
+def _is_redis_url(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+        port = parts.port  # looked at here, and nowhere else, is whether it is one
+    except ValueError:
+        return False
+    database = parts.path.strip("/")
+    named = parts.scheme in ("redis", "rediss") and bool(parts.hostname) and port != 0
+    return named and (database.isdecimal() or not database)
 
 
 class BadSetting(Exception):
@@ -279,5 +309,6 @@ def read_settings() -> Settings:
         name = "_".join(str(part) for part in first["loc"]).upper()
         if first["type"] == "extra_forbidden":
             raise BadSetting(f"{name} in .env is no setting; see docs/settings.md") from None
-        shown = "(secret)" if "KEY" in name else repr(first["input"])
+        field = Settings.model_fields.get(name.lower())
+        shown = "(secret)" if field and field.annotation is SecretStr else repr(first["input"])
         raise BadSetting(f"{name} is {shown}: {first['msg']}") from None

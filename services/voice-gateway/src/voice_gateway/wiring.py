@@ -3,6 +3,8 @@
 from collections.abc import Callable, Mapping, Sequence
 
 from voice_gateway.adapters.chat import ChatRules
+from voice_gateway.adapters.local_memory import LocalMemories
+from voice_gateway.adapters.redis_memory import RedisMemories
 from voice_gateway.adapters.riva_asr import EarRules
 from voice_gateway.adapters.riva_link import RivaLine
 from voice_gateway.audio.turn_end import TurnEnds, load_turn_end
@@ -35,6 +37,12 @@ def activity(settings: Settings) -> Callable[[int], VoiceActivity] | None:
 def turn_ends(settings: Settings, count: Callable[[str], None]) -> TurnEnds | None:
     wanted = settings.turn_detection == "voice" and settings.turn_end_model == "on"
     return load_turn_end(count) if wanted else None
+
+
+def memories(settings: Settings) -> LocalMemories | RedisMemories:
+    url = settings.call_state_url.get_secret_value()
+    keep_s = settings.call_state_keep_s
+    return RedisMemories(url, keep_s) if url else LocalMemories(keep_s)
 
 
 def ear_rules(settings: Settings) -> EarRules:

@@ -52,7 +52,7 @@ class ClientMessage(_message.Message):
     def __init__(self, config: _Optional[_Union[VoiceConfig, _Mapping]] = ..., audio_chunk: _Optional[bytes] = ..., text_input: _Optional[str] = ..., interrupt: _Optional[_Union[Interrupt, _Mapping]] = ..., playback: _Optional[_Union[PlaybackProgress, _Mapping]] = ..., end_of_utterance: _Optional[_Union[EndOfUtterance, _Mapping]] = ...) -> None: ...
 
 class VoiceConfig(_message.Message):
-    __slots__ = ("language_code", "session_id", "sample_rate", "voice_name", "system_prompt", "can_pause", "audio_encoding")
+    __slots__ = ("language_code", "session_id", "sample_rate", "voice_name", "system_prompt", "can_pause", "audio_encoding", "conversation_id")
     LANGUAGE_CODE_FIELD_NUMBER: _ClassVar[int]
     SESSION_ID_FIELD_NUMBER: _ClassVar[int]
     SAMPLE_RATE_FIELD_NUMBER: _ClassVar[int]
@@ -60,6 +60,7 @@ class VoiceConfig(_message.Message):
     SYSTEM_PROMPT_FIELD_NUMBER: _ClassVar[int]
     CAN_PAUSE_FIELD_NUMBER: _ClassVar[int]
     AUDIO_ENCODING_FIELD_NUMBER: _ClassVar[int]
+    CONVERSATION_ID_FIELD_NUMBER: _ClassVar[int]
     language_code: str
     session_id: str
     sample_rate: int
@@ -67,7 +68,8 @@ class VoiceConfig(_message.Message):
     system_prompt: str
     can_pause: bool
     audio_encoding: AudioEncoding
-    def __init__(self, language_code: _Optional[str] = ..., session_id: _Optional[str] = ..., sample_rate: _Optional[int] = ..., voice_name: _Optional[str] = ..., system_prompt: _Optional[str] = ..., can_pause: _Optional[bool] = ..., audio_encoding: _Optional[_Union[AudioEncoding, str]] = ...) -> None: ...
+    conversation_id: str
+    def __init__(self, language_code: _Optional[str] = ..., session_id: _Optional[str] = ..., sample_rate: _Optional[int] = ..., voice_name: _Optional[str] = ..., system_prompt: _Optional[str] = ..., can_pause: _Optional[bool] = ..., audio_encoding: _Optional[_Union[AudioEncoding, str]] = ..., conversation_id: _Optional[str] = ...) -> None: ...
 
 class Interrupt(_message.Message):
     __slots__ = ()

@@ -64,7 +64,7 @@ from voice_gateway.conversation.events import (
     TurnChance,
     VoiceStarted,
 )
-from voice_gateway.conversation.state import Conversation, Phase, Step
+from voice_gateway.conversation.state import Conversation, Phase, Step, left_over
 from voice_gateway.conversation.turns import step
 
 __all__ = [
@@ -108,5 +108,6 @@ __all__ = [
     "ToolCall",
     "TurnChance",
     "VoiceStarted",
+    "left_over",
     "step",
 ]

@@ -13,6 +13,8 @@ class CallerJoined:
     """The call begins."""
 
     at: float
+    recalled: tuple[Message, ...] = ()
+    """What was said in the calls that this one goes on with."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,9 +108,9 @@ class CallerChose:
     interruptible: bool
     silence_s: float | None
     patience: float
-
-
     idle_s: float | None = None
+
+
 @dataclass(frozen=True, slots=True)
 class CallerClosed:
     """The last audio is in; the recogniser still works on it."""

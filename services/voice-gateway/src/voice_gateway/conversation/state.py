@@ -152,6 +152,18 @@ def remembered(history: tuple[Message, ...], limit: int) -> tuple[Message, ...]:
     return kept[1:] if kept[0].role == "assistant" else kept
 
 
+def nameless(history: tuple[Message, ...]) -> tuple[Message, ...]:
+    """As another call may have it, which counts its replies anew."""
+    return tuple(replace(message, name="") for message in history)
+
+
+def left_over(now: Conversation, heard: str) -> tuple[Message, ...]:
+    """What is remembered where the call breaks off now; `heard` is of the live reply."""
+    if now.phase is Phase.LISTENING:
+        return now.history
+    return yield_floor(now, heard, interrupted=True).history
+
+
 def yield_floor(
     now: Conversation,
     said: str,

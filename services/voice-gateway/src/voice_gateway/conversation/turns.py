@@ -46,6 +46,7 @@ from voice_gateway.conversation.state import (
     Conversation,
     Phase,
     Step,
+    nameless,
     plain,
     question_name,
     remembered,
@@ -90,8 +91,8 @@ def _came_or_left(
     now: Conversation, event: CallerJoined | CallerClosed | CallerFinished, policy: TurnPolicy
 ) -> Step:
     match event:
-        case CallerJoined(at=at):
-            return _greet(now, at, policy)
+        case CallerJoined(at=at, recalled=recalled):
+            return _greet(replace(now, history=nameless(recalled)), at, policy)
         case CallerClosed():
             after, commands = resume(now)
             return replace(after, closing=True, deadline=None), commands
@@ -132,8 +133,8 @@ def _asked(now: Conversation, at: float, policy: TurnPolicy) -> Step:
 
 
 def _greet(now: Conversation, at: float, policy: TurnPolicy) -> Step:
-    if not policy.greeting:
-        return now, ()
+    if now.history or not policy.greeting:
+        return now, ()  # who is called back is not greeted again
     after, commands = say(now, policy.greeting, at)
     return replace(after, firm=policy.greeting_firm), commands
 

@@ -76,7 +76,8 @@ def first_line(config: CallConfig, policy: TurnPolicy, began: datetime, at: floa
 
 
 def step_line(event: Event, decided: Iterable[Command]) -> str:
-    return _line(event=encoded(event), commands=[encoded(command) for command in decided])
+    commands = [encoded(command) for command in decided]
+    return _line(event=encoded(event, whole=True), commands=commands)
 
 
 def gap_line(lost: int) -> str:
@@ -87,16 +88,16 @@ def last_line(*, over: bool) -> str:
     return _line(over=over)
 
 
-def encoded(value: Any) -> Any:
-    """A value as JSON has it; of a history only its length and its last message are kept."""
+def encoded(value: Any, *, whole: bool = False) -> Any:
+    """A value as JSON has it; of a history only its length and last message, unless `whole`."""
     if is_dataclass(value):
-        named = {f.name: encoded(getattr(value, f.name)) for f in fields(value)}
+        named = {f.name: encoded(getattr(value, f.name), whole=whole) for f in fields(value)}
         return {"is": type(value).__name__, **named}
     if isinstance(value, tuple | list):
         items = cast(Sequence[Any], value)
-        if items and isinstance(items[-1], Message):
+        if items and isinstance(items[-1], Message) and not whole:
             return {"messages": len(items), "last": items[-1].text}
-        return [encoded(item) for item in items]
+        return [encoded(item, whole=whole) for item in items]
     return value
 
 

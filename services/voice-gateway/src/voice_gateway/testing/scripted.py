@@ -22,6 +22,7 @@ from voice_gateway.ports import (
     FromCaller,
     Heard,
     Listening,
+    Memory,
     ModelPiece,
     Paused,
     Processing,
@@ -220,6 +221,8 @@ class Call:
     """Hears how complete the caller's turns are."""
     hangs_up: float | None = 60.0
     can_pause: bool = False
+    conversation_id: str = ""
+    memory: Callable[[str], Memory] | None = None
     loudspeaker: bool = False
     rules: CallRules = field(default_factory=CallRules)
     voice: ScriptedVoice = field(default_factory=ScriptedVoice)
@@ -240,7 +243,9 @@ class Call:
         first = sounds if self.says else []
         sends = sorted([*first, *self.sends], key=lambda sent: sent.at)
         caller = ScriptedCaller(sends, self.hangs_up)
-        config = CallConfig("test", "en-US", RATE_HZ, "", "Be brief.", self.can_pause)
+        config = CallConfig(
+            "test", "en-US", RATE_HZ, "", "Be brief.", self.can_pause, self.conversation_id
+        )
         try:
             services = Services(
                 ear,
@@ -248,6 +253,7 @@ class Call:
                 self.voice,
                 self._notices if self.voiced else None,
                 turn_sound=self._hears_ends,
+                memory=self.memory,
             )
             await Session(caller, services, config, self.rules).run()
         except Exception as error:  # noqa: BLE001  # the test looks at it

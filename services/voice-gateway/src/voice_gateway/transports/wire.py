@@ -68,6 +68,7 @@ def to_config(config: pb.VoiceConfig, defaults: Defaults) -> CallConfig:
             f"allowed: a BCP-47 tag such as 'en-US', or empty for {defaults.language!r}"
         )
     _check_length("config.session_id", config.session_id, MOST_NAME)
+    _check_length("config.conversation_id", config.conversation_id, MOST_NAME)
     _check_length("config.voice_name", config.voice_name, MOST_NAME)
     _check_length("config.system_prompt", config.system_prompt, MOST_PROMPT)
     return CallConfig(
@@ -77,6 +78,7 @@ def to_config(config: pb.VoiceConfig, defaults: Defaults) -> CallConfig:
         voice=config.voice_name or defaults.voice,
         system_prompt=config.system_prompt or defaults.system_prompt,
         can_pause=config.can_pause,
+        conversation_id=config.conversation_id,
     )
 
 

@@ -1,0 +1,132 @@
+"""Conversations kept in Redis: whichever gateway a client reaches goes on with its own.
+
+One hash a conversation, `voice:conversation:` and a digest of its id, for who sees the keys is not
+to learn the ids: `call` is the call that recalled it last, `said` what is remembered. Both scripts
+touch that one key alone.
+"""
+
+# pyright: reportUnknownMemberType=false
+
+import hashlib
+import json
+import secrets
+from collections.abc import Generator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict
+from typing import Any, cast
+
+from redis.asyncio import BlockingConnectionPool, Redis
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
+from redis.exceptions import (
+    AuthenticationError,
+    AuthorizationError,
+    NoPermissionError,
+    RedisError,
+)
+from redis.exceptions import TimeoutError as RedisTimeout
+
+from voice_gateway.conversation import Message, ToolCall
+from voice_gateway.errors import Misconfigured, TimedOut, Unavailable
+from voice_gateway.ports import Memory
+
+FORMAT = 1
+_CONNECTIONS = 16  # calls share them: an answer takes a millisecond
+_ANSWER_S = 2.0  # for each step on the wire; who asks waits for less
+
+_TAKE_OVER = """
+redis.call('HSET', KEYS[1], 'call', ARGV[1])
+redis.call('PEXPIRE', KEYS[1], ARGV[2])
+return redis.call('HGET', KEYS[1], 'said')
+"""
+_KEEP = """
+local call = redis.call('HGET', KEYS[1], 'call')
+if call and call ~= ARGV[1] then return 0 end
+redis.call('HSET', KEYS[1], 'call', ARGV[1], 'said', ARGV[3])
+redis.call('PEXPIRE', KEYS[1], ARGV[2])
+return 1
+"""
+
+
+class RedisMemories:
+    """Owns the connections. Remembers each conversation for `keep_s` after it was last touched."""
+
+    def __init__(self, url: str, keep_s: float) -> None:
+        self._keep_ms = round(keep_s * 1000)
+        pool = BlockingConnectionPool.from_url(
+            url,
+            max_connections=_CONNECTIONS,
+            timeout=_ANSWER_S,
+            socket_connect_timeout=_ANSWER_S,
+            socket_timeout=_ANSWER_S,
+            retry=Retry(NoBackoff(), 1),  # a connection may have been closed while it was idle
+            decode_responses=True,
+        )
+        self._redis = Redis.from_pool(pool)
+
+    def open(self, conversation_id: str) -> Memory:
+        """Implements `ports.Services.memory`."""
+        return _RedisMemory(self, conversation_id)
+
+    async def close(self) -> None:
+        await self._redis.aclose()
+
+    async def run(self, script: str, key: str, call: str, *values: str) -> Any:
+        """Run one of the scripts for a call. Raises ServiceError."""
+        with _own_errors():
+            return await self._redis.eval(script, 1, key, call, str(self._keep_ms), *values)
+
+
+class _RedisMemory(Memory):
+    def __init__(self, memories: RedisMemories, conversation_id: str) -> None:
+        self._memories = memories
+        digest = hashlib.sha256(conversation_id.encode()).hexdigest()
+        self._key = f"voice:conversation:{digest}"
+        self._call = secrets.token_hex(8)
+        self._taken_over = False
+
+    async def recall(self) -> tuple[Message, ...]:
+        said = await self._memories.run(_TAKE_OVER, self._key, self._call)
+        self._taken_over = True
+        return decoded(said) if said else ()
+
+    async def keep(self, messages: Sequence[Message]) -> None:
+        if not self._taken_over:  # the store was away when the call began
+            await self._memories.run(_TAKE_OVER, self._key, self._call)
+            self._taken_over = True
+        await self._memories.run(_KEEP, self._key, self._call, encoded(messages))
+
+
+def encoded(messages: Sequence[Message]) -> str:
+    """Messages as JSON, without the names that only their call knows them by."""
+    kept = [{k: v for k, v in asdict(m).items() if k != "name" and v} for m in messages]
+    return json.dumps({"format": FORMAT, "messages": kept}, ensure_ascii=False)
+
+
+def decoded(text: str) -> tuple[Message, ...]:
+    """Raises Unavailable for what this version cannot read."""
+    try:
+        kept = cast(dict[str, Any], json.loads(text))
+        if kept["format"] != FORMAT:
+            raise Unavailable("memory", f"kept in format {kept['format']}, not {FORMAT}")
+        return tuple(_message(one) for one in kept["messages"])
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
+        raise Unavailable("memory", f"what was kept cannot be read: {error!r}") from None
+
+
+def _message(kept: dict[str, Any]) -> Message:
+    calls = tuple(ToolCall(**call) for call in kept.pop("calls", ()))
+    return Message(kept.pop("role"), kept.pop("text", ""), calls=calls, **kept)
+
+
+@contextmanager
+def _own_errors() -> Generator[None]:
+    """Redis' errors as ours; its texts may hold the address, and the password with it."""
+    try:
+        yield
+    except (AuthenticationError, AuthorizationError, NoPermissionError):
+        raise Misconfigured("memory", "Redis refuses the gateway: see CALL_STATE_URL") from None
+    except (RedisTimeout, TimeoutError):
+        raise TimedOut("memory", "Redis does not answer") from None
+    except (RedisError, OSError) as error:
+        raise Unavailable("memory", f"Redis cannot be used: {type(error).__name__}") from None
