@@ -37,6 +37,12 @@ EVERYTHING: dict[str, Any] = {
         }
     ],
     "recordings": {"enabled": True},
+    "callState": {
+        "redis": {
+            "existingSecret": "redis",
+            "peers": [{"podSelector": {"matchLabels": {"app": "redis"}}}],
+        }
+    },
     "autoscaling": {"enabled": True},
     "monitoring": {
         "serviceMonitor": {"enabled": True},

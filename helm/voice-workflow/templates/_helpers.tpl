@@ -44,6 +44,9 @@ helm.sh/chart: {{ .root.Chart.Name }}-{{ .root.Chart.Version }}
 {{- $_ := set $settings "LLM_BASE_URL" (printf "http://%s:8000/v1" (include "voice.localStack" .)) -}}
 {{- $_ := set $settings "LLM_MODEL" .Values.localStack.llm -}}
 {{- end -}}
+{{- with .Values.callState.redis.url -}}
+{{- $_ := set $settings "CALL_STATE_URL" . -}}
+{{- end -}}
 {{- if .Values.rivaCa.secretName -}}
 {{- $_ := set $settings "RIVA_TLS_CA" "/etc/voice/riva-ca/ca.crt" -}}
 {{- end -}}
@@ -60,6 +63,25 @@ helm.sh/chart: {{ .root.Chart.Name }}-{{ .root.Chart.Version }}
 
 {{- define "voice.secretName" -}}
 {{- .Values.existingSecret | default (ternary (include "voice.name" .) "" (eq (include "voice.hasSecrets" .) "true")) -}}
+{{- end }}
+
+{{/* Single keys of Secrets: those of the values, then what other values decide. */}}
+{{- define "voice.secretKeys" -}}
+{{- $keys := deepCopy .Values.secretKeys -}}
+{{- with .Values.callState.redis -}}
+{{- if .existingSecret }}{{ $_ := set $keys "CALL_STATE_URL" (dict "name" .existingSecret "key" .key) }}{{ end -}}
+{{- end -}}
+{{- toJson $keys -}}
+{{- end }}
+
+{{/* The port of Redis, where there is one. */}}
+{{- define "voice.redisPort" -}}
+{{- $url := .Values.callState.redis.url | default .Values.secrets.CALL_STATE_URL -}}
+{{- if $url -}}
+{{- regexReplaceAll "^rediss?://([^@/]*@)?" $url "" | regexFind "^[^/]+" | regexFind ":[0-9]+$" | trimPrefix ":" | default "6379" -}}
+{{- else if hasKey (include "voice.secretKeys" . | fromJson) "CALL_STATE_URL" -}}
+{{- .Values.callState.redis.port -}}
+{{- end -}}
 {{- end }}
 
 {{- define "voice.hasSecrets" -}}

@@ -3,6 +3,7 @@
 {{- include "voice.settingRequirements" . -}}
 {{- include "voice.recordingRequirements" . -}}
 {{- include "voice.secretRequirements" . -}}
+{{- include "voice.callStateRequirements" . -}}
 {{- include "voice.exposureRequirements" . -}}
 {{- include "voice.scalingRequirements" . -}}
 {{- end }}
@@ -66,6 +67,28 @@
 {{- end -}}
 {{- if and .Values.rivaCa.secretName .Values.settings.RIVA_TLS_CA -}}
 {{- fail "rivaCa.secretName and settings.RIVA_TLS_CA are both set: leave settings.RIVA_TLS_CA empty, the chart sets it" -}}
+{{- end -}}
+{{- end }}
+
+{{- define "voice.callStateRequirements" -}}
+{{- with .Values.callState.redis -}}
+{{- if contains "@" .url -}}
+{{- fail "callState.redis.url holds a password, and Helm keeps values in the release: put the whole URL into a Secret, and name that in callState.redis.existingSecret" -}}
+{{- end -}}
+{{- if and .url (not (regexMatch "^rediss?://[^\\s/?#]+(/\\d*)?$" .url)) -}}
+{{- fail (printf "callState.redis.url is %q: write redis://HOST:PORT/DATABASE, or rediss:// for TLS, such as redis://redis:6379/0" .url) -}}
+{{- end -}}
+{{- $places := list -}}
+{{- if .url }}{{ $places = append $places "callState.redis.url" }}{{ end -}}
+{{- if .existingSecret }}{{ $places = append $places "callState.redis.existingSecret" }}{{ end -}}
+{{- if $.Values.secrets.CALL_STATE_URL }}{{ $places = append $places "secrets.CALL_STATE_URL" }}{{ end -}}
+{{- if hasKey $.Values.secretKeys "CALL_STATE_URL" }}{{ $places = append $places "secretKeys.CALL_STATE_URL" }}{{ end -}}
+{{- if gt (len $places) 1 -}}
+{{- fail (printf "%s are both set: keep one of them" (join " and " $places)) -}}
+{{- end -}}
+{{- if and .peers (not (include "voice.redisPort" $)) -}}
+{{- fail "callState.redis.peers is set, but there is no Redis: set callState.redis.url or callState.redis.existingSecret, or leave peers empty" -}}
+{{- end -}}
 {{- end -}}
 {{- end }}
 

@@ -265,7 +265,11 @@ class Settings(BaseSettings):
         ),
     )
     call_state_keep_s: Seconds = Field(
-        600, description="How long that is kept after it was last touched."
+        600,
+        description=(
+            "How long what was said is kept for the next call of its `conversation_id`, from the "
+            "last turn or the end of the call."
+        ),
     )
     playback_lead_ms: Milliseconds = Field(
         300, ge=60, description="How far audio is sent ahead of the caller's loudspeaker."
@@ -288,7 +292,7 @@ class Settings(BaseSettings):
 def _is_redis_url(url: str) -> bool:
     try:
         parts = urlsplit(url)
-        port = parts.port  # looked at here, and nowhere else, is whether it is one
+        port = parts.port  # raises where it is none
     except ValueError:
         return False
     database = parts.path.strip("/")
