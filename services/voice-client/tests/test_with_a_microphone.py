@@ -216,6 +216,19 @@ async def test_the_line_is_dialled_again_when_it_drops(start: Start, is_quick_st
     assert len(gateway.callers) >= 2
 
 
+async def test_after_a_goodbye_nobody_is_dialled(start: Start):
+    async def hang_up(caller: Caller) -> None:
+        await caller.accept()
+        await caller.voice(b"\1\1" * 1600)
+
+    async with scripted_gateway(hang_up) as gateway, start("--server", gateway.address) as program:
+        await program.says("the gateway has ended the call")
+        status, _, err = await program.ends()
+    assert (status, err) == (0, "")
+    assert program.played().count(1) == 3200
+    assert len(gateway.callers) == 1
+
+
 async def test_a_refused_call_is_not_dialled_again(start: Start, is_quick_start: bool):
     async def refuse(caller: Caller) -> None:
         await caller.receive()

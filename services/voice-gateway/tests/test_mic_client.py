@@ -70,6 +70,10 @@ class CannotGoOnError(Exception):
     """Trying again would not help; the text says what does."""
 
 
+class GoodbyeError(Exception):
+    """The gateway hung up of its own will."""
+
+
 class LineDownError(Exception):
     """The call could not be made, or broke: what happened, and a hint where there is one."""
 
@@ -280,6 +284,12 @@ class Call:
     async def ended(self) -> Exception:
         """Tell how the call ended: for good, or such that dialling again may help."""
         code, details = await self.stream.code(), await self.stream.details()
+        if code.name == "OK":  # nobody had said anything for long
+            with suppress(TimeoutError):
+                async with asyncio.timeout(FIRST_PAUSE_S + ROOM_RINGS_S):
+                    while self.loudspeaker.audible:  # noqa: ASYNC110 (by PortAudio's thread)
+                        await asyncio.sleep(PIECE_S)
+            return GoodbyeError("the gateway has ended the call")
         if code.name in REFUSED:
             return CannotGoOnError(f"the gateway refused the call: {code.name}: {details}")
         return LineDownError(f"the call ended: {code.name} {details}".rstrip())
@@ -391,6 +401,8 @@ def main() -> None:
             asyncio.run(converse(options))
     except CannotGoOnError as error:
         sys.exit(f"\n{error}")
+    except GoodbyeError as goodbye:
+        print(f"\n{goodbye}")
     except KeyboardInterrupt:
         print("\nbye")
 

@@ -6,9 +6,11 @@ from typing import Any
 
 import pytest
 from voice_gateway.audio import g711
+from voice_gateway.ports import CallConfig
 from voice_gateway.testing.fake_chat import FakeChat, HttpError, UsesTool
 from voice_gateway.testing.fake_riva import FakeRiva, Says
 from voice_gateway.testing.program import connect, typed
+from voice_gateway.transports.realtime.shape import Shape
 
 QUESTION = Says("what is the weather", 0.3, 1.2)
 ANSWER = "It is sunny today."
@@ -223,6 +225,54 @@ async def test_cancelling_ends_the_response_and_not_the_session(serve: Any):
         assert done["status_details"] == {"type": "cancelled", "reason": "client_cancelled"}
         await program.type("hello")
         assert (await program.until("response.done"))["response"]["status"] == "completed"
+
+
+async def test_clearing_what_is_said_ends_it(serve: Any):
+    async with serve(riva(), FakeChat([LONG])) as gateway, connect(gateway.http_port) as program:
+        await program.type("tell me a story")
+        await program.until("response.output_audio.delta")
+        await program.say("output_audio_buffer.clear")
+        cleared = await program.until("output_audio_buffer.cleared")
+        done = (await program.until("response.done"))["response"]
+    assert (done["id"], done["status"]) == (cleared["response_id"], "cancelled")
+
+
+async def test_of_a_truncated_answer_only_what_was_heard_is_shown(serve: Any):
+    story = "One two three four five six seven eight."
+    async with serve(riva(), FakeChat([story])) as gateway, connect(gateway.http_port) as program:
+        await program.type("count")
+        await program.until("response.done")
+        item = program.of("response.output_item.done")[0]["item"]["id"]
+        sent_ms = len(program.audio()) / 48
+        cut = {"item_id": item, "content_index": 0, "audio_end_ms": round(sent_ms / 2)}
+        await program.say("conversation.item.truncate", **cut)
+        await program.until("conversation.item.truncated")
+        await program.say("conversation.item.retrieve", item_id=item)
+        retrieved = await program.until("conversation.item.retrieved")
+    transcript = retrieved["item"]["content"][0]["transcript"]
+    assert transcript in ("One two three", "One two three four")
+
+
+@pytest.mark.parametrize(
+    ("detection", "patience", "silence_s", "idle_s"),
+    [
+        ({"type": "semantic_vad", "eagerness": "low"}, 2.0, None, None),
+        ({"type": "semantic_vad", "eagerness": "auto"}, 1.0, None, None),
+        ({"type": "semantic_vad", "eagerness": "medium"}, 1.0, None, None),
+        ({"type": "semantic_vad", "eagerness": "high"}, 0.6, None, None),
+        ({"type": "server_vad"}, 1.0, None, None),
+        ({"type": "server_vad", "silence_duration_ms": 900}, 1.0, 0.9, None),
+        ({"type": "server_vad", "idle_timeout_ms": 6000}, 1.0, None, 6.0),
+    ],
+)
+def test_turn_detection_is_how_turns_are_taken(
+    detection: dict[str, Any], patience: float, silence_s: float | None, idle_s: float | None
+):
+    shape = Shape("call", "m", CallConfig("call", "en-US", 24_000, "", ""))
+    shape.update({"audio": {"input": {"turn_detection": detection}}}, has_heard=False)
+    turns = shape.config.turns
+    assert (turns.patience, turns.silence_s, turns.idle_s) == (patience, silence_s, idle_s)
+    assert (turns.answers, turns.interruptible, turns.by_hand) == (True, True, False)
 
 
 async def test_items_are_retrieved_deleted_and_forgotten(serve: Any):

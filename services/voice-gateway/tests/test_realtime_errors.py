@@ -84,6 +84,21 @@ CASES: list[tuple[dict[str, Any], str, str | None]] = [
         "session.audio.input.turn_detection.silence_duration_ms",
     ),
     (
+        detection(type="server_vad", threshold="high"),
+        "invalid_type",
+        "session.audio.input.turn_detection.threshold",
+    ),
+    (
+        detection(type="server_vad", prefix_padding_ms=-1),
+        "invalid_value",
+        "session.audio.input.turn_detection.prefix_padding_ms",
+    ),
+    (
+        session(audio={"input": {"noise_reduction": {"type": "loud_field"}}}),
+        "invalid_value",
+        "session.audio.input.noise_reduction.type",
+    ),
+    (
         detection(type="semantic_vad", eagerness="huge"),
         "invalid_value",
         "session.audio.input.turn_detection.eagerness",
@@ -182,6 +197,7 @@ async def test_every_mistake_is_named_and_the_session_goes_on(serve: Any):
         ("[" * 100_000, "invalid_json"),
         ("[]", "invalid_event"),
         ("7", "invalid_event"),
+        ('{"type": "session.update", "session": {"instructions": "\\ud800"}}', "invalid_json"),
         (b"\x00\x01", "invalid_frame"),
     ],
 )
@@ -197,6 +213,30 @@ async def test_a_frame_that_is_no_event_is_told_off(serve: Any, frame: str | byt
         assert (await program.error())["code"] == code
         await program.type("hello")
         await program.until("response.done")
+
+
+async def test_whole_surrogate_pairs_are_text(serve: Any):
+    chat = FakeChat(["Hello."])
+    async with serve(FakeRiva(), chat) as gateway, connect(gateway.http_port) as program:
+        await program.socket.send_str(json.dumps(create(typed("hello 👋"))))
+        await program.say("response.create")
+        await program.until("response.done")
+    assert chat.requests[0].messages[-1]["content"] == "hello 👋"
+
+
+async def test_a_frame_that_is_too_large_ends_its_call_alone(
+    serve: Any, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr("voice_gateway.transports.realtime.front._LARGEST", 10_000)
+    async with (
+        serve(FakeRiva(), FakeChat(["Hello."])) as gateway,
+        connect(gateway.http_port) as large,
+        connect(gateway.http_port) as other,
+    ):
+        await large.socket.send_str("x" * 20_000)
+        assert await large.rest() == 1009
+        await other.type("hello")
+        await other.until("response.done")
 
 
 async def test_half_samples_are_joined(serve: Any):

@@ -1,6 +1,7 @@
 """A call with the microphone and the loudspeaker, taken up again when the connection drops."""
 
 import asyncio
+from contextlib import suppress
 from dataclasses import dataclass
 
 from voice_client.call import Call, Gateway, Hello, dial
@@ -29,6 +30,7 @@ SILENT_MICROPHONE_S = 3.0
 DEAD_MICROPHONE_S = 5.0
 FIRST_PAUSE_S = 0.5
 LONGEST_PAUSE_S = 10.0
+GOODBYE_S = 3.0
 ATTEMPTS = 8
 """A minute: a pod that is replaced is back by then."""
 
@@ -145,10 +147,14 @@ class Line:
 
 
 async def converse(line: Line, sound: Sound, screen: Audience, *, half_duplex: bool) -> None:
-    """Hold a conversation until Ctrl-C; once it stood, dial again when it breaks."""
+    """Hold a conversation until Ctrl-C or goodbye; once it stood, dial again when it breaks."""
     ever_greeted, failures = False, 0
     while True:
         talk, failure = await _one_call(line, sound, screen, half_duplex)
+        if _is_goodbye(failure):
+            await _play_out(sound)
+            screen.close()
+            return screen.note(str(failure))
         sound.playback.flush()
         screen.close()
         greeted = talk is not None and talk.greeted
@@ -173,6 +179,18 @@ async def _one_call(
     except ClientError as failure:
         return talk, failure
     raise AssertionError("a microphone call only ends by failing")
+
+
+def _is_goodbye(failure: ClientError) -> bool:
+    """Tell whether the gateway hung up of its own will: nobody had said anything for long."""
+    return isinstance(failure, CallBrokenError) and failure.code == "OK"
+
+
+async def _play_out(sound: Sound) -> None:
+    with suppress(TimeoutError):
+        async with asyncio.timeout(GOODBYE_S):
+            while sound.playback.audible:  # noqa: ASYNC110 (emptied by PortAudio's thread)
+                await asyncio.sleep(FULL_S)
 
 
 def _is_final(failure: ClientError) -> bool:

@@ -4,6 +4,7 @@ Every event is checked here; one that cannot be followed raises BadEvent, and ch
 """
 
 import json
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, cast
@@ -29,6 +30,7 @@ from voice_gateway.transports.realtime.fields import BadEvent, Json
 from voice_gateway.transports.realtime.shape import RATE_HZ
 from voice_gateway.transports.realtime.state import Asked, Events, State
 
+_HALF = re.compile(r"\\u[dD][89a-fA-F]")  # as JSON escapes it; whole pairs have it as well
 _LEAST_COMMIT_S = 0.1
 _MOST_OUT_OF_BAND = 4  # at once; each asks the model and the voice for itself
 _WHERE = ("auto", "none")
@@ -65,7 +67,17 @@ def parsed(frame: str | bytes) -> Json:
         raise BadEvent("invalid_json", "The message is not JSON.") from None
     if not isinstance(event, dict):
         raise BadEvent("invalid_event", "The message must be a JSON object with a 'type'.")
+    if _HALF.search(frame) and not _is_unicode(event):
+        raise BadEvent("invalid_json", "The message has half a surrogate pair, which is no text.")
     return cast(Json, event)
+
+
+def _is_unicode(event: Any) -> bool:
+    try:
+        json.dumps(event, ensure_ascii=False).encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def followed(state: State, event: Json) -> Taken:
@@ -167,8 +179,10 @@ def _truncate_item(state: State, event: Json) -> Taken:
             f"Audio content of {sent_ms}ms is already shorter than {end_ms:g}ms",
             "audio_end_ms",
         )
-    if state.response and state.response.number == item.reply:
+    if state.live(item.reply):
         state.cancelling = True  # who truncates what is being said has stopped listening to it
+    else:
+        item.shorten(end_ms / 1000)
     values: Json = {"item_id": item.id, "content_index": index, "audio_end_ms": round(end_ms)}
     truncated = state.event("conversation.item.truncated", values)
     return Taken([Truncated(item.reply, end_ms / 1000)], [truncated])

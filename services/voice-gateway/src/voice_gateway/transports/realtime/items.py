@@ -39,6 +39,13 @@ class Item:
     def id(self) -> str:
         return self.wire["id"]
 
+    def shorten(self, heard_s: float) -> None:
+        """Show only what was heard of it, as far as its length tells; the memory goes by words."""
+        share = heard_s / self.sent_s if self.sent_s else 0.0
+        for part in self.wire["content"]:
+            if words := part.get("transcript", "").split():
+                part["transcript"] = " ".join(words[: int(len(words) * share)])
+
     @property
     def name(self) -> str:
         """What the conversation knows its message by."""

@@ -184,7 +184,7 @@ def _merge_input(current: Json, asked: Json) -> None:
     if asked.get("format") is not None:
         current["format"] = _format(asked["format"], f"{path}.format")
     if "noise_reduction" in asked:
-        current["noise_reduction"] = asked["noise_reduction"]
+        current["noise_reduction"] = _noise_reduction(asked["noise_reduction"])
     if "transcription" in asked:
         current["transcription"] = _transcription(asked["transcription"], current["transcription"])
     if "turn_detection" in asked:
@@ -211,6 +211,15 @@ def _format(asked: Any, path: str) -> Json:
     if given.get("rate", RATE_HZ) != RATE_HZ:
         raise fields.not_allowed(f"{path}.rate", given["rate"], str(RATE_HZ))
     return {"type": kind, "rate": RATE_HZ}
+
+
+def _noise_reduction(asked: Any) -> Json | None:
+    """Of no effect: the voice is found in whatever sound there is."""
+    if asked is None:
+        return None
+    path = "session.audio.input.noise_reduction"
+    given = fields.as_object(asked, path)
+    return {"type": fields.one_of(given.get("type"), ("near_field", "far_field"), f"{path}.type")}
 
 
 def _transcription(asked: Any, current: Json | None) -> Json | None:
@@ -244,12 +253,17 @@ def _server_vad(given: Json, path: str) -> Json:
         silence = _USUAL_SILENCE_MS
     return {
         "type": "server_vad",
-        "threshold": given.get("threshold", 0.5),
-        "prefix_padding_ms": given.get("prefix_padding_ms", 300),
+        "threshold": _number(given, "threshold", path, 0.5, 1),
+        "prefix_padding_ms": _number(given, "prefix_padding_ms", path, 300, 60_000),
         "silence_duration_ms": fields.as_number(silence, f"{path}.silence_duration_ms", 50, 10_000),
         "idle_timeout_ms": idle,
         **_turn_flags(given, path),
     }
+
+
+def _number(given: Json, name: str, path: str, usual: float, most: float) -> float:
+    value = given.get(name)
+    return usual if value is None else fields.as_number(value, f"{path}.{name}", 0, most)
 
 
 def _semantic_vad(given: Json, path: str = "") -> Json:

@@ -344,7 +344,7 @@ export class Call {
 
   #lineChanged() {
     if (this.line.state !== "open") {
-      this.#speaker?.flush();
+      if (this.line.fault?.name !== "ended") this.#speaker?.flush(); // else its goodbye is heard
       this.#held = false;
       this.conversation.breakOff();
     }
