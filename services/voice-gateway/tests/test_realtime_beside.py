@@ -9,7 +9,11 @@ from voice_gateway.testing.fake_riva import FakeRiva, Says
 from voice_gateway.testing.program import Json, Program, connect, typed
 
 LONG = "Once upon a time there was a fox. " * 12
-TOOL: Json = {"type": "function", "name": "note", "parameters": {"type": "object", "properties": {}}}
+TOOL: Json = {
+    "type": "function",
+    "name": "note",
+    "parameters": {"type": "object", "properties": {}},
+}
 
 
 def riva(*says: Says) -> FakeRiva:
