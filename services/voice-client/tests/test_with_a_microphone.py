@@ -213,7 +213,10 @@ async def test_the_line_is_dialled_again_when_it_drops(start: Start, is_quick_st
             await program.says("dialling again in 0.5 s")
             await program.says("[listening]")
         await program.stopped()
+    names = {caller.config.conversation_id for caller in gateway.callers}
     assert len(gateway.callers) >= 2
+    assert len(names) == 1
+    assert len(names.pop()) > 40
 
 
 async def test_after_a_goodbye_nobody_is_dialled(start: Start):

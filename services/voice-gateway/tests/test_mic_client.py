@@ -14,6 +14,7 @@ PyAudio is built on the spot and needs PortAudio: `brew install portaudio` on a 
 import argparse
 import asyncio
 import re
+import secrets
 import shutil
 import sys
 import threading
@@ -43,6 +44,7 @@ MICROPHONE_PIECES = 50  # a second: older sound is of no use to a conversation
 ROOM_RINGS_S, MOST_WAITING_S, SILENT_S = 0.3, 60.0, 3.0
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.5, 10.0
 RATE_HZ, PIECE = 16_000, 320
+CONVERSATION = secrets.token_urlsafe()  # who dials again goes on with it, and nobody else can
 INT16, CONTINUE = 8, 0  # pyaudio.paInt16, pyaudio.paContinue
 
 CHANNEL = (
@@ -245,6 +247,7 @@ class Call:
 
     async def run(self, language: str) -> None:
         config = wire.VoiceConfig(language_code=language, sample_rate=RATE_HZ, can_pause=True)
+        config.conversation_id = CONVERSATION
         await self.send(wire.ClientMessage(config=config))
         try:
             async with asyncio.TaskGroup() as tasks:

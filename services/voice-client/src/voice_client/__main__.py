@@ -3,6 +3,7 @@
 import asyncio
 import json
 import os
+import secrets
 import shutil
 import sys
 from collections.abc import Sequence
@@ -214,6 +215,7 @@ def _hello(options: Options, rate_hz: int) -> Hello:
         options.voice,
         options.prompt,
         can_pause=is_mic,
+        conversation_id=secrets.token_urlsafe() if is_mic else "",
         opus=options.opus,
     )
 

@@ -65,6 +65,8 @@ class Hello:
     prompt: str = ""
     can_pause: bool = False
     """Whoever calls stops its loudspeaker when told, and goes on when told."""
+    conversation_id: str = ""
+    """Calls with the same one go on with each other's conversation."""
     opus: bool = False
     """Ask for Opus packets instead of raw audio, for a thin line."""
 
@@ -90,6 +92,7 @@ class Call:
             voice_name=hello.voice,
             system_prompt=hello.prompt,
             can_pause=hello.can_pause,
+            conversation_id=hello.conversation_id,
             audio_encoding=wire.OPUS if hello.opus else wire.AUDIO_ENCODING_UNSPECIFIED,
         )
         await self._send(wire.ClientMessage(config=config))
