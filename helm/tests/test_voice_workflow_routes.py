@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 from rendered_charts import Helm, Manifest
+from riva_chart import Rendered
 
 HERE = Path(__file__).parent
 CHART = HERE.parent / "voice-workflow"
@@ -85,13 +86,20 @@ def crd_faults(crd_checker: Path) -> Faults:
 
 
 @pytest.mark.timeout(300)  # the packages are fetched once
-def test_custom_resources_are_what_their_owners_take(helm: Helm, crd_faults: Faults) -> None:
+def test_custom_resources_are_what_their_owners_take(
+    helm: Helm, riva: Rendered, crd_faults: Faults
+) -> None:
     made = [
         one
         for values in CUSTOM.values()
         for one in helm.template(CHART, values)
         if "." in one["apiVersion"].partition("/")[0]
         and one["apiVersion"] not in ("networking.k8s.io/v1", *UNKNOWN)
+    ]
+    known = ("--api-versions", "monitoring.coreos.com/v1")
+    watched = {"metrics": {"serviceMonitor": {"enabled": True, "labels": {"release": "p"}}}}
+    made += [
+        riva({"mode": mode, **watched}, *known).one("ServiceMonitor") for mode in ("riva", "nim")
     ]
     kinds = {one["kind"] for one in made}
     assert kinds == {

@@ -374,22 +374,3 @@ def compare(values: dict[str, Any], schema: dict[str, Any], where: str) -> None:
     for name, value in values.items():
         if isinstance(value, dict) and "properties" in described[name]:
             compare(cast("dict[str, Any]", value), described[name], f"{where}/{name}")
-
-
-def test_every_value_is_used_by_a_template() -> None:
-    templates = "".join(path.read_text() for path in (CHART / "templates").rglob("*.*"))
-    unused = [path for path in leaves(VALUES) if path.rpartition(".")[2] not in templates]
-    assert not unused
-
-
-def leaves(values: dict[str, Any], before: str = "") -> list[str]:
-    found: list[str] = []
-    for name, value in values.items():
-        path = f"{before}{name}"
-        if path in ("settings", "secrets") or name == "labels":
-            continue  # used as a whole
-        if isinstance(value, dict) and value:
-            found += leaves(cast("dict[str, Any]", value), f"{path}.")
-        else:
-            found.append(path)
-    return found
