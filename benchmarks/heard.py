@@ -20,6 +20,7 @@ from lines import Json
 from table import machine, row
 
 LEAST, MOST = 20, 5_000
+_SLOW = 0.5  # of its audio's time
 _TELLS = {
     "early": "word times with the audio",
     "late": "word times behind the audio",
@@ -64,7 +65,8 @@ def problems(kinds: Sequence[tuple[Arm, Counted]]) -> list[str]:
 
 def _caller(arm: Arm) -> str:
     plays = f"plays {arm.buffer_s * 1000:.0f} ms late" if arm.buffer_s else "plays at once"
-    return f"{plays}, {'reports' if arm.reports else 'says nothing'}"
+    voice = "" if arm.real_time_factor < _SLOW else "; slow voice"
+    return f"{plays}, {'reports' if arm.reports else 'says nothing'}{voice}"
 
 
 def _cells(off: Sequence[int]) -> tuple[str, ...]:

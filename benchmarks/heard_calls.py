@@ -46,7 +46,7 @@ _SPEAKER = "heart"
 _RATE_HZ = HibariVoice.rate_hz
 _SAMPLE_BYTES = 2
 _CHUNK_S = 0.2
-_FIRST_S, _REAL_TIME_FACTOR = 0.06, 0.1
+_FIRST_S = 0.06
 _WIRE_S = 0.02  # one way
 _REPORT_S = 0.1
 _MIN_WORDS = 2
@@ -67,13 +67,15 @@ class Arm:
     """The caller says ten times a second how far its loudspeaker has got."""
     buffer_s: float = 0.0
     """How much later than its first audio the loudspeaker starts."""
+    real_time_factor: float = 0.1
+    """What a second of the voice's audio takes it."""
 
 
 ARMS = [
     Arm(tells, reports, buffer_s)
     for tells in ("late", "never")
     for reports, buffer_s in ((True, 0.2), (False, 0.0), (False, 0.2))
-]
+] + [Arm("never", reports=True, buffer_s=0.2, real_time_factor=0.9)]
 
 
 @dataclass(slots=True)
@@ -108,7 +110,7 @@ def _count(counted: Counted, arm: Arm, answer: Answer, share: float) -> None:
 
 
 async def _held(caller: "_Caller", arm: Arm, answer: Answer) -> None:
-    services = Services(_Ear(), _Model(answer), _Voice(arm.tells))
+    services = Services(_Ear(), _Model(answer), _Voice(arm))
     config = CallConfig("heard", "en-US", _RATE_HZ, "", "")
     rules = CallRules(manner=Manner(min_words=_MIN_WORDS, trim_s=0.3))
     await Session(caller, services, config, rules).run()
@@ -165,10 +167,10 @@ def _speech(text: str) -> _Speech:
 
 
 class _Voice:
-    """The local stack's voice, as quick as a GPU's."""
+    """The local stack's voice, by default as quick as a GPU's."""
 
-    def __init__(self, tells: Tells) -> None:
-        self._tells = tells
+    def __init__(self, arm: Arm) -> None:
+        self._arm = arm
 
     async def speak(
         self, text: str, *, language: str, voice: str, rate_hz: int
@@ -181,13 +183,13 @@ class _Voice:
             until = self._told_until(speech, _seconds(start + size))
             yield VoiceAudio(speech.pcm[start : start + size], speech.words[told:until])
             told = until
-            await asyncio.sleep(_CHUNK_S * _REAL_TIME_FACTOR)
-        if self._tells == "late":
+            await asyncio.sleep(_CHUNK_S * self._arm.real_time_factor)
+        if self._arm.tells == "late":
             yield VoiceAudio(b"", speech.words)
 
     def _told_until(self, speech: _Speech, at_s: float) -> int:
         """How many words are told once so much audio was given: those of sentences begun."""
-        if self._tells != "early":
+        if self._arm.tells != "early":
             return 0
         begun = bisect_left(speech.sentences, at_s)
         end_s = (*speech.sentences, float("inf"))[begun]

@@ -26,7 +26,7 @@ from sweep_clips import (
 )
 from sweep_listen import STEP_S
 from voice_gateway.policy import TurnPolicy
-from voice_gateway.ports import Audio, CallConfig, Processing, ReplyAudio, Services
+from voice_gateway.ports import Audio, CallConfig, Processing, ReplyAudio, Services, Uncounted
 from voice_gateway.reply import Manner
 from voice_gateway.session import CallRules, Session
 from voice_gateway.testing import virtual_time
@@ -61,6 +61,22 @@ class Answered:
     pieces: bool
     """The answer that stood in the end was not to the whole question."""
     requests: int
+    prepared: "Prepared"
+
+
+@dataclass(slots=True)
+class Prepared(Uncounted):
+    """Answers made before their turn was over; counts nothing else."""
+
+    used: int = 0
+    dropped: int = 0
+    wasted: int = 0
+    """Pieces of text, about a token each, of those that were dropped."""
+
+    def prepared(self, *, used: bool, pieces: int = 0) -> None:
+        self.used += used
+        self.dropped += not used
+        self.wasted += pieces
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +90,9 @@ class Figures:
     talked_into: float
     pieces: float
     requests: float
+    prepared: float
+    used: float
+    wasted: float
     unanswered: float
 
 
@@ -105,11 +124,17 @@ async def _talk(of: Utterance, setup: Setup) -> Answered:
     )
     rules = CallRules(policy=setup.policy, manner=Manner())
     config = CallConfig("sweep", "en-US", RATE_HZ, "", "Be brief.")
-    await Session(caller, services, config, rules).run()
-    return _result(of, caller.received, model.asked)
+    prepared = Prepared()
+    await Session(caller, services, config, rules, metrics=prepared).run()
+    return _result(of, caller.received, model.asked, prepared)
 
 
-def _result(of: Utterance, received: Sequence[tuple[float, Any]], asked: Sequence[Any]) -> Answered:
+def _result(
+    of: Utterance,
+    received: Sequence[tuple[float, Any]],
+    asked: Sequence[Any],
+    prepared: Prepared,
+) -> Answered:
     end_s = of.speech_end_s
     taken = [(at, m.reply) for at, m in received if isinstance(m, Processing)]
     audio = [(at, m.reply) for at, m in received if isinstance(m, ReplyAudio)]
@@ -124,6 +149,7 @@ def _result(of: Utterance, received: Sequence[tuple[float, Any]], asked: Sequenc
         any(at < end_s for at, _ in audio),
         len(question.split()) < _WHOLE * words,
         len(asked),
+        prepared,
     )
 
 
@@ -132,6 +158,7 @@ def figures(setup: Setup, said: Sequence[Utterance]) -> Figures:
     decided = [one.decided_s * 1000 for one in results if one.decided_s is not None]
     answered = [one.answered_s * 1000 for one in results if one.answered_s is not None]
     count = len(results)
+    made = sum(one.prepared.used + one.prepared.dropped for one in results)
     return Figures(
         round(median(decided)),
         round(median(answered)),
@@ -140,6 +167,9 @@ def figures(setup: Setup, said: Sequence[Utterance]) -> Figures:
         sum(one.talked_into for one in results) / count,
         sum(one.pieces for one in results) / count,
         sum(one.requests for one in results) / count,
+        made / count,
+        sum(one.prepared.used for one in results) / max(1, made),
+        sum(one.prepared.wasted for one in results) / count,
         (count - len(answered)) / count,
     )
 
@@ -212,22 +242,27 @@ Written by `uv run --with matplotlib python benchmarks/settings_sweep.py`; read
 - *talked into*: audio was sent before the speech had ended
 - *in pieces*: the answer that stood in the end was to a part of the question
 - *requests*: to the model, per utterance
+- *prepared*: answers made before their turn was over, per utterance
+- *used*: the share of them that the caller was given
+- *tokens wasted*: that the model wrote for the others, per utterance
 """
 _HEAD = (
     "| {} | end of speech to decision, ms | to answer's audio, ms | p90 | taken early "
-    "| talked into | in pieces | requests |"
+    "| talked into | in pieces | requests | prepared | used | tokens wasted |"
 )
 
 
 def table(sweep: Sweep) -> Iterator[str]:
     for kind, line in sweep.lines.items():
         yield _HEAD.format(f"{sweep.setting}, {kind}" if len(sweep.lines) > 1 else sweep.setting)
-        yield "|---|---|---|---|---|---|---|---|"
+        yield "|---|---|---|---|---|---|---|---|---|---|---|"
         for value, of in zip(sweep.values, line, strict=True):
             shown = f"**{value:g}**" if abs(value - sweep.default) < 1e-9 else f"{value:g}"
             shares = " | ".join(f"{share:.0%}" for share in (of.early, of.talked_into, of.pieces))
             times = f"{of.decided_ms:.0f} | {of.answered_ms:.0f} | {of.answered_p90_ms:.0f}"
-            yield f"| {shown} | {times} | {shares} | {of.requests:.1f} |"
+            used = f"{of.used:.0%}" if of.prepared else "-"
+            made = f"{of.requests:.1f} | {of.prepared:.1f} | {used} | {of.wasted:.1f}"
+            yield f"| {shown} | {times} | {shares} | {made} |"
         yield ""
 
 

@@ -42,6 +42,7 @@ from voice_gateway.testing.sim.marks import (
     reply_word,
 )
 from voice_gateway.testing.sim.record import (
+    DRAINED,
     Asked,
     Ended,
     Entry,
@@ -284,6 +285,8 @@ BROKEN: list[tuple[Rule, str, Record]] = [
         GREETS, *_saying(0.0, 1, SPOKEN), *_saying(1.0, 2, HELLO))),
     (silence.the_greeting, "the greeting was cut off, which is firm", _says(
         GREETS, *_saying(0.0, 1, HELLO), Sent(0.2, CutOff(1, 0.0, "")))),
+    (silence.the_greeting, "the call ended in the greeting, which is firm", Record(
+        GREETS, [*_saying(0.0, 1, HELLO), Ended(0.5, CallLost(DRAINED))])),
     (silence.the_greeting, "the greeting was paused, which is firm", _says(
         GREETS, *_saying(0.0, 1, HELLO), Sent(0.2, Paused(1)))),
     (silence.the_silence, "was said while the caller spoke", _says(
