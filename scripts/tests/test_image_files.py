@@ -49,3 +49,16 @@ def test_nothing_but_sources_reaches_a_build():
     assert not {"services", "services/*/tests", "out", ".git", ".env"} & set(let_in)
     for pattern in let_in:
         assert list(TOP.glob(pattern)), f"{pattern} names nothing"
+
+
+def _build_lines(path: Path) -> set[str]:
+    stage = path.read_text().partition(" AS build\n")[2].partition("\nFROM ")[0]
+    lines = (line.strip().removesuffix("\\").strip() for line in stage.splitlines())
+    return {line for line in lines if not line.startswith("#")}
+
+
+def test_both_are_built_alike():
+    """One stage cannot be made from the other; what is not about its own packages is the same."""
+    stack, gateway = map(_build_lines, DOCKERFILES)
+    own = re.compile(r"--package |services/|^RUN /uv/bin/uv sync --frozen --no-dev")
+    assert {line for line in gateway - stack if not own.search(line)} == set()
