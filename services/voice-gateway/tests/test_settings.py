@@ -74,6 +74,42 @@ def test_secrets_are_not_shown(monkeypatch: pytest.MonkeyPatch):
     assert "very-secret" not in repr(read_settings())
 
 
+@pytest.mark.parametrize(
+    "url",
+    ["redis://redis", "redis://:secret@redis:6379/0", "rediss://u:secret@redis.example.org:1/"],
+)
+def test_redis_may_have_a_password_that_is_not_shown(monkeypatch: pytest.MonkeyPatch, url: str):
+    monkeypatch.setenv("CALL_STATE_URL", url)
+    settings = read_settings()
+    assert settings.call_state_url.get_secret_value() == url
+    assert "secret@" not in repr(settings)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "redis",
+        "http://:secret@redis",
+        "redis://:secret@",
+        "redis://:secret@redis:port",
+        "redis://:secret@redis:99999",
+        "redis://:secret@redis/zero",
+        "unix://:secret@/redis.sock",
+    ],
+)
+def test_a_wrong_address_of_redis_is_refused_without_being_shown(
+    monkeypatch: pytest.MonkeyPatch, url: str
+):
+    monkeypatch.setenv("CALL_STATE_URL", url)
+    with pytest.raises(BadSetting) as error:
+        read_settings()
+    text = str(error.value)
+    assert text.startswith("CALL_STATE_URL is (secret): ")
+    assert "allowed: redis://HOST:PORT/DATABASE" in text
+    assert "secret@" not in text
+    assert "\n" not in text
+
+
 def test_settings_cannot_be_changed_later():
     with pytest.raises(ValidationError, match="frozen"):
         cast(Any, read_settings()).grpc_port = 1

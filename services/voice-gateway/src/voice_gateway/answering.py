@@ -80,14 +80,8 @@ class Answering:
     def carry_out(self, command: AboutReply, tasks: asyncio.TaskGroup) -> None:
         """Do what was decided; a reply is made in `tasks`."""
         match command:
-            case c.StartReply(number, history, asked):
-                self._start(number, history, tasks, asked=asked)
-                self._outbox.post(Processing(number))
-            case c.Say(number, text, silence_s):
-                self._start(number, text, tasks)
-                self._outbox.post(Processing(number, silence_s))
-            case c.PrepareReply(number, history):
-                self._start(number, history, tasks, held=True)
+            case c.StartReply() | c.Say() | c.PrepareReply():
+                self._begin(command, tasks)
             case c.ReleaseReply(number):
                 self._release(number)
             case c.AnnounceVoice(number):
@@ -144,6 +138,19 @@ class Answering:
             self._tell(c.HeardAmended(now, number, self._last.heard(seconds)))
 
     # A reply, from its start to its end.
+
+    def _begin(
+        self, command: c.StartReply | c.Say | c.PrepareReply, tasks: asyncio.TaskGroup
+    ) -> None:
+        match command:
+            case c.StartReply(number, history, asked):
+                self._start(number, history, tasks, asked=asked)
+                self._outbox.post(Processing(number))
+            case c.Say(number, text, silence_s):
+                self._start(number, text, tasks)
+                self._outbox.post(Processing(number, silence_s))
+            case c.PrepareReply(number, history):
+                self._start(number, history, tasks, held=True)
 
     def _start(
         self,

@@ -315,4 +315,5 @@ def read_settings() -> Settings:
             raise BadSetting(f"{name} in .env is no setting; see docs/settings.md") from None
         field = Settings.model_fields.get(name.lower())
         shown = "(secret)" if field and field.annotation is SecretStr else repr(first["input"])
-        raise BadSetting(f"{name} is {shown}: {first['msg']}") from None
+        wrong = first["msg"].removeprefix("Value error, ")
+        raise BadSetting(f"{name} is {shown}: {wrong}") from None
