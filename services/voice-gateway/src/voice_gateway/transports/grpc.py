@@ -97,13 +97,13 @@ class VoiceGateway(pb_grpc.VoiceGatewayServicer):
             return
         except CallError as error:
             trailing = _RETRY if isinstance(error, GatewayFull) else ()
-            await context.abort(_STATUS[type(error)], str(error), trailing)
+            await _abort(context, _STATUS[type(error)], str(error), trailing)
         except grpc.aio.AbortError:
             raise
         except Exception:  # a bug ends this call alone, and shows none of its insides
             if not context.done():
                 log.exception("a call broke")
-                await context.abort(grpc.StatusCode.INTERNAL, "the gateway failed; see its log")
+                await _abort(context, grpc.StatusCode.INTERNAL, "the gateway failed; see its log")
 
     async def _serve(self, call: Call, context: Context) -> None:
         first = await self._first_message(context)
@@ -126,3 +126,15 @@ class VoiceGateway(pb_grpc.VoiceGatewayServicer):
             said = f"no message came within {self._patience_s:g} s; send config"
             raise CallerSilent(said) from None
         return None if message is grpc.aio.EOF else message
+
+
+async def _abort(
+    context: Context, code: grpc.StatusCode, said: str, trailing: tuple[tuple[str, str], ...] = ()
+) -> None:
+    """End the call with a status; who reads nothing does not take that either, until it goes."""
+    try:
+        await context.abort(code, said, trailing)
+    except grpc.aio.AbortError:
+        raise
+    except grpc.aio.BaseError:
+        log.info("the caller was gone before it heard: %s", said)
