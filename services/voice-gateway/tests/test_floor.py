@@ -21,6 +21,7 @@ from voice_gateway.conversation import (
     ReplyEnded,
     ResumeVoice,
     StartReply,
+    TimerFired,
     VoiceStarted,
     step,
 )
@@ -282,6 +283,25 @@ def test_a_word_into_the_goodbye_keeps_the_call():
     )
     assert call.voice.spoken[-1] == "Fine."
     assert any(isinstance(m, CutOff) for _, m in call.received)
+
+
+@pytest.mark.parametrize("word", ["yes", "mm-hm"])
+def test_a_small_word_into_the_prompt_shows_that_somebody_is_there(word: str):
+    """Found by simulated call 757349699: a lone word, too short to interrupt, said at 10.29."""
+    policy = replace(ASKS, words_to_interrupt=2)
+    now, commands = Conversation(), list[Command]()
+    for event in (
+        CallerJoined(0.0),
+        TimerFired(8.0),
+        VoiceStarted(8.1, 1),
+        CallerSpoke(8.5, word, True),
+        ReplyEnded(9.0, 1, policy.idle_prompt),
+        TimerFired(14.0),
+    ):
+        now, more = step(now, event, policy)
+        commands += more
+    assert commands[2:] == [EndTurn(1)]
+    assert now.idle_at == 9.0 + policy.idle_prompt_s
 
 
 def test_without_a_goodbye_the_call_just_ends():

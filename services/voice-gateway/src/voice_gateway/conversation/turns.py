@@ -176,7 +176,8 @@ def _caller_spoke(now: Conversation, event: CallerSpoke, policy: TurnPolicy) -> 
         if _is_late(now, event, policy):
             return _correct(now, text, event.at, policy) if event.final and text else (now, ())
         if not _takes_floor(now, text, policy):
-            return only_listens(now, event, policy)
+            there = replace(now, prompted=now.prompted and not text)
+            return only_listens(there, event, policy)
     if now.wanted and event.final:
         words = (*now.words, text) if text else now.words
         return _answer_asked(replace(now, words=words, murmur=""), event.at, policy)
