@@ -6,6 +6,7 @@ from typing import Any
 
 import grpc
 import grpc.aio
+from google.protobuf.message import DecodeError
 from voice_proto import voice_workflow_pb2 as pb
 from voice_proto import voice_workflow_pb2_grpc as pb_grpc
 
@@ -53,8 +54,8 @@ class StreamCaller(Caller):
         while True:
             message, self._first = self._first, None
             if message is None:
-                message = await self._context.read()
-            if message is grpc.aio.EOF:
+                message = await _read(self._context)
+            if message is None:
                 return None
             content = wire.from_client(message)
             if isinstance(content, Audio):
@@ -121,11 +122,19 @@ class VoiceGateway(pb_grpc.VoiceGatewayServicer):
     async def _first_message(self, context: Context) -> pb.ClientMessage | None:
         try:
             async with asyncio.timeout(self._patience_s):
-                message = await context.read()
+                return await _read(context)
         except TimeoutError:
             said = f"no message came within {self._patience_s:g} s; send config"
             raise CallerSilent(said) from None
-        return None if message is grpc.aio.EOF else message
+
+
+async def _read(context: Context) -> pb.ClientMessage | None:
+    """The caller's next message; None when no more come. Raises BadMessage."""
+    try:
+        message = await context.read()
+    except DecodeError:
+        raise BadMessage("a message is no ClientMessage; see voice_workflow.proto") from None
+    return None if message is grpc.aio.EOF else message
 
 
 async def _abort(

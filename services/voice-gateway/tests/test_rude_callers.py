@@ -1,4 +1,4 @@
-"""Callers on gRPC who take nothing, or too slowly: their call ends, nobody else's does."""
+"""Callers on gRPC who take nothing, or send what is no message: their call alone ends."""
 
 import asyncio
 import logging
@@ -43,4 +43,23 @@ async def test_a_caller_who_never_reads_is_let_go_and_the_others_hear_nothing_of
         await other.say(text_input="hello")
         await other.until(pb.END_OF_TURN)
         mute.cancel()
+    assert [r for r in caplog.records if r.levelno >= logging.ERROR] == []
+
+
+@pytest.mark.parametrize("at_first", [True, False])
+async def test_bytes_that_are_no_message_are_told_to_be_none(
+    serve: Any, at_first: bool, caplog: pytest.LogCaptureFixture
+):
+    method = "/voice_workflow.VoiceGateway/StreamAudio"
+    async with (
+        serve(FakeRiva(), FakeChat()) as gateway,
+        grpc.aio.insecure_channel(f"127.0.0.1:{gateway.port}") as channel,
+    ):
+        raw = cast(Any, channel).stream_stream(method)()
+        if not at_first:
+            await raw.write(pb.ClientMessage(config=pb.VoiceConfig()).SerializeToString())
+            await raw.read()
+        await raw.write(b"\xff\xff\xff")
+        assert await raw.code() is grpc.StatusCode.INVALID_ARGUMENT
+        assert await raw.details() == "a message is no ClientMessage; see voice_workflow.proto"
     assert [r for r in caplog.records if r.levelno >= logging.ERROR] == []
