@@ -72,7 +72,7 @@ from voice_gateway.testing.sim.world import simulated
 
 FIXED_SEED = 20_000
 FRESH_CALLS = 2_000
-FRESH_S = 45.0  # no more calls are begun after this
+FRESH_S = 100.0  # no more calls are begun after this: a machine that does 20 a second does all
 
 
 def _must_hold(campaign: Campaign) -> None:
@@ -123,7 +123,7 @@ def test_what_the_gateway_says_unasked_changes_nothing_else_of_a_call():
         assert replace(plain, call=replace(whole.call, **shared), opinions=whole.opinions) == whole
 
 
-@pytest.mark.timeout(120)
+@pytest.mark.timeout(150)
 def test_everything_holds_in_calls_that_nobody_has_seen():
     first = randbelow(1_000_000_000)
     began = monotonic()
