@@ -8,7 +8,7 @@ from itertools import count, cycle
 from typing import Any, TypeVar
 
 from voice_gateway.policy import TurnPolicy
-from voice_gateway.ports import CallConfig, CallRecord, Services
+from voice_gateway.ports import CallConfig, CallRecord, Memory, Services
 from voice_gateway.reply import Manner
 from voice_gateway.session import CallRules, Session
 from voice_gateway.testing import virtual_time
@@ -36,17 +36,25 @@ class _NumberedTask(asyncio.Task[Any]):
         return self is other
 
 
-def simulated(script: Script, events: CallRecord | None = None) -> Record:
-    """Run the call; the same script gives the same record. `events` is told of each step."""
+def simulated(
+    script: Script, events: CallRecord | None = None, memory: Memory | None = None
+) -> Record:
+    """Run the call; the same script gives the same record. `events` is told of each step.
+
+    With a `memory`, the call names the conversation that it is of.
+    """
     record = Record(script)
-    virtual_time.run(_World(script, record, events).run())
+    virtual_time.run(_World(script, record, events, memory).run())
     return record
 
 
 class _World:
-    def __init__(self, script: Script, record: Record, events: CallRecord | None) -> None:
+    def __init__(
+        self, script: Script, record: Record, events: CallRecord | None, memory: Memory | None
+    ) -> None:
         self._script = script
         self._events = events
+        self._memory = memory
         self._notes = Notes(record)
         self._caller = SimCaller(script, self._notes)
         self._broken: list[str] = []
@@ -82,7 +90,7 @@ class _World:
         self._end(error)
 
     def _session(self) -> Session:
-        call, opinions = self._script.call, self._script.opinions
+        call, opinions, memory = self._script.call, self._script.opinions, self._memory
         services = Services(
             SimEar(self._script, self._notes),
             SimModel(self._script, self._notes),
@@ -90,8 +98,9 @@ class _World:
             (lambda _: SimActivity(self._script, self._notes)) if call.activity else None,
             record=self._record if self._events else None,
             turn_sound=(lambda _: SimSound(cycle(opinions), self._notes)) if opinions else None,
+            memory=(lambda _: memory) if memory else None,
         )
-        config = CallConfig("sim", "en-US", call.rate_hz, "", "Be brief.", call.can_pause)
+        config = CallConfig("sim", "en-US", call.rate_hz, "", "Be brief.", call.can_pause, "sim")
         session = Session(self._caller, services, config, rules_of(call))
         if call.ending == "drained":
             asyncio.get_running_loop().call_at(
