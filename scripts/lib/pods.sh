@@ -1,6 +1,7 @@
 # shellcheck shell=bash
 # Sourced after cluster.sh: what pods are doing, what is wrong with them and what to do about it.
 
+dry_run=${dry_run:-false}
 poll_s=${DEPLOY_POLL_S:-5}
 # What is wrong may mend itself for so long: a scheduler that looks again, a registry that hiccups.
 grace_s=${DEPLOY_GRACE_S:-45}
@@ -264,6 +265,7 @@ run_helm_test() {
   trap - EXIT
   hide_keys <"$out" | sed 's/^/   /'
   rm -f "$out"
+  # shellcheck disable=SC2034  # the caller reads it
   code=$(exit_code_of "$selector")
   return "$status"
 }
