@@ -2,12 +2,13 @@
 
 const PITCH = 4; // CSS pixels from bar to bar
 const COLUMN_S = 1 / 18;
+const LABEL = 60; // CSS pixels that the words of a mark take
 const SPEED = PITCH / COLUMN_S; // pixels a second
 const KEPT_S = 40;
 const CALM_S = 0.25; // between two pictures where the viewer wants no motion
 
 /** @typedef {{at: number, you: number, voice: number}} Column loudness, 0 to 1 */
-/** @typedef {{at: number, kind: "answer" | "cut", seconds?: number}} Mark */
+/** @typedef {{at: number, kind: "answer" | "cut", seconds?: number, named: boolean}} Mark */
 
 export class Tape {
   #canvas;
@@ -42,7 +43,9 @@ export class Tape {
 
   /** @param {"answer" | "cut"} kind */
   mark(kind, seconds) {
-    this.#marks.push({ at: now(), kind, seconds });
+    const last = this.#marks.findLast((mark) => mark.kind === kind && mark.named);
+    const named = !last || (now() - last.at) * SPEED > LABEL; // else the words would overlap
+    this.#marks.push({ at: now(), kind, seconds, named });
   }
 
   #turn() {
@@ -119,8 +122,8 @@ export class Tape {
     pen.globalAlpha = 1;
   }
 
-  #note(pen, x, { kind, seconds }, middle) {
-    if (kind === "cut") return this.#cut(pen, x, middle);
+  #note(pen, x, { kind, seconds, named }, middle) {
+    if (kind === "cut") return this.#cut(pen, x, middle, named);
     pen.strokeStyle = pen.fillStyle = this.#colors.ink;
     pen.lineWidth = 1;
     const from = x - seconds * SPEED;
@@ -129,11 +132,11 @@ export class Tape {
     this.#write(pen, `${seconds.toFixed(1)} s`, (from + x) / 2, middle + 14);
   }
 
-  #cut(pen, x, middle) {
+  #cut(pen, x, middle, named) {
     pen.lineCap = "butt";
     pen.lineWidth = 1.5;
     stroke(pen, this.#colors.ink, x, middle, 2 * middle - 16);
-    this.#write(pen, "cut off", x, 2 * middle - 7);
+    if (named) this.#write(pen, "cut off", x, 2 * middle - 7);
   }
 
   #write(pen, text, x, y) {
