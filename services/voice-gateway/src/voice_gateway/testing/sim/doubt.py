@@ -27,12 +27,12 @@ class Utterance:
         self.theirs = self.theirs or self.voiced or at - self.silent_at <= _RECOGNISER_S
         self.doubtful = self.doubtful or not self.theirs
         self.over = final
-        if final and not self.doubtful:
+        if final:
             self._understood(at)
         return not self.doubtful
 
     def _understood(self, at: float) -> None:
-        """Final words of what the caller said are there: more of it comes at once, or never."""
+        """Final words are there, perhaps the caller's: more of them comes at once, or never."""
         self.silent_at = min(self.silent_at, at + _SPLIT_S - _RECOGNISER_S)
 
     def _next(self) -> None:
