@@ -8,14 +8,14 @@ import signal
 import subprocess
 import sys
 from collections.abc import AsyncGenerator, Callable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 import grpc
 import pytest
 from voice_client import speech
-from voice_client.testing import Caller, Script, scripted_gateway
+from voice_client.testing import Caller, HungUpError, Script, scripted_gateway
 from voice_client.wavfile import read_wav
 from voice_proto import voice_workflow_pb2 as wire
 
@@ -223,6 +223,9 @@ async def test_after_a_goodbye_nobody_is_dialled(start: Start):
     async def hang_up(caller: Caller) -> None:
         await caller.accept()
         await caller.voice(b"\1\1" * 1600)
+        await caller.event(wire.GOODBYE)
+        with suppress(HungUpError, grpc.aio.BaseError):
+            await caller.half_close()
 
     async with scripted_gateway(hang_up) as gateway, start("--server", gateway.address) as program:
         await program.says("the gateway has ended the call")

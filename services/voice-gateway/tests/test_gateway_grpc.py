@@ -91,6 +91,19 @@ async def test_detail_for_richer_clients(serve: Serve):
             assert over.latency.HasField(stage)
 
 
+@pytest.mark.parametrize("obliging", [True, False])
+async def test_a_goodbye_is_told_before_the_gateway_hangs_up(serve: Serve, obliging: bool):
+    """Who half-closes is sure to see the status; who talks on is hung up on all the same."""
+    silence = {"idle_end_s": 0.2, "idle_goodbye": ""}
+    async with serve(*upstreams(), **silence) as gateway, gateway.dial() as line:
+        await line.say(config=pb.VoiceConfig())
+        await line.until(pb.GOODBYE)
+        if obliging:
+            await line.hang_up()
+        assert await line.refusal() == (grpc.StatusCode.OK, "")
+        assert line.events() == ["LISTENING", "GOODBYE"]
+
+
 async def test_barge_in_cancels_upstream_and_nothing_stale_follows(serve: Serve):
     riva, chat = upstreams(Says("tell me a story", 0.2, 0.8), Says("stop", 2.0, 2.2))
     chat.replies = ["Once upon a time, there was a fox. " + "It ran on and on. " * 200, "Fine."]

@@ -73,7 +73,7 @@ class CannotGoOnError(Exception):
 
 
 class GoodbyeError(Exception):
-    """The gateway hung up of its own will."""
+    """The gateway hung up of its own will: nobody had said anything for long."""
 
 
 class LineDownError(Exception):
@@ -279,20 +279,23 @@ class Call:
         with suppress(grpc.aio.AioRpcError):
             while (message := await self.stream.read()) is not grpc.aio.EOF:
                 self.accepted.set()
+                if message.event.type == wire.GOODBYE:
+                    await self.play_out()
+                    raise GoodbyeError("the gateway has ended the call")
                 self.take(message)
                 while self.loudspeaker.full:  # noqa: ASYNC110 (emptied by PortAudio's thread)
                     await asyncio.sleep(PIECE_S)
         raise await self.ended()
 
+    async def play_out(self) -> None:
+        with suppress(TimeoutError):
+            async with asyncio.timeout(FIRST_PAUSE_S + ROOM_RINGS_S):
+                while self.loudspeaker.audible:  # noqa: ASYNC110 (by PortAudio's thread)
+                    await asyncio.sleep(PIECE_S)
+
     async def ended(self) -> Exception:
         """Tell how the call ended: for good, or such that dialling again may help."""
         code, details = await self.stream.code(), await self.stream.details()
-        if code.name == "OK":  # nobody had said anything for long
-            with suppress(TimeoutError):
-                async with asyncio.timeout(FIRST_PAUSE_S + ROOM_RINGS_S):
-                    while self.loudspeaker.audible:  # noqa: ASYNC110 (by PortAudio's thread)
-                        await asyncio.sleep(PIECE_S)
-            return GoodbyeError("the gateway has ended the call")
         if code.name in REFUSED:
             return CannotGoOnError(f"the gateway refused the call: {code.name}: {details}")
         return LineDownError(f"the call ended: {code.name} {details}".rstrip())

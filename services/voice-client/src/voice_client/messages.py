@@ -95,6 +95,11 @@ class TurnEnded:
     latency: StageLatency | None
 
 
+@dataclass(frozen=True, slots=True)
+class Goodbye:
+    """The gateway hangs up of its own will: nobody had said anything for long."""
+
+
 Message = (
     Heard
     | ReplyText
@@ -106,6 +111,7 @@ Message = (
     | VoiceResumed
     | Fault
     | TurnEnded
+    | Goodbye
 )
 
 
@@ -141,6 +147,8 @@ def _from_event(event: wire.ServerEvent, reply_id: int) -> Message | None:
             return Fault(event.message, fault.stage, fault.code, fault.retryable)
         case wire.END_OF_TURN:
             return TurnEnded(_latency(event))
+        case wire.GOODBYE:
+            return Goodbye()
         case _:
             return None
 

@@ -13,6 +13,7 @@ from voice_client.failures import (
     first_failure,
 )
 from voice_client.messages import (
+    Goodbye,
     Listening,
     Message,
     ReplyAudio,
@@ -67,7 +68,7 @@ class MicCall:
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(self._speak(), name="speak")
                 tasks.create_task(self._report(), name="report")
-                await self._listen()
+                await self._listen()  # to the goodbye
                 raise CallBrokenError("the gateway has ended the call", code="OK")
         except BaseExceptionGroup as group:
             raise first_failure(group) from None
@@ -76,6 +77,8 @@ class MicCall:
         turns, now = Turns(self.sound.rate_hz), asyncio.get_running_loop().time
         turns.say("microphone")
         async for message in self.call.messages():
+            if isinstance(message, Goodbye):
+                return
             self.greeted = True
             self.screen.see(message)
             ended = turns.see(message, now())

@@ -7,6 +7,7 @@ from typing import Protocol
 from voice_client.latency import latency_lines
 from voice_client.messages import (
     Fault,
+    Goodbye,
     Heard,
     Interruption,
     Listening,
@@ -79,7 +80,7 @@ class Screen:
                 self._line(f"error: {where}: {_clean(message.note)}")
             case Listening(interruption=cut):
                 self._line(_interrupted(cut) if cut else "[listening]")
-            case TurnEnded() | ReplyAudio() | VoicePaused() | VoiceResumed():
+            case TurnEnded() | ReplyAudio() | VoicePaused() | VoiceResumed() | Goodbye():
                 pass
 
     def turn_over(self, turn: Turn) -> None:

@@ -5,6 +5,7 @@ from dataclasses import asdict, dataclass, field
 from voice_client.failures import Exit
 from voice_client.messages import (
     Fault,
+    Goodbye,
     Heard,
     Interruption,
     Listening,
@@ -97,7 +98,7 @@ class Turns:
                 return self._interrupted(interruption) if interruption else None
             case TurnEnded(latency=stages):
                 return self._answered(stages)
-            case VoicePaused() | VoiceResumed():
+            case VoicePaused() | VoiceResumed() | Goodbye():
                 pass
         return None
 

@@ -241,6 +241,11 @@ class TurnTaken:
 
 
 @dataclass(frozen=True, slots=True)
+class Goodbye:
+    """The gateway hangs up of its own will; nothing follows."""
+
+
+@dataclass(frozen=True, slots=True)
 class Usage:
     """Tokens, as the model server counts them."""
 
@@ -268,6 +273,7 @@ Notice = (
     | ToolCalled
     | TurnTaken
     | TurnOver
+    | Goodbye
 )
 ToCaller = Notice | ReplyAudio
 

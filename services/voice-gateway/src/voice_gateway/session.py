@@ -30,6 +30,7 @@ from voice_gateway.ports import (
     Failed,
     Forget,
     FromCaller,
+    Goodbye,
     Heard,
     Interrupt,
     Listening,
@@ -190,6 +191,8 @@ class Session:
             case c.KeepTurn(number):
                 self._outbox.post(TurnTaken(number))
             case c.EndCall():
+                if not self._conversation.closing:
+                    self._outbox.post(Goodbye())
                 self._end(self._farewell)  # no error, unless the gateway stops
             case _:
                 assert self._tasks

@@ -23,6 +23,7 @@ class EventType(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     END_OF_TURN: _ClassVar[EventType]
     VOICE_PAUSED: _ClassVar[EventType]
     VOICE_RESUMED: _ClassVar[EventType]
+    GOODBYE: _ClassVar[EventType]
 AUDIO_ENCODING_UNSPECIFIED: AudioEncoding
 PCM_S16LE: AudioEncoding
 OPUS: AudioEncoding
@@ -34,6 +35,7 @@ ERROR: EventType
 END_OF_TURN: EventType
 VOICE_PAUSED: EventType
 VOICE_RESUMED: EventType
+GOODBYE: EventType
 
 class ClientMessage(_message.Message):
     __slots__ = ("config", "audio_chunk", "text_input", "interrupt", "playback", "end_of_utterance")

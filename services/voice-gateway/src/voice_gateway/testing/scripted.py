@@ -20,6 +20,7 @@ from voice_gateway.ports import (
     CutOff,
     Failed,
     FromCaller,
+    Goodbye,
     Heard,
     Listening,
     Memory,
@@ -312,6 +313,8 @@ def _name(message: ToCaller) -> str:
             return f"ERROR {error.stage} {error.code}"
         case TurnOver():
             return "END_OF_TURN"
+        case Goodbye():
+            return "GOODBYE"
         case _:
             return ""
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+from contextlib import suppress
 from typing import Any
 
 import grpc
@@ -20,7 +21,7 @@ from voice_gateway.errors import (
     CallLost,
     GatewayFull,
 )
-from voice_gateway.ports import Audio, Caller, FromCaller, Listening, ToCaller
+from voice_gateway.ports import Audio, Caller, FromCaller, Goodbye, Listening, ToCaller
 from voice_gateway.transports import wire
 from voice_gateway.transports.codec import Codec, agree
 
@@ -35,6 +36,7 @@ _STATUS: dict[type[CallError], grpc.StatusCode] = {
     GatewayFull: grpc.StatusCode.RESOURCE_EXHAUSTED,
     CallLost: grpc.StatusCode.UNAVAILABLE,
 }
+_PARTING_S = 2.0
 _RETRY = (("retry-after-s", "1"),)  # sent with a refusal for lack of room
 
 
@@ -49,6 +51,7 @@ class StreamCaller(Caller):
         self._codec = codec
         self._owes_answer = asked
         self._sent = 0
+        self._hangs_up = False
 
     async def receive(self) -> FromCaller | None:
         while True:
@@ -66,6 +69,16 @@ class StreamCaller(Caller):
     async def send(self, message: ToCaller) -> None:
         for part in self._codec.encode(message):
             await self._write(part)
+        self._hangs_up = isinstance(message, Goodbye)
+
+    async def part(self) -> None:
+        """Let a caller that was told goodbye half-close: what it still writes hides our status."""
+        if not self._hangs_up:
+            return
+        with suppress(TimeoutError, BadMessage):
+            async with asyncio.timeout(_PARTING_S):
+                while await _read(self._context) is not None:
+                    pass
 
     async def _write(self, message: ToCaller) -> None:
         self._sent += 1
@@ -118,6 +131,7 @@ class VoiceGateway(pb_grpc.VoiceGatewayServicer):
         await context.send_initial_metadata(())  # the caller may know now that it was accepted
         caller = StreamCaller(context, first, codec, asked=asked.audio_encoding != 0)
         await call.run(caller, config)
+        await caller.part()
 
     async def _first_message(self, context: Context) -> pb.ClientMessage | None:
         try:

@@ -19,6 +19,7 @@ from voice_gateway.ports import (
     EndOfUtterance,
     Failed,
     FromCaller,
+    Goodbye,
     Heard,
     Interrupt,
     Listening,
@@ -137,7 +138,15 @@ def to_server(message: ToCaller, sequence: int) -> pb.ServerMessage:
 
 
 def _event(
-    notice: Listening | Processing | Speaking | Paused | Resumed | CutOff | Failed | TurnOver,
+    notice: Listening
+    | Processing
+    | Speaking
+    | Paused
+    | Resumed
+    | CutOff
+    | Failed
+    | TurnOver
+    | Goodbye,
 ) -> tuple[pb.ServerEvent, int]:
     match notice:
         case Listening():
@@ -166,6 +175,8 @@ def _event(
                 pb.ServerEvent(type=pb.END_OF_TURN, message="your turn", latency=latency),
                 reply,
             )
+        case Goodbye():
+            return pb.ServerEvent(type=pb.GOODBYE, message="goodbye"), 0
 
 
 def _latency(stages: TurnStages) -> pb.TurnLatency:

@@ -7,6 +7,7 @@ from voice_gateway.latency import TurnStages
 from voice_gateway.ports import (
     CutOff,
     Failed,
+    Goodbye,
     Heard,
     Listening,
     Paused,
@@ -83,7 +84,8 @@ def _noticed(
     | CutOff
     | Failed
     | TurnTaken
-    | TurnOver,
+    | TurnOver
+    | Goodbye,
 ) -> Events:
     match message:
         case TurnTaken(reply):
@@ -98,7 +100,7 @@ def _noticed(
             return response.failed(state, error, reply)
         case TurnOver():
             return response.turn_over(state, message)
-        case Listening() | Speaking() | Paused() | Resumed():
+        case Listening() | Speaking() | Paused() | Resumed() | Goodbye():
             return []
         case _:
             assert_never(message)
