@@ -42,7 +42,8 @@ def the_greeting(record: Record) -> Iterator[str]:
     opens = next((n for n, greets in _kinds(record).items() if greets == GREETING), 0)
     if opens not in (0, 1) or (opens and not greeting):
         yield f"reply {opens} was the greeting"
-    heard = _unread(record) or any(_ends(entry, 1) for entry in record.entries)
+    untold = _unread(record) or any(entry.what == "caller gone" for entry in _faults(record))
+    heard = untold or any(_ends(entry, 1) for entry in record.entries)
     for entry in record.entries:
         match entry:
             case Sent(at, Processing(1)) if greeting and at > 0.0 and not _unread(record):
@@ -198,4 +199,8 @@ def _ends(entry: Entry, reply: int) -> bool:
 
 def _unread(record: Record) -> bool:
     """Messages come late, so that they do not tell when the gateway decided."""
-    return any(isinstance(e, Fault) and e.what in UNREAD for e in record.entries)
+    return any(entry.what in UNREAD for entry in _faults(record))
+
+
+def _faults(record: Record) -> Iterator[Fault]:
+    return (entry for entry in record.entries if isinstance(entry, Fault))
