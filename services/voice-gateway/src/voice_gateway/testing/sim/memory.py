@@ -13,6 +13,7 @@ from voice_gateway.conversation import Message
 from voice_gateway.ports import (
     CutOff,
     Failed,
+    Goodbye,
     FromCaller,
     Heard,
     Interrupt,
@@ -74,7 +75,7 @@ def the_callers_words(record: Record) -> Iterator[str]:
 
     Every final or typed text stands, whole and in order, in the last question of some later
     history; interim words do too, unless a later result replaced them. Not counted: what is said
-    after the gateway drains, what is too short to interrupt, and, in calls with voice activity,
+    after the gateway drains or says goodbye, what is too short to interrupt, and, in calls with voice activity,
     interim words that only go on with the question under answer, and, once the gateway has spoken,
     words without a noticed voice: on loudspeakers they may be its own, come back, and a lone one is
     what recognisers make of silence. Still unanswered may be, at the end, a question whose reply
@@ -87,6 +88,8 @@ def the_callers_words(record: Record) -> Iterator[str]:
     echoes = call.activity and not call.headphones
     waiting = _Waiting(call.words_to_interrupt, unread, call.activity, echoes, call.greeting_firm)
     for entry in record.entries:
+        if isinstance(entry, Sent) and isinstance(entry.message, Goodbye):
+            break
         waiting.take(entry)
     end = record.end
     wait_s = call.longest_wait_s + _PATIENCE_S
