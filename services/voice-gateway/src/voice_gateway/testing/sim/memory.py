@@ -78,10 +78,10 @@ def the_callers_words(record: Record) -> Iterator[str]:
     after the gateway drains or says goodbye, what is too short to interrupt, and, in calls with
     voice activity, interim words that only go on with the question under answer, and, once the
     gateway has spoken, words without a noticed voice: on loudspeakers they may be its own, come
-    back, and a lone one is what recognisers make of silence. Still unanswered may be, at the end, a question whose reply
-    the caller cut off, what waits for a firm greeting that the caller does not read, and what was
-    said less than the policy's waits before a call that did not end well, or at the very moment at
-    which a silent call ended.
+    back, and a lone one is what recognisers make of silence. Still unanswered may be, at the end, a
+    question whose reply the caller cut off, what waits for a firm greeting that the caller does not
+    read, and what was said less than the policy's waits before a call that did not end well, or at
+    the very moment at which a silent call ended.
     """
     unread = any(isinstance(entry, Fault) and entry.what in UNREAD for entry in record.entries)
     call = record.script.call
