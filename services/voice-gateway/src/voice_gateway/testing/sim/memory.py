@@ -4,6 +4,7 @@ Every word of a simulated call is said once, so that wherever it turns up, it is
 and when.
 """
 
+import math
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -28,6 +29,7 @@ from voice_gateway.testing.sim.doubt import Utterance
 from voice_gateway.testing.sim.marks import CANNED, answer_of, clauses_in, reply_words, sayings
 from voice_gateway.testing.sim.people import text_of
 from voice_gateway.testing.sim.record import (
+    GOODBYE_S,
     UNREAD,
     Asked,
     Entry,
@@ -87,10 +89,10 @@ def the_callers_words(record: Record) -> Iterator[str]:
     call = record.script.call
     echoes = call.activity and not call.headphones
     waiting = _Waiting(call.words_to_interrupt, unread, call.activity, echoes, call.greeting_firm)
+    over_at = _goodbye_at(record, unread=unread)
     for entry in record.entries:
-        if isinstance(entry, Sent) and isinstance(entry.message, Goodbye):
-            break
-        waiting.take(entry)
+        if entry.at < over_at:
+            waiting.take(entry)
     end = record.end
     wait_s = call.longest_wait_s + _PATIENCE_S
     never_heard = unread and waiting.greets  # and nothing is answered before
@@ -100,6 +102,13 @@ def the_callers_words(record: Record) -> Iterator[str]:
         if end.error is None and not waiting.closed and words.at == end.at:
             continue
         yield f"what the caller said at {words.at:.2f} was never answered: {' '.join(words.said)}"
+
+
+def _goodbye_at(record: Record, *, unread: bool) -> float:
+    """When the gateway said goodbye; who does not read may have been told as late as that."""
+    told = (e.at for e in record.entries if isinstance(e, Sent) and isinstance(e.message, Goodbye))
+    told_at = next(told, math.inf)
+    return min(told_at, record.end.at - GOODBYE_S) if unread and told_at < math.inf else told_at
 
 
 @dataclass(slots=True)
