@@ -304,6 +304,34 @@ def test_a_small_word_into_the_prompt_shows_that_somebody_is_there(word: str):
     assert now.idle_at == 9.0 + policy.idle_prompt_s
 
 
+def test_a_prompt_that_was_paused_is_announced_once():
+    """Found by simulated call 120008668: a prepared answer had a voice, and came to nothing."""
+    policy = replace(ASKS, idle_prompt_s=1.0)
+    now, commands = Conversation(), list[Command]()
+    for event in (
+        CallerVoiced(0.44),
+        CallerSpoke(0.6, "hello there", False),
+        CallerQuiet(0.7, since=0.6),
+        VoiceStarted(0.8, 1),
+        CallerSpoke(0.86, "", True),
+        TimerFired(1.86),
+        VoiceStarted(1.91, 2),
+        CallerVoiced(2.5),
+        CallerQuiet(2.52, since=2.52),
+        TimerFired(3.02),
+    ):
+        now, more = step(now, event, policy)
+        commands += more
+    assert [type(each).__name__ for each in commands] == [
+        "PrepareReply",
+        "CancelReply",
+        "Say",
+        "AnnounceVoice",
+        "PauseVoice",
+        "ResumeVoice",
+    ]
+
+
 def test_without_a_goodbye_the_call_just_ends():
     call = silent(TurnPolicy(idle_end_s=5.0, goodbye=""))
     assert (call.error, call.voice.spoken) == (None, [])

@@ -116,7 +116,7 @@ def drop_held(now: Conversation) -> Step:
     """Give up the reply that is being prepared, if there is one."""
     if not now.held:
         return now, ()
-    return replace(now, held=0, guess=""), (CancelReply(now.held),)
+    return replace(now, held=0, guess="", held_speaks=False), (CancelReply(now.held),)
 
 
 def speak_up(now: Conversation, at: float, policy: TurnPolicy) -> Step:

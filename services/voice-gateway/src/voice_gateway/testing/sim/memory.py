@@ -167,7 +167,7 @@ class _Waiting:
                 certain = self.utterance.take(at, final=final) or not self._doubts(text)
                 if not self.drained and (certain or not self.spoken):
                     self._said(at, text, final=final)
-                elif not self.echoes:
+                elif not self.echoes or (final and not text):
                     self.interim = None
             case Received(at, message):
                 self._received(at, message)
