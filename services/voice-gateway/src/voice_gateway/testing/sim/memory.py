@@ -91,7 +91,7 @@ def the_callers_words(record: Record) -> Iterator[str]:
     waiting = _Waiting(call.words_to_interrupt, unread, call.activity, echoes, call.greeting_firm)
     over_at = _goodbye_at(record, unread=unread)
     for entry in record.entries:
-        if entry.at < over_at:
+        if entry.at < over_at or not isinstance(entry, Told | Received):
             waiting.take(entry)
     end = record.end
     wait_s = call.longest_wait_s + _PATIENCE_S
