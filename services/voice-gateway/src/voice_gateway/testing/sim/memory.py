@@ -105,10 +105,14 @@ def the_callers_words(record: Record) -> Iterator[str]:
 
 
 def _goodbye_at(record: Record, *, unread: bool) -> float:
-    """When the gateway said goodbye; who does not read may have been told as late as that."""
+    """When the gateway said goodbye; who does not read was told late, or not at all."""
     told = (e.at for e in record.entries if isinstance(e, Sent) and isinstance(e.message, Goodbye))
     told_at = next(told, math.inf)
-    return min(told_at, record.end.at - GOODBYE_S) if unread and told_at < math.inf else told_at
+    if not unread:
+        return told_at
+    left = any(isinstance(e, Left) or e == Received(e.at, None) for e in record.entries)
+    polite = told_at < math.inf or not (record.end.error or left)
+    return min(told_at, record.end.at - GOODBYE_S) if polite else math.inf
 
 
 @dataclass(slots=True)
