@@ -148,10 +148,14 @@ def _note_way(tally: Tally, talk: Talk, later: Turn, cut: Came, ear: Json) -> No
 
 
 def _note_upstreams(tally: Tally, turn: Turn, cut: Came) -> None:
-    """What the services did for a reply that nobody wanted any more."""
+    """What the services did for a reply that nobody wanted any more.
+
+    What they are asked for after the cut is the next answer's, where the words went on with the
+    question.
+    """
     for name, figure, records in (
-        ("chat", CHAT_OVER, turn.chats[-1:]),
-        ("voice", VOICE_OVER, _spoken(turn)),
+        ("chat", CHAT_OVER, [one for one in turn.chats if one["asked_at"] < cut.at][-1:]),
+        ("voice", VOICE_OVER, [one for one in _spoken(turn) if one["started_at"] < cut.at]),
     ):
         for one in records:
             running = one["ended_at"] is None or one["ended_at"] > cut.at - _AHEAD_S
