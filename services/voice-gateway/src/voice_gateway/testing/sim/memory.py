@@ -110,9 +110,11 @@ def _goodbye_at(record: Record, *, unread: bool) -> float:
     told_at = next(told, math.inf)
     if not unread:
         return told_at
-    left = any(isinstance(e, Left) or e == Received(e.at, None) for e in record.entries)
+    over_at = record.end.at - GOODBYE_S
+    before = [e for e in record.entries if e.at < over_at]
+    left = any(isinstance(e, Left) or e == Received(e.at, None) for e in before)
     polite = told_at < math.inf or not (record.end.error or left)
-    return min(told_at, record.end.at - GOODBYE_S) if polite else math.inf
+    return min(told_at, over_at) if polite else math.inf
 
 
 @dataclass(slots=True)

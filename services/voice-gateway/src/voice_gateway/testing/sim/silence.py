@@ -105,6 +105,8 @@ class _Silence:
     live: int = 0
     surely: float = 0.0
     """It began no earlier than this."""
+    before: float = 0.0
+    """It began then, but for a sound in this very moment, which may come too late."""
     perhaps: float = 0.0
     """It began no later than this."""
     prompted: bool = False
@@ -146,6 +148,7 @@ class _Silence:
     def _broken(self, at: float, *, surely: bool = True) -> None:
         self.perhaps, self.unanswered = at, False
         if surely:
+            self.before = self.surely if at > self.surely + _HAIR_S else self.before
             self.surely = at
             self.prompted = False
 
@@ -159,9 +162,10 @@ class _Silence:
         wait_s = self.call.idle_prompt_s if kind == PROMPT else self.call.idle_end_s
         if self.voiced:
             yield f"at {at:.2f} {name} was said while the caller spoke"
-        if not wait_s or at - self.surely < wait_s - _HAIR_S:
+        since = self.surely if at - self.surely > _HAIR_S else self.before
+        if not wait_s or at - since < wait_s - _HAIR_S:
             yield (
-                f"at {at:.2f} {name} was said after {at - self.surely:.2f} s of silence; "
+                f"at {at:.2f} {name} was said after {at - since:.2f} s of silence; "
                 f"its wait: {wait_s:g} s"
             )
         if kind == PROMPT and self.unanswered:
