@@ -111,8 +111,11 @@ def _goodbye_at(record: Record, *, unread: bool) -> float:
     if not unread:
         return told_at
     over_at = record.end.at - GOODBYE_S
-    before = [e for e in record.entries if e.at < over_at]
-    left = any(isinstance(e, Left) or e == Received(e.at, None) for e in before)
+    deaf = any(isinstance(e, Fault) and e.what == "caller stopped reading" for e in record.entries)
+    until = over_at if deaf else math.inf  # whoever hangs up later was no more waited for
+    left = any(
+        e.at < until and (isinstance(e, Left) or e == Received(e.at, None)) for e in record.entries
+    )
     polite = told_at < math.inf or not (record.end.error or left)
     return min(told_at, over_at) if polite else math.inf
 
