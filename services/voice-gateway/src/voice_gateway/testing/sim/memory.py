@@ -29,7 +29,6 @@ from voice_gateway.testing.sim.doubt import Utterance
 from voice_gateway.testing.sim.marks import CANNED, answer_of, clauses_in, reply_words, sayings
 from voice_gateway.testing.sim.people import text_of
 from voice_gateway.testing.sim.record import (
-    GOODBYE_S,
     UNREAD,
     Asked,
     Entry,
@@ -89,7 +88,9 @@ def the_callers_words(record: Record) -> Iterator[str]:
     call = record.script.call
     echoes = call.activity and not call.headphones
     waiting = _Waiting(call.words_to_interrupt, unread, call.activity, echoes, call.greeting_firm)
-    over_at = _goodbye_at(record, unread=unread)
+    if unread and call.idle_end_s:
+        return  # it is not told when a goodbye was decided that nobody read in time
+    over_at = _goodbye_at(record)
     for entry in record.entries:
         if entry.at < over_at or not isinstance(entry, Told | Received):
             waiting.take(entry)
@@ -104,20 +105,10 @@ def the_callers_words(record: Record) -> Iterator[str]:
         yield f"what the caller said at {words.at:.2f} was never answered: {' '.join(words.said)}"
 
 
-def _goodbye_at(record: Record, *, unread: bool) -> float:
-    """When the gateway said goodbye; who does not read was told late, or not at all."""
+def _goodbye_at(record: Record) -> float:
+    """When the gateway said goodbye; infinity where it never did."""
     told = (e.at for e in record.entries if isinstance(e, Sent) and isinstance(e.message, Goodbye))
-    told_at = next(told, math.inf)
-    if not unread:
-        return told_at
-    over_at = record.end.at - GOODBYE_S
-    deaf = any(isinstance(e, Fault) and e.what == "caller stopped reading" for e in record.entries)
-    until = over_at if deaf else math.inf  # whoever hangs up later was no more waited for
-    left = any(
-        e.at < until and (isinstance(e, Left) or e == Received(e.at, None)) for e in record.entries
-    )
-    polite = told_at < math.inf or not (record.end.error or left)
-    return min(told_at, over_at) if polite else math.inf
+    return next(told, math.inf)
 
 
 @dataclass(slots=True)
