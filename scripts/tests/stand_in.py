@@ -29,6 +29,7 @@ class Answer(TypedDict, total=False):
 
 
 HERE = Path(__file__).parent
+PATIENCE_S = 60.0
 OFFLINE = re.compile(r"^(kustomize|template|lint|version --short)\b")
 READS_INPUT = re.compile(r" -f -")
 
@@ -54,7 +55,11 @@ def _given() -> str:
 
 
 def _wait_for(pattern: str) -> None:
+    """A program of its own, which nobody can wake; who never stops it is not waited for."""
+    ends_at = time.monotonic() + PATIENCE_S
     while not re.search(pattern, (HERE / "calls.jsonl").read_text()):
+        if time.monotonic() > ends_at:
+            sys.exit(f"nobody called {pattern} within {PATIENCE_S:g} s")
         time.sleep(0.01)
 
 

@@ -11,7 +11,6 @@ from dataclasses import replace
 from voice_gateway.conversation.commands import (
     AnnounceVoice,
     CancelReply,
-    Command,
     EndCall,
     EndTurn,
     Interrupted,
@@ -123,18 +122,17 @@ def speak_up(now: Conversation, at: float, policy: TurnPolicy) -> Step:
     """Nobody has said anything for long: ask whether the caller is there, or end the call."""
     silence_s = policy.prompts_after(now.manner)
     if silence_s and not now.prompted:
-        after, _ = say(replace(now, prompted=True), policy.idle_prompt, at)
-        return after, (Say(after.reply, policy.idle_prompt, silence_s),)
+        return say(replace(now, prompted=True), policy.idle_prompt, at, silence_s)
     if not policy.goodbye:
         return replace(now, idle_at=None), (EndCall(),)
     after, commands = say(now, policy.goodbye, at)
     return replace(after, ending=True), commands
 
 
-def say(now: Conversation, text: str, at: float) -> tuple[Conversation, tuple[Command, ...]]:
+def say(now: Conversation, text: str, at: float, silence_s: float = 0.0) -> Step:
     number = now.reply + 1
     after = replace(now, phase=Phase.THINKING, reply=number, turn_at=at, idle_at=None)
-    return after, (Say(number, text),)
+    return after, (Say(number, text, silence_s),)
 
 
 def _voice_is_serious(now: Conversation, at: float, policy: TurnPolicy) -> float:

@@ -36,7 +36,7 @@ _STATUS: dict[type[CallError], grpc.StatusCode] = {
     GatewayFull: grpc.StatusCode.RESOURCE_EXHAUSTED,
     CallLost: grpc.StatusCode.UNAVAILABLE,
 }
-_PARTING_S = 2.0
+_PARTING_S = 2.0  # for a half-close, from whoever was told goodbye
 _RETRY = (("retry-after-s", "1"),)  # sent with a refusal for lack of room
 
 
@@ -51,7 +51,7 @@ class StreamCaller(Caller):
         self._codec = codec
         self._owes_answer = asked
         self._sent = 0
-        self._hangs_up = False
+        self._said_goodbye = False
 
     async def receive(self) -> FromCaller | None:
         while True:
@@ -69,11 +69,11 @@ class StreamCaller(Caller):
     async def send(self, message: ToCaller) -> None:
         for part in self._codec.encode(message):
             await self._write(part)
-        self._hangs_up = isinstance(message, Goodbye)
+        self._said_goodbye = isinstance(message, Goodbye)
 
     async def part(self) -> None:
         """Let a caller that was told goodbye half-close: what it still writes hides our status."""
-        if not self._hangs_up:
+        if not self._said_goodbye:
             return
         with suppress(TimeoutError, BadMessage):
             async with asyncio.timeout(_PARTING_S):

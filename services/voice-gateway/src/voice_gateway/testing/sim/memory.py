@@ -82,14 +82,15 @@ def the_callers_words(record: Record) -> Iterator[str]:
     back, and a lone one is what recognisers make of silence. Still unanswered may be, at the end, a
     question whose reply the caller cut off, what waits for a firm greeting that the caller does not
     read, and what was said less than the policy's waits before a call that did not end well, or at
-    the very moment at which a silent call ended.
+    the very moment at which a silent call ended. Calls whose caller does not read, and which may
+    end for silence, are passed over: when their goodbye was decided is not told.
     """
     unread = any(isinstance(entry, Fault) and entry.what in UNREAD for entry in record.entries)
     call = record.script.call
     echoes = call.activity and not call.headphones
     waiting = _Waiting(call.words_to_interrupt, unread, call.activity, echoes, call.greeting_firm)
     if unread and call.idle_end_s:
-        return  # it is not told when a goodbye was decided that nobody read in time
+        return
     over_at = _goodbye_at(record)
     for entry in record.entries:
         if entry.at < over_at or not isinstance(entry, Told | Received):
