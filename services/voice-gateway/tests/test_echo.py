@@ -155,8 +155,11 @@ def test_words_alone_take_no_floor_from_a_reply_that_may_come_back(
     assert [each.reply for each in call.cut_offs()] == cut
 
 
-@pytest.mark.parametrize(("text", "cut"), [("You", []), ("Stop", [1]), ("What about London", [1])])
-def test_a_lone_word_out_of_silence_takes_no_floor_unless_it_says_stop(text: str, cut: list[int]):
+@pytest.mark.parametrize(
+    ("text", "cut"),
+    [("You", []), ("Oh, yeah", []), ("Stop", [1]), ("So what about London", [1])],
+)
+def test_a_few_words_out_of_silence_take_no_floor_unless_they_say_stop(text: str, cut: list[int]):
     call = Call(
         says=[Says(0.6, "What is that?"), Says(2.5, text)],
         replies=["one two three four five six seven eight nine ten.", "Fine."],

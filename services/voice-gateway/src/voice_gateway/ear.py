@@ -21,6 +21,7 @@ _SLICE_S = 0.4  # audio looked at in one go: a millisecond's work
 _RELISTEN_S = (0.2, 0.5, 1.0, 2.0, 5.0)  # waits before recognition is tried again
 _FORGET_S = 1.0  # the recogniser's final words on what is to be forgotten come before that
 _DOUBT_S = 0.1  # between two looks at words in doubt
+_HUSHED = 3  # words that recognisers write into what is left of a cancelled echo: "Oh, yeah"
 _LAST_TRIES = 3  # of recognition, for a caller who has hung up and waits
 
 
@@ -192,10 +193,10 @@ class Ear:
     def _without_echo(self, heard: Heard) -> Heard:
         now = self._clock()
         theirs = self._utterance.take(heard, now)
-        # Recognisers hear "You" in silence: a lone word without a voice interrupts nobody.
-        doubted = 1 if self._activity and not theirs and self.own.live() else 0
+        doubtful = bool(self._activity) and not theirs and bool(self.own.live())
         if self._activity and self._activity.echoes() is False:
-            return callers_part(heard, "", self._stops, doubted=doubted)
+            return callers_part(heard, "", self._stops, doubted=_HUSHED if doubtful else 0)
+        doubted = 1 if doubtful else 0
         own = self.own.of_utterance(now, final=heard.final)
         if not own:
             return heard

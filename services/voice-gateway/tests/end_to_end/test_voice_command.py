@@ -111,6 +111,16 @@ async def test_doctor_finds_a_gateway_and_a_sound_card_in_order(
     )
 
 
+async def _until(what: str, out: asyncio.StreamReader) -> str:
+    """All up to the line with it; fails where the program ends before."""
+    said = ""
+    while what not in said:
+        line = (await out.readline()).decode()
+        assert line, f"ended before {what}: {said}"
+        said += line
+    return said
+
+
 @needs_sound
 async def test_a_reply_that_comes_back_into_the_microphone_interrupts_nothing(
     gateway: str, voice: Path, tmp_path: Path
@@ -126,11 +136,9 @@ async def test_a_reply_that_comes_back_into_the_microphone_interrupts_nothing(
         said = ""
         try:
             async with asyncio.timeout(PATIENCE_S):
-                while "[listening]" not in said:
-                    said += (await process.stdout.readline()).decode()
+                said += await _until("[listening]", process.stdout)
                 await here.say(QUESTION.pcm, QUESTION.rate_hz)
-                while "[end of turn]" not in said:
-                    said += (await process.stdout.readline()).decode()
+                said += await _until("[end of turn]", process.stdout)
             await here.loudspeakers.until_quiet(0.0, for_s=2.0)
         finally:
             process.terminate()

@@ -4,6 +4,12 @@ from dataclasses import dataclass
 
 _RECOGNISER_S = 1.0  # that words come after the voice that said them
 _SPLIT_S = 0.4  # between two finals of one voice
+_FEW = 3  # words that recognisers may make of silence
+
+
+def few(text: str) -> bool:
+    """Whether a recogniser may have made it of silence."""
+    return len(text.split()) <= _FEW
 
 
 @dataclass(slots=True)

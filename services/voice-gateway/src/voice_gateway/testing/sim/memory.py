@@ -25,7 +25,7 @@ from voice_gateway.ports import (
     TurnOver,
     Typed,
 )
-from voice_gateway.testing.sim.doubt import Utterance
+from voice_gateway.testing.sim.doubt import Utterance, few
 from voice_gateway.testing.sim.marks import CANNED, answer_of, clauses_in, reply_words, sayings
 from voice_gateway.testing.sim.people import text_of
 from voice_gateway.testing.sim.record import (
@@ -79,7 +79,7 @@ def the_callers_words(record: Record) -> Iterator[str]:
     after the gateway drains or says goodbye, what is too short to interrupt, and, in calls with
     voice activity, interim words that only go on with the question under answer, and, once the
     gateway has spoken, words without a noticed voice: on loudspeakers they may be its own, come
-    back, and a lone one is what recognisers make of silence. Still unanswered may be, at the end, a
+    back, and a few are what recognisers make of silence. Still unanswered may be, at the end, a
     question whose reply the caller cut off, what waits for a firm greeting that the caller does not
     read, and what was said less than the policy's waits before a call that did not end well, or at
     the very moment at which a silent call ended. Calls whose caller does not read, and which may
@@ -208,7 +208,7 @@ class _Waiting:
 
     def _doubts(self, text: str) -> bool:
         """Whether it need not have been said by the caller, where no voice was noticed."""
-        return self.echoes or (self.activity and len(text.split()) == 1)
+        return self.echoes or (self.activity and few(text))
 
     def _said(self, at: float, text: str, *, final: bool) -> None:
         words = _CALLERS.findall(text)

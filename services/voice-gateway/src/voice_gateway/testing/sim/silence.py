@@ -13,7 +13,7 @@ from voice_gateway.ports import (
     TurnOver,
     Typed,
 )
-from voice_gateway.testing.sim.doubt import Utterance
+from voice_gateway.testing.sim.doubt import Utterance, few
 from voice_gateway.testing.sim.marks import GOODBYE, GREETING, PROMPT, answer_of
 from voice_gateway.testing.sim.record import (
     DRAINED,
@@ -142,8 +142,7 @@ class _Silence:
                 pass
 
     def _doubts(self, text: str) -> bool:
-        alone = len(text.split()) == 1
-        return self.call.activity and (alone or not self.call.headphones)
+        return self.call.activity and (few(text) or not self.call.headphones)
 
     def _broken(self, at: float, *, surely: bool = True) -> None:
         self.perhaps, self.unanswered = at, False
