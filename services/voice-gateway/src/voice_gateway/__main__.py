@@ -31,6 +31,8 @@ def main() -> None:
 
 async def _serve(settings: Settings) -> int:
     os.environ.setdefault("GRPC_VERBOSITY", "NONE")  # noqa: TID251  # its errors reach us anyway
+    # Numpy's products here are small: threads for them would only spin beside the calls.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # noqa: TID251
     from voice_gateway.server import GatewayServer, PortTaken  # a bad setting is told at once
 
     stop = asyncio.Event()

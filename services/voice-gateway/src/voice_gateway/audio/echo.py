@@ -6,6 +6,7 @@ that of what was sent, band by band; a frame that is no louder than the echo wou
 """
 
 import math
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -91,11 +92,12 @@ class Echo:
     def _expected(self, now: int) -> _Array:
         """How loud the echo may be now, band by band."""
         if self.delay is None or self.gain_db is None:
-            ages, gain = range(_LONGEST), self._most_db
+            since, until, gain = now - _LONGEST + 1, now, self._most_db
         else:
             strays = 1 if self._sure else _STRAYS
-            ages, gain = range(max(0, self.delay - strays), self.delay + strays + 1), self.gain_db
-        direct = np.max([self._played(now - age) for age in ages], axis=0) + gain
+            since, gain = now - self.delay - strays, self.gain_db
+            until = min(now, now - self.delay + strays)
+        direct = self._played(since, until).max(axis=0) + gain
         self._tail = np.maximum(direct, self._tail - _DECAY_DB)
         return self._tail
 
@@ -111,24 +113,26 @@ class Echo:
     def _look_back(self) -> None:
         near = np.array([levels for _, levels in self._lines])
         times = np.array([at for at, _ in self._lines])
-        played = [self._far[(times - delay) % len(self._far)] for delay in range(_LONGEST)]
-        loudest = np.max(played, axis=(0, 1))
-        audible = np.maximum(loudest + _AUDIBLE_DB, _HUSH_DB)
-        teaching = [far > audible for far in played]
-        if min(on.sum() for on in teaching) < _ENOUGH * len(audible):
+        delays = np.arange(_LONGEST)[:, None]
+        played = self._far[(times - delays) % len(self._far)]  # by delay, frame and band
+        loudest = played.max(axis=(0, 1))
+        teaching = played > np.maximum(loudest + _AUDIBLE_DB, _HUSH_DB)
+        if teaching.sum(axis=(1, 2)).min() < _ENOUGH * len(loudest):
             return
         loud = loudest.max() + _LOUD_DB
         if self.comes_back() and len(near) < _DOUBTED:
             loud = math.inf  # whoever cuts a reply off throws away what it did not play of it
-        self._back_db = max(_always(near, far, far > loud) for far in played)
+        self._back_db = max(_always((near - far)[far > loud]) for far in played)
         self._most_db = min(_UNKNOWN_DB, self._back_db + _SWAYS_DB)
-        likeness, best = max((_likeness(near, far), delay) for delay, far in enumerate(played))
-        if likeness >= _LIKENESS or self._back_db < _CLEAN_DB:
+        likeness = _likeness(near, played)
+        best = int(likeness.argmax())
+        if likeness[best] >= _LIKENESS or self._back_db < _CLEAN_DB:
             self._sure = True
             self.delay, self.gain_db = best, _gain(near - played[best], teaching[best])
 
-    def _played(self, frame: int) -> _Array:
-        return self._far[frame % len(self._far)]
+    def _played(self, since: int, until: int) -> _Array:
+        """What was played in these frames, both included."""
+        return self._far[np.arange(since, until + 1) % len(self._far)]
 
     def _known_until(self, frame: int) -> None:
         """Make room in the ring: nothing is known to play before this frame but what is in it."""
@@ -139,17 +143,25 @@ class Echo:
 
 def _levels(samples: _Array, rate_hz: int) -> _Array:
     """Loudness per band, in dB of full scale."""
-    spectrum = np.abs(np.fft.rfft(samples * np.hanning(len(samples)))) ** 2 / len(samples) ** 2
-    edges = np.round(np.array(_BANDS_HZ) * len(samples) / rate_hz).astype(int)
-    energy = np.add.reduceat(np.append(spectrum, 0.0), np.minimum(edges, len(spectrum)))[:-1]
+    window, edges = _bands(len(samples), rate_hz)
+    spectrum = np.fft.rfft(samples * window)
+    energy = np.add.reduceat(spectrum.real**2 + spectrum.imag**2, edges)[:-1]
     return np.maximum(10 * np.log10(energy + 1e-12), _FLOOR_DB)
 
 
-def _always(near: _Array, far: _Array, loud: _Array) -> float:
+@cache
+def _bands(length: int, rate_hz: int) -> tuple[_Array, _Array]:
+    """What to look through at a frame of so many samples, and where its bands begin."""
+    edges = np.round(np.array(_BANDS_HZ) * length / rate_hz).astype(int)
+    return (np.hanning(length) / length).astype(np.float32), edges
+
+
+def _always(over_db: _Array) -> float:
     """How loud what came in is at least, over what was sent, nearly whenever that was loud."""
-    if loud.sum() < _PROOF:
+    if len(over_db) < _PROOF:
         return _UNKNOWN_DB
-    return float(np.percentile((near - far)[loud], _ALWAYS))
+    seldom = len(over_db) * _ALWAYS // 100
+    return float(np.partition(over_db, seldom)[seldom])
 
 
 def _gain(over_db: _Array, teaching: _Array) -> _Array:
@@ -161,9 +173,9 @@ def _gain(over_db: _Array, teaching: _Array) -> _Array:
     )
 
 
-def _likeness(near: _Array, far: _Array) -> float:
-    """Correlation of two courses of loudness, all bands together."""
-    near, far = np.maximum(near, _HUSH_DB), np.maximum(far, _HUSH_DB)
-    a, b = near - near.mean(axis=0), far - far.mean(axis=0)
-    scale = math.sqrt(float((a * a).sum() * (b * b).sum()))
-    return float((a * b).sum()) / scale if scale else 0.0
+def _likeness(near: _Array, played: _Array) -> _Array:
+    """Correlation of two courses of loudness, all bands together; for each delay."""
+    near, played = np.maximum(near, _HUSH_DB), np.maximum(played, _HUSH_DB)
+    a, b = near - near.mean(axis=0), played - played.mean(axis=1, keepdims=True)
+    scale = np.sqrt((a * a).sum() * (b * b).sum(axis=(1, 2)))
+    return (a * b).sum(axis=(1, 2)) / np.maximum(scale, 1e-9)
