@@ -62,6 +62,11 @@ def test_what_the_caller_said_over_it_is_kept_as_written(recognised: str, theirs
     assert callers(recognised) == theirs
 
 
+def test_a_question_that_shares_a_few_words_with_the_answer_is_kept_whole():
+    asked = "what is the weather in fitiba today"
+    assert callers(asked, "Fetiba is sunny, and fetiba") == asked
+
+
 def test_nothing_goes_on_from_one_text_to_the_next():
     own = APART.join(("Moved to room 4. Nobody else has", "The meeting has moved"))
     assert callers("moved to room 4 what is the weather", own) == "what is the weather"
@@ -270,6 +275,24 @@ def test_the_way_back_is_learned_from_two_seconds_of_a_soft_voice(echo_db: float
 
 def test_so_are_headphones():
     assert way(-90.0, 2.0).comes_back() is False
+
+
+@pytest.mark.parametrize("stops_s", [0.3, 4.0])
+@pytest.mark.parametrize("onset_s", [0.2, 0.5, 0.8, 1.1, 1.4, 1.8])
+def test_a_caller_on_headphones_who_breaks_into_the_first_answer_is_no_echo(
+    onset_s: float, stops_s: float
+):
+    reply, voice = speech("en_nlp_question"), speech("en_jfk")
+    played = reply[: int((onset_s + stops_s) * RATE_HZ)]
+    caught = np.random.default_rng(5).standard_normal(5 * RATE_HZ) * 10 ** (-65 / 20)
+    onset = int(onset_s * RATE_HZ)
+    caught[onset:] += voice[: len(caught) - onset]
+    echo, size = Echo(), round(FRAME_S * RATE_HZ)
+    for start in range(0, len(caught) - size, size):
+        pcm = (played[start : start + size] * 32767).astype("<i2").tobytes()
+        echo.plays(pcm, RATE_HZ, 100.0 + start / RATE_HZ)
+        echo.explains(caught[start : start + size], RATE_HZ, 100.0 + (start + size) / RATE_HZ)
+        assert not echo.comes_back()
 
 
 def test_a_caller_as_loud_as_a_soft_reply_is_noticed_over_its_echo():

@@ -183,7 +183,7 @@ def _runs(heard: Sequence[str], said: Sequence[str]) -> Iterator[_Run]:
         if not block.size:
             break
         end, said_end = block.a + block.size, block.b + block.size
-        if run and _continues(block.a - run.end, block.b - run.said_end):
+        if run and _continues(block.a - run.end, block.b - run.said_end, run.same + block.size):
             run = _Run(run.start, end, said_end, run.same + block.size)
             continue
         if run:
@@ -193,9 +193,12 @@ def _runs(heard: Sequence[str], said: Sequence[str]) -> Iterator[_Run]:
         yield run
 
 
-def _continues(heard_gap: int, said_gap: int) -> bool:
-    """Whether what lies between two stretches is misheard, and nothing the caller put in."""
-    return heard_gap <= _MISHEARD and abs(heard_gap - said_gap) <= 1
+def _continues(heard_gap: int, said_gap: int, same: int) -> bool:
+    """Whether what lies between two stretches is misheard, and nothing the caller put in.
+
+    So many words are the `same` in them: "is the weather in paris" is no "is sunny and paris".
+    """
+    return heard_gap <= min(_MISHEARD, same - 1) and abs(heard_gap - said_gap) <= 1
 
 
 def _as_said(heard: Sequence[str], said: Sequence[str]) -> list[str]:

@@ -22,7 +22,10 @@ _MEMORY = 125  # frames that the room is learned from: 4 s
 _ENOUGH = 10  # sounding frames to learn from before anything is believed
 _EVERY = 5  # frames between two lessons, until the way is known
 _REVISES = 30  # frames between two lessons from then on: each takes a millisecond or two
-_LIKENESS = 0.5  # correlation from which on a sound is an echo; two voices reach 0.3
+_TELLING = 25  # frames of a reply to compare at least
+_LIKENESS = 0.7  # correlation from which on a sound is an echo; two voices reach that in no second
+_LONG = 45  # frames, in which they reach less
+_LONG_LIKENESS = 0.55
 _CLEAN_DB = -35.0  # under what was sent: nothing comes back, the caller wears headphones
 _UNKNOWN_DB = -3.0  # how loud an echo may be before the room is known
 _ALWAYS = 20  # percent: an echo is there all the time, a caller is silent now and then
@@ -46,11 +49,13 @@ class Echo:
         self._far = np.full((512, len(_BANDS_HZ) - 1), _FLOOR_DB)  # a ring, by frame of the clock
         self._far_until = 0  # the newest frame in it
         self._plays_until = -4 * _LONGEST
+        self._began = 0  # the frame with which what plays now began, after a silence
         self._lines: list[tuple[int, _Array]] = []  # what came in while something played
         self._tail = np.full(len(_BANDS_HZ) - 1, _FLOOR_DB)
         self._lesson = 0
         self._sure = False
-        self._most_db = self._back_db = _UNKNOWN_DB
+        self._comes_back: bool | None = None
+        self._most_db = _UNKNOWN_DB
         self.delay: int | None = None
         """Frames on the way there and back; None: not known."""
         self.gain_db: _Array | None = None
@@ -66,6 +71,7 @@ class Echo:
         if first > self._plays_until + _STRAYS:
             self._lines.clear()  # a network's delay may have changed since
             self._sure = False
+            self._began = first
         for number, frame in enumerate(frames, start=first):
             row = self._far[number % len(self._far)]
             np.maximum(row, _levels(frame, rate_hz), out=row)
@@ -87,7 +93,7 @@ class Echo:
 
     def comes_back(self) -> bool | None:
         """Whether the caller's microphone hears what is played; None: not known yet."""
-        return None if self.gain_db is None else self._back_db >= _CLEAN_DB
+        return self._comes_back
 
     def _expected(self, now: int) -> _Array:
         """How loud the echo may be now, band by band."""
@@ -117,18 +123,25 @@ class Echo:
         played = self._far[(times - delays) % len(self._far)]  # by delay, frame and band
         loudest = played.max(axis=(0, 1))
         teaching = played > np.maximum(loudest + _AUDIBLE_DB, _HUSH_DB)
-        if teaching.sum(axis=(1, 2)).min() < _ENOUGH * len(loudest):
-            return
+        taught = teaching.sum(axis=(1, 2))
         loud = loudest.max() + _LOUD_DB
         if self.comes_back() and len(near) < _DOUBTED:
             loud = math.inf  # whoever cuts a reply off throws away what it did not play of it
-        self._back_db = max(_always((near - far)[far > loud]) for far in played)
-        self._most_db = min(_UNKNOWN_DB, self._back_db + _SWAYS_DB)
-        likeness = _likeness(near, played)
+        back_db = np.array([_always((near - far)[far > loud]) for far in played])
+        likeness = _likeness(near, played, times - delays >= self._began)
+        likeness[(taught < _ENOUGH * len(loudest)) | (back_db < _CLEAN_DB)] = 0.0
         best = int(likeness.argmax())
-        if likeness[best] >= _LIKENESS or self._back_db < _CLEAN_DB:
-            self._sure = True
-            self.delay, self.gain_db = best, _gain(near - played[best], teaching[best])
+        long = len(near) >= _LONG and self._comes_back is not False
+        if likeness[best] >= (_LONG_LIKENESS if long else _LIKENESS):
+            self._is_known(True, best, near - played[best], teaching[best])
+        elif taught.min() >= _ENOUGH * len(loudest):
+            self._most_db = min(_UNKNOWN_DB, float(back_db.max()) + _SWAYS_DB)
+            if back_db.max() < _CLEAN_DB:
+                self._is_known(False, best, near - played[best], teaching[best])
+
+    def _is_known(self, comes_back: bool, delay: int, over_db: _Array, teaching: _Array) -> None:
+        self._sure, self._comes_back = True, comes_back
+        self.delay, self.gain_db = delay, _gain(over_db, teaching)
 
     def _played(self, since: int, until: int) -> _Array:
         """What was played in these frames, both included."""
@@ -173,9 +186,16 @@ def _gain(over_db: _Array, teaching: _Array) -> _Array:
     )
 
 
-def _likeness(near: _Array, played: _Array) -> _Array:
-    """Correlation of two courses of loudness, all bands together; for each delay."""
-    near, played = np.maximum(near, _HUSH_DB), np.maximum(played, _HUSH_DB)
-    a, b = near - near.mean(axis=0), played - played.mean(axis=1, keepdims=True)
-    scale = np.sqrt((a * a).sum() * (b * b).sum(axis=(1, 2)))
-    return (a * b).sum(axis=(1, 2)) / np.maximum(scale, 1e-9)
+def _likeness(near: _Array, played: _Array, counts: _Array) -> _Array:
+    """Correlation of two courses of loudness, all bands together; for each delay.
+
+    Of the frames that count; 0 where they are too few to tell.
+    """
+    frames = np.maximum(counts.sum(axis=1), 1)[:, None]
+    weight = counts[:, :, None]
+    a, b = np.maximum(near, _HUSH_DB) * weight, np.maximum(played, _HUSH_DB) * weight
+    a -= (a.sum(axis=1) / frames)[:, None] * weight
+    b -= (b.sum(axis=1) / frames)[:, None] * weight
+    scale = np.sqrt((a * a).sum(axis=(1, 2)) * (b * b).sum(axis=(1, 2)))
+    alike = (a * b).sum(axis=(1, 2)) / np.maximum(scale, 1e-9)
+    return np.where(frames[:, 0] < _TELLING, 0.0, alike)
