@@ -13,6 +13,7 @@ from turn_script import AUDIO_S_PER_CHAR, Question
 
 ANSWER = "speech end to answer's first audio"
 DECISION = "speech end to PROCESSING"
+AFTER = "PROCESSING to answer's first audio"
 ASKED = "speech end to the model's request"
 
 CUT = "speech onset to LISTENING"
@@ -97,6 +98,7 @@ def note_answers(tally: Tally, talk: Talk, seen: Json) -> None:
         tally.counts["answered"] += 1
         tally.add(ANSWER, audio[0].at - turn.end_at)
         tally.add(DECISION, turn.taken[0].at - turn.end_at)
+        tally.add(AFTER, audio[0].at - turn.taken[-1].at)
         tally.add(ASKED, turn.answering["asked_at"] - turn.end_at)
 
 

@@ -8,6 +8,7 @@ from lines import Json
 from measure import spread
 from table import machine, row, spread_row
 from turn_measure import (
+    AFTER,
     ANSWER,
     ASKED,
     CHAT_OVER,
@@ -71,7 +72,7 @@ def _answer_lines(title: str, tally: Tally) -> list[str]:
     counts = tally.counts
     return [
         f" {title}",
-        *(_figure(tally, name) for name in (ANSWER, DECISION, ASKED)),
+        *(_figure(tally, name) for name in (ANSWER, DECISION, AFTER, ASKED)),
         f"  answered {counts['answered']} of {counts['turns']}, prepared {counts['prepared']},"
         f" used {counts['hits']}, tokens wasted {counts['tokens wasted']} of {counts['tokens']},"
         f" taken early {counts['taken early']}, taken again {counts['taken again']}",

@@ -20,30 +20,17 @@ import grpc.aio
 from lines import Json, answer_lines
 from scenario import call_of
 from turn_script import AUDIO_S_PER_CHAR, Delays
+from turn_voice import AudibleVoice
 from voice_gateway.testing.fake_chat import ChatRequest, FakeChat
 from voice_gateway.testing.fake_riva import (
     AsrCall,
     FakeRecogniser,
     FakeRiva,
-    FakeVoice,
     Says,
     VoiceCall,
 )
 
 _UNKNOWN = "Say that again, please."
-_LOUD, _PERIOD = 8_000, 80  # samples: 200 Hz
-
-
-class AudibleVoice(FakeVoice):
-    """Sounds from its first sample on: a gateway that takes silence off finds none."""
-
-    def pcm(self, text: str, rate_hz: int) -> bytes:
-        half = _PERIOD // 2
-        wave = b"".join(
-            level.to_bytes(2, "little", signed=True) * half for level in (_LOUD, -_LOUD)
-        )
-        samples = round(self.duration_s(text) * rate_hz)
-        return (wave * (samples // _PERIOD + 1))[: samples * 2]
 
 
 class ExactEar(FakeRecogniser):
