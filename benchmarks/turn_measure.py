@@ -21,11 +21,14 @@ WORD = "· onset to the first word's end"
 TOLD = "· the word's end to the recogniser's say"
 CUT_AFTER_WORD = "· the recogniser's say to LISTENING"
 LAST_AUDIO = "speech onset to the last audio"
+LAST_EARLY = "· in the call's first 2 s of answer"
 CHAT_OVER = "LISTENING to the chat request's end"
 VOICE_OVER = "LISTENING to the voice call's end"
 
 _AHEAD_S = 0.03
 """A request this long before PROCESSING came to the caller was made before the turn was over."""
+_LEARNS_S = 2.0
+"""Of the first answer, in which the gateway learns whether its voice comes back on this line."""
 _REOPEN_S = 1.2
 """Who speaks again sooner after PROCESSING may be taken to go on: nothing then counts as heard."""
 
@@ -131,7 +134,8 @@ def note_cuts(tally: Tally, talk: Talk, seen: Json) -> None:
         tally.counts["silenced"] += 1
         tally.counts["stale audio"] += sum(one.at > cut.at for one in audio)
         tally.add(CUT, cut.at - later.onset_at)
-        tally.add(LAST_AUDIO, audio[-1].at - later.onset_at)
+        early = turn is turns[0] and later.onset_at - audio[0].at < _LEARNS_S
+        tally.add(LAST_EARLY if early else LAST_AUDIO, audio[-1].at - later.onset_at)
         _note_way(tally, talk, later, cut, seen["ears"][str(talk.plan.ordinal)])
         _note_upstreams(tally, turn, cut)
         _note_heard(tally, talk, turn, later, cut)

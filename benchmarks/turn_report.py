@@ -16,6 +16,7 @@ from turn_measure import (
     CUT_AFTER_WORD,
     DECISION,
     LAST_AUDIO,
+    LAST_EARLY,
     TOLD,
     VOICE_OVER,
     WORD,
@@ -29,7 +30,7 @@ _TITLES = {
     UNPREPARED: "not prepared (TURN_GUESSES=0)",
     RECOGNISER: "recogniser ends turns (TURN_DETECTION=asr)",
 }
-_CUT_ROWS = (CUT, WORD, TOLD, CUT_AFTER_WORD, LAST_AUDIO, CHAT_OVER, VOICE_OVER)
+_CUT_ROWS = (CUT, WORD, TOLD, CUT_AFTER_WORD, LAST_AUDIO, LAST_EARLY, CHAT_OVER, VOICE_OVER)
 _LEDGER = [
     ledger_mode(reports=reports, buffer_s=buffer_s)
     for buffer_s in (0.0, 0.2)
