@@ -20,7 +20,7 @@ from heard_answers import Answer, answers
 from turn_callers import Loudspeaker
 from voice_gateway.clauses import Clauses
 from voice_gateway.conversation import Message
-from voice_gateway.ports import (
+from voice_gateway.messages import (
     Asking,
     CallConfig,
     CutOff,
@@ -29,13 +29,11 @@ from voice_gateway.ports import (
     Interrupt,
     Played,
     ReplyAudio,
-    Services,
-    Speech,
     ToCaller,
     Typed,
-    VoiceAudio,
     Word,
 )
+from voice_gateway.ports import Services, Speech, VoiceAudio
 from voice_gateway.reply import Manner
 from voice_gateway.session import CallRules, Session
 from voice_gateway.speakable import speakable

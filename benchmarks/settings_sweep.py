@@ -25,8 +25,9 @@ from sweep_clips import (
     utterances,
 )
 from sweep_listen import STEP_S
+from voice_gateway.messages import Audio, CallConfig, Processing, ReplyAudio
 from voice_gateway.policy import TurnPolicy
-from voice_gateway.ports import Audio, CallConfig, Processing, ReplyAudio, Services, Uncounted
+from voice_gateway.ports import Services, Uncounted
 from voice_gateway.reply import Manner
 from voice_gateway.session import CallRules, Session
 from voice_gateway.testing import virtual_time

@@ -21,7 +21,8 @@ import voice_client.speech
 from sweep_listen import STORED
 from voice_gateway.audio.turn_end import load_turn_end
 from voice_gateway.audio.vad import Edge, load_silero
-from voice_gateway.ports import Heard, Speech
+from voice_gateway.messages import Heard
+from voice_gateway.ports import Speech
 
 RATE_HZ = 16_000
 FRAME_S = 0.032

@@ -119,7 +119,8 @@ tag_of() { case "${1##*/}" in *:*) echo "${1##*:}" ;; *) echo 0.1.0 ;; esac; }
 values=(--values "$chart/overlays/laptop-cluster.yaml"
   --set-string "image.repository=$(name_of "$image"),image.tag=$(tag_of "$image")"
   --set-string "localStack.image.repository=$(name_of "$stack_image"),localStack.image.tag=$(tag_of "$stack_image")"
-  --set "localStack.llm=$llm,localStack.offline=$offline")
+  --set "localStack.llm=$llm,localStack.offline=$offline"
+  --set settings.LLM_MAX_TOKENS=40) # what is tried is the call, not how long a small model talks
 
 upgrade() {
   helm upgrade --install "$release" "$chart" --namespace "$namespace" "${values[@]}" "$@" \

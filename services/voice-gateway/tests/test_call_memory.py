@@ -12,9 +12,10 @@ from voice_gateway import conversation as c
 from voice_gateway.adapters.local_memory import LocalMemories
 from voice_gateway.conversation import Message
 from voice_gateway.errors import CallerSilent, Unavailable
+from voice_gateway.messages import CallConfig, Heard
 from voice_gateway.observe.event_log import first_line, read, step_line
 from voice_gateway.policy import TurnPolicy
-from voice_gateway.ports import CallConfig, Heard, Memory
+from voice_gateway.ports import Memory
 from voice_gateway.session import CallRules
 from voice_gateway.testing.fake_chat import FakeChat
 from voice_gateway.testing.fake_riva import FakeRiva

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from voice_gateway.audio.echo import FRAME_S, Echo
 from voice_gateway.audio.vad import Edge, Line, VoiceActivity, load_silero
 from voice_gateway.echo import APART, OwnWords, Utterance, callers_part, split
+from voice_gateway.messages import Heard, Word
 from voice_gateway.phrases import stops
-from voice_gateway.ports import Heard, Word
 from voice_gateway.testing.scripted import Call, Says
 
 RATE_HZ = 16_000

@@ -25,9 +25,9 @@ from voice_gateway.conversation import (
     VoiceStarted,
     step,
 )
+from voice_gateway.messages import Audio, CutOff, Interrupt, Typed
 from voice_gateway.playback import UNDER_WAY_S
 from voice_gateway.policy import TurnPolicy
-from voice_gateway.ports import Audio, CutOff, Interrupt, Typed
 from voice_gateway.session import CallRules
 from voice_gateway.testing.scripted import Call, Says, ScriptedVoice, Sends
 

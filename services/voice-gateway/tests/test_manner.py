@@ -8,8 +8,9 @@ from dataclasses import dataclass, field
 import pytest
 from voice_gateway.audio import pcm
 from voice_gateway.latency import TurnMoments
+from voice_gateway.messages import CallConfig, ReplyAudio, Word
 from voice_gateway.outbox import Outbox
-from voice_gateway.ports import CallConfig, ReplyAudio, Services, VoiceAudio, Word
+from voice_gateway.ports import Services, VoiceAudio
 from voice_gateway.reply import Manner, Reply
 from voice_gateway.testing import virtual_time
 from voice_gateway.testing.scripted import RATE_HZ, ScriptedModel, ScriptedRecogniser

@@ -3,7 +3,7 @@
 import grpc
 import pytest
 from voice_gateway.latency import TurnStages
-from voice_gateway.ports import CutOff, Listening, Paused, ReplyAudio, ToCaller, TurnOver
+from voice_gateway.messages import CutOff, Listening, Paused, ReplyAudio, ToCaller, TurnOver
 from voice_gateway.testing.fake_chat import FakeChat
 from voice_gateway.testing.fake_riva import FakeRiva, Says
 from voice_gateway.transports.codec import Opus

@@ -22,8 +22,8 @@ from voice_gateway.conversation import (
     step,
 )
 from voice_gateway.errors import Unavailable
+from voice_gateway.messages import ReplyAudio, ReplyText
 from voice_gateway.policy import TurnPolicy
-from voice_gateway.ports import ReplyAudio, ReplyText
 from voice_gateway.session import CallRules
 from voice_gateway.testing.scripted import Call, Says
 

@@ -7,21 +7,21 @@ from dataclasses import replace
 import pytest
 from voice_gateway import conversation as c
 from voice_gateway.conversation import Message, ToolCall
-from voice_gateway.policy import TurnPolicy
-from voice_gateway.ports import (
+from voice_gateway.messages import (
     Adjust,
     Answer,
     Asking,
     CallConfig,
     EndOfUtterance,
     Interrupt,
-    ModelPiece,
     Noted,
     Truncated,
     Typed,
     Withdrawn,
 )
-from voice_gateway.ports import ToolCalled as Called
+from voice_gateway.messages import ToolCalled as Called
+from voice_gateway.policy import TurnPolicy
+from voice_gateway.ports import ModelPiece
 from voice_gateway.testing.scripted import Call, Says, ScriptedModel, Sends
 
 POLICY = TurnPolicy()

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 from voice_gateway.audio import g711
-from voice_gateway.ports import CallConfig
+from voice_gateway.messages import CallConfig
 from voice_gateway.testing.fake_chat import FakeChat, HttpError, UsesTool
 from voice_gateway.testing.fake_riva import FakeRiva, Says
 from voice_gateway.testing.program import connect, typed

@@ -10,7 +10,7 @@ import aiohttp
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from voice_gateway.ports import CallConfig
+from voice_gateway.messages import CallConfig
 from voice_gateway.testing.fake_chat import FakeChat
 from voice_gateway.testing.fake_riva import FakeRiva
 from voice_gateway.testing.program import connect, typed

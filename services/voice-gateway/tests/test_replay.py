@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 from voice_gateway.conversation import Command, Event
+from voice_gateway.messages import CallConfig
 from voice_gateway.observe import event_log
 from voice_gateway.observe.event_log import EventLog
-from voice_gateway.ports import CallConfig
 from voice_gateway.testing.sim.__main__ import main, quiet
 from voice_gateway.testing.sim.compared import Turn, went
 from voice_gateway.testing.sim.draw import drawn

@@ -9,16 +9,8 @@ from voice_gateway.errors import (
     TimedOut,
     Unavailable,
 )
+from voice_gateway.messages import Audio, EndOfUtterance, Failed, Interrupt, Played, TurnOver, Typed
 from voice_gateway.policy import TurnPolicy
-from voice_gateway.ports import (
-    Audio,
-    EndOfUtterance,
-    Failed,
-    Interrupt,
-    Played,
-    TurnOver,
-    Typed,
-)
 from voice_gateway.session import CallRules
 from voice_gateway.testing.scripted import (
     Call,

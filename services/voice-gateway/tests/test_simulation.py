@@ -14,7 +14,7 @@ from voice_gateway.audio import pcm
 from voice_gateway.conversation import Message
 from voice_gateway.errors import CallerSilent, CallLost, Unavailable
 from voice_gateway.latency import TurnStages
-from voice_gateway.ports import (
+from voice_gateway.messages import (
     CutOff,
     Failed,
     Heard,

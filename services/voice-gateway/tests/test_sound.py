@@ -9,9 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from voice_gateway.audio.pcm import WholeSamples, pieces, seconds, silence
 from voice_gateway.audio.resample import Resampler
+from voice_gateway.messages import Listening, ReplyAudio, ReplyText, ToCaller
 from voice_gateway.outbox import Outbox
 from voice_gateway.playback import UNDER_WAY_S, Playback
-from voice_gateway.ports import Listening, ReplyAudio, ReplyText, Spoken, ToCaller
+from voice_gateway.ports import Spoken
 from voice_gateway.testing import virtual_time
 from voice_gateway.uplink import Uplink
 

@@ -3,8 +3,8 @@
 from itertools import pairwise
 
 import pytest
+from voice_gateway.messages import Audio, Interrupt, Typed
 from voice_gateway.policy import TurnPolicy
-from voice_gateway.ports import Audio, Interrupt, Typed
 from voice_gateway.session import CallRules
 from voice_gateway.testing.scripted import Call, Says, ScriptedVoice, Sends
 

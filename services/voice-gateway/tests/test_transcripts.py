@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from voice_gateway.audio import pcm
 from voice_gateway.errors import Unavailable
-from voice_gateway.ports import Audio, Interrupt, Typed
+from voice_gateway.messages import Audio, Interrupt, Typed
 from voice_gateway.testing.scripted import RATE_HZ, Call, Says, Sends
 from voice_gateway.transports.wire import to_server
 from voice_proto import voice_workflow_pb2 as pb

@@ -28,10 +28,10 @@ from voice_gateway.conversation import (
     VoiceStarted,
     step,
 )
+from voice_gateway.messages import Processing
 from voice_gateway.observe.metrics import Metrics
 from voice_gateway.phrases import only_begun
 from voice_gateway.policy import TurnPolicy
-from voice_gateway.ports import Processing
 from voice_gateway.session import CallRules
 from voice_gateway.testing.scripted import Call, Says
 

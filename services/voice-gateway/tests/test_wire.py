@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from voice_gateway.errors import BadMessage, TimedOut
 from voice_gateway.latency import TurnStages
-from voice_gateway.ports import (
+from voice_gateway.messages import (
     Audio,
     CutOff,
     EndOfUtterance,

@@ -9,7 +9,8 @@ from voice_gateway.adapters.riva_link import RivaLine
 from voice_gateway.adapters.riva_tts import RivaVoice
 from voice_gateway.conversation import Message
 from voice_gateway.errors import Rejected, Unavailable
-from voice_gateway.ports import Interrupt, VoiceAudio, Word
+from voice_gateway.messages import Interrupt, Word
+from voice_gateway.ports import VoiceAudio
 from voice_gateway.testing.fake_faults import DieAfter, Refuse, RivaFault
 from voice_gateway.testing.fake_riva import FakeRiva
 from voice_gateway.testing.fake_riva_tts import WordTimes

@@ -9,18 +9,17 @@ from voice_gateway import conversation as c
 from voice_gateway.ear import Ear
 from voice_gateway.errors import ServiceError, Unavailable
 from voice_gateway.latency import TurnMoments
-from voice_gateway.outbox import Outbox
-from voice_gateway.ports import (
+from voice_gateway.messages import (
     CallConfig,
-    CallMetrics,
     CutOff,
     Paused,
     Processing,
     Resumed,
-    Services,
     Speaking,
     TurnOver,
 )
+from voice_gateway.outbox import Outbox
+from voice_gateway.ports import CallMetrics, Services
 from voice_gateway.reply import Manner, Reply
 
 log = logging.getLogger(__name__)

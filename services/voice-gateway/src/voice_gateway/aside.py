@@ -7,16 +7,9 @@ from collections.abc import Awaitable, Callable, Sequence
 from voice_gateway.conversation import Message
 from voice_gateway.errors import CallError, ServiceError, Unavailable
 from voice_gateway.latency import TurnMoments
+from voice_gateway.messages import CallConfig, CutOff, Failed, ToCaller, TurnOver
 from voice_gateway.outbox import Outbox
-from voice_gateway.ports import (
-    CallConfig,
-    CallMetrics,
-    CutOff,
-    Failed,
-    Services,
-    ToCaller,
-    TurnOver,
-)
+from voice_gateway.ports import CallMetrics, Services
 from voice_gateway.reply import Manner, Reply
 
 log = logging.getLogger(__name__)

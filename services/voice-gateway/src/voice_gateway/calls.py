@@ -17,17 +17,8 @@ from voice_gateway.errors import (
     CallLost,
     GatewayFull,
 )
-from voice_gateway.ports import (
-    Audio,
-    CallConfig,
-    Caller,
-    CallMetrics,
-    FromCaller,
-    GatewayMetrics,
-    ReplyAudio,
-    Services,
-    ToCaller,
-)
+from voice_gateway.messages import Audio, CallConfig, FromCaller, ReplyAudio, ToCaller
+from voice_gateway.ports import Caller, CallMetrics, GatewayMetrics, Services
 from voice_gateway.session import CallRules, Session
 
 log = logging.getLogger(__name__)

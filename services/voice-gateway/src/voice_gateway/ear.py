@@ -12,8 +12,9 @@ from voice_gateway.audio.resample import Resampler
 from voice_gateway.audio.vad import Edge
 from voice_gateway.echo import APART, COMES_BACK_S, OwnWords, Utterance, callers_part
 from voice_gateway.errors import BadMessage, CallLost, Rejected, ServiceError
+from voice_gateway.messages import CallConfig, Heard, ReplyAudio, Word
 from voice_gateway.phrases import stops
-from voice_gateway.ports import CallConfig, Heard, ReplyAudio, Services, TurnSound, Word
+from voice_gateway.ports import Services, TurnSound
 from voice_gateway.uplink import Uplink
 
 _UPLINK_ROOM_S = 30.0

@@ -18,7 +18,7 @@ from difflib import SequenceMatcher
 from functools import lru_cache
 from unicodedata import category
 
-from voice_gateway.ports import Heard
+from voice_gateway.messages import Heard
 from voice_gateway.speakable import speakable
 
 APART = " ¦ "

@@ -13,7 +13,7 @@ from bisect import bisect_right
 from collections.abc import Sequence
 from functools import cached_property
 
-from voice_gateway.ports import Word
+from voice_gateway.messages import Word
 from voice_gateway.speakable.aligned import said_ends, word_ends
 from voice_gateway.spoken_text import Pace, SpokenText
 

@@ -3,7 +3,7 @@
 Pure: moments are loop times in seconds; a moment that did not come is None.
 """
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 
 @dataclass(slots=True)
@@ -42,6 +42,10 @@ class TurnStages:
     clause_s: float | None
     voice_s: float | None
     total_s: float | None
+
+    def __str__(self) -> str:
+        spent = ((name.removesuffix("_s"), of) for name, of in asdict(self).items())
+        return ", ".join(f"{name} {of * 1000:.0f} ms" for name, of in spent if of is not None)
 
 
 def _between(start: float | None, end: float | None) -> float | None:

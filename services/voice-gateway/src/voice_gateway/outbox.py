@@ -9,8 +9,8 @@ from collections import deque
 from collections.abc import Callable
 
 from voice_gateway.audio import pcm
+from voice_gateway.messages import Notice, ReplyAudio, ReplyText, ToCaller, ToolCalled
 from voice_gateway.playback import Playback
-from voice_gateway.ports import Notice, ReplyAudio, ReplyText, ToCaller, ToolCalled
 
 _NOTICES = 4096  # a caller this far behind does not read any more
 _SOON_S = 0.001  # due; a timer for less would only be rounding

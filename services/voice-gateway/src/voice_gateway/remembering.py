@@ -10,7 +10,8 @@ from typing import TypeVar
 
 from voice_gateway.conversation import Message
 from voice_gateway.errors import ServiceError, TimedOut, Unavailable
-from voice_gateway.ports import CallConfig, CallMetrics, Memory, Services
+from voice_gateway.messages import CallConfig
+from voice_gateway.ports import CallMetrics, Memory, Services
 
 log = logging.getLogger(__name__)
 

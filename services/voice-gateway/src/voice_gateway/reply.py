@@ -16,16 +16,9 @@ from voice_gateway.conversation import Message, ToolCall
 from voice_gateway.errors import Empty, ServiceError
 from voice_gateway.heard import Ledger
 from voice_gateway.latency import TurnMoments
+from voice_gateway.messages import CallConfig, ReplyAudio, ReplyText, ToolCalled, Usage
 from voice_gateway.outbox import Outbox
-from voice_gateway.ports import (
-    CallConfig,
-    ModelPiece,
-    ReplyAudio,
-    ReplyText,
-    Services,
-    ToolCalled,
-    Usage,
-)
+from voice_gateway.ports import ModelPiece, Services
 from voice_gateway.speakable import CodeBlocks, Thoughts, speakable
 
 _CLAUSES_AHEAD = 8  # how far the model may run ahead of the voice

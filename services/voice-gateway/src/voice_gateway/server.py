@@ -18,10 +18,11 @@ from voice_gateway.adapters.chat import ChatEndpoint
 from voice_gateway.adapters.riva_asr import RivaRecogniser
 from voice_gateway.adapters.riva_tts import RivaVoice
 from voice_gateway.calls import Calls
+from voice_gateway.messages import CallConfig
 from voice_gateway.observe.metrics import Metrics
 from voice_gateway.observe.recording import Recorder
 from voice_gateway.observe.upstreams import UpstreamWatch
-from voice_gateway.ports import CallConfig, CallRecord, Services
+from voice_gateway.ports import CallRecord, Services
 from voice_gateway.session import CallRules
 from voice_gateway.settings import Settings
 from voice_gateway.transports.grpc import VoiceGateway

@@ -17,15 +17,11 @@ from voice_gateway.errors import (
     CallLost,
     ServiceError,
 )
-from voice_gateway.outbox import Outbox
-from voice_gateway.policy import TurnPolicy
-from voice_gateway.ports import (
+from voice_gateway.messages import (
     Adjust,
     Answer,
     Audio,
     CallConfig,
-    Caller,
-    CallMetrics,
     EndOfUtterance,
     Failed,
     Forget,
@@ -37,13 +33,14 @@ from voice_gateway.ports import (
     Noted,
     Played,
     ReplyAudio,
-    Services,
     Truncated,
     TurnTaken,
     Typed,
-    Uncounted,
     Withdrawn,
 )
+from voice_gateway.outbox import Outbox
+from voice_gateway.policy import TurnPolicy
+from voice_gateway.ports import Caller, CallMetrics, Services, Uncounted
 from voice_gateway.remembering import Remembering
 from voice_gateway.reply import Manner
 

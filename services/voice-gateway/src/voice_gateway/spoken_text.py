@@ -17,7 +17,7 @@ from itertools import accumulate, pairwise
 
 from voice_gateway.audio import pcm
 from voice_gateway.audio.sounding import Sounding
-from voice_gateway.ports import Word
+from voice_gateway.messages import Word
 from voice_gateway.speakable.aligned import letters, word_ends
 
 # Of sounding speech. Rather slow: of who is thought to speak slowly, less is taken for heard.

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import soxr
 from voice_gateway.heard import Ledger
-from voice_gateway.ports import Word
+from voice_gateway.messages import Word
 from voice_gateway.speakable import speakable
 from voice_gateway.speakable.aligned import letters, word_ends
 from voice_local.engines import EAR_RATE_HZ, Recogniser, Said, Voice

@@ -12,7 +12,8 @@ from openai import AsyncOpenAI, AsyncStream, DefaultAsyncHttpxClient
 from voice_gateway.adapters.chat_wire import AnswerReader, request
 from voice_gateway.conversation import Message
 from voice_gateway.errors import Misconfigured, ServiceError, TimedOut, Unavailable
-from voice_gateway.ports import Asking, ModelPiece
+from voice_gateway.messages import Asking
+from voice_gateway.ports import ModelPiece
 
 _CHECK_S = 3.0
 # A connection outlives the caller's next question, so that no turn waits for a handshake.

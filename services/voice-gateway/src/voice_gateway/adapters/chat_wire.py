@@ -4,7 +4,8 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from voice_gateway.conversation import Message, ToolCall
-from voice_gateway.ports import Asking, ModelPiece, Tool, Usage
+from voice_gateway.messages import Asking, Tool, Usage
+from voice_gateway.ports import ModelPiece
 
 Json = dict[str, Any]
 

@@ -13,7 +13,8 @@ from voice_gateway.adapters.riva_proto import asr as pb
 from voice_gateway.adapters.riva_proto import asr_grpc as pb_grpc
 from voice_gateway.audio import pcm
 from voice_gateway.errors import Rejected, ServiceError, TimedOut, Unavailable
-from voice_gateway.ports import Heard, Speech, Spoken, Word
+from voice_gateway.messages import Heard, Word
+from voice_gateway.ports import Speech, Spoken
 
 _PIECE_S = 0.8  # audio in one message
 _SILENCE_S = 0.2  # in one keepalive

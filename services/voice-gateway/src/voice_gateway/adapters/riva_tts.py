@@ -22,7 +22,8 @@ from voice_gateway.adapters.riva_proto import LINEAR_PCM
 from voice_gateway.adapters.riva_proto import tts as pb
 from voice_gateway.adapters.riva_proto import tts_grpc as pb_grpc
 from voice_gateway.errors import Rejected, ServiceError, TimedOut
-from voice_gateway.ports import VoiceAudio, Word
+from voice_gateway.messages import Word
+from voice_gateway.ports import VoiceAudio
 
 log = logging.getLogger(__name__)
 

@@ -18,8 +18,8 @@ from itertools import takewhile
 from typing import Any, cast, get_args
 
 from voice_gateway.conversation import Command, Event, Message, commands
+from voice_gateway.messages import CallConfig
 from voice_gateway.policy import TurnPolicy
-from voice_gateway.ports import CallConfig
 
 FORMAT = 1
 _EVENTS: dict[str, Callable[..., Event]] = {kind.__name__: kind for kind in get_args(Event)}

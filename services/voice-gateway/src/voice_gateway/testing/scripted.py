@@ -13,7 +13,7 @@ from voice_gateway.audio import pcm
 from voice_gateway.audio.vad import Edge
 from voice_gateway.conversation import Message
 from voice_gateway.errors import ServiceError
-from voice_gateway.ports import (
+from voice_gateway.messages import (
     Asking,
     Audio,
     CallConfig,
@@ -23,22 +23,17 @@ from voice_gateway.ports import (
     Goodbye,
     Heard,
     Listening,
-    Memory,
-    ModelPiece,
     Paused,
     Processing,
     ReplyAudio,
     ReplyText,
     Resumed,
-    Services,
     Speaking,
-    Speech,
     ToCaller,
     TurnOver,
-    TurnSound,
-    VoiceAudio,
     Word,
 )
+from voice_gateway.ports import Memory, ModelPiece, Services, Speech, TurnSound, VoiceAudio
 from voice_gateway.session import CallRules, Session
 from voice_gateway.testing import virtual_time
 

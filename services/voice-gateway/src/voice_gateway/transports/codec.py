@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Protocol
 from voice_proto import voice_workflow_pb2 as pb
 
 from voice_gateway.errors import BadMessage
-from voice_gateway.ports import CutOff, ReplyAudio, ToCaller, TurnOver
+from voice_gateway.messages import CutOff, ReplyAudio, ToCaller, TurnOver
 
 if TYPE_CHECKING:
     from voice_proto.opus import Encoder

@@ -21,7 +21,8 @@ from voice_gateway.errors import (
     CallLost,
     GatewayFull,
 )
-from voice_gateway.ports import Audio, Caller, FromCaller, Goodbye, Listening, ToCaller
+from voice_gateway.messages import Audio, FromCaller, Goodbye, Listening, ToCaller
+from voice_gateway.ports import Caller
 from voice_gateway.transports import wire
 from voice_gateway.transports.codec import Codec, agree
 

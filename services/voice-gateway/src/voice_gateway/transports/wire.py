@@ -12,7 +12,7 @@ from voice_proto import voice_workflow_pb2 as pb
 
 from voice_gateway.errors import BadMessage
 from voice_gateway.latency import TurnStages
-from voice_gateway.ports import (
+from voice_gateway.messages import (
     Audio,
     CallConfig,
     CutOff,

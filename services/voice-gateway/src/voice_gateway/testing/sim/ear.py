@@ -12,7 +12,8 @@ from dataclasses import replace
 from voice_gateway.audio import pcm as sound
 from voice_gateway.audio.vad import Edge
 from voice_gateway.errors import ServiceError
-from voice_gateway.ports import Activity, Heard, Speech, TurnSound, Word
+from voice_gateway.messages import Heard, Word
+from voice_gateway.ports import Activity, Speech, TurnSound
 from voice_gateway.testing.sim.people import Notes, service_fault, until
 from voice_gateway.testing.sim.record import Judged, Noticed, Told
 from voice_gateway.testing.sim.script import EarFault, Hears, Opinion, Script

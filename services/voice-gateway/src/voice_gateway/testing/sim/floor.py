@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from voice_gateway.audio import pcm
-from voice_gateway.ports import (
+from voice_gateway.messages import (
     CutOff,
     Failed,
     Listening,

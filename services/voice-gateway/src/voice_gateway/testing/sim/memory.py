@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 
 from voice_gateway.conversation import Message
-from voice_gateway.ports import (
+from voice_gateway.messages import (
     CutOff,
     Failed,
     FromCaller,

@@ -17,19 +17,18 @@ from voice_gateway.errors import (
     TimedOut,
     Unavailable,
 )
-from voice_gateway.ports import (
+from voice_gateway.messages import (
     Asking,
     Audio,
     EndOfUtterance,
     FromCaller,
     Interrupt,
-    ModelPiece,
     Played,
     ToCaller,
     Typed,
-    VoiceAudio,
     Word,
 )
+from voice_gateway.ports import ModelPiece, VoiceAudio
 from voice_gateway.testing.sim.marks import (
     GOODBYE,
     GREETING,

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from voice_gateway.conversation import Message
-from voice_gateway.ports import FromCaller, Heard, ToCaller
+from voice_gateway.messages import FromCaller, Heard, ToCaller
 from voice_gateway.testing.sim.script import Script
 
 UNREAD = ("caller slow", "caller stopped reading")

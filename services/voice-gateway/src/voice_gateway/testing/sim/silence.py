@@ -4,15 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from voice_gateway.errors import CallLost
-from voice_gateway.ports import (
-    CutOff,
-    Heard,
-    Paused,
-    Processing,
-    ReplyText,
-    TurnOver,
-    Typed,
-)
+from voice_gateway.messages import CutOff, Heard, Paused, Processing, ReplyText, TurnOver, Typed
 from voice_gateway.testing.sim.doubt import Utterance, few
 from voice_gateway.testing.sim.marks import GOODBYE, GREETING, PROMPT, answer_of
 from voice_gateway.testing.sim.record import (

@@ -3,7 +3,7 @@
 from collections import Counter
 
 from voice_gateway.errors import CallError
-from voice_gateway.ports import (
+from voice_gateway.messages import (
     CutOff,
     EndOfUtterance,
     Interrupt,

@@ -7,7 +7,7 @@ summed up.
 from dataclasses import dataclass, field
 
 from voice_gateway.audio import pcm
-from voice_gateway.ports import (
+from voice_gateway.messages import (
     Audio,
     CutOff,
     Failed,

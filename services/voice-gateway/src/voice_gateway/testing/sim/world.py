@@ -7,8 +7,9 @@ from dataclasses import fields
 from itertools import count, cycle
 from typing import Any, TypeVar
 
+from voice_gateway.messages import CallConfig
 from voice_gateway.policy import TurnPolicy
-from voice_gateway.ports import CallConfig, CallRecord, Memory, Services
+from voice_gateway.ports import CallRecord, Memory, Services
 from voice_gateway.reply import Manner
 from voice_gateway.session import CallRules, Session
 from voice_gateway.testing import virtual_time

@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable
 
 from voice_gateway.aside import Aside
 from voice_gateway.calls import Call
-from voice_gateway.ports import ToCaller
+from voice_gateway.messages import ToCaller
 from voice_gateway.transports.realtime.inbound import Beside
 
 

@@ -6,7 +6,8 @@ from collections import deque
 from typing import Protocol
 
 from voice_gateway.errors import CallerGone, CallerSlow
-from voice_gateway.ports import Caller, FromCaller, ToCaller
+from voice_gateway.messages import FromCaller, ToCaller
+from voice_gateway.ports import Caller
 from voice_gateway.transports.realtime import inbound, outbound
 from voice_gateway.transports.realtime.asides import Asides
 from voice_gateway.transports.realtime.fields import BadEvent, Json

@@ -1,6 +1,6 @@
 """The caller's turn as server events: speech that begins, audio that is committed, its words."""
 
-from voice_gateway.ports import Heard
+from voice_gateway.messages import Heard
 from voice_gateway.transports.realtime import items
 from voice_gateway.transports.realtime.fields import Json
 from voice_gateway.transports.realtime.items import Item

@@ -18,7 +18,7 @@ from voice_gateway.errors import (
     CallLost,
     GatewayFull,
 )
-from voice_gateway.ports import CallConfig
+from voice_gateway.messages import CallConfig
 from voice_gateway.transports.realtime import outbound
 from voice_gateway.transports.realtime.asides import Asides
 from voice_gateway.transports.realtime.caller import RealtimeCaller, Socket

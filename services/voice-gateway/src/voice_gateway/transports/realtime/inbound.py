@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any, cast
 
 from voice_gateway.conversation import Message
-from voice_gateway.ports import (
+from voice_gateway.messages import (
     Adjust,
     Answer,
     Audio,

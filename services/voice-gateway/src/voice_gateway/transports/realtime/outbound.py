@@ -4,7 +4,7 @@ from typing import assert_never
 
 from voice_gateway.errors import CallError, GatewayFull
 from voice_gateway.latency import TurnStages
-from voice_gateway.ports import (
+from voice_gateway.messages import (
     CutOff,
     Failed,
     Goodbye,

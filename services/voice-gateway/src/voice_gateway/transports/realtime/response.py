@@ -2,7 +2,7 @@
 
 from voice_gateway.audio.pcm import seconds
 from voice_gateway.errors import ServiceError
-from voice_gateway.ports import CutOff, Heard, ReplyAudio, ReplyText, ToolCalled, TurnOver, Usage
+from voice_gateway.messages import CutOff, Heard, ReplyAudio, ReplyText, ToolCalled, TurnOver, Usage
 from voice_gateway.transports.realtime import items
 from voice_gateway.transports.realtime.caller_turn import added, done, speech
 from voice_gateway.transports.realtime.fields import Json

@@ -11,8 +11,8 @@ from typing import Any, Final, Literal, cast
 
 from voice_gateway.audio import g711
 from voice_gateway.conversation import Message
+from voice_gateway.messages import Asking, CallConfig, Tool
 from voice_gateway.policy import TurnManner
-from voice_gateway.ports import Asking, CallConfig, Tool
 from voice_gateway.transports.realtime import fields
 from voice_gateway.transports.realtime.fields import Json
 

@@ -6,7 +6,7 @@ from typing import Any
 from uuid import uuid4
 
 from voice_gateway.errors import ServiceError
-from voice_gateway.ports import Heard
+from voice_gateway.messages import Heard
 from voice_gateway.transports.realtime.fields import Json
 from voice_gateway.transports.realtime.items import Item, Items
 from voice_gateway.transports.realtime.shape import Shape, Sound, Wishes
