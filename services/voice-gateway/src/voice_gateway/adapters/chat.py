@@ -50,6 +50,7 @@ class ChatEndpoint:
     def __init__(self, rules: ChatRules) -> None:
         self._rules = rules
         self._warm = False
+        self._answers = False
         # No hidden retries: the caller is waiting, and hears of a failure at once.
         self._client = AsyncOpenAI(
             base_url=rules.base_url,
@@ -88,15 +89,20 @@ class ChatEndpoint:
         return said
 
     async def _served(self) -> str:
+        # A connection made while something else stood there would lead there for ever.
+        headers = {} if self._answers else {"Connection": "close"}
+        self._answers = False
         try:
             async with asyncio.timeout(_CHECK_S):
-                served = [model.id async for model in self._client.models.list()]
+                models = self._client.models.list(extra_headers=headers)
+                served = [model.id async for model in models]
         except openai.APIError as error:
             self._warm = False
             raise self._fault(error) from None
         except TimeoutError:
             self._warm = False
             raise TimedOut("llm", f"{self._rules.base_url} did not answer") from None
+        self._answers = True
         if served and self._rules.model not in served:
             return f"serves {', '.join(served)}, not LLM_MODEL {self._rules.model}"
         return f"model {self._rules.model}"

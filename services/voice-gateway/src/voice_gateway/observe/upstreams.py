@@ -31,6 +31,7 @@ class UpstreamWatch:
         self._upstreams = upstreams
         self._on_change = on_change
         self._up: dict[str, bool] = {}
+        self._faults: dict[str, str] = {}
 
     @property
     def up(self) -> dict[str, bool]:
@@ -60,9 +61,12 @@ class UpstreamWatch:
             said, up = await upstream.check(), True
         except ServiceError as fault:
             said, up = fault.text, False
-        if self._up.get(name) is not up:
-            self._up[name] = up
+        fault = "" if up else said
+        changed, another = self._up.get(name) is not up, self._faults.get(name, "") != fault
+        self._up[name], self._faults[name] = up, fault
+        if changed or another:
             log.log(logging.INFO if up else logging.WARNING, _line(up), name, said)
+        if changed:
             self._on_change(name, up)
         return up
 
