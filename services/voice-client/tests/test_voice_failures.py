@@ -152,6 +152,7 @@ async def test_an_unknown_clip_lists_the_known_ones(capsys: pytest.CaptureFixtur
         (["text", "  "], "a typed turn needs at least one character"),
         (["text", "x" * 4001], "4001 characters, allowed are 4000"),
         (["text", "x", "--prompt", "x" * 8001], "8001 characters, allowed are 8000"),
+        (["text", "x", "--conversation", "x" * 129], "129 characters, allowed are 128"),
         ([], "the following arguments are required: mic|wav|text"),
     ],
 )

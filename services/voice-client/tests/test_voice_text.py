@@ -26,14 +26,12 @@ async def answer_typed(caller: Caller) -> None:
 async def test_typed_turns_are_answered_one_after_the_other(capsys: pytest.CaptureFixture[str]):
     async with scripted_gateway(answer_typed) as gateway:
         wishes = ["--language", "en-GB", "--voice", "Ann", "--prompt", "Be brief."]
+        wishes += ["--conversation", "c-1"]
         options = read_options(["text", "one", "two", "--server", gateway.address, *wishes])
         assert await run(options) is Exit.ANSWERED
     config = gateway.caller.config
-    assert (config.language_code, config.voice_name, config.system_prompt) == (
-        "en-GB",
-        "Ann",
-        "Be brief.",
-    )
+    assert (config.language_code, config.voice_name) == ("en-GB", "Ann")
+    assert (config.system_prompt, config.conversation_id) == ("Be brief.", "c-1")
     shown = [line for line in capsys.readouterr().out.splitlines() if not line.startswith(" ")]
     assert shown == [
         f"connected to {gateway.address}, 16000 Hz",

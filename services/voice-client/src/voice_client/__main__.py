@@ -215,7 +215,7 @@ def _hello(options: Options, rate_hz: int) -> Hello:
         options.voice,
         options.prompt,
         can_pause=is_mic,
-        conversation_id=secrets.token_urlsafe() if is_mic else "",
+        conversation_id=options.conversation or (secrets.token_urlsafe() if is_mic else ""),
         opus=options.opus,
     )
 

@@ -9,6 +9,7 @@ from voice_client.speech import MARK, clip_names
 
 LONGEST_TEXT = 4000
 LONGEST_PROMPT = 8000
+LONGEST_NAME = 128
 SHORTEST_PIECE_MS, LONGEST_PIECE_MS = 10, 200
 MOST_CALLS = 500
 LOAD_CLIPS = ("en_nlp_question", "en_goforward", "en_cards_10c")
@@ -35,6 +36,7 @@ class Options:
     language: str = ""
     voice: str = ""
     prompt: str = ""
+    conversation: str = ""
     tls: bool = False
     ca: Path | None = None
     json: bool = False
@@ -107,6 +109,7 @@ def _add_wav(parser: argparse.ArgumentParser) -> None:
         help=f"audio per message, {SHORTEST_PIECE_MS} to {LONGEST_PIECE_MS} (default 20)",
     )
     _add_result(parser)
+    _add_conversation(parser)
     _add_call(parser)
 
 
@@ -115,6 +118,7 @@ def _add_text(parser: argparse.ArgumentParser) -> None:
         "texts", nargs="+", type=_text, metavar="TEXT", help=f"up to {LONGEST_TEXT} characters"
     )
     _add_result(parser)
+    _add_conversation(parser)
     _add_call(parser)
 
 
@@ -135,7 +139,18 @@ def _add_mic(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--plain", action="store_true", help="lines instead of the live view, as without a terminal"
     )
+    _add_conversation(parser)
     _add_call(parser)
+
+
+def _add_conversation(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--conversation",
+        type=_name,
+        default="",
+        metavar="NAME",
+        help="go on with the conversation of this name; whoever knows it can, so keep it secret",
+    )
 
 
 def _add_devices(parser: argparse.ArgumentParser) -> None:
@@ -288,6 +303,10 @@ def _text(value: str) -> str:
 
 def _prompt(value: str) -> str:
     return _at_most(value, LONGEST_PROMPT)
+
+
+def _name(value: str) -> str:
+    return _at_most(value, LONGEST_NAME)
 
 
 def _at_most(value: str, longest: int) -> str:
