@@ -192,7 +192,7 @@ class Settings(BaseSettings):
     )
     turn_end_model: Literal["on", "off"] = Field(
         "on",
-        description="Hear in the voice whether a turn is complete: 50 ms of CPU at each pause.",
+        description="Hear in the voice whether a turn is complete: 30 ms of CPU at each pause.",
     )
     turn_end_likely: Chance = Field(
         0.8, description="From this chance on that it is complete, a turn sounds finished."

@@ -1,7 +1,7 @@
 """Whether a caller who fell silent has finished, by the sound of it: the smart-turn network.
 
 The network (`smart_turn.onnx`, BSD-2-Clause, see NOTICE) hears how words are said, not which: the
-fall of a voice that is done, the held tone of one that will go on. An opinion costs about 50 ms of
+fall of a voice that is done, the held tone of one that will go on. An opinion costs about 30 ms of
 CPU, too much for the event loop, so all calls share one thread for it (docs/decisions/0006).
 """
 
@@ -55,7 +55,7 @@ class TurnEnds:
         return chance
 
     def close(self) -> None:
-        """Waits for the opinion under way, a twentieth of a second."""
+        """Waits for the opinion under way: it takes milliseconds."""
         self._thread.shutdown(cancel_futures=True)
 
 
