@@ -151,7 +151,7 @@ class _Silence:
             return
         name = _NAMES[kind]
         wait_s = self.call.idle_prompt_s if kind == PROMPT else self.call.idle_end_s
-        if self.voiced:
+        if self.voiced and at - self.surely > _HAIR_S:  # a voice in this very moment comes too late
             yield f"at {at:.2f} {name} was said while the caller spoke"
         since = self.surely if at - self.surely > _HAIR_S else self.before
         if not wait_s or at - since < wait_s - _HAIR_S:
