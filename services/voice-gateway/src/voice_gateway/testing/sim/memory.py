@@ -320,11 +320,15 @@ class _Voice:
                 words += [(word, n < count) for n, word in enumerate(reply_words(clause.text))]
         return list(spoken.values())
 
-    def last_said(self, answer: int, count: int) -> list[_Clause]:
-        """The clauses that the voice was last asked for of this answer, down to so many words."""
+    def last_said(self, answer: int, count: int, reply: int) -> list[_Clause]:
+        """The clauses that the voice was last asked for of this answer, down to so many words.
+
+        What is said unasked is the same text each time: by a reply, those that it was heard with.
+        """
         last: list[_Clause] = []
         for clause in reversed(self.clauses.values()):
-            if count > 0 and answer_of(clause.text) == answer:
+            its_own = answer not in CANNED or clause.reply == reply
+            if count > 0 and its_own and answer_of(clause.text) == answer:
                 last.insert(0, clause)
                 count -= len(reply_words(clause.text))
         return last
@@ -380,7 +384,7 @@ def whole_replies(record: Record) -> Iterator[str]:
                 replies.setdefault(reply, _Told()).failed = True
             case Sent(at, TurnOver(reply)):
                 told = replies.setdefault(reply, _Told())
-                if not told.failed and (missing := _missing(record, told.text, voice)):
+                if not told.failed and (missing := _missing(record, reply, told.text, voice)):
                     yield f"at {at:.2f} reply {reply} ended without failure, but {missing}"
             case _:
                 pass
@@ -392,14 +396,14 @@ class _Told:
     failed: bool = False
 
 
-def _missing(record: Record, shown: str, voice: _Voice) -> str | None:
+def _missing(record: Record, reply: int, shown: str, voice: _Voice) -> str | None:
     answer = answer_of(shown)
     if not answer:
         return "none of its text was shown"
     words = reply_words(text_of(record.script, answer))
     if reply_words(shown) != words:
         return f"not all of its text was shown: {shown!r}"
-    clauses = voice.last_said(answer, len(words))
+    clauses = voice.last_said(answer, len(words), reply)
     if [w for c in clauses for w in reply_words(c.text)] != words:
         return f"not all of it was spoken: {' / '.join(c.text for c in clauses)!r}"
     for clause in clauses:
