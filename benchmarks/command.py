@@ -2,12 +2,16 @@
 
 import argparse
 import asyncio
+import os
 import signal
 import sys
 from collections.abc import Coroutine
 from typing import Any
 
 from processes import ChildFailed
+
+# As the gateway does, before anything brings numpy: what is measured here is what runs there.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 _STOPPED = 130  # as a shell says of a command that was interrupted
 
