@@ -83,7 +83,7 @@ def _with_pauses(alone: Alone, logs: Path) -> Alone:
         for step in map(json.loads, path.read_text().splitlines()):
             at = step.get("event", {}).get("at", 0.0)
             if alone.began_at <= at <= alone.ended_at:
-                pauses += sum(command["is"] == "PauseVoice" for command in step["commands"])
+                pauses += sum(command["is"] == "PauseReply" for command in step["commands"])
     return replace(alone, pauses=pauses)
 
 

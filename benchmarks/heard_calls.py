@@ -18,25 +18,25 @@ from typing import Literal
 import numpy as np
 from heard_answers import Answer, answers
 from turn_callers import Loudspeaker
-from voice_gateway.clauses import Clauses
+from voice_gateway.call.session import CallOptions, Session
 from voice_gateway.conversation import Message
 from voice_gateway.messages import (
-    Asking,
     CallConfig,
     CutOff,
     FromCaller,
-    Heard,
     Interrupt,
+    ModelOptions,
     Played,
     ReplyAudio,
     ToCaller,
+    Transcript,
     Typed,
     Word,
 )
-from voice_gateway.ports import Services, Speech, VoiceAudio
-from voice_gateway.reply import Manner
-from voice_gateway.session import CallRules, Session
+from voice_gateway.ports import CallerAudioStream, Services, VoiceAudio
 from voice_gateway.speakable import speakable
+from voice_gateway.speaking.clauses import Clauses
+from voice_gateway.speaking.reply import ReplyOptions
 from voice_gateway.testing import virtual_time
 from voice_local.models.hibari import HibariVoice
 
@@ -110,7 +110,7 @@ def _count(counted: Counted, arm: Arm, answer: Answer, share: float) -> None:
 async def _held(caller: "_Caller", arm: Arm, answer: Answer) -> None:
     services = Services(_Ear(), _Model(answer), _Voice(arm))
     config = CallConfig("heard", "en-US", _RATE_HZ, "", "")
-    rules = CallRules(manner=Manner(min_words=_MIN_WORDS, trim_s=0.3))
+    rules = CallOptions(reply=ReplyOptions(min_words=_MIN_WORDS, trim_s=0.3))
     await Session(caller, services, config, rules).run()
 
 
@@ -118,7 +118,12 @@ class _Ear:
     """Hears nothing: this caller types."""
 
     async def listen(
-        self, speech: Speech, *, language: str, rate_hz: int, on_heard: Callable[[Heard], None]
+        self,
+        speech: CallerAudioStream,
+        *,
+        language: str,
+        rate_hz: int,
+        on_transcript: Callable[[Transcript], None],
     ) -> None:
         while await speech.take() is not None:
             pass
@@ -129,7 +134,7 @@ class _Model:
         self._answer = answer
 
     async def complete(
-        self, history: Sequence[Message], *, system_prompt: str, asking: Asking
+        self, history: Sequence[Message], *, system_prompt: str, asking: ModelOptions
     ) -> AsyncGenerator[str, None]:
         await asyncio.sleep(0.12)
         for word in self._answer.text.split():

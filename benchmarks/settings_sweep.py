@@ -25,11 +25,11 @@ from sweep_clips import (
     utterances,
 )
 from sweep_listen import STEP_S
+from voice_gateway.call.session import CallOptions, Session
+from voice_gateway.conversation.policy import TurnPolicy
 from voice_gateway.messages import Audio, CallConfig, Processing, ReplyAudio
-from voice_gateway.policy import TurnPolicy
 from voice_gateway.ports import Services, Uncounted
-from voice_gateway.reply import Manner
-from voice_gateway.session import CallRules, Session
+from voice_gateway.speaking.reply import ReplyOptions
 from voice_gateway.testing import virtual_time
 from voice_gateway.testing.scripted import ScriptedCaller, ScriptedModel, ScriptedVoice, Sends
 
@@ -123,7 +123,7 @@ async def _talk(of: Utterance, setup: Setup) -> Answered:
         lambda _: StoredActivity(of),
         turn_sound=(lambda _: StoredSound()) if setup.model else None,
     )
-    rules = CallRules(policy=setup.policy, manner=Manner())
+    rules = CallOptions(policy=setup.policy, reply=ReplyOptions())
     config = CallConfig("sweep", "en-US", RATE_HZ, "", "Be brief.")
     prepared = Prepared()
     await Session(caller, services, config, rules, metrics=prepared).run()

@@ -19,10 +19,10 @@ from typing import Any
 
 import voice_client.speech
 from sweep_listen import STORED
-from voice_gateway.audio.turn_end import load_turn_end
-from voice_gateway.audio.vad import Edge, load_silero
-from voice_gateway.messages import Heard
-from voice_gateway.ports import Speech
+from voice_gateway.hearing.end_of_turn import load_turn_end
+from voice_gateway.hearing.voice_activity import load_silero
+from voice_gateway.messages import Transcript
+from voice_gateway.ports import CallerAudioStream, Edge
 
 RATE_HZ = 16_000
 FRAME_S = 0.032
@@ -124,7 +124,12 @@ class StoredRecogniser:
         self._last = ""
 
     async def listen(
-        self, speech: Speech, *, language: str, rate_hz: int, on_heard: Callable[[Heard], None]
+        self,
+        speech: CallerAudioStream,
+        *,
+        language: str,
+        rate_hz: int,
+        on_transcript: Callable[[Transcript], None],
     ) -> None:
         loop = asyncio.get_running_loop()
         position_s, stepped_s = 0.0, 0.0
@@ -133,25 +138,25 @@ class StoredRecogniser:
             position_s += len(spoken.pcm) / 2 / rate_hz
             if position_s - stepped_s >= self._step_s:
                 stepped_s = position_s
-                loop.call_later(self._of.took_s, self._interim, position_s, on_heard)
+                loop.call_later(self._of.took_s, self._interim, position_s, on_transcript)
             asked = spoken.ends_utterance or (spoken.asks_final and self._obeys)
             if asked or (ends and position_s >= ends[0] + self._own_s):
                 ends = [at for at in ends if at + self._own_s > position_s]
-                loop.call_later(self._of.took_s, self._final, position_s, on_heard)
+                loop.call_later(self._of.took_s, self._final, position_s, on_transcript)
         await asyncio.sleep(self._of.took_s)
 
-    def _interim(self, position_s: float, on_heard: Callable[[Heard], None]) -> None:
+    def _interim(self, position_s: float, on_transcript: Callable[[Transcript], None]) -> None:
         text = self._rest(position_s).rstrip(".,;:!?… ")
         if text and text != self._last:
             self._last = text
-            on_heard(Heard(text, final=False))
+            on_transcript(Transcript(text, final=False))
 
-    def _final(self, position_s: float, on_heard: Callable[[Heard], None]) -> None:
+    def _final(self, position_s: float, on_transcript: Callable[[Transcript], None]) -> None:
         text = self._rest(position_s)
         if text:
             self._done = len(self._of.heard_at(position_s).split())
             self._last = ""
-            on_heard(Heard(text, final=True))
+            on_transcript(Transcript(text, final=True))
 
     def _rest(self, position_s: float) -> str:
         return " ".join(self._of.heard_at(position_s).split()[self._done :])
@@ -209,7 +214,7 @@ class StoredSound:
     def feed(self, pcm: bytes) -> None:
         self._sound += pcm
 
-    async def chance(self) -> float | None:
+    async def probability(self) -> float | None:
         sound = bytes(self._sound[-8 * RATE_HZ * 2 :])
         await asyncio.sleep(_OPINION_S)
         return _opinion(sound)
@@ -218,7 +223,7 @@ class StoredSound:
 @cache
 def _opinion(sound: bytes) -> float | None:
     thread, ends = _judge()
-    return thread.submit(lambda: asyncio.run(ends.chance(sound))).result()
+    return thread.submit(lambda: asyncio.run(ends.probability(sound))).result()
 
 
 @cache

@@ -16,7 +16,7 @@ from command import status_of
 from turn_end_calls import Heard, call, gateways
 from turn_end_report import Found, as_json, report
 from turn_end_sound import Clip, clips, cut_off, judged, price, silences
-from voice_gateway.audio.turn_end import load_turn_end
+from voice_gateway.hearing.end_of_turn import load_turn_end
 
 WAYS = {
     "words alone": {"TURN_END_MODEL": "off"},

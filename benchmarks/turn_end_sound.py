@@ -11,8 +11,8 @@ import numpy as np
 from measure import Spread, spread
 from voice_client.speech import clip, clip_names
 from voice_gateway.audio.resample import Resampler
-from voice_gateway.audio.turn_end import TurnEnds
-from voice_gateway.audio.vad import load_silero
+from voice_gateway.hearing.end_of_turn import TurnEnds
+from voice_gateway.hearing.voice_activity import load_silero
 
 RATE_HZ = 16_000
 CHUNK = RATE_HZ // 50
@@ -135,7 +135,7 @@ def _dips(of: Clip, end_s: float) -> list[float]:
 async def _chance(sound: bytes, ends: TurnEnds) -> float:
     caller = ends(RATE_HZ)
     caller.feed(sound)
-    chance = await caller.chance()
+    chance = await caller.probability()
     assert chance is not None, "nobody else asks"
     return chance
 
@@ -147,7 +147,7 @@ async def price(ends: TurnEnds, seconds: float = 3.0) -> Price:
     caller = ends(RATE_HZ)
     caller.feed(clips()[0].pcm)
     async with asyncio.TaskGroup() as tasks:
-        thinking = tasks.create_task(_think(caller.chance, walls))
+        thinking = tasks.create_task(_think(caller.probability, walls))
         before = time.process_time()
         lags = await _lag(seconds)
         used = time.process_time() - before

@@ -10,13 +10,13 @@ import grpc
 import pytest
 from voice_gateway import conversation as c
 from voice_gateway.adapters.local_memory import LocalMemories
+from voice_gateway.call.session import CallOptions
 from voice_gateway.conversation import Message
+from voice_gateway.conversation.policy import TurnPolicy
 from voice_gateway.errors import CallerSilent, Unavailable
-from voice_gateway.messages import CallConfig, Heard
+from voice_gateway.messages import CallConfig, Transcript
 from voice_gateway.observe.event_log import first_line, read, step_line
-from voice_gateway.policy import TurnPolicy
 from voice_gateway.ports import Memory
-from voice_gateway.session import CallRules
 from voice_gateway.testing.fake_chat import FakeChat
 from voice_gateway.testing.fake_riva import FakeRiva
 from voice_gateway.testing.scripted import Call, Says
@@ -104,7 +104,7 @@ class TestAcrossCalls:
 
     def test_so_is_the_answer_that_the_line_dropped_in(self):
         memories = LocalMemories(600)
-        rules = CallRules(longest_s=3.0)
+        rules = CallOptions(longest_s=3.0)
         first = a_call(memories, Says(1.0, "tell me a story"), replies=[STORY], rules=rules)
         assert isinstance(first.error, CallerSilent)
         second = a_call(memories, Says(1.0, "go on"), replies=["There was a fox."])
@@ -115,7 +115,7 @@ class TestAcrossCalls:
 
     def test_nobody_is_greeted_twice(self):
         memories = LocalMemories(600)
-        rules = CallRules(policy=TurnPolicy(greeting="Welcome."))
+        rules = CallOptions(policy=TurnPolicy(greeting="Welcome."))
         first = a_call(memories, Says(3.0, "hello"), replies=["Hi."], rules=rules)
         second = a_call(memories, Says(3.0, "hello again"), replies=["Hi."], rules=rules)
         assert "Welcome." in first.voice.spoken
@@ -127,7 +127,7 @@ class TestSlowStore:
     def test_the_ear_hears_while_nothing_is_known_yet(self):
         call = a_call(StoreOf(recall_s=0.4), Says(0.1, "what is my name"), replies=["Ada."])
         assert call.timeline()[:2] == [(0.0, "LISTENING"), (0.4, "PROCESSING")]
-        (heard,) = [at for at, message in call.received if isinstance(message, Heard)]
+        (heard,) = [at for at, message in call.received if isinstance(message, Transcript)]
         assert heard == pytest.approx(0.1)
         assert call.asked[0][0] == Message("user", "my name is Ada")
 

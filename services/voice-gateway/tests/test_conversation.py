@@ -1,7 +1,7 @@
 """The conversation, as a specification: literal times in, commands out."""
 
 from voice_gateway.conversation import (
-    AnnounceVoice,
+    AnnounceReply,
     CallerClosed,
     CallerFinished,
     CallerInterrupted,
@@ -16,18 +16,18 @@ from voice_gateway.conversation import (
     Interrupted,
     Message,
     Phase,
+    ReplyAudioStarted,
     ReplyEnded,
     ReplyHeard,
     StartReply,
     TimerFired,
-    VoiceStarted,
     step,
 )
-from voice_gateway.policy import TurnPolicy
+from voice_gateway.conversation.policy import TurnPolicy
 
 POLICY = TurnPolicy(settle_s=0.2, max_silence_s=3.0)
 HELLO = (CallerSpoke(1.0, "hello", True), TimerFired(1.2))
-SPEAKING = (*HELLO, VoiceStarted(2.0, 1), ReplyHeard(3.0, 1, "Hi there."))
+SPEAKING = (*HELLO, ReplyAudioStarted(2.0, 1), ReplyHeard(3.0, 1, "Hi there."))
 ASKED_HELLO = Message("user", "hello")
 
 
@@ -80,8 +80,8 @@ def test_a_timer_before_its_time_changes_nothing():
 
 
 def test_the_first_audio_announces_the_voice():
-    now, commands = play(*HELLO, VoiceStarted(2.0, 1))
-    assert commands[-1] == AnnounceVoice(1)
+    now, commands = play(*HELLO, ReplyAudioStarted(2.0, 1))
+    assert commands[-1] == AnnounceReply(1)
     assert now.phase is Phase.SPEAKING
 
 
@@ -101,7 +101,11 @@ def test_barge_in_cancels_and_remembers_only_what_was_heard():
 
 def test_a_cancelled_reply_cannot_speak_or_end_again():
     before, _ = play(*SPEAKING, CallerSpoke(3.1, "wait", False))
-    late = (VoiceStarted(3.2, 1), ReplyHeard(3.2, 1, "Hi there. How"), ReplyEnded(3.3, 1, "Hi"))
+    late = (
+        ReplyAudioStarted(3.2, 1),
+        ReplyHeard(3.2, 1, "Hi there. How"),
+        ReplyEnded(3.3, 1, "Hi"),
+    )
     assert play(*late, start=before) == (before, [])
 
 
@@ -188,8 +192,8 @@ def test_half_close_waits_for_every_word_and_answers_in_full():
         CallerFinished(9.1),
     )
     assert commands == [StartReply(1, (Message("user", "eight of spades four of clubs"),))]
-    _, commands = play(VoiceStarted(10.0, 1), ReplyEnded(12.0, 1, "Good."), start=now)
-    assert commands == [AnnounceVoice(1), EndTurn(1), EndCall()]
+    _, commands = play(ReplyAudioStarted(10.0, 1), ReplyEnded(12.0, 1, "Good."), start=now)
+    assert commands == [AnnounceReply(1), EndTurn(1), EndCall()]
 
 
 def test_a_call_that_only_waits_for_its_last_reply_is_not_interrupted():

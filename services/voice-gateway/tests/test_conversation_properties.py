@@ -6,7 +6,7 @@ from itertools import pairwise
 from hypothesis import given
 from hypothesis import strategies as st
 from voice_gateway import conversation as c
-from voice_gateway.policy import TurnPolicy
+from voice_gateway.conversation.policy import TurnPolicy
 
 POLICY = TurnPolicy(settle_s=0.3, max_silence_s=2.0, memory_messages=6)
 WORDS = st.sampled_from(["", "hello", "what is", "the weather in Paris"])
@@ -19,12 +19,12 @@ def _events(at: float) -> st.SearchStrategy[c.Event]:
         st.builds(c.CallerSpoke, st.just(at), WORDS, st.booleans()),
         st.builds(c.CallerVoiced, st.just(at)),
         st.builds(c.CallerQuiet, st.just(at), st.just(at - 0.1)),
-        st.builds(c.TurnChance, st.just(at), st.floats(0, 1)),
+        st.builds(c.EndOfTurnProbability, st.just(at), st.floats(0, 1)),
         st.builds(c.CallerTyped, st.just(at), WORDS.filter(bool)),
         st.builds(c.CallerInterrupted, st.just(at)),
         st.builds(c.CallerClosed, st.just(at)),
         st.builds(c.CallerFinished, st.just(at)),
-        st.builds(c.VoiceStarted, st.just(at), REPLIES),
+        st.builds(c.ReplyAudioStarted, st.just(at), REPLIES),
         st.builds(c.ReplyHeard, st.just(at), REPLIES, WORDS),
         st.builds(c.ReplyEnded, st.just(at), REPLIES, WORDS),
         st.builds(c.TimerFired, st.just(at)),
@@ -75,12 +75,12 @@ class Floor:
             case c.EndTurn(reply):
                 assert (reply, self.paused) == (self.live, False)
                 self.live = 0
-            case c.AnnounceVoice(reply):
+            case c.AnnounceReply(reply):
                 assert reply == self.live
-            case c.PauseVoice(reply):
+            case c.PauseReply(reply):
                 assert (reply, self.paused) == (self.live, False)
                 self.paused = True
-            case c.ResumeVoice(reply):
+            case c.ResumeReply(reply):
                 assert (reply, self.paused) == (self.live, True)
                 self.paused = False
             case c.Interrupted() | c.EndCall() | c.AskFinal() | c.KeepTurn():

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 from voice_gateway.conversation import Conversation, Phase, TimerFired, step
-from voice_gateway.policy import TurnPolicy
+from voice_gateway.conversation.policy import TurnPolicy
 from voice_gateway.testing import diagram
 
 PAGE = Path(__file__).parents[3] / "docs" / "architecture" / "turn-taking.md"
@@ -39,7 +39,7 @@ def test_nothing_is_prepared_while_a_reply_is_live(edges: diagram.Edges):
     for (origin, goal), ways in edges.items():
         for said in ways:
             assert said.count("CancelReply") <= 1, (origin, goal, said)
-            assert not {"PauseVoice", "Say"} & set(said) or origin != "PREPARING", (goal, said)
+            assert not {"PauseReply", "Say"} & set(said) or origin != "PREPARING", (goal, said)
 
 
 def test_a_pause_always_ends():

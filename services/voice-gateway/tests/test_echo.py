@@ -9,11 +9,12 @@ import pytest
 import voice_client.speech
 from hypothesis import given
 from hypothesis import strategies as st
-from voice_gateway.audio.echo import FRAME_S, Echo
-from voice_gateway.audio.vad import Edge, Line, VoiceActivity, load_silero
-from voice_gateway.echo import APART, OwnWords, Utterance, callers_part, split
-from voice_gateway.messages import Heard, Word
+from voice_gateway.hearing.echo import FRAME_S, Echo
+from voice_gateway.hearing.own_words import APART, OwnWords, Utterance, callers_part, split
+from voice_gateway.hearing.voice_activity import Line, VoiceActivity, load_silero
+from voice_gateway.messages import Transcript, Word
 from voice_gateway.phrases import stops
+from voice_gateway.ports import Edge
 from voice_gateway.testing.scripted import Call, Says
 
 RATE_HZ = 16_000
@@ -25,7 +26,7 @@ STOPS = stops("en-US")
 
 
 def callers(recognised: str, own: str = SAID) -> str:
-    return callers_part(Heard(recognised, final=True), own, STOPS).text
+    return callers_part(Transcript(recognised, final=True), own, STOPS).text
 
 
 # As words.
@@ -74,7 +75,7 @@ def test_nothing_goes_on_from_one_text_to_the_next():
 
 def test_the_times_of_the_callers_words_stay_with_them():
     times = [Word(w, i, i + 0.5) for i, w in enumerate("is Paris wait what about it".split())]
-    heard = Heard("is Paris wait what about it", final=True, words=tuple(times))
+    heard = Transcript("is Paris wait what about it", final=True, words=tuple(times))
     assert [w.text for w in callers_part(heard, SAID, STOPS).words] == [
         "wait", "what", "about", "it",
     ]  # fmt: skip
@@ -90,15 +91,14 @@ def test_words_are_only_left_out_never_made(words: list[str]):
 
 
 def test_numbers_are_known_however_the_recogniser_writes_them():
-    own = OwnWords("en-US")
-    own.live = lambda: "That makes $14 for 2 tickets"
+    own = OwnWords("en-US", lambda: "That makes $14 for 2 tickets")
     said = own.of_utterance(0.0, final=True)
     assert callers("that makes fourteen dollars for two tickets", said) == ""
     assert callers("That makes $14 for 2 tickets.", said) == ""
 
 
 def test_a_reply_is_forgotten_once_nothing_of_it_can_come_back_unless_its_utterance_goes_on():
-    own = OwnWords("en-US")
+    own = OwnWords("en-US", str)
     own.reply_over("It lies on the Seine.", until=10.0)
     assert own.of_utterance(11.0, final=False) == "It lies on the Seine."
     assert own.of_utterance(15.0, final=True) == "It lies on the Seine."
@@ -110,39 +110,39 @@ def test_a_reply_is_forgotten_once_nothing_of_it_can_come_back_unless_its_uttera
 
 def test_what_is_heard_in_an_echo_before_the_caller_made_a_sound_is_nobodys():
     utterance = Utterance()
-    assert not utterance.take(Heard("You are already ready", final=False), 3.0)
+    assert not utterance.take(Transcript("You are already ready", final=False), 3.0)
     assert utterance.misheard == "You are already ready"
 
 
 def test_a_voice_makes_the_utterance_the_callers_to_its_final_words():
     utterance = Utterance()
-    utterance.take(Heard("You are", final=False), 1.0)
-    utterance.take(Heard("You are all", final=False), 2.5)
+    utterance.take(Transcript("You are", final=False), 1.0)
+    utterance.take(Transcript("You are all", final=False), 2.5)
     utterance.voice(3.0, voiced=True)
     utterance.voice(3.4, voiced=False)
-    assert utterance.take(Heard("You are all stop", final=False), 6.0)
+    assert utterance.take(Transcript("You are all stop", final=False), 6.0)
     assert utterance.misheard == "You are", "what came later may be the caller's already"
-    assert utterance.take(Heard("You are all stop.", final=True), 6.5)
-    assert not utterance.take(Heard("It lies", final=False), 7.0)
+    assert utterance.take(Transcript("You are all stop.", final=True), 6.5)
+    assert not utterance.take(Transcript("It lies", final=False), 7.0)
     assert utterance.misheard == "It lies"
 
 
 def test_a_word_may_be_told_after_the_final_of_the_echo_that_it_was_said_into():
     utterance = Utterance()
-    utterance.take(Heard("It lies", final=False), 1.0)
+    utterance.take(Transcript("It lies", final=False), 1.0)
     utterance.voice(2.0, voiced=True)
     utterance.voice(2.3, voiced=False)
-    utterance.take(Heard("It lies on the Seine.", final=True), 2.4)
-    assert utterance.take(Heard("Stop", final=False), 2.9)
+    utterance.take(Transcript("It lies on the Seine.", final=True), 2.4)
+    assert utterance.take(Transcript("Stop", final=False), 2.9)
 
 
 def test_once_it_was_understood_what_follows_is_the_echo_of_the_answer():
     utterance = Utterance()
     utterance.voice(2.0, voiced=True)
     utterance.voice(2.6, voiced=False)
-    assert utterance.take(Heard("What is that?", final=True), 2.8)
+    assert utterance.take(Transcript("What is that?", final=True), 2.8)
     utterance.understood(2.8)
-    assert not utterance.take(Heard("The key is", final=False), 3.4)
+    assert not utterance.take(Transcript("The key is", final=False), 3.4)
 
 
 @pytest.mark.parametrize(("voiced", "cut"), [([(2.0, True), (2.4, False)], [1]), ([], [])])

@@ -6,7 +6,6 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from voice_gateway.audio.vad import Edge, Hysteresis, load_silero
 from voice_gateway.conversation import (
     AskFinal,
     CallerQuiet,
@@ -18,15 +17,17 @@ from voice_gateway.conversation import (
     Event,
     Interrupted,
     Message,
-    PauseVoice,
+    PauseReply,
     Phase,
+    ReplyAudioStarted,
     ReplyHeard,
     StartReply,
     TimerFired,
-    VoiceStarted,
     step,
 )
-from voice_gateway.policy import TurnPolicy, sounds_finished, sounds_open
+from voice_gateway.conversation.policy import TurnPolicy, sounds_finished, sounds_open
+from voice_gateway.hearing.voice_activity import Hysteresis, load_silero
+from voice_gateway.ports import Edge
 
 POLICY = TurnPolicy(
     silence_s=0.3,
@@ -93,12 +94,12 @@ def test_whoever_speaks_on_soon_after_its_turn_had_not_finished():
         *ASKED,
         CallerSpoke(2.35, "Ask not.", True),
         TimerFired(2.6),
-        VoiceStarted(2.7, 1),
+        ReplyAudioStarted(2.7, 1),
         ReplyHeard(3.2, 1, "As"),
     )
     going_on = (CallerVoiced(3.2), CallerSpoke(3.6, "what your country can do", False))
     after, commands = play(*going_on, start=taken)
-    assert commands == [PauseVoice(1), CancelReply(1), Interrupted(1, "")]
+    assert commands == [PauseReply(1), CancelReply(1), Interrupted(1, "")]
     assert after.history == (Message("user", "Ask not."),)
     later = (CallerVoiced(5.0), CallerSpoke(5.4, "stop", False))
     after, _ = play(*later, start=taken)
@@ -116,7 +117,7 @@ def test_a_late_interim_does_not_interrupt():
 def test_words_after_the_voice_began_again_do_interrupt():
     before, _ = play(*ASKED, TimerFired(3.0))
     _, commands = play(CallerVoiced(3.2), CallerSpoke(3.5, "in Paris", False), start=before)
-    assert commands == [PauseVoice(1), CancelReply(1), Interrupted(1, "")]
+    assert commands == [PauseReply(1), CancelReply(1), Interrupted(1, "")]
 
 
 @pytest.mark.parametrize(
@@ -188,7 +189,7 @@ def test_what_words_sound_like(text: str, is_open: bool, finished: bool):
 @given(st.lists(st.floats(0, 1), max_size=200))
 def test_voice_edges_alternate_and_start_with_voice(chances: list[float]):
     hysteresis = Hysteresis()
-    edges = [edge for chance in chances if (edge := hysteresis.feed(chance)) is not None]
+    edges = [edge for probability in chances if (edge := hysteresis.feed(probability)) is not None]
     assert edges == [n % 2 == 0 for n in range(len(edges))]
 
 

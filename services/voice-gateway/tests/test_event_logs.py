@@ -10,11 +10,11 @@ from typing import Any
 
 import pytest
 from voice_gateway import conversation as c
+from voice_gateway.conversation.policy import TurnPolicy
 from voice_gateway.messages import CallConfig
 from voice_gateway.observe import event_log, recording
 from voice_gateway.observe.event_log import BadLog, EventLog
 from voice_gateway.observe.recording import Recorder
-from voice_gateway.policy import TurnPolicy
 from voice_gateway.testing.fake_chat import FakeChat
 from voice_gateway.testing.fake_riva import FakeRiva, Says
 from voice_proto import voice_workflow_pb2 as pb

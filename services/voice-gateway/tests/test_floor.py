@@ -4,6 +4,7 @@ from dataclasses import replace
 from itertools import pairwise
 
 import pytest
+from voice_gateway.call.session import CallOptions
 from voice_gateway.conversation import (
     CallerFinished,
     CallerInterrupted,
@@ -17,18 +18,17 @@ from voice_gateway.conversation import (
     EndCall,
     EndTurn,
     Message,
-    PauseVoice,
+    PauseReply,
+    ReplyAudioStarted,
     ReplyEnded,
-    ResumeVoice,
+    ResumeReply,
     StartReply,
     TimerFired,
-    VoiceStarted,
     step,
 )
+from voice_gateway.conversation.policy import TurnPolicy
 from voice_gateway.messages import Audio, CutOff, Interrupt, Typed
-from voice_gateway.playback import UNDER_WAY_S
-from voice_gateway.policy import TurnPolicy
-from voice_gateway.session import CallRules
+from voice_gateway.speaking.playback import UNDER_WAY_S
 from voice_gateway.testing.scripted import Call, Says, ScriptedVoice, Sends
 
 pytestmark = pytest.mark.timeout(10)
@@ -53,7 +53,7 @@ def story(
         voiced=[*ASKED, *voiced],
         sends=sends,
         replies=[STORY, "Yes?"],
-        rules=CallRules(policy=policy),
+        rules=CallOptions(policy=policy),
         can_pause=can_pause,
     ).run()
 
@@ -160,7 +160,7 @@ def test_a_call_that_is_wound_up_in_a_pause_lets_the_reply_end():
     now, commands = Conversation(), list[Command]()
     for event in (
         CallerTyped(0.0, "hello"),
-        VoiceStarted(0.1, 1),
+        ReplyAudioStarted(0.1, 1),
         CallerVoiced(0.5),
         CallerFinished(0.6),
         CallerQuiet(1.5, 1.4),
@@ -169,7 +169,7 @@ def test_a_call_that_is_wound_up_in_a_pause_lets_the_reply_end():
     ):
         now, more = step(now, event, POLICY)
         commands += more
-    assert commands[2:] == [PauseVoice(1), ResumeVoice(1), EndTurn(1), EndCall()]
+    assert commands[2:] == [PauseReply(1), ResumeReply(1), EndTurn(1), EndCall()]
 
 
 # The greeting.
@@ -181,7 +181,7 @@ def greeted(firm: bool, *sends: Sends, says: tuple[Says, ...] = ()) -> Call:
         says=says,
         sends=[Sends(0.0, Audio(bytes(640))), *sends],
         replies=["Fine.", "Good."],
-        rules=CallRules(policy=policy),
+        rules=CallOptions(policy=policy),
         hangs_up=20.0,
     ).run()
 
@@ -218,7 +218,7 @@ def test_a_firm_greeting_is_not_interrupted_in_a_call_that_is_wound_up_either():
     now, commands = Conversation(), list[Command]()
     for event in (
         CallerJoined(0.0),
-        VoiceStarted(0.05, 1),
+        ReplyAudioStarted(0.05, 1),
         CallerSpoke(0.06, "Who are you?", True),
         CallerFinished(0.07),
         CallerInterrupted(0.99),
@@ -236,7 +236,7 @@ def test_hanging_up_during_a_firm_greeting_still_brings_the_answer():
     call = Call(
         says=[Says(0.5, "Who are you?")],
         replies=["Fine."],
-        rules=CallRules(policy=policy),
+        rules=CallOptions(policy=policy),
         hangs_up=0.3,
     ).run()
     assert call.text(2) == "Fine."
@@ -250,7 +250,7 @@ def silent(policy: TurnPolicy, *sends: Sends, hangs_up: float | None = None) -> 
     return Call(
         sends=[Sends(0.0, Audio(bytes(640))), *sends],
         replies=["Fine."],
-        rules=CallRules(policy=policy),
+        rules=CallOptions(policy=policy),
         hangs_up=hangs_up,
         voice=ScriptedVoice(seconds_per_word=0.25),
     ).run()
@@ -293,7 +293,7 @@ def test_a_small_word_into_the_prompt_shows_that_somebody_is_there(word: str):
     for event in (
         CallerJoined(0.0),
         TimerFired(8.0),
-        VoiceStarted(8.1, 1),
+        ReplyAudioStarted(8.1, 1),
         CallerSpoke(8.5, word, True),
         ReplyEnded(9.0, 1, policy.idle_prompt),
         TimerFired(14.0),
@@ -312,10 +312,10 @@ def test_a_prompt_that_was_paused_is_announced_once():
         CallerVoiced(0.44),
         CallerSpoke(0.6, "hello there", False),
         CallerQuiet(0.7, since=0.6),
-        VoiceStarted(0.8, 1),
+        ReplyAudioStarted(0.8, 1),
         CallerSpoke(0.86, "", True),
         TimerFired(1.86),
-        VoiceStarted(1.91, 2),
+        ReplyAudioStarted(1.91, 2),
         CallerVoiced(2.5),
         CallerQuiet(2.52, since=2.52),
         TimerFired(3.02),
@@ -326,9 +326,9 @@ def test_a_prompt_that_was_paused_is_announced_once():
         "PrepareReply",
         "CancelReply",
         "Say",
-        "AnnounceVoice",
-        "PauseVoice",
-        "ResumeVoice",
+        "AnnounceReply",
+        "PauseReply",
+        "ResumeReply",
     ]
 
 
@@ -349,7 +349,7 @@ def test_a_turn_does_not_end_with_the_first_words_that_the_reply_drowned():
     for event in (
         CallerQuiet(1.0, since=0.9),
         CallerTyped(1.0, "Tell me a story."),
-        VoiceStarted(1.4, 1),
+        ReplyAudioStarted(1.4, 1),
         CallerSpoke(4.0, "Go for", False),
     ):
         now, _ = step(now, event, POLICY)

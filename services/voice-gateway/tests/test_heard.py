@@ -8,11 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from voice_gateway.audio import pcm
-from voice_gateway.audio.sounding import Sounding
-from voice_gateway.heard import Ledger
 from voice_gateway.messages import Word
 from voice_gateway.speakable import speakable
 from voice_gateway.speakable.aligned import letters, said_ends, word_ends
+from voice_gateway.speaking.heard import Ledger
+from voice_gateway.speaking.sounding import Sounding
 
 RATE_HZ = 16_000
 

@@ -8,10 +8,10 @@ import pytest
 from voice_gateway.conversation import Message
 from voice_gateway.errors import Unavailable
 from voice_gateway.ports import Memory
-from voice_gateway.testing.sim.draw import drawn
-from voice_gateway.testing.sim.invariants import broken
-from voice_gateway.testing.sim.record import Record
-from voice_gateway.testing.sim.world import simulated
+from voice_sim.draw import drawn
+from voice_sim.invariants import broken
+from voice_sim.record import Record
+from voice_sim.world import simulated
 
 FOR_EVER_S = 99.0
 

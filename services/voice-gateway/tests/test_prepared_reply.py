@@ -1,8 +1,9 @@
 """Answers prepared while the turn is not yet certainly over, and kept until it is."""
 
 import pytest
+from voice_gateway.call.session import CallOptions
 from voice_gateway.conversation import (
-    AnnounceVoice,
+    AnnounceReply,
     AskFinal,
     CallerQuiet,
     CallerSpoke,
@@ -15,16 +16,15 @@ from voice_gateway.conversation import (
     Phase,
     PrepareReply,
     ReleaseReply,
+    ReplyAudioStarted,
     ReplyEnded,
     StartReply,
     TimerFired,
-    VoiceStarted,
     step,
 )
+from voice_gateway.conversation.policy import TurnPolicy
 from voice_gateway.errors import Unavailable
 from voice_gateway.messages import ReplyAudio, ReplyText
-from voice_gateway.policy import TurnPolicy
-from voice_gateway.session import CallRules
 from voice_gateway.testing.scripted import Call, Says
 
 pytestmark = pytest.mark.timeout(5)
@@ -58,8 +58,8 @@ def test_the_same_words_in_the_end_release_it():
 
 
 def test_one_that_has_audio_speaks_at_once():
-    now, commands = play(*SILENT, VoiceStarted(2.2, 1), *OVER)
-    assert commands[-2:] == [ReleaseReply(1), AnnounceVoice(1)]
+    now, commands = play(*SILENT, ReplyAudioStarted(2.2, 1), *OVER)
+    assert commands[-2:] == [ReleaseReply(1), AnnounceReply(1)]
     assert now.phase is Phase.SPEAKING
 
 
@@ -105,7 +105,7 @@ def test_a_prepared_answer_that_failed_is_made_anew():
 
 QUESTION = [Says(1.8, WORDS, final=False), Says(2.35, FINAL)]
 SOUNDS = [(1.0, True), (2.0, False)]
-RULES = CallRules(policy=POLICY)
+RULES = CallOptions(policy=POLICY)
 
 
 def test_the_caller_hears_it_as_soon_as_the_turn_is_over():
@@ -117,7 +117,7 @@ def test_the_caller_hears_it_as_soon_as_the_turn_is_over():
         says=QUESTION,
         voiced=SOUNDS,
         replies=["It is sunny today."],
-        rules=CallRules(policy=TurnPolicy(silence_s=0.3, guesses=0)),
+        rules=CallOptions(policy=TurnPolicy(silence_s=0.3, guesses=0)),
     ).run()
     assert late.audio(1)[0][0] - call.audio(1)[0][0] > 0.2
 

@@ -7,20 +7,20 @@ from dataclasses import replace
 import pytest
 from voice_gateway import conversation as c
 from voice_gateway.conversation import Message, ToolCall
+from voice_gateway.conversation.policy import TurnPolicy
 from voice_gateway.messages import (
     Adjust,
     Answer,
-    Asking,
     CallConfig,
     EndOfUtterance,
     Interrupt,
+    ModelOptions,
     Noted,
     Truncated,
     Typed,
     Withdrawn,
 )
 from voice_gateway.messages import ToolCalled as Called
-from voice_gateway.policy import TurnPolicy
 from voice_gateway.ports import ModelPiece
 from voice_gateway.testing.scripted import Call, Says, ScriptedModel, Sends
 
@@ -47,7 +47,7 @@ class ToolUser(ScriptedModel):
     """Calls its tool in the first answer."""
 
     async def complete(
-        self, history: Sequence[Message], *, system_prompt: str, asking: Asking
+        self, history: Sequence[Message], *, system_prompt: str, asking: ModelOptions
     ) -> AsyncGenerator[ModelPiece, None]:
         self.asked.append(tuple(history))
         await asyncio.sleep(0.05)
@@ -65,7 +65,7 @@ class Listed(ScriptedModel):
         self.prompts: list[str] = []
 
     def complete(
-        self, history: Sequence[Message], *, system_prompt: str, asking: Asking
+        self, history: Sequence[Message], *, system_prompt: str, asking: ModelOptions
     ) -> AsyncGenerator[ModelPiece, None]:
         self.prompts.append(system_prompt)
         return super().complete(history, system_prompt=system_prompt, asking=asking)
@@ -99,7 +99,7 @@ def test_words_into_an_answer_that_takes_none_are_answered_after_it():
         DEAF,
         c.CallerSpoke(1.0, "hello", True),
         c.TimerFired(1.0),
-        c.VoiceStarted(1.2, 1),
+        c.ReplyAudioStarted(1.2, 1),
         c.CallerSpoke(2.0, "and you", True),
         c.ReplyEnded(3.0, 1, "Hi."),
     )
@@ -246,7 +246,7 @@ def test_an_answer_that_is_asked_for_is_not_the_one_that_was_prepared():
 
 def test_an_answer_may_be_about_something_else_than_the_conversation():
     about = (Message("user", "Say OK."),)
-    config = CallConfig("test", "en-US", 16_000, "", "", asking=Asking(about=about))
+    config = CallConfig("test", "en-US", 16_000, "", "", asking=ModelOptions(about=about))
     call = Call(
         sends=[
             Sends(0.1, Typed("hello")),

@@ -10,7 +10,7 @@ from voice_gateway.messages import CallConfig
 from voice_gateway.testing.fake_chat import FakeChat, HttpError, UsesTool
 from voice_gateway.testing.fake_riva import FakeRiva, Says
 from voice_gateway.testing.program import connect, typed
-from voice_gateway.transports.realtime.shape import Shape
+from voice_gateway.transports.realtime.shape import SessionOptions
 
 QUESTION = Says("what is the weather", 0.3, 1.2)
 ANSWER = "It is sunny today."
@@ -268,7 +268,7 @@ async def test_of_a_truncated_answer_only_what_was_heard_is_shown(serve: Any):
 def test_turn_detection_is_how_turns_are_taken(
     detection: dict[str, Any], patience: float, silence_s: float | None, idle_s: float | None
 ):
-    shape = Shape("call", "m", CallConfig("call", "en-US", 24_000, "", ""))
+    shape = SessionOptions("call", "m", CallConfig("call", "en-US", 24_000, "", ""))
     shape.update({"audio": {"input": {"turn_detection": detection}}}, has_heard=False)
     turns = shape.config.turns
     assert (turns.patience, turns.silence_s, turns.idle_s) == (patience, silence_s, idle_s)

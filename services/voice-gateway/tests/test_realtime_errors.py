@@ -16,7 +16,7 @@ from voice_gateway.testing.fake_riva import FakeRiva
 from voice_gateway.testing.program import connect, typed
 from voice_gateway.transports.realtime.fields import BadEvent
 from voice_gateway.transports.realtime.inbound import followed
-from voice_gateway.transports.realtime.shape import Shape
+from voice_gateway.transports.realtime.shape import SessionOptions
 from voice_gateway.transports.realtime.state import State
 
 SOUND = b64encode(bytes(4800)).decode()
@@ -385,7 +385,7 @@ events = st.fixed_dictionaries(
 @given(st.lists(events, max_size=6))
 def test_whatever_comes_is_followed_or_named(sent: list[dict[str, Any]]):
     config = CallConfig("call", "en-US", 24_000, "", "Be brief.")
-    state = State(Shape("call", "m", config))
+    state = State(SessionOptions("call", "m", config))
     for event in sent:
         before = state.shape.shown()
         try:

@@ -10,12 +10,12 @@ from voice_gateway.conversation import Command, Event
 from voice_gateway.messages import CallConfig
 from voice_gateway.observe import event_log
 from voice_gateway.observe.event_log import EventLog
-from voice_gateway.testing.sim.__main__ import main, quiet
-from voice_gateway.testing.sim.compared import Turn, went
-from voice_gateway.testing.sim.draw import drawn
-from voice_gateway.testing.sim.rerun import differs, rerun
-from voice_gateway.testing.sim.script import Act, Answers, Call, Hears, Script, Speaks, Voiced
-from voice_gateway.testing.sim.world import rules_of, simulated
+from voice_gateway.replay.compared import Turn, went
+from voice_gateway.replay.rerun import differs, rerun
+from voice_sim.__main__ import main, quiet
+from voice_sim.draw import drawn
+from voice_sim.script import Act, Answers, Call, Hears, Script, Speaks, Voiced
+from voice_sim.world import rules_of, simulated
 
 CONFIG = CallConfig("7", "en-US", 16_000, "", "")
 

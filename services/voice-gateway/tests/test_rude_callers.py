@@ -27,7 +27,7 @@ async def calls_that_ended(port: int, how: str) -> bool:
 async def test_a_caller_who_never_reads_is_let_go_and_the_others_hear_nothing_of_it(
     serve: Any, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ):
-    monkeypatch.setattr("voice_gateway.session._SEND_S", 0.3)
+    monkeypatch.setattr("voice_gateway.call.session._SEND_S", 0.3)
     async with (
         serve(FakeRiva(voice_first_audio_s=0.01), FakeChat([LONG, "Hello."])) as gateway,
         grpc.aio.insecure_channel(f"127.0.0.1:{gateway.port}", options=_NARROW) as channel,

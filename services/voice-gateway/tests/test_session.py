@@ -1,7 +1,9 @@
 """Whole calls on a virtual clock, with a scripted caller, ear, model and voice."""
 
 import pytest
+from voice_gateway.call.session import CallOptions
 from voice_gateway.conversation import Message
+from voice_gateway.conversation.policy import TurnPolicy
 from voice_gateway.errors import (
     CallerSilent,
     CallLost,
@@ -10,8 +12,6 @@ from voice_gateway.errors import (
     Unavailable,
 )
 from voice_gateway.messages import Audio, EndOfUtterance, Failed, Interrupt, Played, TurnOver, Typed
-from voice_gateway.policy import TurnPolicy
-from voice_gateway.session import CallRules
 from voice_gateway.testing.scripted import (
     Call,
     Says,
@@ -192,7 +192,7 @@ def test_a_half_said_question_is_joined():
 
 
 def test_words_that_never_become_final_are_answered():
-    rules = CallRules(policy=TurnPolicy(max_silence_s=3.0))
+    rules = CallOptions(policy=TurnPolicy(max_silence_s=3.0))
     call = Call(says=[Says(1.0, "hello", final=False)], replies=["Hi."], rules=rules).run()
     assert (4.0, "PROCESSING") in call.timeline()
 
@@ -252,14 +252,14 @@ def test_a_recogniser_that_refuses_the_gateway_ends_the_call():
 
 
 def test_a_caller_who_sends_nothing_is_let_go():
-    call = Call(rules=CallRules(idle_timeout_s=30.0), hangs_up=None).run()
+    call = Call(rules=CallOptions(idle_timeout_s=30.0), hangs_up=None).run()
     assert isinstance(call.error, CallerSilent)
     assert call.ended_at == 30.0
 
 
 def test_a_call_has_a_longest_duration():
     chatter = [Sends(float(at), Audio(bytes(640))) for at in range(1000)]
-    call = Call(sends=chatter, rules=CallRules(longest_s=100.0), hangs_up=None).run()
+    call = Call(sends=chatter, rules=CallOptions(longest_s=100.0), hangs_up=None).run()
     assert isinstance(call.error, CallerSilent)
     assert call.ended_at == 100.0
 

@@ -17,7 +17,6 @@ from voice_gateway.latency import TurnStages
 from voice_gateway.messages import (
     CutOff,
     Failed,
-    Heard,
     Listening,
     Paused,
     Processing,
@@ -26,14 +25,15 @@ from voice_gateway.messages import (
     Resumed,
     Speaking,
     ToCaller,
+    Transcript,
     TurnOver,
     Typed,
 )
-from voice_gateway.testing.sim import ends, floor, memory, silence
-from voice_gateway.testing.sim.__main__ import Campaign, main, quiet, report
-from voice_gateway.testing.sim.draw import drawn, plainly_drawn
-from voice_gateway.testing.sim.invariants import Rule, broken
-from voice_gateway.testing.sim.marks import (
+from voice_sim import ends, floor, memory, silence
+from voice_sim.__main__ import Campaign, main, quiet, report
+from voice_sim.draw import drawn, plainly_drawn
+from voice_sim.invariants import Rule, broken
+from voice_sim.marks import (
     GOODBYE,
     GREETING,
     PROMPT,
@@ -41,7 +41,7 @@ from voice_gateway.testing.sim.marks import (
     clause_audio,
     reply_word,
 )
-from voice_gateway.testing.sim.record import (
+from voice_sim.record import (
     DRAINED,
     Asked,
     Ended,
@@ -56,7 +56,7 @@ from voice_gateway.testing.sim.record import (
     Spoke,
     Told,
 )
-from voice_gateway.testing.sim.script import (
+from voice_sim.script import (
     Act,
     Answers,
     Call,
@@ -67,8 +67,8 @@ from voice_gateway.testing.sim.script import (
     read,
     written,
 )
-from voice_gateway.testing.sim.transcript import transcript
-from voice_gateway.testing.sim.world import simulated
+from voice_sim.transcript import transcript
+from voice_sim.world import simulated
 
 FIXED_SEED = 20_000
 FRESH_CALLS = 2_000
@@ -140,9 +140,9 @@ def test_a_seed_is_the_same_call_in_every_process():
     script = Path(__file__).name  # any text; the program is what counts
     program = (
         "import logging, hashlib; logging.disable(50)\n"
-        "from voice_gateway.testing.sim.draw import drawn\n"
-        "from voice_gateway.testing.sim.world import simulated\n"
-        "from voice_gateway.testing.sim.transcript import transcript\n"
+        "from voice_sim.draw import drawn\n"
+        "from voice_sim.world import simulated\n"
+        "from voice_sim.transcript import transcript\n"
         "text = ''.join(transcript(simulated(drawn(seed))) for seed in range(60))\n"
         "print(hashlib.sha256(text.encode()).hexdigest())\n"
     )
@@ -194,7 +194,7 @@ def test_a_failed_call_is_shown_short_with_the_way_to_replay_it(
             if isinstance(entry, Received) and isinstance(entry.message, Typed):
                 yield f"at {entry.at:.2f} the caller typed {entry.message.text!r}"
 
-    monkeypatch.setattr("voice_gateway.testing.sim.invariants.RULES", (nobody_types,))
+    monkeypatch.setattr("voice_sim.invariants.RULES", (nobody_types,))
     assert main(["--seed", "0", "--calls", "50"]) == 1
     said = capsys.readouterr().out
     assert len(read(said.splitlines()).acts) == 1  # all the rest was left out
@@ -297,7 +297,7 @@ BROKEN: list[tuple[Rule, str, Record]] = [
     (silence.the_silence, "was said after 1.50 s of silence; its wait: 2 s", _says(
         ASKS, Received(0.5, Typed("t1")), *_saying(2.0, 1, ASKED))),
     (silence.the_silence, "was said after 0.50 s of silence; its wait: 2 s", _says(
-        ASKS, Told(1.5, Heard("u1 u2", final=True)), *_saying(2.0, 1, ASKED))),
+        ASKS, Told(1.5, Transcript("u1 u2", final=True)), *_saying(2.0, 1, ASKED))),
     (silence.the_silence, "the caller was asked again", _says(
         ASKS, *_saying(2.0, 1, ASKED), Sent(2.5, TurnOver(1, STAGES)), *_saying(4.5, 2, ASKED))),
     (silence.the_silence, "the goodbye was said to a caller whom nobody had asked", _says(
@@ -316,18 +316,19 @@ BROKEN: list[tuple[Rule, str, Record]] = [
     (memory.the_history, "an empty message", _went(Asked(1.0, 1, (Message("user", " "),)))),
     (memory.the_history, "allowed: 40", _went(Asked(1.0, 1, 21 * HEARD[:2] + HEARD[:1]))),
     (memory.the_callers_words, "said at 1.00 was never answered: u1 u2", _went(
-        Told(1.0, Heard("u1 u2", final=True)))),
+        Told(1.0, Transcript("u1 u2", final=True)))),
     (memory.the_callers_words, "said at 1.00 was never answered: u3", _went(
-        Told(1.0, Heard("u3", final=False)), error=CallerSilent("nothing"))),
+        Told(1.0, Transcript("u3", final=False)), error=CallerSilent("nothing"))),
     (memory.the_callers_words, "never answered: t1", _went(Received(1.0, Typed("t1")))),
     (memory.the_callers_words, "never answered: u2", _went(  # asked, but not in order
-        Told(1.0, Heard("u1", final=True)), Told(1.0, Heard("u2", final=True)),
+        Told(1.0, Transcript("u1", final=True)), Told(1.0, Transcript("u2", final=True)),
         Asked(1.0, 1, (Message("user", "u2 u1"),)))),
     (memory.the_callers_words, "never answered: u1", _went(  # cut off, and then forgotten
-        Told(1.0, Heard("u1", final=True)), Sent(1.0, Processing(1)), Sent(1.0, CutOff(1, 0, "")),
-        Told(2.0, Heard("u2", final=True)), Asked(2.0, 1, (Message("user", "u2"),)))),
+        Told(1.0, Transcript("u1", final=True)),
+        Sent(1.0, Processing(1)), Sent(1.0, CutOff(1, 0, "")),
+        Told(2.0, Transcript("u2", final=True)), Asked(2.0, 1, (Message("user", "u2"),)))),
     (memory.the_callers_words, "said at 1.00 was never answered: u1", _went(  # before a prompt
-        Told(1.0, Heard("u1", final=True)), *_saying(2.0, 1, ASKED), Received(3.0, None))),
+        Told(1.0, Transcript("u1", final=True)), *_saying(2.0, 1, ASKED), Received(3.0, None))),
     (memory.what_was_heard, "no beginning of what it said in answer 90002", _went(
         *_saying(1.0, 1, ASKED), Said(1.0, 1, ASKED, 3200), Sent(1.1, _piece(0.0)),
         Asked(2.0, 1, (Message("assistant", ASKED + canned(PROMPT, 3)), Message("user", "u1"))))),

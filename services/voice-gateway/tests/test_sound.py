@@ -9,12 +9,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from voice_gateway.audio.pcm import WholeSamples, pieces, seconds, silence
 from voice_gateway.audio.resample import Resampler
+from voice_gateway.hearing.uplink import Uplink
 from voice_gateway.messages import Listening, ReplyAudio, ReplyText, ToCaller
-from voice_gateway.outbox import Outbox
-from voice_gateway.playback import UNDER_WAY_S, Playback
-from voice_gateway.ports import Spoken
+from voice_gateway.ports import CallerAudioPiece
+from voice_gateway.speaking.outbox import Outbox
+from voice_gateway.speaking.playback import UNDER_WAY_S, Playback
 from voice_gateway.testing import virtual_time
-from voice_gateway.uplink import Uplink
 
 
 @given(st.lists(st.binary(max_size=9)))
@@ -147,14 +147,14 @@ def test_audio_waits_for_room():
 
 
 def test_the_uplink_gives_everything_that_waits_in_one_piece():
-    async def call() -> Spoken | None:
+    async def call() -> CallerAudioPiece | None:
         uplink = Uplink(16_000, 1.0, asyncio.get_running_loop().time)
         await uplink.add(b"ab")
         await uplink.add(b"cd")
         uplink.end_utterance()
         return await uplink.take()
 
-    assert virtual_time.run(call()) == Spoken(b"abcd", ends_utterance=True)
+    assert virtual_time.run(call()) == CallerAudioPiece(b"abcd", ends_utterance=True)
 
 
 def test_the_uplink_is_bounded_and_loses_nothing():

@@ -3,7 +3,7 @@
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from voice_gateway.clauses import LONGEST, Clauses, fitting
+from voice_gateway.speaking.clauses import LONGEST, Clauses, fitting
 
 
 def cut(*pieces: str, min_words: int = 1) -> list[str]:

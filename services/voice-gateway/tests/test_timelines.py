@@ -3,9 +3,9 @@
 from itertools import pairwise
 
 import pytest
+from voice_gateway.call.session import CallOptions
+from voice_gateway.conversation.policy import TurnPolicy
 from voice_gateway.messages import Audio, Interrupt, Typed
-from voice_gateway.policy import TurnPolicy
-from voice_gateway.session import CallRules
 from voice_gateway.testing.scripted import Call, Says, ScriptedVoice, Sends
 
 pytestmark = pytest.mark.timeout(10)
@@ -86,7 +86,7 @@ def greeted(*, firm: bool, sends: tuple[Sends, ...] = ()) -> Call:
         voiced=[(0.6, True), (1.3, False)],
         sends=sends,
         replies=["Fine."],
-        rules=CallRules(policy=policy),
+        rules=CallOptions(policy=policy),
         can_pause=True,
         hangs_up=20.0,
     ).run()
@@ -109,7 +109,7 @@ def silent(*sends: Sends) -> Call:
     return Call(
         sends=[Sends(0.0, Audio(bytes(640))), *sends],
         replies=["Fine."],
-        rules=CallRules(policy=ASKS),
+        rules=CallOptions(policy=ASKS),
         hangs_up=None,
         voice=ScriptedVoice(seconds_per_word=0.25),
     ).run()

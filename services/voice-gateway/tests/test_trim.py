@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from voice_gateway.audio import pcm
-from voice_gateway.audio.trim import Trim
+from voice_gateway.speaking.trim import Trim
 
 RATE_HZ = 16_000
 

@@ -14,25 +14,25 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from voice_gateway.audio import log_mel, turn_end
-from voice_gateway.audio.turn_end import RATE_HZ, TurnEnds, load_turn_end
+from voice_gateway.call.session import CallOptions
 from voice_gateway.conversation import (
     CallerQuiet,
     CallerSpoke,
     CallerVoiced,
     Command,
     Conversation,
+    EndOfTurnProbability,
     Event,
+    ReplyAudioStarted,
     TimerFired,
-    TurnChance,
-    VoiceStarted,
     step,
 )
+from voice_gateway.conversation.policy import TurnPolicy
+from voice_gateway.hearing import end_of_turn, log_mel
+from voice_gateway.hearing.end_of_turn import RATE_HZ, TurnEnds, load_turn_end
 from voice_gateway.messages import Processing
 from voice_gateway.observe.metrics import Metrics
 from voice_gateway.phrases import only_begun
-from voice_gateway.policy import TurnPolicy
-from voice_gateway.session import CallRules
 from voice_gateway.testing.scripted import Call, Says
 
 HERE = Path(__file__).parent
@@ -90,7 +90,7 @@ class Slow:
 
 
 def test_the_network_is_the_one_that_notice_names():
-    file = Path(turn_end.__file__).with_name("smart_turn.onnx")
+    file = Path(end_of_turn.__file__).with_name("smart_turn.onnx")
     assert hashlib.sha256(file.read_bytes()).hexdigest() == SHA256
 
 
@@ -113,18 +113,20 @@ async def test_the_chance_is_the_reference_s(picture: dict[str, Any], network: T
     sound = sound_of(picture)
     for start in range(0, len(sound), 640):
         caller.feed(sound[start : start + 640])
-    chance = await caller.chance()
-    assert chance is not None
-    assert abs(chance - picture["chance"]) < 0.1  # an eight-bit network: processors differ
+    probability = await caller.probability()
+    assert probability is not None
+    assert (
+        abs(probability - picture["probability"]) < 0.1
+    )  # an eight-bit network: processors differ
 
 
 async def test_a_telephone_s_audio_is_heard_too(network: TurnEnds):
     weather = next(each for each in PICTURES if "weather" in each["file"])
     caller = network(RATE_HZ // 2)
     caller.feed(np.frombuffer(sound_of(weather), "<i2")[::2].tobytes())
-    chance = await caller.chance()
-    assert chance is not None
-    assert chance > 0.8
+    probability = await caller.probability()
+    assert probability is not None
+    assert probability > 0.8
 
 
 # One caller's last seconds.
@@ -140,7 +142,7 @@ async def test_the_judge_hears_the_last_eight_seconds_however_they_came(sizes: l
             piece = numbered(len(fed) % 1000, size)
             caller.feed(piece)
             fed += piece
-        await caller.chance()
+        await caller.probability()
         assert judge.shown == [fed[-2 * 8 * RATE_HZ :]]
     finally:
         ends.close()
@@ -153,7 +155,7 @@ async def test_a_new_turn_keeps_only_half_a_second_of_what_was_before_it():
     caller.feed(numbered(0, 20_000))
     caller.begin()
     caller.feed(numbered(20_000, 100))
-    await caller.chance()
+    await caller.probability()
     assert judge.shown == [numbered(12_000, 8_100)]
     ends.close()
 
@@ -164,7 +166,7 @@ async def test_each_caller_is_heard_alone():
     one, other = ends(RATE_HZ), ends(RATE_HZ)
     one.feed(numbered(0, 10))
     other.feed(numbered(100, 10))
-    assert [await one.chance(), await other.chance()] == [0.5, 0.5]
+    assert [await one.probability(), await other.probability()] == [0.5, 0.5]
     assert judge.shown == [numbered(0, 10), numbered(100, 10)]
     ends.close()
 
@@ -179,13 +181,13 @@ async def test_who_asks_while_too_many_wait_gets_no_opinion():
     for number, caller in enumerate(callers):
         caller.feed(numbered(0, 10 + number))
     async with asyncio.TaskGroup() as tasks:
-        waiting = [tasks.create_task(caller.chance()) for caller in callers[:2]]
+        waiting = [tasks.create_task(caller.probability()) for caller in callers[:2]]
         await asyncio.sleep(0)
-        assert [await caller.chance() for caller in callers[2:]] == [None, None]
+        assert [await caller.probability() for caller in callers[2:]] == [None, None]
         judge.go_on.release(2)
     assert [task.result() for task in waiting] == [0.2, 0.22]
     judge.go_on.release()
-    assert await callers[3].chance() == 0.26, "there is room again"
+    assert await callers[3].probability() == 0.26, "there is room again"
     ends.close()
     exposition = metrics.exposition("text/plain")[0].decode()
     assert 'voice_turn_end_opinions_total{outcome="given"} 3.0' in exposition
@@ -198,12 +200,12 @@ async def test_who_stops_waiting_makes_room_and_costs_no_thought():
     first, second, third = (ends(RATE_HZ) for _ in range(3))
     third.feed(numbered(0, 10))
     async with asyncio.TaskGroup() as tasks:
-        tasks.create_task(first.chance())
-        given_up = tasks.create_task(second.chance())
+        tasks.create_task(first.probability())
+        given_up = tasks.create_task(second.probability())
         await asyncio.sleep(0)
         given_up.cancel()
         await asyncio.wait([given_up])
-        waiting = tasks.create_task(third.chance())
+        waiting = tasks.create_task(third.probability())
         await asyncio.sleep(0)
         judge.go_on.release(2)
     assert waiting.result() == 0.2
@@ -216,7 +218,7 @@ async def test_the_loop_goes_on_while_the_judge_thinks():
     ends = TurnEnds(judge)
     turns = 0
     async with asyncio.TaskGroup() as tasks:
-        task = tasks.create_task(ends(RATE_HZ).chance())
+        task = tasks.create_task(ends(RATE_HZ).probability())
         while not judge.shown:
             turns += 1
             await asyncio.sleep(0)
@@ -232,7 +234,7 @@ POLICY = TurnPolicy(silence_s=0.3, unsure_silence_s=0.6, open_silence_s=1.2, hal
 
 
 @pytest.mark.parametrize(
-    ("words", "chance", "silence_s"),
+    ("words", "probability", "silence_s"),
     [
         ("what is the weather in paris", None, 0.3),
         ("what is the weather in paris", 0.99, 0.3),
@@ -248,8 +250,8 @@ POLICY = TurnPolicy(silence_s=0.3, unsure_silence_s=0.6, open_silence_s=1.2, hal
         ("I want to", 0.02, 2.0),
     ],
 )
-def test_words_and_voice_make_the_wait(words: str, chance: float | None, silence_s: float):
-    assert POLICY.silence_after(words, chance) == silence_s
+def test_words_and_voice_make_the_wait(words: str, probability: float | None, silence_s: float):
+    assert POLICY.silence_after(words, probability) == silence_s
 
 
 @given(st.text(max_size=30), st.floats(0, 1), st.floats(0, 1))
@@ -302,40 +304,44 @@ def silent_after(words: str) -> Conversation:
 
 def test_a_voice_that_sounds_done_ends_the_turn_sooner():
     before = silent_after(COMMAND)
-    after, _ = play(TurnChance(3.66, 0.95), start=before)
+    after, _ = play(EndOfTurnProbability(3.66, 0.95), start=before)
     assert (before.deadline, after.deadline) == (3.5 + 0.6, 3.5 + 0.3)
 
 
 def test_a_voice_that_will_go_on_is_waited_for():
     before = silent_after("What your country can do for you?")
-    after, _ = play(TurnChance(3.66, 0.03), start=before)
+    after, _ = play(EndOfTurnProbability(3.66, 0.03), start=before)
     assert (before.deadline, after.deadline) == (3.5 + 0.3, 3.5 + 1.2)
 
 
 def test_words_that_come_later_are_judged_with_the_same_sound():
     after, _ = play(
-        TurnChance(3.66, 0.03), CallerSpoke(3.7, "into it", False), start=silent_after(COMMAND)
+        EndOfTurnProbability(3.66, 0.03),
+        CallerSpoke(3.7, "into it", False),
+        start=silent_after(COMMAND),
     )
     assert after.deadline == 3.5 + 1.2
 
 
 def test_how_the_turn_sounded_is_forgotten_once_the_voice_goes_on():
     after, _ = play(
-        TurnChance(3.66, 0.03),
+        EndOfTurnProbability(3.66, 0.03),
         CallerVoiced(3.8),
         CallerQuiet(4.3, since=4.2),
         start=silent_after(COMMAND),
     )
-    assert (after.chance, after.deadline) == (None, 4.2 + 0.6)
+    assert (after.probability, after.deadline) == (None, 4.2 + 0.6)
 
 
 def test_an_opinion_that_comes_after_the_voice_went_on_changes_nothing():
     before, _ = play(CallerVoiced(3.64), start=silent_after(COMMAND))
-    assert play(TurnChance(3.66, 0.99), start=before) == (before, [])
+    assert play(EndOfTurnProbability(3.66, 0.99), start=before) == (before, [])
 
 
 def test_an_opinion_before_any_words_waits_for_them():
-    quiet, _ = play(CallerVoiced(2.0), CallerQuiet(3.6, since=3.5), TurnChance(3.66, 0.95))
+    quiet, _ = play(
+        CallerVoiced(2.0), CallerQuiet(3.6, since=3.5), EndOfTurnProbability(3.66, 0.95)
+    )
     after, _ = play(CallerSpoke(3.7, COMMAND, False), start=quiet)
     assert (quiet.deadline, after.deadline) == (None, 3.5 + 0.3)
 
@@ -346,7 +352,7 @@ def test_an_opinion_before_any_words_waits_for_them():
 def test_what_a_voice_goes_on_with_is_the_open_turn_or_the_one_just_taken(at: float, goes_on: bool):
     now = silent_after(COMMAND)
     if at > 4.0:
-        now, _ = play(TimerFired(4.1), VoiceStarted(4.2, 1), start=now)
+        now, _ = play(TimerFired(4.1), ReplyAudioStarted(4.2, 1), start=now)
     assert now.goes_on(at, POLICY) is goes_on
 
 
@@ -356,8 +362,8 @@ def test_what_a_voice_goes_on_with_is_the_open_turn_or_the_one_just_taken(at: fl
 class Opinion:
     """A `TurnSound` that thinks for a while, and keeps what it was told."""
 
-    def __init__(self, chance: float | None, thinks_s: float = 0.06) -> None:
-        self._chance = chance
+    def __init__(self, probability: float | None, thinks_s: float = 0.06) -> None:
+        self._chance = probability
         self._thinks_s = thinks_s
         self.told: list[str] = []
 
@@ -368,7 +374,7 @@ class Opinion:
         if "fed" not in self.told[-1:]:
             self.told.append("fed")
 
-    async def chance(self) -> float | None:
+    async def probability(self) -> float | None:
         self.told.append("asked")
         try:
             await asyncio.sleep(self._thinks_s)
@@ -380,7 +386,7 @@ class Opinion:
 
 def call(opinion: Opinion, *voiced: tuple[float, bool]) -> Call:
     says = [Says(2.4, COMMAND, final=False), Says(2.9, COMMAND)]
-    rules = CallRules(policy=replace(POLICY, guesses=0))
+    rules = CallOptions(policy=replace(POLICY, guesses=0))
     return Call(says, ["Yes."], voiced=voiced, rules=rules, turn_sound=opinion, hangs_up=9.0).run()
 
 
@@ -389,11 +395,11 @@ def taken_at(of: Call) -> list[float]:
 
 
 @pytest.mark.parametrize(
-    ("chance", "silence_s"), [(0.95, 0.4), (None, 0.6), (0.6, 0.6), (0.02, 1.2)]
+    ("probability", "silence_s"), [(0.95, 0.4), (None, 0.6), (0.6, 0.6), (0.02, 1.2)]
 )
-def test_a_call_waits_by_how_its_turn_sounds(chance: float | None, silence_s: float):
+def test_a_call_waits_by_how_its_turn_sounds(probability: float | None, silence_s: float):
     # Its final words come 0.4 s into the silence: what sounds done is over there and then.
-    of = call(Opinion(chance), (2.0, True), (2.5, False))
+    of = call(Opinion(probability), (2.0, True), (2.5, False))
     assert taken_at(of) == [pytest.approx(2.5 + silence_s)]
     assert of.error is None
 

@@ -5,7 +5,7 @@ import logging
 from contextlib import suppress
 
 import pytest
-from voice_gateway.adapters.chat import ChatEndpoint, ChatRules
+from voice_gateway.adapters.chat import ChatEndpoint, ChatOptions
 from voice_gateway.errors import Misconfigured, ServiceError, Unavailable
 from voice_gateway.observe.upstreams import UpstreamWatch
 from voice_gateway.testing import virtual_time
@@ -85,7 +85,7 @@ class Misled:
 async def test_a_connection_that_leads_elsewhere_is_not_kept():
     server = await asyncio.start_server(Misled().serve, "127.0.0.1", 0)
     port = server.sockets[0].getsockname()[1]
-    endpoint = ChatEndpoint(ChatRules(f"http://127.0.0.1:{port}/v1", "a"))
+    endpoint = ChatEndpoint(ChatOptions(f"http://127.0.0.1:{port}/v1", "a"))
     try:
         with pytest.raises(Misconfigured, match="404"):
             await endpoint.check()

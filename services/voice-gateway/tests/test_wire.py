@@ -10,7 +10,6 @@ from voice_gateway.messages import (
     CutOff,
     EndOfUtterance,
     Failed,
-    Heard,
     Interrupt,
     Listening,
     Played,
@@ -18,6 +17,7 @@ from voice_gateway.messages import (
     ReplyAudio,
     ReplyText,
     Speaking,
+    Transcript,
     TurnOver,
     Typed,
     Word,
@@ -81,7 +81,7 @@ def test_audio_and_text_of_a_reply():
 
 
 def test_a_transcript_with_its_words():
-    message = to_server(Heard("hi", True, 0.0, (Word("hi", 0.1, 0.4),)), 1)
+    message = to_server(Transcript("hi", True, 0.0, (Word("hi", 0.1, 0.4),)), 1)
     assert message.transcript_chunk == "hi"
     assert message.transcript.is_final
     assert message.transcript.words[0] == pb.Word(word="hi", start_ms=100, end_ms=400)

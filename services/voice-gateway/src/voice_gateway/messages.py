@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from voice_gateway.conversation import Message, ToolCall
+from voice_gateway.conversation.policy import TurnOptions
 from voice_gateway.errors import ServiceError
 from voice_gateway.latency import TurnStages
-from voice_gateway.policy import TurnManner
 
 # From the caller.
 
@@ -26,7 +26,7 @@ class Tool:
 
 
 @dataclass(frozen=True, slots=True)
-class Asking:
+class ModelOptions:
     """How the model is asked; None stands for the gateway's own settings."""
 
     temperature: float | None = None
@@ -55,8 +55,8 @@ class CallConfig:
     """Whoever knows it may go on with the conversation; empty: it ends with the call."""
     spoken: bool = True
     """Replies are spoken; else the caller's program reads them."""
-    asking: Asking = field(default_factory=Asking)
-    turns: TurnManner = field(default_factory=TurnManner)
+    asking: ModelOptions = field(default_factory=ModelOptions)
+    turns: TurnOptions = field(default_factory=TurnOptions)
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,7 +156,7 @@ class Word:
 
 
 @dataclass(frozen=True, slots=True)
-class Heard:
+class Transcript:
     """What the recogniser makes of the utterance so far; replaces what it said before."""
 
     text: str
@@ -260,7 +260,7 @@ class TurnOver:
 
 
 Notice = (
-    Heard
+    Transcript
     | ReplyText
     | Listening
     | Processing

@@ -7,11 +7,18 @@ from collections.abc import AsyncGenerator, Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from voice_gateway.audio.vad import Edge
 from voice_gateway.conversation import Command, Event, Message, ToolCall
 from voice_gateway.errors import ServiceError
 from voice_gateway.latency import TurnStages
-from voice_gateway.messages import Asking, CallConfig, FromCaller, Heard, ToCaller, Usage, Word
+from voice_gateway.messages import (
+    CallConfig,
+    FromCaller,
+    ModelOptions,
+    ToCaller,
+    Transcript,
+    Usage,
+    Word,
+)
 
 
 class Caller(Protocol):
@@ -28,7 +35,7 @@ class Caller(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Spoken:
+class CallerAudioPiece:
     """The caller's audio since the last time, and what is known about its end."""
 
     pcm: bytes
@@ -38,23 +45,37 @@ class Spoken:
     """The gateway takes the utterance to be over; more audio follows."""
 
 
-class Speech(Protocol):
+class CallerAudioStream(Protocol):
     """The caller's audio on its way to the recogniser."""
 
-    async def take(self) -> Spoken | None:
+    async def take(self) -> CallerAudioPiece | None:
         """Everything that came since the last time, or the next that comes; None at the end."""
         ...
 
 
 class Recogniser(Protocol):
     async def listen(
-        self, speech: Speech, *, language: str, rate_hz: int, on_heard: Callable[[Heard], None]
+        self,
+        speech: CallerAudioStream,
+        *,
+        language: str,
+        rate_hz: int,
+        on_transcript: Callable[[Transcript], None],
     ) -> None:
         """Recognise until `speech` ends and everything in it was heard.
 
         Word times count from the first sample this call takes. Raises ServiceError.
         """
         ...
+
+
+@dataclass(frozen=True, slots=True)
+class Edge:
+    """The caller's voice began, or fell silent."""
+
+    voiced: bool
+    ago_s: float
+    """How long before the end of the audio fed so far."""
 
 
 class Activity(Protocol):
@@ -93,14 +114,14 @@ class TurnSound(Protocol):
         """Take the next whole samples; cheap enough for the event loop."""
         ...
 
-    async def chance(self) -> float | None:
-        """The chance that the turn is complete as it stands; None: no opinion, or not in time."""
+    async def probability(self) -> float | None:
+        """How probably the turn is complete as it stands; None: no opinion, or not in time."""
         ...
 
 
 class ChatModel(Protocol):
     def complete(
-        self, history: Sequence[Message], *, system_prompt: str, asking: Asking
+        self, history: Sequence[Message], *, system_prompt: str, asking: ModelOptions
     ) -> AsyncGenerator[ModelPiece, None]:
         """Yield the answer to the last message piece by piece. Raises ServiceError.
 

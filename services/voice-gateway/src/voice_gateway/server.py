@@ -17,13 +17,13 @@ from voice_gateway import wiring
 from voice_gateway.adapters.chat import ChatEndpoint
 from voice_gateway.adapters.riva_asr import RivaRecogniser
 from voice_gateway.adapters.riva_tts import RivaVoice
-from voice_gateway.calls import Calls
+from voice_gateway.call.calls import Calls
+from voice_gateway.call.session import CallOptions
 from voice_gateway.messages import CallConfig
 from voice_gateway.observe.metrics import Metrics
 from voice_gateway.observe.recording import Recorder
 from voice_gateway.observe.upstreams import UpstreamWatch
 from voice_gateway.ports import CallRecord, Services
-from voice_gateway.session import CallRules
 from voice_gateway.settings import Settings
 from voice_gateway.transports.grpc import VoiceGateway
 from voice_gateway.transports.http import HttpFront, Readiness
@@ -140,7 +140,7 @@ class GatewayServer:
             for task in watching:
                 task.cancel()
 
-    def _record(self, rules: CallRules) -> Callable[[CallConfig], CallRecord] | None:
+    def _record(self, rules: CallOptions) -> Callable[[CallConfig], CallRecord] | None:
         if self._settings.record_events_dir is None:
             return None
         recorder = Recorder(self._settings.record_events_dir, rules.policy)

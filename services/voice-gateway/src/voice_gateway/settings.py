@@ -30,7 +30,7 @@ HttpUrl = Annotated[str, StringConstraints(pattern=r"^https?://[^\s]+$")]
 Port = Annotated[int, Field(ge=0, le=65535)]
 Seconds = Annotated[float, Field(gt=0, le=86_400)]
 Milliseconds = Annotated[int, Field(ge=0, le=60_000)]
-Chance = Annotated[float, Field(ge=0, le=1)]
+Probability = Annotated[float, Field(ge=0, le=1)]
 
 
 class Settings(BaseSettings):
@@ -194,11 +194,13 @@ class Settings(BaseSettings):
         "on",
         description="Hear in the voice whether a turn is complete: 30 ms of CPU at each pause.",
     )
-    turn_end_likely: Chance = Field(
-        0.8, description="From this chance on that it is complete, a turn sounds finished."
+    turn_end_likely: Probability = Field(
+        0.8,
+        description="A turn at least so probably complete sounds finished.",
     )
-    turn_end_unlikely: Chance = Field(
-        0.5, description="Below this chance that it is complete, a turn sounds as if it goes on."
+    turn_end_unlikely: Probability = Field(
+        0.5,
+        description="A turn less probably complete sounds as if it goes on.",
     )
     turn_final_wait_ms: Milliseconds = Field(
         700, description="How long the recogniser may take over final words it was asked for."

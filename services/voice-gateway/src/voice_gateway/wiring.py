@@ -2,19 +2,19 @@
 
 from collections.abc import Callable, Mapping, Sequence
 
-from voice_gateway.adapters.chat import ChatRules
+from voice_gateway.adapters.chat import ChatOptions
 from voice_gateway.adapters.local_memory import LocalMemories
 from voice_gateway.adapters.redis_memory import RedisMemories
-from voice_gateway.adapters.riva_asr import EarRules
+from voice_gateway.adapters.riva_asr import RecogniserOptions
 from voice_gateway.adapters.riva_link import RivaLine
-from voice_gateway.audio.turn_end import TurnEnds, load_turn_end
-from voice_gateway.audio.vad import VoiceActivity, load_silero
-from voice_gateway.policy import TurnPolicy
-from voice_gateway.reply import Manner
-from voice_gateway.session import CallRules
+from voice_gateway.call.session import CallOptions
+from voice_gateway.conversation.policy import TurnPolicy
+from voice_gateway.hearing.end_of_turn import TurnEnds, load_turn_end
+from voice_gateway.hearing.voice_activity import VoiceActivity, load_silero
 from voice_gateway.settings import Settings
-from voice_gateway.transports.http import Choices
-from voice_gateway.transports.realtime.front import Doors
+from voice_gateway.speaking.reply import ReplyOptions
+from voice_gateway.transports.http import PageOptions
+from voice_gateway.transports.realtime.front import RealtimeOptions
 from voice_gateway.transports.wire import Defaults
 
 
@@ -45,8 +45,8 @@ def memories(settings: Settings) -> LocalMemories | RedisMemories:
     return RedisMemories(url, keep_s) if url else LocalMemories(keep_s)
 
 
-def ear_rules(settings: Settings) -> EarRules:
-    return EarRules(
+def ear_rules(settings: Settings) -> RecogniserOptions:
+    return RecogniserOptions(
         model=settings.asr_model,
         punctuation=settings.asr_punctuation,
         stop_history_ms=settings.asr_stop_history_ms,
@@ -57,8 +57,8 @@ def ear_rules(settings: Settings) -> EarRules:
     )
 
 
-def chat_rules(settings: Settings) -> ChatRules:
-    return ChatRules(
+def chat_rules(settings: Settings) -> ChatOptions:
+    return ChatOptions(
         base_url=settings.llm_base_url,
         model=settings.llm_model,
         api_key=settings.llm_api_key.get_secret_value(),
@@ -71,13 +71,13 @@ def chat_rules(settings: Settings) -> ChatRules:
     )
 
 
-def call_rules(settings: Settings) -> CallRules:
-    return CallRules(
-        ear_rate_hz=settings.sample_rate,
+def call_rules(settings: Settings) -> CallOptions:
+    return CallOptions(
+        asr_rate_hz=settings.sample_rate,
         playback_lead_s=settings.playback_lead_ms / 1000,
         idle_timeout_s=settings.call_idle_timeout_s,
         longest_s=settings.call_max_s,
-        manner=Manner(
+        reply=ReplyOptions(
             normalise=settings.tts_normalise,
             min_words=settings.tts_min_words,
             trim_s=settings.tts_trim_ms / 1000,
@@ -120,8 +120,8 @@ def defaults(settings: Settings) -> Defaults:
 
 def choices(
     settings: Settings, languages: Sequence[str], voices: Mapping[str, Sequence[str]]
-) -> Choices:
-    return Choices(
+) -> PageOptions:
+    return PageOptions(
         languages=languages,
         voices=voices,
         language=settings.asr_language,
@@ -130,9 +130,9 @@ def choices(
     )
 
 
-def doors(settings: Settings) -> Doors:
+def doors(settings: Settings) -> RealtimeOptions:
     keys = settings.api_keys.get_secret_value().split(",")
-    return Doors(
+    return RealtimeOptions(
         keys=tuple(filter(None, map(str.strip, keys))),
         origins=frozenset(settings.http_origins.replace(",", " ").split()),
     )

@@ -12,7 +12,7 @@ from openai import AsyncOpenAI, AsyncStream, DefaultAsyncHttpxClient
 from voice_gateway.adapters.chat_wire import AnswerReader, request
 from voice_gateway.conversation import Message
 from voice_gateway.errors import Misconfigured, ServiceError, TimedOut, Unavailable
-from voice_gateway.messages import Asking
+from voice_gateway.messages import ModelOptions
 from voice_gateway.ports import ModelPiece
 
 _CHECK_S = 3.0
@@ -21,7 +21,7 @@ _CONNECTIONS = httpx2.Limits(
     max_connections=1000, max_keepalive_connections=200, keepalive_expiry=60.0
 )
 _GREETING = (Message("user", "Hello."),)
-_PLAINLY = Asking()
+_PLAINLY = ModelOptions()
 _HINTS = {
     401: "check LLM_API_KEY",
     403: "check LLM_API_KEY",
@@ -31,7 +31,7 @@ _HINTS = {
 
 
 @dataclass(frozen=True, slots=True)
-class ChatRules:
+class ChatOptions:
     base_url: str
     model: str
     api_key: str = ""
@@ -47,7 +47,7 @@ class ChatRules:
 class ChatEndpoint:
     """Implements `ports.ChatModel`."""
 
-    def __init__(self, rules: ChatRules) -> None:
+    def __init__(self, rules: ChatOptions) -> None:
         self._rules = rules
         self._warm = False
         self._answers = False
@@ -64,7 +64,7 @@ class ChatEndpoint:
         )
 
     async def complete(
-        self, history: Sequence[Message], *, system_prompt: str, asking: Asking = _PLAINLY
+        self, history: Sequence[Message], *, system_prompt: str, asking: ModelOptions = _PLAINLY
     ) -> AsyncGenerator[ModelPiece, None]:
         patience_s = self._rules.first_token_timeout_s
         deltas = self._deltas(history, system_prompt, asking)
@@ -126,7 +126,7 @@ class ChatEndpoint:
             raise TimedOut("llm", said) from None
 
     async def _deltas(
-        self, history: Sequence[Message], system_prompt: str, asking: Asking
+        self, history: Sequence[Message], system_prompt: str, asking: ModelOptions
     ) -> AsyncGenerator[list[ModelPiece], None]:
         answer = AnswerReader()
         body = request(self._rules.model, history, system_prompt, asking) | {

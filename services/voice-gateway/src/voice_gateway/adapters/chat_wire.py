@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from voice_gateway.conversation import Message, ToolCall
-from voice_gateway.messages import Asking, Tool, Usage
+from voice_gateway.messages import ModelOptions, Tool, Usage
 from voice_gateway.ports import ModelPiece
 
 Json = dict[str, Any]
@@ -12,7 +12,9 @@ Json = dict[str, Any]
 _CUT_OFF = " —"
 
 
-def request(model: str, history: Sequence[Message], system_prompt: str, asking: Asking) -> Json:
+def request(
+    model: str, history: Sequence[Message], system_prompt: str, asking: ModelOptions
+) -> Json:
     """A streaming request without its sampling."""
     body: Json = {
         "model": model,

@@ -13,8 +13,8 @@ from voice_gateway.adapters.riva_proto import asr as pb
 from voice_gateway.adapters.riva_proto import asr_grpc as pb_grpc
 from voice_gateway.audio import pcm
 from voice_gateway.errors import Rejected, ServiceError, TimedOut, Unavailable
-from voice_gateway.messages import Heard, Word
-from voice_gateway.ports import Speech, Spoken
+from voice_gateway.messages import Transcript, Word
+from voice_gateway.ports import CallerAudioPiece, CallerAudioStream
 
 _PIECE_S = 0.8  # audio in one message
 _SILENCE_S = 0.2  # in one keepalive
@@ -26,7 +26,7 @@ _CHECK_S = 3.0
 
 
 @dataclass(frozen=True, slots=True)
-class EarRules:
+class RecogniserOptions:
     """How Riva is asked to listen."""
 
     model: str = ""
@@ -44,7 +44,7 @@ class EarRules:
 class RivaRecogniser:
     """Implements `ports.Recogniser`."""
 
-    def __init__(self, line: RivaLine, rules: EarRules) -> None:
+    def __init__(self, line: RivaLine, rules: RecogniserOptions) -> None:
         self._line = line
         self._rules = rules
         self._channel = line.open()
@@ -53,7 +53,12 @@ class RivaRecogniser:
         """The languages it recognises, when last asked."""
 
     async def listen(
-        self, speech: Speech, *, language: str, rate_hz: int, on_heard: Callable[[Heard], None]
+        self,
+        speech: CallerAudioStream,
+        *,
+        language: str,
+        rate_hz: int,
+        on_transcript: Callable[[Transcript], None],
     ) -> None:
         call = self._stub.StreamingRecognize(metadata=self._line.metadata())
         hearing = _Hearing(call, self._rules, rate_hz)
@@ -61,7 +66,7 @@ class RivaRecogniser:
             async with asyncio.TaskGroup() as tasks:
                 config = _config(self._rules, language, rate_hz)
                 sending = tasks.create_task(hearing.send(config, speech), name="asr-send")
-                fault = await self._read(hearing, on_heard, f"{language!r} at {rate_hz} Hz")
+                fault = await self._read(hearing, on_transcript, f"{language!r} at {rate_hz} Hz")
                 sending.cancel()
         finally:
             call.cancel()
@@ -79,10 +84,10 @@ class RivaRecogniser:
         await self._channel.close()
 
     async def _read(
-        self, hearing: "_Hearing", on_heard: Callable[[Heard], None], asked: str
+        self, hearing: "_Hearing", on_transcript: Callable[[Transcript], None], asked: str
     ) -> ServiceError | None:
         try:
-            await hearing.read(on_heard)
+            await hearing.read(on_transcript)
         except grpc.aio.AioRpcError as error:
             return self._line.fault(error, asked)
         except TimeoutError:
@@ -112,7 +117,7 @@ class RivaRecogniser:
 class _Hearing:
     """One streaming call: what was sent, and what it is still to answer."""
 
-    def __init__(self, call: Any, rules: EarRules, rate_hz: int) -> None:
+    def __init__(self, call: Any, rules: RecogniserOptions, rate_hz: int) -> None:
         self._call = call
         self._rules = rules
         self._rate_hz = rate_hz
@@ -122,7 +127,7 @@ class _Hearing:
         self._inserted: list[tuple[float, float]] = []
         self.half_closed = False
 
-    async def send(self, config: Any, speech: Speech) -> None:
+    async def send(self, config: Any, speech: CallerAudioStream) -> None:
         """Send all of `speech`; where the call breaks, its reader knows why."""
         try:
             await self._call.write(pb.StreamingRecognizeRequest(streaming_config=config))
@@ -135,7 +140,7 @@ class _Hearing:
         except (grpc.aio.AioRpcError, asyncio.InvalidStateError):
             pass
 
-    async def read(self, on_heard: Callable[[Heard], None]) -> None:
+    async def read(self, on_transcript: Callable[[Transcript], None]) -> None:
         """Raises AioRpcError, or TimeoutError where audio stays without an answer."""
         async with self._patience:
             while (response := await self._call.read()) is not grpc.aio.EOF:
@@ -143,7 +148,7 @@ class _Hearing:
                 self._expect(due=self.half_closed)
                 for result in response.results:
                     if heard := self._heard(result):
-                        on_heard(heard)
+                        on_transcript(heard)
 
     async def _accepted(self) -> None:
         # A refusal that meets a client in full flow may be lost (grpc issue 36066): wait for it.
@@ -153,7 +158,7 @@ class _Hearing:
         except TimeoutError:
             pass
 
-    async def _next(self, speech: Speech) -> Spoken | None:
+    async def _next(self, speech: CallerAudioStream) -> CallerAudioPiece | None:
         while True:
             try:
                 async with asyncio.timeout(self._rules.keepalive_s):
@@ -161,7 +166,7 @@ class _Hearing:
             except TimeoutError:
                 await self._insert(_SILENCE_S)
 
-    async def _send(self, spoken: Spoken) -> None:
+    async def _send(self, spoken: CallerAudioPiece) -> None:
         for piece in pcm.pieces(spoken.pcm, _PIECE_S, self._rate_hz):
             if piece:
                 await self._write(pb.StreamingRecognizeRequest(audio_content=piece))
@@ -194,11 +199,11 @@ class _Hearing:
         waits = due and self._rules.timeout_s > 0
         self._patience.reschedule(now + self._rules.timeout_s if waits else None)
 
-    def _heard(self, result: Any) -> Heard | None:
+    def _heard(self, result: Any) -> Transcript | None:
         if not result.alternatives:
             return None
         best = result.alternatives[0]
-        return Heard(
+        return Transcript(
             best.transcript.strip(), result.is_final, result.stability, tuple(self._words(best))
         )
 
@@ -216,7 +221,7 @@ class _Hearing:
         return riva_s - sum(extra)
 
 
-def _config(rules: EarRules, language: str, rate_hz: int) -> Any:
+def _config(rules: RecogniserOptions, language: str, rate_hz: int) -> Any:
     config = pb.RecognitionConfig(
         encoding=LINEAR_PCM,
         sample_rate_hertz=rate_hz,

@@ -67,14 +67,14 @@ class ReleaseReply:
 
 
 @dataclass(frozen=True, slots=True)
-class PauseVoice:
+class PauseReply:
     """The caller makes a sound: nothing more of the reply is to be heard until it is known what."""
 
     reply: int
 
 
 @dataclass(frozen=True, slots=True)
-class ResumeVoice:
+class ResumeReply:
     """It was nothing: the reply goes on from where it stopped."""
 
     reply: int
@@ -86,7 +86,7 @@ class CancelReply:
 
 
 @dataclass(frozen=True, slots=True)
-class AnnounceVoice:
+class AnnounceReply:
     """The reply's audio is about to be sent."""
 
     reply: int
@@ -124,10 +124,10 @@ Command = (
     | Say
     | PrepareReply
     | ReleaseReply
-    | PauseVoice
-    | ResumeVoice
+    | PauseReply
+    | ResumeReply
     | CancelReply
-    | AnnounceVoice
+    | AnnounceReply
     | Interrupted
     | EndTurn
     | KeepTurn

@@ -41,11 +41,11 @@ class CallerQuiet:
 
 
 @dataclass(frozen=True, slots=True)
-class TurnChance:
+class EndOfTurnProbability:
     """How complete the turn sounds that the voice has just fallen silent in."""
 
     at: float
-    chance: float
+    probability: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +100,7 @@ class CallerWithdrew:
 
 @dataclass(frozen=True, slots=True)
 class CallerChose:
-    """How the caller's program wants turns taken from now on: see `policy.TurnManner`."""
+    """How the caller's program wants turns taken from now on: see `policy.TurnOptions`."""
 
     at: float
     by_hand: bool
@@ -126,7 +126,7 @@ class CallerFinished:
 
 
 @dataclass(frozen=True, slots=True)
-class VoiceStarted:
+class ReplyAudioStarted:
     at: float
     reply: int
 
@@ -169,7 +169,7 @@ Event = (
     | CallerSpoke
     | CallerVoiced
     | CallerQuiet
-    | TurnChance
+    | EndOfTurnProbability
     | CallerTyped
     | CallerInterrupted
     | CallerEnded
@@ -180,7 +180,7 @@ Event = (
     | CallerChose
     | CallerClosed
     | CallerFinished
-    | VoiceStarted
+    | ReplyAudioStarted
     | ReplyHeard
     | ReplyEnded
     | HeardAmended

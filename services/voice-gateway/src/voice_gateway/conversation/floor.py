@@ -3,29 +3,30 @@
 voice    ______▅▇▅▂______________        ______▅▇▇▅▇▇▅
 words                "mm-hm"                      "wait"
 events         CallerVoiced | CallerQuiet | TimerFired    CallerVoiced | CallerSpoke
-commands       PauseVoice                 ResumeVoice     PauseVoice     CancelReply, Interrupted
+commands       PauseReply                 ResumeReply     PauseReply     CancelReply, Interrupted
 """
 
 from dataclasses import replace
 
 from voice_gateway.conversation.commands import (
-    AnnounceVoice,
+    AnnounceReply,
     CancelReply,
     EndCall,
     EndTurn,
     Interrupted,
-    PauseVoice,
-    ResumeVoice,
+    PauseReply,
+    ResumeReply,
     Say,
 )
 from voice_gateway.conversation.events import (
     CallerQuiet,
     CallerSpoke,
     CallerVoiced,
+    ReplyAudioStarted,
     ReplyEnded,
     ReplyHeard,
-    VoiceStarted,
 )
+from voice_gateway.conversation.policy import TurnPolicy
 from voice_gateway.conversation.state import (
     Conversation,
     Phase,
@@ -33,17 +34,16 @@ from voice_gateway.conversation.state import (
     turn_end,
     yield_floor,
 )
-from voice_gateway.policy import TurnPolicy
 
 
 def reply_went_on(
-    now: Conversation, event: VoiceStarted | ReplyHeard | ReplyEnded, policy: TurnPolicy
+    now: Conversation, event: ReplyAudioStarted | ReplyHeard | ReplyEnded, policy: TurnPolicy
 ) -> Step:
     match event:
-        case VoiceStarted() if now.paused_at is not None:
+        case ReplyAudioStarted() if now.paused_at is not None:
             return replace(now, held_speaks=True), ()
-        case VoiceStarted(reply=reply):
-            return replace(now, phase=Phase.SPEAKING), (AnnounceVoice(reply),)
+        case ReplyAudioStarted(reply=reply):
+            return replace(now, phase=Phase.SPEAKING), (AnnounceReply(reply),)
         case ReplyHeard(text=text):
             return replace(now, heard=text), ()
         case ReplyEnded(at=at, reply=reply, text=text, calls=calls):
@@ -69,7 +69,7 @@ def caller_sounded(
         return after, ()
     paused_at = event.at if now.paused_at is None else now.paused_at
     after = replace(after, paused_at=paused_at, deadline=_voice_is_serious(after, event.at, policy))
-    return after, (PauseVoice(now.reply),) if now.paused_at is None else ()
+    return after, (PauseReply(now.reply),) if now.paused_at is None else ()
 
 
 def pause_over(now: Conversation) -> Step:
@@ -99,8 +99,8 @@ def resume(now: Conversation) -> Step:
         return now, ()
     after = replace(now, paused_at=None, deadline=None, held_speaks=False)
     if not now.held_speaks:
-        return after, (ResumeVoice(now.reply),)
-    return replace(after, phase=Phase.SPEAKING), (AnnounceVoice(now.reply), ResumeVoice(now.reply))
+        return after, (ResumeReply(now.reply),)
+    return replace(after, phase=Phase.SPEAKING), (AnnounceReply(now.reply), ResumeReply(now.reply))
 
 
 def cut_reply(now: Conversation) -> Step:

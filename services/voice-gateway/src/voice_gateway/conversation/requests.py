@@ -11,6 +11,7 @@ from voice_gateway.conversation.events import (
     HeardAmended,
 )
 from voice_gateway.conversation.floor import drop_held
+from voice_gateway.conversation.policy import TurnOptions, TurnPolicy
 from voice_gateway.conversation.state import (
     Conversation,
     Phase,
@@ -21,7 +22,6 @@ from voice_gateway.conversation.state import (
     with_answer,
     with_question,
 )
-from voice_gateway.policy import TurnManner, TurnPolicy
 
 Request = CallerChose | CallerForgot | CallerNoted | CallerWithdrew | HeardAmended
 
@@ -100,8 +100,8 @@ def _amended(history: tuple[Message, ...], name: str, text: str) -> tuple[Messag
     return tuple(m for m in amended if m.text or m.calls or m.role != "assistant")
 
 
-def _manner(event: CallerChose) -> TurnManner:
-    return TurnManner(
+def _manner(event: CallerChose) -> TurnOptions:
+    return TurnOptions(
         event.by_hand,
         event.answers,
         event.interruptible,

@@ -5,7 +5,7 @@ from enum import Enum, auto
 from unicodedata import category
 
 from voice_gateway.conversation.commands import Command, Message, ToolCall
-from voice_gateway.policy import TurnManner, TurnPolicy
+from voice_gateway.conversation.policy import TurnOptions, TurnPolicy
 
 
 class Phase(Enum):
@@ -36,7 +36,7 @@ class Conversation:
     """Since when the caller makes voice; None where it is silent, or nothing is known of it."""
     quiet_since: float | None = None
     """Since when the caller is silent; None where it makes voice, or nothing is known of it."""
-    chance: float | None = None
+    probability: float | None = None
     """That the turn is complete, by its sound in this silence; None: nothing is known of that."""
     asked: bool = False
     """The recogniser was asked for its final words."""
@@ -66,7 +66,7 @@ class Conversation:
     """The live reply is the goodbye."""
     noted: tuple[Message, ...] = ()
     """Messages that wait for the live reply to be over."""
-    manner: TurnManner = field(default_factory=TurnManner)
+    manner: TurnOptions = field(default_factory=TurnOptions)
     """How the caller's program wants turns taken."""
     closing: bool = False
     """No more audio comes in, but words may."""
@@ -104,7 +104,7 @@ def turn_end(now: Conversation, at: float, policy: TurnPolicy) -> float | None:
     if now.manner.by_hand:
         return None
     if now.quiet_since is not None:
-        silence_s = policy.silence_after(now.question(), now.chance, now.manner)
+        silence_s = policy.silence_after(now.question(), now.probability, now.manner)
         return max(at, now.quiet_since + silence_s)
     going_on = now.voiced_since is not None or now.murmur
     return at + (policy.max_silence_s if going_on else policy.settle_s)

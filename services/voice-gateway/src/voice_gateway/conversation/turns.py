@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from voice_gateway.conversation.commands import (
-    AnnounceVoice,
+    AnnounceReply,
     AskFinal,
     EndCall,
     KeepTurn,
@@ -22,12 +22,12 @@ from voice_gateway.conversation.events import (
     CallerSpoke,
     CallerTyped,
     CallerVoiced,
+    EndOfTurnProbability,
     Event,
+    ReplyAudioStarted,
     ReplyEnded,
     ReplyHeard,
     TimerFired,
-    TurnChance,
-    VoiceStarted,
 )
 from voice_gateway.conversation.floor import (
     caller_sounded,
@@ -41,6 +41,7 @@ from voice_gateway.conversation.floor import (
     say,
     speak_up,
 )
+from voice_gateway.conversation.policy import TurnPolicy, sounds_open
 from voice_gateway.conversation.requests import answer_now, follow
 from voice_gateway.conversation.state import (
     Conversation,
@@ -53,7 +54,6 @@ from voice_gateway.conversation.state import (
     turn_end,
     with_question,
 )
-from voice_gateway.policy import TurnPolicy, sounds_open
 
 
 def step(now: Conversation, event: Event, policy: TurnPolicy) -> Step:
@@ -64,11 +64,11 @@ def step(now: Conversation, event: Event, policy: TurnPolicy) -> Step:
 
 def _step(now: Conversation, event: Event, policy: TurnPolicy) -> Step:
     match event:
-        case VoiceStarted() | ReplyHeard() | ReplyEnded():
+        case ReplyAudioStarted() | ReplyHeard() | ReplyEnded():
             return _reply_went_on(now, event, policy)
         case CallerSpoke() | CallerTyped():
             return _caller_said(now, event, policy)
-        case CallerVoiced() | CallerQuiet() | TurnChance():
+        case CallerVoiced() | CallerQuiet() | EndOfTurnProbability():
             return _sounded(now, event, policy)
         case CallerInterrupted():
             if now.firm:
@@ -140,7 +140,7 @@ def _greet(now: Conversation, at: float, policy: TurnPolicy) -> Step:
 
 
 def _reply_went_on(
-    now: Conversation, event: VoiceStarted | ReplyHeard | ReplyEnded, policy: TurnPolicy
+    now: Conversation, event: ReplyAudioStarted | ReplyHeard | ReplyEnded, policy: TurnPolicy
 ) -> Step:
     if now.held:
         return _held_went_on(now, event), ()
@@ -187,7 +187,7 @@ def _caller_spoke(now: Conversation, event: CallerSpoke, policy: TurnPolicy) -> 
     if commands and now.quiet_since is not None:
         # Words without a voice: the reply drowned it. The silence counts from here, not from before
         # the reply, and is waited for as if they went on: they may be the first half of a word.
-        after = replace(after, quiet_since=event.at, chance=0.0)
+        after = replace(after, quiet_since=event.at, probability=0.0)
     if event.final:
         words = (*after.words, text) if text else after.words
         after = replace(after, words=words, murmur="", asked=False, owed=False)
@@ -209,11 +209,11 @@ def _takes_floor(now: Conversation, text: str, policy: TurnPolicy) -> bool:
 
 
 def _sounded(
-    now: Conversation, event: CallerVoiced | CallerQuiet | TurnChance, policy: TurnPolicy
+    now: Conversation, event: CallerVoiced | CallerQuiet | EndOfTurnProbability, policy: TurnPolicy
 ) -> Step:
-    if isinstance(event, TurnChance):
+    if isinstance(event, EndOfTurnProbability):
         return _sound_judged(now, event, policy), ()
-    now = replace(now, chance=None)
+    now = replace(now, probability=None)
     listens = now.phase is Phase.LISTENING
     return (_caller_sounded if listens else caller_sounded)(now, event, policy)
 
@@ -229,11 +229,13 @@ def _caller_sounded(
     return _prepare(replace(after, deadline=turn_end(after, event.at, policy)), policy)
 
 
-def _sound_judged(now: Conversation, event: TurnChance, policy: TurnPolicy) -> Conversation:
+def _sound_judged(
+    now: Conversation, event: EndOfTurnProbability, policy: TurnPolicy
+) -> Conversation:
     """How the turn sounds brings its end closer, or puts it off."""
     if now.quiet_since is None:
         return now  # it went on meanwhile
-    after = replace(now, chance=event.chance)
+    after = replace(now, probability=event.probability)
     if after.phase is not Phase.LISTENING or not after.said():
         return after
     return replace(after, deadline=turn_end(after, event.at, policy))
@@ -256,9 +258,11 @@ def _prepare(now: Conversation, policy: TurnPolicy) -> Step:
     return after, (*dropped, PrepareReply(number, history))
 
 
-def _held_went_on(now: Conversation, event: VoiceStarted | ReplyHeard | ReplyEnded) -> Conversation:
+def _held_went_on(
+    now: Conversation, event: ReplyAudioStarted | ReplyHeard | ReplyEnded
+) -> Conversation:
     match event:
-        case VoiceStarted(reply=now.held):
+        case ReplyAudioStarted(reply=now.held):
             return replace(now, held_speaks=True)
         case ReplyEnded(reply=now.held):
             return replace(now, held=0, guess="")  # it failed; the turn will be answered anew
@@ -315,7 +319,7 @@ def _take_turn(now: Conversation, at: float, policy: TurnPolicy) -> Step:
         turn_at=at,
         voiced_since=now.voiced_since,
         quiet_since=now.quiet_since,
-        chance=now.chance,
+        probability=now.probability,
         closing=now.closing,
         finished=now.finished,
         manner=now.manner,
@@ -323,7 +327,7 @@ def _take_turn(now: Conversation, at: float, policy: TurnPolicy) -> Step:
     if not fits:
         _, dropped = drop_held(now)
         return after, (*dropped, StartReply(after.reply, history, asked=now.wanted))
-    speaks = (AnnounceVoice(after.reply),) if now.held_speaks else ()
+    speaks = (AnnounceReply(after.reply),) if now.held_speaks else ()
     return after, (ReleaseReply(after.reply), *speaks)
 
 

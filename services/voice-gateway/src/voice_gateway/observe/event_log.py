@@ -18,14 +18,23 @@ from itertools import takewhile
 from typing import Any, cast, get_args
 
 from voice_gateway.conversation import Command, Event, Message, commands
+from voice_gateway.conversation.policy import TurnPolicy
 from voice_gateway.messages import CallConfig
-from voice_gateway.policy import TurnPolicy
 
 FORMAT = 1
 _EVENTS: dict[str, Callable[..., Event]] = {kind.__name__: kind for kind in get_args(Event)}
 _PARTS: dict[str, Any] = {name: part for name, part in vars(commands).items() if is_dataclass(part)}
 """What events are made of beside plain values."""
 _POLICY = frozenset(f.name for f in fields(TurnPolicy))
+_NAMES_BEFORE_0_2 = {
+    "VoiceStarted": "ReplyAudioStarted",
+    "AnnounceVoice": "AnnounceReply",
+    "PauseVoice": "PauseReply",
+    "ResumeVoice": "ResumeReply",
+    "TurnChance": "EndOfTurnProbability",
+    "chance": "probability",
+}
+"""What events, commands and their fields were called in older logs, which are still read."""
 
 
 class BadLog(Exception):
@@ -137,15 +146,23 @@ def _parsed(number: int, line: str) -> tuple[int, dict[str, Any]]:
 
 
 def _kept(number: int, line: Mapping[str, Any]) -> Kept:
-    said = dict(cast(Mapping[str, Any], line["event"]))
+    said = _renamed(cast(Mapping[str, Any], line["event"]))
+    commands = [_renamed(command) for command in line.get("commands", ())]
     name = str(said.pop("is", ""))
     if name not in _EVENTS:
         raise BadLog(f"line {number}: event {name!r} is none of {', '.join(sorted(_EVENTS))}")
     try:
         values = {key: _decoded(value) for key, value in said.items()}
-        return Kept(_EVENTS[name](**values), line.get("commands", ()))
+        return Kept(_EVENTS[name](**values), commands)
     except (TypeError, KeyError) as error:
         raise BadLog(f"line {number}: event {name}: {error}") from None
+
+
+def _renamed(said: Mapping[str, Any]) -> dict[str, Any]:
+    """An event or a command under the names that it has today."""
+    named = {_NAMES_BEFORE_0_2.get(key, key): value for key, value in said.items()}
+    name = str(named.get("is", ""))
+    return named | {"is": _NAMES_BEFORE_0_2.get(name, name)}
 
 
 def _decoded(value: Any) -> Any:

@@ -20,9 +20,9 @@ from time import sleep
 from typing import TextIO
 
 from voice_gateway.conversation import Command, Event
+from voice_gateway.conversation.policy import TurnPolicy
 from voice_gateway.messages import CallConfig
 from voice_gateway.observe.event_log import first_line, gap_line, last_line, step_line
-from voice_gateway.policy import TurnPolicy
 
 log = logging.getLogger(__name__)
 

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any, get_args
 
 from voice_gateway import conversation as c
-from voice_gateway.policy import TurnPolicy
+from voice_gateway.conversation.policy import TurnPolicy
 
 BEGIN = "<!-- drawn by voice_gateway.testing.diagram -->"
 END = "<!-- drawn until here -->"
@@ -41,7 +41,7 @@ LEFT_OUT = frozenset(
 
 _SAID = frozenset(
     """CallerJoined CallerSpoke CallerVoiced CallerQuiet CallerTyped CallerInterrupted CallerClosed
-    CallerFinished VoiceStarted ReplyHeard ReplyEnded TimerFired""".split()
+    CallerFinished ReplyAudioStarted ReplyHeard ReplyEnded TimerFired""".split()
 )
 _OTHERS: list[type[c.Event]] = [
     kind for kind in get_args(c.Event) if kind.__name__ not in LEFT_OUT | _SAID
@@ -63,7 +63,7 @@ def events(now: c.Conversation, at: float) -> Iterator[tuple[str, c.Event]]:
     yield "interrupt", c.CallerInterrupted(at)
     yield "hang-up", c.CallerClosed(at)
     yield "nothing more to recognise", c.CallerFinished(at)
-    yield "first audio", c.VoiceStarted(at, now.reply)
+    yield "first audio", c.ReplyAudioStarted(at, now.reply)
     yield "", c.ReplyHeard(at, now.reply, "well")
     yield "end of reply", c.ReplyEnded(at, now.reply, "well")
     if now.wake_at is not None:

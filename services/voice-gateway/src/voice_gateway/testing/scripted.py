@@ -10,19 +10,18 @@ from collections.abc import AsyncGenerator, Callable, Sequence
 from dataclasses import dataclass, field
 
 from voice_gateway.audio import pcm
-from voice_gateway.audio.vad import Edge
+from voice_gateway.call.session import CallOptions, Session
 from voice_gateway.conversation import Message
 from voice_gateway.errors import ServiceError
 from voice_gateway.messages import (
-    Asking,
     Audio,
     CallConfig,
     CutOff,
     Failed,
     FromCaller,
     Goodbye,
-    Heard,
     Listening,
+    ModelOptions,
     Paused,
     Processing,
     ReplyAudio,
@@ -30,11 +29,19 @@ from voice_gateway.messages import (
     Resumed,
     Speaking,
     ToCaller,
+    Transcript,
     TurnOver,
     Word,
 )
-from voice_gateway.ports import Memory, ModelPiece, Services, Speech, TurnSound, VoiceAudio
-from voice_gateway.session import CallRules, Session
+from voice_gateway.ports import (
+    CallerAudioStream,
+    Edge,
+    Memory,
+    ModelPiece,
+    Services,
+    TurnSound,
+    VoiceAudio,
+)
 from voice_gateway.testing import virtual_time
 
 RATE_HZ = 16_000
@@ -117,7 +124,12 @@ class ScriptedRecogniser:
         self.bytes_taken = 0
 
     async def listen(
-        self, speech: Speech, *, language: str, rate_hz: int, on_heard: Callable[[Heard], None]
+        self,
+        speech: CallerAudioStream,
+        *,
+        language: str,
+        rate_hz: int,
+        on_transcript: Callable[[Transcript], None],
     ) -> None:
         self.languages.append(language)
         async with asyncio.TaskGroup() as tasks:
@@ -125,7 +137,7 @@ class ScriptedRecogniser:
             while self._says:
                 await _until(self._says[0].at)
                 said = self._says.pop(0)
-                on_heard(Heard(said.text, said.final))
+                on_transcript(Transcript(said.text, said.final))
             fault, self._fault = self._fault, None
             if fault:
                 await _until(self._fails_at)
@@ -133,7 +145,7 @@ class ScriptedRecogniser:
         if fault:
             raise fault
 
-    async def _take(self, speech: Speech) -> None:
+    async def _take(self, speech: CallerAudioStream) -> None:
         while (spoken := await speech.take()) is not None:
             self.bytes_taken += len(spoken.pcm)
 
@@ -151,7 +163,7 @@ class ScriptedModel:
         self.cancelled = 0
 
     async def complete(
-        self, history: Sequence[Message], *, system_prompt: str, asking: Asking
+        self, history: Sequence[Message], *, system_prompt: str, asking: ModelOptions
     ) -> AsyncGenerator[ModelPiece, None]:
         self.asked.append(tuple(history))
         reply = self._replies.pop(0) if self._replies else "I have nothing more to say."
@@ -220,7 +232,7 @@ class Call:
     conversation_id: str = ""
     memory: Callable[[str], Memory] | None = None
     loudspeaker: bool = False
-    rules: CallRules = field(default_factory=CallRules)
+    rules: CallOptions = field(default_factory=CallOptions)
     voice: ScriptedVoice = field(default_factory=ScriptedVoice)
     recogniser: ScriptedRecogniser | None = None
     model: ScriptedModel | None = None

@@ -11,7 +11,7 @@ from google.protobuf.message import DecodeError
 from voice_proto import voice_workflow_pb2 as pb
 from voice_proto import voice_workflow_pb2_grpc as pb_grpc
 
-from voice_gateway.calls import Call, Calls
+from voice_gateway.call.calls import Call, Calls
 from voice_gateway.errors import (
     BadMessage,
     CallerGone,

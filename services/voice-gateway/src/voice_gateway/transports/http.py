@@ -38,7 +38,7 @@ class Readiness:
 
 
 @dataclass(frozen=True, slots=True)
-class Choices:
+class PageOptions:
     """What a page can offer its caller to choose from, as far as Riva has said it."""
 
     languages: Sequence[str]
@@ -59,7 +59,7 @@ class HttpFront:
         *,
         readiness: Callable[[], Readiness],
         exposition: Callable[[str], tuple[bytes, str]],
-        choices: Callable[[], Choices],
+        choices: Callable[[], PageOptions],
         realtime: Handler | None = None,
     ) -> None:
         self._readiness = readiness

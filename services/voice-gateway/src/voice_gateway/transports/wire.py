@@ -20,7 +20,6 @@ from voice_gateway.messages import (
     Failed,
     FromCaller,
     Goodbye,
-    Heard,
     Interrupt,
     Listening,
     Paused,
@@ -32,6 +31,7 @@ from voice_gateway.messages import (
     Speaking,
     ToCaller,
     ToolCalled,
+    Transcript,
     TurnOver,
     TurnTaken,
     Typed,
@@ -126,7 +126,7 @@ def to_server(message: ToCaller, sequence: int) -> pb.ServerMessage:
             )
         case ReplyText(reply, text):
             return pb.ServerMessage(llm_response_chunk=text, reply_id=reply, sequence=sequence)
-        case Heard():
+        case Transcript():
             return pb.ServerMessage(
                 transcript_chunk=message.text, transcript=_transcript(message), sequence=sequence
             )
@@ -189,7 +189,7 @@ def _latency(stages: TurnStages) -> pb.TurnLatency:
     )
 
 
-def _transcript(heard: Heard) -> pb.Transcript:
+def _transcript(heard: Transcript) -> pb.Transcript:
     words = [
         pb.Word(word=word.text, start_ms=_ms(word.start_s), end_ms=_ms(word.end_s))
         for word in heard.words

@@ -9,8 +9,8 @@ from voice_gateway.errors import CallerGone, CallerSlow
 from voice_gateway.messages import FromCaller, ToCaller
 from voice_gateway.ports import Caller
 from voice_gateway.transports.realtime import inbound, outbound
-from voice_gateway.transports.realtime.asides import Asides
 from voice_gateway.transports.realtime.fields import BadEvent, Json
+from voice_gateway.transports.realtime.out_of_band import Asides
 from voice_gateway.transports.realtime.state import Events, State
 
 _SEND_S = 30.0  # a client that takes longer over one event does not read

@@ -1,13 +1,13 @@
 """The caller's turn as server events: speech that begins, audio that is committed, its words."""
 
-from voice_gateway.messages import Heard
+from voice_gateway.messages import Transcript
 from voice_gateway.transports.realtime import items
 from voice_gateway.transports.realtime.fields import Json
 from voice_gateway.transports.realtime.items import Item
 from voice_gateway.transports.realtime.state import Events, State
 
 
-def heard(state: State, heard: Heard) -> Events:
+def heard(state: State, heard: Transcript) -> Events:
     """The recogniser's words; while a response is under way they may turn out to interrupt it."""
     if state.response:
         state.late = heard
@@ -15,7 +15,7 @@ def heard(state: State, heard: Heard) -> Events:
     return _await_final(state, heard) if state.awaiting else speech(state, heard)
 
 
-def speech(state: State, heard: Heard) -> Events:
+def speech(state: State, heard: Transcript) -> Events:
     """The caller has the floor and says this."""
     turn = state.open_turn()
     turn.absorb(heard)
@@ -31,7 +31,7 @@ def speech(state: State, heard: Heard) -> Events:
     ]
 
 
-def _start_ms(state: State, heard: Heard) -> int:
+def _start_ms(state: State, heard: Transcript) -> int:
     if heard.words:
         return round(heard.words[0].start_s * 1000)
     since_s = max(0.0, state.heard_s - state.uncommitted_s)
@@ -94,7 +94,7 @@ def created(state: State, item: Item, before: str | None) -> Events:
     return [*added(state, item, before), done(state, item, before)]
 
 
-def _await_final(state: State, heard: Heard) -> Events:
+def _await_final(state: State, heard: Transcript) -> Events:
     turn = state.open_turn()
     turn.absorb(heard)
     return _finish_awaited(state, 0) if heard.final else []

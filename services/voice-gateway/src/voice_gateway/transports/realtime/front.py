@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 from aiohttp import ClientConnectionError, WSCloseCode, WSMsgType, hdrs, web
 
-from voice_gateway.calls import Call, Calls
+from voice_gateway.call.calls import Call, Calls
 from voice_gateway.errors import (
     CallerGone,
     CallError,
@@ -20,9 +20,9 @@ from voice_gateway.errors import (
 )
 from voice_gateway.messages import CallConfig
 from voice_gateway.transports.realtime import outbound
-from voice_gateway.transports.realtime.asides import Asides
 from voice_gateway.transports.realtime.caller import RealtimeCaller, Socket
-from voice_gateway.transports.realtime.shape import RATE_HZ, Shape
+from voice_gateway.transports.realtime.out_of_band import Asides
+from voice_gateway.transports.realtime.shape import RATE_HZ, SessionOptions
 from voice_gateway.transports.realtime.state import State
 from voice_gateway.transports.wire import Defaults
 
@@ -42,7 +42,7 @@ _CLOSE: dict[type[CallError], int] = {
 
 
 @dataclass(frozen=True, slots=True)
-class Doors:
+class RealtimeOptions:
     """Who may call."""
 
     keys: tuple[str, ...] = ()
@@ -54,7 +54,7 @@ class Doors:
 class RealtimeFront:
     """Answers requests for a WebSocket; one socket is one call."""
 
-    def __init__(self, calls: Calls, defaults: Defaults, doors: Doors) -> None:
+    def __init__(self, calls: Calls, defaults: Defaults, doors: RealtimeOptions) -> None:
         self._calls = calls
         self._defaults = defaults
         self._doors = doors
@@ -99,7 +99,7 @@ class RealtimeFront:
         extended = request.query.get("events") == "all"
         config = self._config(can_pause=extended)
         model = request.query.get("model", "")[:_LONGEST_NAME] or "default"
-        shape = Shape(config.call_id, model, config)
+        shape = SessionOptions(config.call_id, model, config)
         state = State(shape, extended=extended)
         caller = RealtimeCaller(_AioSocket(socket), state)
         code, why = WSCloseCode.OK, "the call is over"

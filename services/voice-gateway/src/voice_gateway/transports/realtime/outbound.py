@@ -8,7 +8,6 @@ from voice_gateway.messages import (
     CutOff,
     Failed,
     Goodbye,
-    Heard,
     Listening,
     Paused,
     Processing,
@@ -18,6 +17,7 @@ from voice_gateway.messages import (
     Speaking,
     ToCaller,
     ToolCalled,
+    Transcript,
     TurnOver,
     TurnTaken,
 )
@@ -68,7 +68,7 @@ def _events(state: State, message: ToCaller) -> Events:
             return response.text(state, message)
         case ToolCalled():
             return response.tool_called(state, message)
-        case Heard():
+        case Transcript():
             return caller_turn.heard(state, message)
         case _:
             return _noticed(state, message)
@@ -112,7 +112,7 @@ def _noticed(
 def _extras(state: State, message: ToCaller) -> Events:
     """What `message` says beyond the protocol; asked before it changes the response."""
     match message:
-        case Heard(text, final, stability):
+        case Transcript(text, final, stability):
             values: Json = {"text": text, "final": final, "stability": stability}
             return [state.event("gateway.transcript", values)]
         case Paused(reply):

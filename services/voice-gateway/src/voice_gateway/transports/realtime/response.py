@@ -2,7 +2,15 @@
 
 from voice_gateway.audio.pcm import seconds
 from voice_gateway.errors import ServiceError
-from voice_gateway.messages import CutOff, Heard, ReplyAudio, ReplyText, ToolCalled, TurnOver, Usage
+from voice_gateway.messages import (
+    CutOff,
+    ReplyAudio,
+    ReplyText,
+    ToolCalled,
+    Transcript,
+    TurnOver,
+    Usage,
+)
 from voice_gateway.transports.realtime import items
 from voice_gateway.transports.realtime.caller_turn import added, done, speech
 from voice_gateway.transports.realtime.fields import Json
@@ -201,7 +209,7 @@ def _why_cut_off(state: State, response: Response) -> tuple[Events, str]:
     by_client, state.cancelling = state.cancelling, False
     if by_client:
         return [], "client_cancelled"
-    return speech(state, late or Heard("", final=False)), "turn_detected"
+    return speech(state, late or Transcript("", final=False)), "turn_detected"
 
 
 def _kept(response: Response, heard: str) -> Json:

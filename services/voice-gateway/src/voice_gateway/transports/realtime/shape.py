@@ -11,8 +11,8 @@ from typing import Any, Final, Literal, cast
 
 from voice_gateway.audio import g711
 from voice_gateway.conversation import Message
-from voice_gateway.messages import Asking, CallConfig, Tool
-from voice_gateway.policy import TurnManner
+from voice_gateway.conversation.policy import TurnOptions
+from voice_gateway.messages import CallConfig, ModelOptions, Tool
 from voice_gateway.transports.realtime import fields
 from voice_gateway.transports.realtime.fields import Json
 
@@ -58,7 +58,7 @@ _REGIONS = {
 
 
 @dataclass(frozen=True, slots=True)
-class Wishes:
+class ResponseOptions:
     """How one response is made: the session, but for what was asked for it alone."""
 
     session: Json
@@ -69,7 +69,7 @@ class Wishes:
         return cast(Sound, self.session["audio"]["output"]["format"]["type"])
 
 
-class Shape:
+class SessionOptions:
     """One call's `session`; `update` changes all of it or, raising BadEvent, nothing."""
 
     def __init__(self, call_id: str, model: str, config: CallConfig) -> None:
@@ -113,9 +113,9 @@ class Shape:
         return cast(Sound, self._session["audio"]["input"]["format"]["type"])
 
     @property
-    def wishes(self) -> Wishes:
+    def wishes(self) -> ResponseOptions:
         """For a response that nothing else is asked for."""
-        return Wishes(self.shown(), self._config)
+        return ResponseOptions(self.shown(), self._config)
 
     @property
     def prompts(self) -> bool:
@@ -149,7 +149,9 @@ class Shape:
             )
         self._session, self._config = session, config
 
-    def for_response(self, asked: Json, about: tuple[Message, ...] | None = None) -> Wishes:
+    def for_response(
+        self, asked: Json, about: tuple[Message, ...] | None = None
+    ) -> ResponseOptions:
         """What one response is made with that a `response.create` asks for.
 
         `about`: what its `input` says; None: it is about the conversation.
@@ -167,7 +169,7 @@ class Shape:
             fields.known(audio, ("output",), "response.audio")
             _merge_output(session["audio"]["output"], output, "response.audio.output")
         config = _config(session, self._base, "response")
-        return Wishes(session, replace(config, asking=replace(config.asking, about=about)))
+        return ResponseOptions(session, replace(config, asking=replace(config.asking, about=about)))
 
 
 def _merge_audio(audio: Json, asked: Json) -> None:
@@ -298,8 +300,8 @@ def _config(session: Json, base: CallConfig, path: str = "session") -> CallConfi
     )
 
 
-def _asking(session: Json, path: str) -> Asking:
-    return Asking(
+def _asking(session: Json, path: str) -> ModelOptions:
+    return ModelOptions(
         temperature=_temperature(session.get("temperature"), path),
         max_tokens=_max_tokens(session["max_output_tokens"], path),
         tools=_tools(session["tools"], path),
@@ -369,12 +371,12 @@ def _tool_choice(asked: Any, path: str) -> str:
     return fields.one_of(asked or "auto", ("auto", "none", "required"), f"{path}.tool_choice")
 
 
-def _turns(detection: Json | None) -> TurnManner:
+def _turns(detection: Json | None) -> TurnOptions:
     if detection is None:
-        return TurnManner(by_hand=True, answers=False, interruptible=False)
+        return TurnOptions(by_hand=True, answers=False, interruptible=False)
     silence_ms = detection.get("silence_duration_ms", _USUAL_SILENCE_MS)
     idle_ms = detection.get("idle_timeout_ms")
-    return TurnManner(
+    return TurnOptions(
         answers=detection["create_response"],
         interruptible=detection["interrupt_response"],
         silence_s=None if silence_ms == _USUAL_SILENCE_MS else silence_ms / 1000,

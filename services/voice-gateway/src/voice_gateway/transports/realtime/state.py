@@ -6,10 +6,10 @@ from typing import Any
 from uuid import uuid4
 
 from voice_gateway.errors import ServiceError
-from voice_gateway.messages import Heard
+from voice_gateway.messages import Transcript
 from voice_gateway.transports.realtime.fields import Json
 from voice_gateway.transports.realtime.items import Item, Items
-from voice_gateway.transports.realtime.shape import Shape, Sound, Wishes
+from voice_gateway.transports.realtime.shape import ResponseOptions, SessionOptions, Sound
 from voice_gateway.transports.realtime.sound import Hearing, Speaking
 
 Events = list[Json]
@@ -29,7 +29,7 @@ class OpenTurn:
     finals: list[str] = field(default_factory=list[str])
     murmur: str = ""
 
-    def absorb(self, heard: Heard) -> None:
+    def absorb(self, heard: Transcript) -> None:
         text = heard.text.strip()
         if heard.final:
             self.finals.append(text)
@@ -45,7 +45,7 @@ class Asked:
     """A `response.create` that is not under way yet: what its response is to carry."""
 
     metadata: Json | None = None
-    wishes: Wishes | None = None
+    wishes: ResponseOptions | None = None
     """How it is to be made; None: as the session says."""
 
 
@@ -56,7 +56,7 @@ class Response:
     number: int
     """Its reply; below zero where it is out of band, and no reply of the conversation."""
     id: str
-    wishes: Wishes
+    wishes: ResponseOptions
     speaking: Speaking
     metadata: Json | None
     item: Item | None = None
@@ -85,7 +85,7 @@ class Response:
 class State:
     """Shared by what comes in and what goes out."""
 
-    shape: Shape
+    shape: SessionOptions
     extended: bool = False
     """The client understands our own events besides the protocol's."""
     new_id: Callable[[str], str] = random_id
@@ -98,7 +98,7 @@ class State:
     """A turn the client committed by hand, whose final words have not come yet."""
     asked: Asked | None = None
     response: Response | None = None
-    late: Heard | None = None
+    late: Transcript | None = None
     """What was heard last while the response was under way; it may turn out to interrupt it."""
     out_of_band: dict[int, Response] = field(default_factory=dict[int, Response])
     """Those that are under way, by their numbers."""

@@ -1,0 +1,1 @@
+"""A call from its first message to its end: its session, replies, memory."""

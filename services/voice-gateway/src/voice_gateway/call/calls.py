@@ -1,0 +1,154 @@
+"""The calls that run, whatever front they came in on: let in, counted, ended together."""
+
+import asyncio
+import logging
+from collections.abc import Generator, Sequence
+from contextlib import contextmanager
+
+from voice_gateway.audio import pcm
+from voice_gateway.call.out_of_band import OutOfBandResponse
+from voice_gateway.call.session import CallOptions, Session
+from voice_gateway.conversation import Message
+from voice_gateway.conversation.state import remembered
+from voice_gateway.errors import (
+    BadMessage,
+    CallerGone,
+    CallerSilent,
+    CallerSlow,
+    CallLost,
+    GatewayFull,
+)
+from voice_gateway.messages import Audio, CallConfig, FromCaller, ReplyAudio, ToCaller
+from voice_gateway.ports import Caller, CallMetrics, GatewayMetrics, Services
+
+log = logging.getLogger(__name__)
+
+_OUTCOMES: dict[type[BaseException], str] = {
+    BadMessage: "bad_message",
+    CallerGone: "hung_up",
+    CallerSilent: "silent",
+    CallerSlow: "slow",
+    CallLost: "lost",
+    asyncio.CancelledError: "hung_up",
+}
+
+
+class Calls:
+    """Admits calls up to a limit and runs them; drained, it takes no more."""
+
+    def __init__(
+        self, services: Services, options: CallOptions, *, most: int, metrics: GatewayMetrics
+    ) -> None:
+        self._services = services
+        self._options = options
+        self._most = most
+        self._metrics = metrics
+        self._running: set[Call] = set()
+        self._closing = ""
+        self._empty = asyncio.Event()
+        self._empty.set()
+
+    def __len__(self) -> int:
+        return len(self._running)
+
+    @contextmanager
+    def admitted(self, front: str) -> Generator["Call"]:
+        """Room for one call; raises CallLost where the gateway stops, GatewayFull where it is full.
+
+        What the call ends with is counted by what leaves this block.
+        """
+        self._check_room(front)
+        call = Call(self._services, self._options, self._metrics.began(front))
+        self._running.add(call)
+        self._empty.clear()
+        began_s = _now()
+        outcome = "completed"
+        try:
+            yield call
+        except BaseException as error:
+            outcome = _OUTCOMES.get(type(error), "broken")
+            raise
+        finally:
+            self._running.discard(call)
+            if not self._running:
+                self._empty.set()
+            self._metrics.ended(front, outcome, _now() - began_s)
+
+    def _check_room(self, front: str) -> None:
+        if self._closing:
+            self._metrics.refused(front, "stopping")
+            raise CallLost(self._closing)
+        if len(self._running) >= self._most:
+            self._metrics.refused(front, "full")
+            raise GatewayFull(f"{len(self._running)} calls are running; allowed: at most that many")
+
+    def drain(self, why: str) -> None:
+        """Take no more calls; each running one ends with its turn."""
+        self._closing = why
+        for call in tuple(self._running):
+            call.drain(why)
+
+    async def over(self) -> None:
+        """Wait until no call runs."""
+        await self._empty.wait()
+
+
+class Call:
+    """One admitted call: first its front asks what it is to be, then it runs."""
+
+    def __init__(self, services: Services, options: CallOptions, metrics: CallMetrics) -> None:
+        self._services = services
+        self._options = options
+        self._metrics = metrics
+        self._session: Session | None = None
+
+    async def run(self, caller: Caller, config: CallConfig) -> None:
+        """Serve the caller until the call is over; raises CallError where it ended badly."""
+        counted = _CountedCaller(caller, config.rate_hz, self._metrics)
+        self._session = Session(counted, self._services, config, self._options, self._metrics)
+        log.info("call %s: %s at %d Hz", config.call_id, config.language, config.rate_hz)
+        try:
+            await self._session.run()
+        finally:
+            self._session = None
+            log.info("call %s is over", config.call_id)
+
+    def aside(
+        self, number: int, history: Sequence[Message], config: CallConfig
+    ) -> OutOfBandResponse:
+        """An answer beside the conversation, to `history` or to what `config` says it is about."""
+        return OutOfBandResponse(
+            number,
+            remembered(tuple(history), self._options.policy.memory_messages),
+            services=self._services,
+            config=config,
+            reply_options=self._options.reply,
+            lead_s=self._options.playback_lead_s,
+            metrics=self._metrics,
+        )
+
+    def drain(self, why: str) -> None:
+        if self._session:
+            self._session.drain(why)
+
+
+class _CountedCaller(Caller):
+    def __init__(self, caller: Caller, rate_hz: int, metrics: CallMetrics) -> None:
+        self._caller = caller
+        self._rate_hz = rate_hz
+        self._metrics = metrics
+
+    async def receive(self) -> FromCaller | None:
+        message = await self._caller.receive()
+        if isinstance(message, Audio):
+            self._metrics.took_in(pcm.seconds(message.pcm, self._rate_hz))
+        return message
+
+    async def send(self, message: ToCaller) -> None:
+        await self._caller.send(message)
+        if isinstance(message, ReplyAudio):
+            self._metrics.gave_out(pcm.seconds(message.pcm, self._rate_hz))
+
+
+def _now() -> float:
+    return asyncio.get_running_loop().time()

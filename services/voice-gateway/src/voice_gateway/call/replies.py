@@ -1,0 +1,233 @@
+"""A call's replies, at most one live: drafted, made, released, paused, cut."""
+
+import asyncio
+import logging
+from collections.abc import Callable
+from typing import assert_never
+
+from voice_gateway import conversation as c
+from voice_gateway.errors import ServiceError, Unavailable
+from voice_gateway.latency import TurnMoments
+from voice_gateway.messages import (
+    CallConfig,
+    CutOff,
+    Paused,
+    Processing,
+    Resumed,
+    Speaking,
+    TurnOver,
+)
+from voice_gateway.ports import CallMetrics, Services
+from voice_gateway.speaking.outbox import Outbox
+from voice_gateway.speaking.reply import Reply, ReplyOptions
+
+log = logging.getLogger(__name__)
+
+_NEXT_WORDS_S = 1.0  # of a reply: the word being said, and the next ones
+
+ReplyCommand = (
+    c.StartReply
+    | c.Say
+    | c.PrepareReply
+    | c.ReleaseReply
+    | c.AnnounceReply
+    | c.PauseReply
+    | c.ResumeReply
+    | c.CancelReply
+    | c.Interrupted
+    | c.EndTurn
+)
+
+
+class Replies:
+    """Carries out what the conversation decides about its replies. Nothing here waits."""
+
+    def __init__(
+        self,
+        services: Services,
+        config: CallConfig,
+        *,
+        outbox: Outbox,
+        speech_end: Callable[[], float | None],
+        reply_options: ReplyOptions,
+        lead_s: float,
+        metrics: CallMetrics,
+        clock: Callable[[], float],
+        tell: Callable[[c.Event], None],
+        on_fault: Callable[[ServiceError, int], None],
+        on_over: Callable[[str, float], None],
+    ) -> None:
+        """`speech_end`: when the caller's last word had arrived, as far as that is known.
+
+        `on_over` is told what was said of a reply that is over, and until when it may sound.
+        """
+        self._services = services
+        self._outbox = outbox
+        self._speech_end = speech_end
+        self._reply_options = reply_options
+        self._lead_s = lead_s
+        self._metrics = metrics
+        self._clock = clock
+        self._tell = tell
+        self._on_fault = on_fault
+        self._on_over = on_over
+        self._live: Reply | None = None
+        self._making: asyncio.Task[None] | None = None
+        self._draft = 0
+        """The number of the live reply while it is kept from the caller; 0: it is not."""
+        self._last: Reply | None = None
+        """The reply before the live one, of which the caller may have heard less than was sent."""
+        self.config = config
+        """What replies are made with."""
+        self.once: CallConfig | None = None
+        """What the next reply alone is made with that the caller's program asks for."""
+
+    def carry_out(self, command: ReplyCommand, tasks: asyncio.TaskGroup) -> None:
+        """Do what was decided; a reply is made in `tasks`."""
+        match command:
+            case c.StartReply() | c.Say() | c.PrepareReply():
+                self._begin(command, tasks)
+            case c.ReleaseReply(number):
+                self._release(number)
+            case c.AnnounceReply(number):
+                self._outbox.post(Speaking(number))
+            case c.PauseReply(number):
+                self._pause(number)
+            case c.ResumeReply(number):
+                self._resume(number)
+            case c.CancelReply():
+                self.cancel()
+            case c.Interrupted(number, heard):
+                self._post_cut(number, heard)
+            case c.EndTurn(number):
+                self._end_turn(number)
+            case _:
+                assert_never(command)
+
+    def cancel(self) -> None:
+        """End the live reply now, if there is one; nothing more of it is handed out."""
+        if self._live and self._live.number == self._draft:
+            self._metrics.prepared(used=False, pieces=self._live.pieces)
+        self._outbox.drop()
+        self._fall_silent(ahead_s=self._lead_s)
+        if self._making:
+            self._making.cancel()
+            self._making = None
+
+    # What the caller has heard, and may be hearing.
+
+    def heard_so_far(self, now: float) -> c.ReplyHeard | None:
+        """How much of the live reply the caller has heard by now."""
+        if self._live is None:
+            return None
+        heard = self._live.heard(self._outbox.playback.played_s(now))
+        return c.ReplyHeard(now, self._live.number, heard)
+
+    def sounding(self) -> str:
+        """What of the live reply has left here, or may have: where words end is an estimate."""
+        sent_s = self._outbox.playback.sent_s
+        return self._live.heard(sent_s + _NEXT_WORDS_S) if self._live and sent_s else ""
+
+    def played(self, number: int, seconds: float) -> None:
+        """The caller's loudspeaker has got this far in a reply."""
+        if self._live and number == self._live.number:
+            self._outbox.playback.report(seconds, self._clock())
+
+    def truncate(self, number: int, seconds: float) -> None:
+        """The caller's program stopped its loudspeaker at `seconds` of a reply."""
+        now = self._clock()
+        if self._live and number == self._live.number:
+            self._outbox.playback.report(seconds, now)
+            self._tell(c.CallerInterrupted(now))
+        elif self._last and number == self._last.number:
+            self._tell(c.HeardAmended(now, number, self._last.heard(seconds)))
+
+    # A reply, from its start to its end.
+
+    def _begin(
+        self, command: c.StartReply | c.Say | c.PrepareReply, tasks: asyncio.TaskGroup
+    ) -> None:
+        match command:
+            case c.StartReply(number, history, asked):
+                self._start(number, history, tasks, asked=asked)
+                self._outbox.post(Processing(number))
+            case c.Say(number, text, silence_s):
+                self._start(number, text, tasks)
+                self._outbox.post(Processing(number, silence_s))
+            case c.PrepareReply(number, history):
+                self._start(number, history, tasks, draft=True)
+
+    def _start(
+        self,
+        number: int,
+        answers: tuple[c.Message, ...] | str,
+        tasks: asyncio.TaskGroup,
+        *,
+        draft: bool = False,
+        asked: bool = False,
+    ) -> None:
+        self._outbox.begin(number, draft=draft)
+        self._draft = number if draft else 0
+        self._live = Reply(
+            number,
+            services=self._services,
+            config=self.once if asked and self.once else self.config,
+            outbox=self._outbox,
+            moments=TurnMoments(turn_end=self._clock(), speech_end=self._speech_end()),
+            clock=self._clock,
+            options=self._reply_options,
+        )
+        self.once = None if asked else self.once
+        self._making = tasks.create_task(self._make(self._live, answers), name=f"reply-{number}")
+
+    async def _make(self, reply: Reply, answers: tuple[c.Message, ...] | str) -> None:
+        def on_audio() -> None:
+            self._tell(c.ReplyAudioStarted(self._clock(), reply.number))
+
+        try:
+            fault = await reply.run(answers, on_audio)
+        except Exception:  # the one boundary: a bug in a reply must not end the call
+            log.exception("call %s: reply %d broke", self.config.call_id, reply.number)
+            fault = Unavailable("gateway", "the reply failed inside the gateway; see its log")
+        if fault and reply.number != self._draft:
+            self._on_fault(fault, reply.number)
+        self._tell(c.ReplyEnded(self._clock(), reply.number, reply.text(), tuple(reply.calls)))
+
+    def _release(self, number: int) -> None:
+        assert self._live
+        self._live.moments.release(self._clock(), self._speech_end())
+        self._outbox.post(Processing(number))
+        self._outbox.release()
+        self._draft = 0
+        self._metrics.prepared(used=True)
+
+    def _pause(self, number: int) -> None:
+        self._outbox.pause(at_loudspeaker=self.config.can_pause)
+        if self.config.can_pause:
+            self._outbox.post(Paused(number))
+
+    def _resume(self, number: int) -> None:
+        self._outbox.resume()
+        if self.config.can_pause:
+            self._outbox.post(Resumed(number))
+
+    def _post_cut(self, number: int, heard: str) -> None:
+        self._metrics.interrupted()
+        self._outbox.post(CutOff(number, self._outbox.playback.played_s(self._clock()), heard))
+
+    def _end_turn(self, number: int) -> None:
+        assert self._live
+        stages = self._live.moments.stages()
+        log.info("call %s turn %d: %s", self.config.call_id, number, stages)
+        self._metrics.answered(stages)
+        self._outbox.post(TurnOver(number, stages, self._live.usage))
+        self._fall_silent(ahead_s=self._outbox.playback.ahead_s(self._clock()))
+        self._making = None
+
+    def _fall_silent(self, ahead_s: float) -> None:
+        """The reply is over; its last words may still come back through the microphone."""
+        if self._live:
+            self._on_over(self.sounding(), self._clock() + ahead_s)
+            if self._live.number != self._draft:
+                self._last = self._live
+        self._live = None

@@ -1,0 +1,343 @@
+"""One call, from the first message to the hang-up: feeds the conversation, runs its commands."""
+
+import asyncio
+import logging
+from collections.abc import Callable, Coroutine
+from dataclasses import asdict, dataclass, field, replace
+from typing import assert_never
+
+from voice_gateway import conversation as c
+from voice_gateway.call.call_memory import CallMemory
+from voice_gateway.call.replies import Replies
+from voice_gateway.conversation.policy import TurnPolicy
+from voice_gateway.errors import (
+    CallError,
+    CallerSilent,
+    CallerSlow,
+    CallLost,
+    ServiceError,
+)
+from voice_gateway.hearing.caller_audio import CallerAudio
+from voice_gateway.messages import (
+    Adjust,
+    Answer,
+    Audio,
+    CallConfig,
+    EndOfUtterance,
+    Failed,
+    Forget,
+    FromCaller,
+    Goodbye,
+    Interrupt,
+    Listening,
+    Noted,
+    Played,
+    ReplyAudio,
+    Transcript,
+    Truncated,
+    TurnTaken,
+    Typed,
+    Withdrawn,
+)
+from voice_gateway.ports import Caller, CallMetrics, Edge, Services, Uncounted
+from voice_gateway.speaking.outbox import Outbox
+from voice_gateway.speaking.reply import ReplyOptions
+
+log = logging.getLogger(__name__)
+
+_REPLY_ROOM_S = 10.0  # audio made ahead: the next clause is ready before this one was heard
+_SEND_S = 30.0  # a caller who takes longer over one message does not read
+_GOODBYE_S = 5.0  # for the last notices of a call
+
+
+@dataclass(frozen=True, slots=True)
+class CallOptions:
+    """What is the same for every call; seconds unless named otherwise."""
+
+    asr_rate_hz: int = 16_000
+    playback_lead_s: float = 0.3
+    idle_timeout_s: float = 300.0
+    longest_s: float = 14_400.0
+    policy: TurnPolicy = field(default_factory=TurnPolicy)
+    reply: ReplyOptions = field(default_factory=ReplyOptions)
+
+
+class Session:
+    """Runs one call. `tell` is synchronous: nothing a caller or a service does can hold it up."""
+
+    def __init__(
+        self,
+        caller: Caller,
+        services: Services,
+        config: CallConfig,
+        options: CallOptions,
+        metrics: CallMetrics | None = None,
+    ) -> None:
+        self._metrics = metrics or Uncounted()
+        self._caller = caller
+        self._call_id = config.call_id
+        self._options = options
+        self._loop = asyncio.get_running_loop()
+        self._clock: Callable[[], float] = self._loop.time
+        self._conversation = c.Conversation()
+        self._outbox = Outbox(
+            rate_hz=config.rate_hz,
+            lead_s=options.playback_lead_s,
+            room_s=_REPLY_ROOM_S,
+            clock=self._clock,
+            on_full=lambda: self._end(CallerSlow("the caller does not read its messages")),
+        )
+        self._caller_audio = CallerAudio(
+            services,
+            config,
+            options.asr_rate_hz,
+            clock=self._clock,
+            on_edge=self._voice_changed,
+            on_transcript=self._transcribed,
+            on_fault=self._report,
+            sounding=lambda: self._replies.sounding(),
+        )
+        self._replies = Replies(
+            services,
+            config,
+            outbox=self._outbox,
+            speech_end=lambda: self._caller_audio.speech_end,
+            reply_options=options.reply,
+            lead_s=options.playback_lead_s,
+            metrics=self._metrics,
+            clock=self._clock,
+            tell=self._tell,
+            on_fault=self._report,
+            on_over=self._caller_audio.own.reply_over,
+        )
+        self._memory = CallMemory(services, config, self._metrics, on_lost=self._report)
+        self._joined = asyncio.Event()
+        self._early: list[c.Event] = []
+        """What happened before it was known what was said before: half a second's, at most."""
+        self._left_over: tuple[c.Message, ...] = ()
+        self._policy = replace(options.policy, language=config.language)
+        self._record = services.record(config) if services.record else None
+        self._tasks: asyncio.TaskGroup | None = None
+        self._timer: asyncio.TimerHandle | None = None
+        self._over = asyncio.Event()
+        self._error: CallError | None = None
+        self._farewell: CallError | None = None
+
+    async def run(self) -> None:
+        """Serve the caller until the call is over; raises CallError where it ended badly."""
+        async with asyncio.TaskGroup() as tasks:
+            self._tasks = tasks
+            self._outbox.post(Listening())
+            parts = [
+                tasks.create_task(self._guarded(part), name=part.__name__)
+                for part in (self._join, self._receive, self._listen, self._write)
+            ]
+            try:
+                await self._over.wait()
+                await asyncio.wait(parts[-1:], timeout=_GOODBYE_S)
+            finally:
+                self._end(None)  # nothing begins any more, also where this was cancelled
+                for part in parts:
+                    part.cancel()
+                await self._memory.close(self._left_over)
+        if self._error:
+            raise self._error
+
+    def drain(self, why: str) -> None:
+        """The gateway stops: the call ends as soon as its running turn is over."""
+        self._farewell = CallLost(why)
+        self._tell(c.CallerFinished(self._clock()))
+
+    # The conversation, and what it commands.
+
+    async def _join(self) -> None:
+        """Begin the conversation, with what was said before this call; the ear hears meanwhile."""
+        joined = self._clock()
+        recalled = await self._memory.recall()
+        self._joined.set()
+        self._tell(c.CallerJoined(joined, recalled))
+        for event in self._early:
+            self._tell(event)
+
+    def _tell(self, event: c.Event) -> None:
+        """Let the conversation take one step, and carry out what it decides."""
+        if self._over.is_set():
+            return  # whatever still happens, nothing more comes of it
+        if not self._joined.is_set():
+            self._early.append(event)
+            return
+        commands = self._step(self._replies.heard_so_far(event.at)) + self._step(event)
+        for command in commands:
+            self._execute(command)
+        if self._tasks and not self._over.is_set():
+            self._set_timer(self._conversation.wake_at)
+            self._memory.keep(self._conversation.history, self._tasks)
+
+    def _step(self, event: c.Event | None) -> tuple[c.Command, ...]:
+        if event is None:
+            return ()
+        self._conversation, commands = c.step(self._conversation, event, self._policy)
+        if self._record:
+            self._record.note(event, commands)
+        return commands
+
+    def _execute(self, command: c.Command) -> None:
+        match command:
+            case c.AskFinal():
+                self._caller_audio.ask_final()
+            case c.KeepTurn(number):
+                self._outbox.post(TurnTaken(number))
+            case c.EndCall():
+                if not self._conversation.closing:
+                    self._outbox.post(Goodbye())
+                self._end(self._farewell)  # no error, unless the gateway stops
+            case _:
+                assert self._tasks
+                self._replies.carry_out(command, self._tasks)
+                if isinstance(command, c.EndTurn):
+                    self._caller_audio.turn_over()
+
+    def _set_timer(self, deadline: float | None) -> None:
+        self._cancel_timer()
+        if deadline is not None:
+            self._timer = self._loop.call_at(deadline, self._ring, deadline)
+
+    def _cancel_timer(self) -> None:
+        if self._timer:
+            self._timer.cancel()
+            self._timer = None
+
+    def _ring(self, deadline: float) -> None:
+        # The loop may ring a hair early; the conversation knows the time it asked for.
+        self._tell(c.TimerFired(max(deadline, self._clock())))
+
+    # What comes in.
+
+    async def _receive(self) -> None:
+        try:
+            async with asyncio.timeout(None) as patience:
+                while True:
+                    patience.reschedule(self._clock() + self._options.idle_timeout_s)
+                    message = await self._caller.receive()
+                    if message is None:
+                        break
+                    if not isinstance(message, Audio):
+                        await self._joined.wait()  # a caller's program may send any number
+                    await self._take_in(message)
+        except TimeoutError:
+            idle_s = self._options.idle_timeout_s
+            raise CallerSilent(f"nothing came from the caller for {idle_s:g} s") from None
+        await self._hang_up()
+
+    async def _hang_up(self) -> None:
+        """The caller has sent its last message, and waits for what is still to be said."""
+        await self._caller_audio.close()
+        self._outbox.unpace()
+        self._tell(c.CallerClosed(self._clock()))
+
+    async def _take_in(self, message: FromCaller) -> None:
+        match message:
+            case Audio(chunk):
+                await self._caller_audio.take_in(chunk)
+            case Typed(text):
+                self._tell(c.CallerTyped(self._clock(), text))
+            case Interrupt():
+                self._tell(c.CallerInterrupted(self._clock()))
+            case EndOfUtterance():
+                self._caller_audio.end_utterance()
+                self._tell(c.CallerEnded(self._clock()))
+            case Played(reply, seconds):
+                self._replies.played(reply, seconds)
+            case _:
+                self._follow(message)
+
+    def _follow(self, message: Adjust | Noted | Withdrawn | Answer | Truncated | Forget) -> None:
+        """What only a caller's program asks for."""
+        now = self._clock()
+        match message:
+            case Adjust(config):
+                self._adjust(config)
+            case Noted(noted):
+                self._tell(c.CallerNoted(now, noted))
+            case Withdrawn(name):
+                self._tell(c.CallerWithdrew(now, name))
+            case Answer(config):
+                self._replies.once = config
+                self._tell(c.CallerAsked(now))
+            case Truncated(reply, seconds):
+                self._replies.truncate(reply, seconds)
+            case Forget():
+                self._caller_audio.forget()
+                self._tell(c.CallerForgot(now))
+            case _:
+                assert_never(message)
+
+    def _adjust(self, config: CallConfig) -> None:
+        self._replies.config = config
+        self._caller_audio.adjust(config)
+        self._policy = replace(self._policy, language=config.language)
+        self._tell(c.CallerChose(self._clock(), **asdict(config.turns)))
+
+    def _voice_changed(self, edge: Edge) -> None:
+        now = self._clock()
+        if edge.voiced:
+            self._caller_audio.voice_begins(goes_on=self._conversation.goes_on(now, self._policy))
+            self._tell(c.CallerVoiced(now))
+            return
+        self._tell(c.CallerQuiet(now, since=now - edge.ago_s))
+        if self._tasks and not self._over.is_set():
+            self._caller_audio.judge_turn(self._tasks, self._turn_judged)
+
+    def _turn_judged(self, probability: float) -> None:
+        self._tell(c.EndOfTurnProbability(self._clock(), probability))
+
+    async def _listen(self) -> None:
+        await self._caller_audio.listen()
+        self._tell(c.CallerFinished(self._clock()))
+
+    def _transcribed(self, transcript: Transcript) -> None:
+        if transcript.text.strip():
+            self._outbox.post(transcript)
+        self._tell(c.CallerSpoke(self._clock(), transcript.text, transcript.final))
+
+    def _report(self, fault: ServiceError, reply: int = 0) -> None:
+        log.warning("call %s: %s: %s", self._call_id, fault.stage, fault.text)
+        self._metrics.failed(fault)
+        self._outbox.post(Failed(fault, reply))
+
+    # What goes out, and how it ends.
+
+    async def _write(self) -> None:
+        """The only writer: a stream allows one write in flight."""
+        while (message := await self._outbox.take()) is not None:
+            if isinstance(message, ReplyAudio):
+                self._caller_audio.plays(message, self._outbox.plays_from)
+            try:
+                async with asyncio.timeout(_SEND_S):
+                    await self._caller.send(message)
+            except TimeoutError:
+                raise CallerSlow(f"the caller did not read for {_SEND_S:g} s") from None
+
+    async def _guarded(self, part: Callable[[], Coroutine[None, None, None]]) -> None:
+        """Run a part of the call; where it fails, the call ends with what went wrong."""
+        try:
+            async with asyncio.timeout(self._options.longest_s):
+                await part()
+        except CallError as error:
+            self._end(error)
+        except TimeoutError:
+            self._end(CallerSilent(f"the call took longer than {self._options.longest_s:g} s"))
+
+    def _end(self, error: CallError | None) -> None:
+        """The call is over, now; what was already told the caller is still sent."""
+        self._error = self._error or error
+        if not self._over.is_set():
+            heard = self._replies.heard_so_far(self._clock())
+            self._left_over = c.left_over(self._conversation, heard.text if heard else "")
+        self._over.set()
+        self._cancel_timer()
+        self._caller_audio.stop()
+        self._replies.cancel()
+        self._outbox.close()
+        if self._record:
+            self._record.close()

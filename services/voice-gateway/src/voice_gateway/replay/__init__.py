@@ -1,0 +1,1 @@
+"""A recorded call again: as it was, and with other settings."""

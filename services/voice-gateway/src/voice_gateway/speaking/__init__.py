@@ -1,0 +1,1 @@
+"""From text to the caller's loudspeaker; imports nothing of `hearing`."""

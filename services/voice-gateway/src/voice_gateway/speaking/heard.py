@@ -1,0 +1,106 @@
+"""What the caller has heard of a reply: its clauses, joined with the audio they became.
+
+Pure. Seconds count from the reply's first sample.
+
+    written    It costs           $14               today.
+    said       it costs | fourteen dollars | today
+    audio      ▂▇▅▂▆▇▅▁▁▅▇▆▅▂▆▇▅▁▁▁▁▅▇▆▂▁
+                                      ↑ played until here: "It costs"
+"""
+
+import re
+from bisect import bisect_right
+from collections.abc import Sequence
+from functools import cached_property
+
+from voice_gateway.messages import Word
+from voice_gateway.speakable.aligned import said_ends, word_ends
+from voice_gateway.speaking.spoken_text import Pace, SpokenText
+
+_EXACT = 1e-3  # letters
+_BARE_WORDS = re.compile(r"(?:^|\s)[^\w]+$")  # marks that stand alone belong to what comes next
+
+
+class Ledger:
+    """One reply's clauses, in the order they are spoken."""
+
+    def __init__(self, rate_hz: int, language: str = "") -> None:
+        self._rate_hz = rate_hz
+        self._language = language
+        self._pace = Pace()
+        self._clauses: list[_Clause] = []
+
+    def begin(self, written: str, spoken: str) -> None:
+        """The next clause: what is remembered of it, and what is said."""
+        self._clauses.append(_Clause(written, spoken, self._language))
+
+    def say(self, spoken: str) -> None:
+        """The audio added from here on says this part of the clause begun last."""
+        self._clauses[-1].texts.append(SpokenText(spoken, self._rate_hz, self._pace))
+
+    def add(self, audio: bytes) -> None:
+        """More audio of the text said last."""
+        self._clauses[-1].texts[-1].add(audio)
+
+    def tell(self, words: Sequence[Word], skipped_s: float) -> None:
+        """The voice says when it says the next words of the text said last.
+
+        The first `skipped_s` of the audio that it goes by are not in the reply.
+        """
+        self._clauses[-1].texts[-1].tell(words, skipped_s)
+
+    def end(self) -> None:
+        """The text said last has all of its audio."""
+        self._clauses[-1].texts[-1].end()
+
+    def text(self) -> str:
+        """Everything that became audio."""
+        return self.heard(float("inf"))
+
+    def heard(self, played_s: float) -> str:
+        """The words heard when `played_s` of the reply have left the loudspeaker.
+
+        A word counts once all of it was heard.
+        """
+        heard: list[str] = []
+        for clause in self._clauses:
+            heard.append(clause.heard(played_s))
+            played_s -= clause.seconds
+            if played_s <= 0.0:
+                break
+        return " ".join(filter(None, heard))
+
+
+class _Clause:
+    def __init__(self, written: str, spoken: str, language: str) -> None:
+        self.texts: list[SpokenText] = []
+        self._written = written
+        self._spoken = spoken
+        self._language = language
+
+    @property
+    def seconds(self) -> float:
+        return sum(text.seconds for text in self.texts)
+
+    def heard(self, played_s: float) -> str:
+        said = 0.0
+        for text in self.texts:
+            said += text.letters_by(played_s)
+            played_s -= text.seconds
+            if played_s <= 0.0:
+                break
+        return self._written_until(said)
+
+    def _written_until(self, said: float) -> str:
+        if said < _EXACT:
+            return ""
+        count = bisect_right(self._said_ends, said + _EXACT)
+        if count == len(self._said_ends):
+            return self._written
+        start = self._written[: word_ends(self._written)[count - 1]] if count else ""
+        return _BARE_WORDS.sub("", start)
+
+    @cached_property
+    def _said_ends(self) -> list[float]:
+        """The letters said when each written word is; found when they are first asked for."""
+        return said_ends(self._written, self._spoken, self._language)

@@ -1,0 +1,234 @@
+"""One reply: history → text → clauses → audio. One coroutine, cancelled whole.
+
+The model writes and the voice speaks at the same time: the first clause is heard while the rest of
+the answer is still being made.
+"""
+
+import asyncio
+from collections.abc import AsyncGenerator, Callable, Sequence
+from contextlib import aclosing
+from dataclasses import dataclass
+
+from voice_gateway.audio import pcm
+from voice_gateway.conversation import Message, ToolCall
+from voice_gateway.errors import Empty, ServiceError
+from voice_gateway.latency import TurnMoments
+from voice_gateway.messages import CallConfig, ReplyAudio, ReplyText, ToolCalled, Usage
+from voice_gateway.ports import ModelPiece, Services
+from voice_gateway.speakable import CodeBlocks, Thoughts, speakable
+from voice_gateway.speaking.clauses import Clauses, fitting
+from voice_gateway.speaking.heard import Ledger
+from voice_gateway.speaking.outbox import Outbox
+from voice_gateway.speaking.trim import Trim
+
+_CLAUSES_AHEAD = 8  # how far the model may run ahead of the voice
+_PIECE_S = 0.1  # audio in one message: small enough to stop quickly, large enough to be cheap
+_PAUSE_S = 0.1  # silence left between two clauses, which are not to run into each other
+
+
+@dataclass(frozen=True, slots=True)
+class ReplyOptions:
+    """How replies are spoken."""
+
+    normalise: bool = True
+    """Write numbers and symbols out as words, where the language's rules are known."""
+    min_words: int = 1
+    """Fewest words given to the voice at once, where the reply has as many."""
+    trim_s: float = 0.0
+    """Most silence taken off the start of a clause's audio."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Clause:
+    written: str
+    """What the caller has heard, and the conversation remembers."""
+    spoken: str
+    """What the voice gets: the same in words, unless it makes them by itself."""
+    said: str
+    """The words it says."""
+
+
+class Reply:
+    """Speaks the answer to `history` into the outbox."""
+
+    def __init__(
+        self,
+        number: int,
+        *,
+        services: Services,
+        config: CallConfig,
+        outbox: Outbox,
+        moments: TurnMoments,
+        clock: Callable[[], float],
+        options: ReplyOptions | None = None,
+    ) -> None:
+        self.number = number
+        self.ledger = Ledger(config.rate_hz, config.language)
+        self.moments = moments
+        self._services = services
+        self._config = config
+        self._outbox = outbox
+        self._clock = clock
+        self._options = options or ReplyOptions()
+        self._clauses = asyncio.Queue[_Clause | None](_CLAUSES_AHEAD)
+        self.pieces = 0
+        """Of text, from the model so far: about a token each."""
+        self.calls: list[ToolCall] = []
+        self.usage: Usage | None = None
+        self._made_s = 0.0
+        self._written = ""
+
+    async def run(
+        self, answers: Sequence[Message] | str, on_audio: Callable[[], None]
+    ) -> ServiceError | None:
+        """Make the reply and wait until all of it was sent; return what stopped it, if anything.
+
+        Asks the model for the answer to these messages, or says this text.
+        Calls `on_audio` right before the first audio.
+        """
+        async with asyncio.TaskGroup() as tasks:
+            text = self._text(answers)
+            writing = tasks.create_task(self._write(text), name=f"write-{self.number}")
+            fault = await self._speak(on_audio)
+            if fault:
+                writing.cancel()
+        if self._made_s or self.calls or not self._config.spoken:
+            await self._outbox.drained()  # a draft is not over before it was released
+        if fault or writing.cancelled():
+            return fault
+        return writing.result() or self._silent()
+
+    def _silent(self) -> ServiceError | None:
+        if self._made_s or not self._shown or not self._config.spoken:
+            return None
+        return Empty("tts", "the voice answered without any audio")
+
+    def text(self) -> str:
+        """All that was said; where nothing is spoken, all that was written."""
+        return self.ledger.text() if self._config.spoken else self._written.strip()
+
+    def heard(self, played_s: float) -> str:
+        """What the caller knows of the reply when so much of it has been played."""
+        return self.ledger.heard(played_s) if self._config.spoken else self._written.strip()
+
+    @property
+    def _shown(self) -> bool:
+        return bool(self._written.strip())
+
+    def _text(self, answers: Sequence[Message] | str) -> AsyncGenerator[ModelPiece, None]:
+        if isinstance(answers, str):
+            return _at_once(answers)
+        config = self._config
+        about = config.asking.about
+        return self._services.model.complete(
+            answers if about is None else about,
+            system_prompt=config.system_prompt,
+            asking=config.asking,
+        )
+
+    async def _write(self, answer: AsyncGenerator[ModelPiece, None]) -> ServiceError | None:
+        """Pass the model's text on as it comes; what it managed to say is spoken in any case."""
+        thoughts, code = Thoughts(), CodeBlocks(self._config.language)
+        cutter = Clauses(self._options.min_words)
+        fault: ServiceError | None = None
+        try:
+            async with aclosing(answer) as pieces:
+                async for piece in pieces:
+                    if said := thoughts.feed(self._take(piece)):
+                        self._show(said)
+                        await self._offer(cutter.feed(code.feed(said)))
+        except ServiceError as error:
+            fault = error
+        rest = thoughts.flush()
+        await self._offer(cutter.feed(code.feed(rest) + code.flush()) + cutter.flush())
+        await self._clauses.put(None)
+        if not self._shown and not self.calls and not fault:
+            fault = Empty("llm", "the model answered without any text")
+        return fault
+
+    def _take(self, piece: ModelPiece) -> str:
+        """The text of what came from the model; of a tool call the caller is told."""
+        match piece:
+            case str():
+                self.pieces += 1
+                return piece
+            case ToolCall():
+                self.calls.append(piece)
+                self._outbox.post(ToolCalled(self.number, piece))
+            case Usage():
+                self.usage = piece
+        return ""
+
+    def _show(self, text: str) -> None:
+        self._written += text
+        if self.moments.first_text is None:
+            self.moments.first_text = self._clock()
+        self._outbox.post(ReplyText(self.number, text))
+
+    async def _offer(self, clauses: Sequence[str]) -> None:
+        for clause in filter(None, map(self._in_words, clauses)):
+            if self.moments.first_clause is None:
+                self.moments.first_clause = self._clock()
+            await self._clauses.put(clause)
+
+    def _in_words(self, text: str) -> _Clause | None:
+        written = speakable(text)
+        if not written:
+            return None
+        said = speakable(text, self._config.language)
+        spoken = said if self._options.normalise else written
+        too_short = len(spoken.split()) < self._options.min_words
+        spoken = f"{spoken}." if too_short and spoken[-1].isalnum() else spoken
+        return _Clause(written, spoken, said)
+
+    async def _speak(self, on_audio: Callable[[], None]) -> ServiceError | None:
+        try:
+            while (clause := await self._clauses.get()) is not None:
+                await self._say(clause, on_audio)
+        except ServiceError as error:
+            return error
+        return None
+
+    async def _say(self, clause: _Clause, on_audio: Callable[[], None]) -> None:
+        if not self._config.spoken:
+            return
+        self.ledger.begin(clause.written, clause.said)
+        for text in fitting(clause.spoken):
+            self.ledger.say(self._said(text))
+            await self._speak_text(text, on_audio)
+            self.ledger.end()
+
+    def _said(self, text: str) -> str:
+        """What the voice says for a text it gets, also where it reads numbers by itself."""
+        return text if self._options.normalise else speakable(text, self._config.language)
+
+    async def _speak_text(self, text: str, on_audio: Callable[[], None]) -> None:
+        rate_hz = self._config.rate_hz
+        speech = self._services.voice.speak(
+            text, language=self._config.language, voice=self._config.voice, rate_hz=rate_hz
+        )
+        whole = pcm.WholeSamples()  # of this speech: half a sample at its end is nobody's
+        trim = Trim(rate_hz, self._options.trim_s, _PAUSE_S if self._made_s else 0.0)
+        async with aclosing(speech) as chunks:
+            async for chunk in chunks:
+                audio = trim.feed(whole.feed(chunk.pcm))
+                self.ledger.tell(chunk.words, trim.removed_s)
+                await self._play(audio, on_audio)
+        await self._play(trim.flush(), on_audio)
+
+    async def _play(self, audio: bytes, on_audio: Callable[[], None]) -> None:
+        for piece in filter(None, pcm.pieces(audio, _PIECE_S, self._config.rate_hz)):
+            await self._play_piece(piece, on_audio)
+
+    async def _play_piece(self, piece: bytes, on_audio: Callable[[], None]) -> None:
+        if self.moments.first_audio is None:
+            self.moments.first_audio = self._clock()
+            on_audio()
+        length_s = pcm.seconds(piece, self._config.rate_hz)
+        self.ledger.add(piece)
+        await self._outbox.play(ReplyAudio(self.number, self._made_s, piece))
+        self._made_s += length_s
+
+
+async def _at_once(text: str) -> AsyncGenerator[ModelPiece, None]:
+    yield text

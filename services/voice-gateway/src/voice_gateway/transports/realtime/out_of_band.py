@@ -1,0 +1,34 @@
+"""The out-of-band responses of one call that are being made; they end with it."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+from voice_gateway.call.calls import Call
+from voice_gateway.call.out_of_band import OutOfBandResponse
+from voice_gateway.messages import ToCaller
+from voice_gateway.transports.realtime.inbound import Beside
+
+
+class Asides:
+    """Runs them in `tasks`, side by side."""
+
+    def __init__(self, call: Call, tasks: asyncio.TaskGroup) -> None:
+        self._call = call
+        self._tasks = tasks
+        self._running: dict[int, tuple[OutOfBandResponse, asyncio.Task[None]]] = {}
+
+    def begin(self, asked: Beside, tell: Callable[[ToCaller], Awaitable[None]]) -> None:
+        aside = self._call.aside(asked.number, asked.history, asked.config)
+        task = self._tasks.create_task(aside.run(tell), name=f"out of band {-asked.number}")
+        self._running[asked.number] = aside, task
+        task.add_done_callback(lambda _: self._running.pop(asked.number))
+
+    def stop(self, number: int) -> None:
+        """End one, and tell so; one that is over stays as it is."""
+        if number in self._running:
+            self._running[number][0].stop()
+
+    def cancel(self) -> None:
+        """End all: nobody is told any more."""
+        for _, task in self._running.values():
+            task.cancel()

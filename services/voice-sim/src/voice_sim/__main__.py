@@ -1,0 +1,159 @@
+"""`voice-sim`: many random calls through the real session, on a virtual clock."""
+
+import argparse
+import logging
+import sys
+import warnings
+from collections import Counter
+from collections.abc import Callable, Generator, Iterable
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from secrets import randbelow
+from time import perf_counter
+
+from voice_gateway.observe.event_log import BadLog
+from voice_gateway.replay.replay import BadChange, is_log, replayed
+
+from voice_sim.draw import drawn
+from voice_sim.invariants import broken
+from voice_sim.record import Record
+from voice_sim.script import Script, read
+from voice_sim.shrink import shrunk
+from voice_sim.tally import occurred
+from voice_sim.transcript import transcript
+from voice_sim.world import simulated
+
+_MOST_SEEDS = 1_000_000_000
+_PROGRESS_EVERY = 50
+
+
+@dataclass(slots=True)
+class Campaign:
+    """Some calls, and what came of them."""
+
+    calls: int = 0
+    virtual_s: float = 0.0
+    took_s: float = 0.0
+    occurred: Counter[str] = field(default_factory=Counter[str])
+    failed: tuple[Record, list[str]] | None = None
+    """The first call in which something did not hold, and what."""
+
+    def run(self, scripts: Iterable[Script], after_each: Callable[[Record], None]) -> None:
+        """Run the calls until one fails."""
+        began = perf_counter()
+        for script in scripts:
+            record = simulated(script)
+            self.calls += 1
+            self.virtual_s += record.end.at
+            self.occurred += occurred(record)
+            self.took_s = perf_counter() - began
+            after_each(record)
+            if wrong := broken(record):
+                self.failed = record, wrong
+                return
+
+    def summary(self, seeds: str) -> str:
+        counts = ", ".join(f"{n} {what}" for what, n in self.occurred.most_common())
+        return (
+            f"{self.calls} calls ({seeds}), {self.virtual_s / 3600:.1f} virtual hours, "
+            f"{self.calls / max(self.took_s, 1e-9):.0f} calls/s: {counts}"
+        )
+
+
+@contextmanager
+def quiet() -> Generator[None]:
+    """The gateway warns of every fault it meets; here they are what is asked for."""
+    before = logging.root.manager.disable
+    logging.disable(logging.CRITICAL)
+    try:
+        with warnings.catch_warnings():
+            # What a callback that fails leaves lying; the invariants tell of the callback itself.
+            warnings.filterwarnings("ignore", "coroutine .* was never awaited", RuntimeWarning)
+            yield
+    finally:
+        logging.disable(before)
+
+
+def report(record: Record, wrong: list[str]) -> str:
+    """A failed call, as short as it still fails: its text is what `--replay` reads."""
+    with quiet():
+        short = simulated(shrunk(record.script, wrong[0]))
+    return "\n".join([transcript(short), "", "what does not hold:", *(broken(short) or wrong)])
+
+
+def main(arguments: list[str] | None = None) -> int:
+    options = _options(arguments)
+    with quiet():
+        return _replay(options.replay, options.set) if options.replay else _random(options)
+
+
+def _options(arguments: list[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="voice-sim", description=__doc__)
+    parser.add_argument("--seed", type=int, help="of the first call; drawn if not given")
+    parser.add_argument("--calls", type=int, default=1000, help="each with the next seed (1000)")
+    parser.add_argument("--verbose", action="store_true", help="print every call's transcript")
+    parser.add_argument(
+        "--replay",
+        type=Path,
+        metavar="FILE",
+        help="run the script in a report, or a recorded call's event log",
+    )
+    parser.add_argument(
+        "--set",
+        nargs="+",
+        default=[],
+        action="extend",
+        metavar="NAME=VALUE",
+        help="replay an event log with another policy: silence_s=0.5",
+    )
+    return parser.parse_args(arguments)
+
+
+def _random(options: argparse.Namespace) -> int:
+    first: int = randbelow(_MOST_SEEDS) if options.seed is None else options.seed
+    seeds = range(first, first + options.calls)
+    campaign = Campaign()
+
+    def after_each(record: Record) -> None:
+        if options.verbose:
+            _say(transcript(record) + "\n")
+        elif sys.stderr.isatty() and campaign.calls % _PROGRESS_EVERY == 0:
+            sys.stderr.write(f"\r{campaign.calls}/{options.calls} calls ")
+            sys.stderr.flush()
+
+    campaign.run(map(drawn, seeds), after_each)
+    if sys.stderr.isatty():
+        sys.stderr.write("\r\033[K")
+    if campaign.failed:
+        seed = campaign.failed[0].script.call.seed
+        _say(report(*campaign.failed))
+        _say(f"replay with: voice-sim --seed {seed} --calls 1, or save this and --replay it")
+        return 1
+    _say(campaign.summary(f"seeds {first} to {seeds[-1]}" if seeds else "no seeds"))
+    return 0
+
+
+def _replay(file: Path, changes: list[str]) -> int:
+    try:
+        lines = file.read_text().splitlines()
+        if is_log(lines):
+            _say(replayed(lines, changes))
+            return 0
+        script = read(lines)
+    except (OSError, ValueError, TypeError, BadLog, BadChange) as error:
+        sys.stderr.write(f"voice-sim: {file}: {error}\n")
+        return 2
+    record = simulated(script)
+    _say(transcript(record))
+    wrong = broken(record)
+    _say("\n".join(["", "what does not hold:", *wrong] if wrong else ["", "everything holds"]))
+    return 1 if wrong else 0
+
+
+def _say(text: str) -> None:
+    sys.stdout.write(f"{text}\n")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,312 @@
+"""Draws the script of a call from its seed.
+
+Times stand on a grid of 10 ms, and many delays are none at all: what can happen at the same
+moment, does.
+"""
+
+from dataclasses import replace
+from random import Random
+from typing import TypeVar
+
+from voice_sim.known import KNOWN
+from voice_sim.marks import GOODBYE, GREETING, PROMPT, canned
+from voice_sim.script import (
+    Act,
+    Answers,
+    Call,
+    Deed,
+    EarFault,
+    EarTrouble,
+    Ending,
+    Hears,
+    ModelTrouble,
+    Opinion,
+    Script,
+    Speaks,
+    Stall,
+    Voiced,
+    VoiceTrouble,
+)
+
+T = TypeVar("T")
+
+_FOR_GOOD = 8.0 if "down_for_good" in KNOWN else 1e6
+_DEEDS: tuple[Deed, ...] = ("types", "interrupts", "plays", "ends_utterance")
+_MENDING: tuple[EarTrouble, ...] = (
+    "unavailable", "timed_out", "idle", "ended", "silent", "down", "deaf",
+)  # fmt: skip
+_GRAVE: tuple[EarTrouble, ...] = (*_MENDING, "rejected", "misconfigured")
+_MODEL: tuple[ModelTrouble, ...] = (
+    "unavailable", "timed_out", "misconfigured", "empty", "endless",
+)  # fmt: skip
+_VOICE: tuple[VoiceTrouble, ...] = (
+    "unavailable", "timed_out", "rejected", "partial", "no_audio",
+    *(() if "half_sample" in KNOWN else ("half_sample",)),
+)  # fmt: skip
+
+
+def drawn(seed: int) -> Script:
+    """The same script for the same seed, on every machine."""
+    return _Manners(seed).added(plainly_drawn(seed))
+
+
+def plainly_drawn(seed: int) -> Script:
+    """The call without greeting, prompts, pauses at the loudspeaker and opinions of its turns."""
+    return _Draw(seed).script()
+
+
+class _Dice:
+    def __init__(self, seed: int | str) -> None:
+        self._dice = Random(seed)  # a simulation, no secret
+
+    def _chance(self, share: float) -> bool:
+        return self._dice.random() < share
+
+    def _pick(self, *choices: T) -> T:
+        return self._dice.choice(choices)
+
+    def _grid(self, least: float, most: float) -> float:
+        return round(self._dice.uniform(least, most), 2)
+
+    def _soon(self, most: float) -> float:
+        """A delay; often none."""
+        return 0.0 if self._chance(0.3) else self._grid(0.0, most)
+
+
+class _Manners(_Dice):
+    """What some gateways say unasked, and know of how turns sound.
+
+    Drawn apart, so that all else of a seed's call stays as it is without.
+    """
+
+    def __init__(self, seed: int) -> None:
+        super().__init__(f"manners of {seed}")
+
+    def added(self, script: Script) -> Script:
+        call = replace(script.call, can_pause=self._chance(0.2))
+        if self._chance(0.15):
+            greeting = canned(GREETING, self._pick(1, 4, 12))
+            call = replace(call, greeting=greeting, greeting_firm=self._chance(0.5))
+        if self._chance(0.2):
+            call = replace(
+                call,
+                idle_prompt_s=self._pick(1.0, 2.0, 4.0, 0.0),
+                idle_prompt=canned(PROMPT, self._pick(1, 4, 8)),
+                idle_end_s=self._pick(0.5, 2.0, 5.0, 0.0),
+                goodbye=self._pick(canned(GOODBYE, self._pick(1, 2, 6)), ""),
+            )
+        if not (call.activity and self._chance(0.5)):
+            return replace(script, call=call)
+        call = replace(call, halting_silence_s=self._pick(2.0, 2.0, 0.5, 5.0))
+        opinions = tuple(self._opinion() for _ in range(self._pick(1, 3, 7)))
+        return replace(script, call=call, opinions=opinions)
+
+    def _opinion(self) -> Opinion:
+        chance = None if self._chance(0.1) else self._grid(0.0, 1.0)
+        return Opinion(chance, 0.05 if self._chance(0.5) else self._soon(1.5))
+
+
+class _Draw(_Dice):
+    def __init__(self, seed: int) -> None:
+        super().__init__(seed)
+        self._seed = seed
+        self._words = 0
+        self._acts: list[Act] = []
+        self._hears: list[Hears] = []
+        self._troubled = self._chance(0.6)
+
+    def script(self) -> Script:
+        length_s = self._grid(1.0, self._pick(6.0, 15.0, 40.0))
+        self._timeline(length_s)
+        call = self._call(length_s)
+        return Script(
+            call,
+            tuple(sorted(self._acts, key=lambda act: act.at)),
+            tuple(sorted(self._hears, key=lambda hears: hears.at)),
+            self._voiced(),
+            self._ear_faults(length_s),
+            tuple(self._answer() for _ in range(self._dice.randint(1, 6))),
+            tuple(self._speech() for _ in range(self._dice.randint(1, 5))),
+            self._stalls(length_s),
+        )
+
+    def _said(self, mark: str, most: int = 5) -> str:
+        """Words that nobody said before."""
+        first = self._words + 1
+        self._words += self._dice.randint(1, most)
+        return " ".join(f"{mark}{n}" for n in range(first, self._words + 1))
+
+    # The call.
+
+    def _call(self, length_s: float) -> Call:
+        endings: tuple[Ending, ...] = ("hangs up", "hangs up", "vanishes", "stays", "drained")
+        return Call(
+            seed=self._seed,
+            rate_hz=self._pick(16_000, 16_000, 16_000, 16_000, 8_000, 24_000),
+            lead_s=self._pick(0.3, 0.3, 0.05, 0.0, 1.0),
+            idle_timeout_s=self._pick(30.0, 30.0, 5.0, 300.0),
+            longest_s=self._pick(600.0, 600.0, 600.0, 20.0),
+            settle_s=self._pick(0.0, 0.0, 0.2, 0.8),
+            max_silence_s=self._pick(3.0, 1.0),
+            silence_s=self._pick(0.3, 0.3, 0.0, 0.6),
+            unsure_silence_s=self._pick(0.6, 0.6, 0.0, 1.5),
+            open_silence_s=self._pick(1.2, 1.2, 0.3, 4.0),
+            final_wait_s=self._pick(0.7, 0.7, 0.0, 2.0),
+            late_s=self._pick(2.0, 2.0, 0.0, 6.0),
+            reopen_s=self._pick(1.0, 1.0, 0.0, 5.0),
+            guesses=self._pick(3, 3, 0, 1),
+            words_to_interrupt=self._pick(1, 1, 1, 2),
+            memory_messages=self._pick(40, 40, 4, 1),
+            normalise=self._chance(0.8),
+            min_words=self._pick(1, 1, 2, 4),
+            trim_s=self._pick(0.0, 0.3),
+            ending=self._pick(*endings),
+            ends_at=self._grid(0.0, length_s * 1.3),
+            activity=self._chance(0.6),
+            headphones=self._chance(0.4),
+            gone_at=self._grid(0.0, length_s) if self._chance(0.05) else None,
+            ear_lag_s=self._soon(2.0),
+            ear_obeys_s=self._soon(1.0) if self._chance(0.5) else None,
+        )
+
+    # The caller.
+
+    def _timeline(self, length_s: float) -> None:
+        if self._chance(0.85):
+            self._audio(length_s)
+        at = self._soon(1.5)
+        while at < length_s:
+            at = self._something(at) + self._soon(self._pick(0.3, 3.0, 6.0))
+
+    def _audio(self, length_s: float) -> None:
+        """The line is open all the time, or sound comes now and then, on time or in bursts."""
+        if self._chance(0.5):
+            self._acts.append(Act(0.0, "talks", seconds=length_s, frame_s=self._pick(0.1, 0.02)))
+            return
+        at = 0.0
+        while at < length_s:
+            seconds = self._grid(0.02, 4.0)
+            burst = self._chance(0.4)
+            self._acts.append(Act(at, "talks", seconds=seconds, frame_s=0.1, burst=burst))
+            at = round(at + seconds + self._soon(4.0), 2)
+
+    def _something(self, at: float) -> float:
+        """Add what the caller does next; return when it is done."""
+        match self._dice.randrange(12):
+            case 0:
+                self._acts.append(Act(at, "types", self._said("t")))
+            case 1:
+                self._acts.append(Act(at, "interrupts"))
+            case 2:
+                self._acts.append(Act(at, "ends_utterance"))
+            case 3:
+                self._playback(at)
+            case 4:
+                self._cough(at)
+            case 5:
+                self._many_things_at_once(at)
+            case _:
+                return self._utterance(at)
+        return at
+
+    def _many_things_at_once(self, at: float) -> None:
+        for _ in range(self._dice.randint(2, 4)):
+            does = self._dice.choice(_DEEDS)
+            text = self._said("t") if does == "types" else ""
+            self._acts.append(Act(at, does, text, reply=self._dice.randint(0, 4)))
+
+    def _playback(self, at: float) -> None:
+        """Reports, true or not, of replies that are there or not."""
+        for _ in range(self._dice.randint(1, 4)):
+            reply, seconds = self._dice.randint(0, 5), self._grid(0.0, 6.0)
+            self._acts.append(Act(round(at, 2), "plays", reply=reply, seconds=seconds))
+            at += 0.2
+
+    def _cough(self, at: float) -> None:
+        """Interim words that come to nothing."""
+        self._hears.append(Hears(at, self._said("u", 2), final=False))
+        if self._chance(0.7):
+            self._hears.append(Hears(round(at + 0.2, 2), "", final=self._chance(0.5)))
+
+    def _utterance(self, at: float) -> float:
+        words = self._said("u", 6).split()
+        if self._chance(0.8):
+            for count in range(1, len(words) + 1):
+                at = round(at + self._soon(0.3), 2)
+                self._hears.append(Hears(at, " ".join(words[:count]), final=False))
+        at = round(at + self._soon(0.8), 2)
+        if self._chance(0.1):
+            return at  # its final never comes
+        text = " ".join(words) + self._pick("", "", ".", "?", ",")
+        self._hears.append(Hears(at, text, final=True))
+        if self._chance(0.12):  # told twice, or an interim comes too late
+            late = round(at + self._soon(1.0), 2)
+            self._hears.append(Hears(late, text, final=self._chance(0.5)))
+        return at
+
+    def _voiced(self) -> tuple[Voiced, ...]:
+        """The voice behind the words, and some that has none; some is not noticed."""
+        starts = [round(max(0.0, hears.at - self._soon(0.6)), 2) for hears in self._hears]
+        starts += [self._grid(0.0, 10.0) for _ in range(self._dice.randint(0, 3))]
+        voiced: list[Voiced] = []
+        silent_at = 0.0
+        for at in sorted(starts):
+            if at < silent_at or self._chance(0.1):
+                continue
+            seconds = max(0.02, self._soon(self._pick(0.5, 2.0)))
+            voiced.append(Voiced(at, seconds))
+            silent_at = at + seconds
+        return tuple(voiced)
+
+    # The services.
+
+    def _ear_faults(self, length_s: float) -> tuple[EarFault, ...]:
+        if not self._troubled or self._chance(0.4):
+            return ()
+        grave = self._chance(0.3)
+        troubles = _GRAVE if grave else _MENDING
+        kinds: list[EarTrouble] = [
+            self._dice.choice(troubles) for _ in range(self._dice.randint(1, 4))
+        ]
+        most_s = self._pick(0.5, 8.0, 8.0, 90.0, _FOR_GOOD)
+        faults = [EarFault(self._grid(0, length_s), kind, self._soon(most_s)) for kind in kinds]
+        return tuple(sorted(faults, key=lambda fault: fault.at))
+
+    def _answer(self) -> Answers:
+        trouble: ModelTrouble = ""
+        if self._troubled and self._chance(0.3):
+            trouble = self._dice.choice(_MODEL)
+        return Answers(
+            words=self._pick(1, 4, 12, 12, 40),
+            style=self._pick("plain", "plain", "markdown", "thinking", "breathless"),
+            piece_chars=20 if trouble == "endless" else self._pick(1, 3, 6, 6, 20, 100),
+            first_s=self._soon(self._pick(0.3, 2.0)),
+            gap_s=self._soon(self._pick(0.05, 0.3)),
+            trouble=trouble,
+            after=self._pick(0, 1, 5, 20),
+            stall_s=self._soon(5.0),
+            closing_s=self._pick(0.0, 0.0, 0.0, 0.01, 0.1),
+        )
+
+    def _speech(self) -> Speaks:
+        trouble: VoiceTrouble = ""
+        if self._troubled and self._chance(0.3):
+            trouble = self._dice.choice(_VOICE)
+        chunk_bytes = self._pick(6400, 3200, 1601, 333, 32_001)
+        return Speaks(
+            first_s=self._soon(self._pick(0.2, 2.0)),
+            word_s=self._pick(0.2, 0.3, 0.41),
+            chunk_bytes=chunk_bytes,
+            gap_s=round(self._pick(0.0, 0.0, 0.1, 0.5, 1.3) * chunk_bytes / 32_000, 3),
+            trouble=trouble,
+            share=self._grid(0.0, 1.0),
+            stall_s=self._soon(4.0),
+        )
+
+    def _stalls(self, length_s: float) -> tuple[Stall, ...]:
+        if self._chance(0.8):
+            return ()
+        return tuple(
+            Stall(self._grid(0, length_s), self._pick(0.05, 0.5, 3.0, 12.0, None))
+            for _ in range(self._dice.randint(1, 3))
+        )

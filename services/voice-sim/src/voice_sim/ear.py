@@ -1,0 +1,238 @@
+"""The scripted recogniser of a simulated call, with every fault of Riva's.
+
+Faults come as the adapter reports them: a stream that Riva gave up, ended or lost is Unavailable,
+one that falls silent while audio goes up is TimedOut after a while.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+
+from voice_gateway.audio import pcm as sound
+from voice_gateway.errors import ServiceError
+from voice_gateway.messages import Transcript, Word
+from voice_gateway.ports import Activity, CallerAudioStream, Edge, TurnSound
+
+from voice_sim.people import Notes, service_fault, until
+from voice_sim.record import Judged, Noticed, Told
+from voice_sim.script import EarFault, Hears, Opinion, Script
+
+_CONNECT_S = 0.05  # until a recogniser that is down refuses
+_PATIENCE_S = 10.0  # without an answer, before the adapter gives a stream up
+_ANSWER_DUE_S = 2.0  # audio that makes an answer due
+_WORD_S = 0.2
+_UNDER_WAY_S = 2.0  # a final that would come this soon is of what is being said now
+
+
+class SimActivity(Activity):
+    """Implements `ports.Activity`: notices the caller's voice where its audio comes in."""
+
+    def __init__(self, script: Script, notes: Notes) -> None:
+        self._notes = notes
+        self._headphones = script.call.headphones
+        self._edges = deque(
+            edge for v in script.voiced for edge in ((v.at, True), (v.at + v.seconds, False))
+        )
+
+    def feed(self, pcm: bytes, at: float) -> list[Edge]:
+        now, edges = self._notes.now(), list[Edge]()
+        while self._edges and self._edges[0][0] <= now:
+            edge_at, voiced = self._edges.popleft()
+            edges.append(Edge(voiced, now - edge_at))
+            self._notes.add(Noticed(now, voiced))
+        return edges
+
+    def plays(self, pcm: bytes, rate_hz: int, at: float) -> None:
+        """Nothing comes back."""
+
+    def echoes(self) -> bool | None:
+        return False if self._headphones else None
+
+    @property
+    def echoed_at(self) -> float:
+        return float("-inf") if self._headphones else self._notes.now()
+
+
+class SimSound(TurnSound):
+    """Implements `ports.TurnSound`: has its opinions from the script, whatever it hears."""
+
+    def __init__(self, opinions: Iterator[Opinion], notes: Notes) -> None:
+        self._opinions = opinions
+        self._notes = notes
+        self._asked = 0
+
+    def begin(self) -> None:
+        """Every turn sounds as the script says."""
+
+    def feed(self, pcm: bytes) -> None:
+        """It listens to nothing."""
+
+    async def probability(self) -> float | None:
+        opinion = next(self._opinions)
+        self._asked += 1
+        with self._notes.upstream(f"opinion {self._asked}"):
+            await asyncio.sleep(opinion.after_s)
+            self._notes.add(Judged(self._notes.now(), opinion.chance))
+        return opinion.chance
+
+
+class SimEar:
+    """Implements `ports.Recogniser`; its script goes on from stream to stream."""
+
+    def __init__(self, script: Script, notes: Notes) -> None:
+        self.notes = notes
+        self.hears = deque(script.hears)
+        self.faults = deque(script.ear_faults)
+        self.lag_s = script.call.ear_lag_s
+        self._obeys_s = script.call.ear_obeys_s
+        self.down_until = 0.0
+        self.deaf_until = 0.0
+        self._streams = 0
+
+    async def listen(
+        self,
+        speech: CallerAudioStream,
+        *,
+        language: str,
+        rate_hz: int,
+        on_transcript: Callable[[Transcript], None],
+    ) -> None:
+        self._streams += 1
+        with self.notes.upstream(f"listen {self._streams}"):
+            if self.notes.now() < self.down_until:
+                await asyncio.sleep(_CONNECT_S)
+                fault: ServiceError | None = service_fault("asr", "down")
+            else:
+                fault = await _Stream(self, speech, rate_hz, on_transcript).run()
+        if fault:
+            raise fault
+
+    def hurry(self) -> bool:
+        """Give the final words of what is being said soon; False where it takes its own time."""
+        place = next((n for n, hears in enumerate(self.hears) if hears.final), None)
+        if self._obeys_s is None or place is None:
+            return False
+        final, now = self.hears[place], self.notes.now()
+        if not now < final.at < now + _UNDER_WAY_S:
+            return False
+        rest = list(self.hears)[place + 1 :]
+        self.hears = deque([replace(final, at=min(final.at, now + self._obeys_s)), *rest])
+        return True
+
+
+class _Stream:
+    """One call of `listen`."""
+
+    def __init__(
+        self,
+        ear: SimEar,
+        speech: CallerAudioStream,
+        rate_hz: int,
+        on_transcript: Callable[[Transcript], None],
+    ) -> None:
+        self._ear = ear
+        self._speech = speech
+        self._rate_hz = rate_hz
+        self._on_heard = on_transcript
+        self._taken_s = 0.0
+        self._enough_s = float("inf")
+        self._enough = asyncio.Event()
+        self._over = asyncio.Event()
+        self._stirred = asyncio.Event()
+        self._over_at = float("inf")
+
+    async def run(self) -> ServiceError | None:
+        async with asyncio.TaskGroup() as tasks:
+            taking = tasks.create_task(self._take(), name="ear-take")
+            fault = await self._hear()
+            taking.cancel()
+        return fault
+
+    async def _take(self) -> None:
+        while (spoken := await self._speech.take()) is not None:
+            self._taken_s += sound.seconds(spoken.pcm, self._rate_hz)
+            if self._taken_s >= self._enough_s:
+                self._enough.set()
+            await until(self._ear.deaf_until)
+            if spoken.asks_final and self._ear.hurry():
+                self._stirred.set()
+        self._over_at = self._ear.notes.now()
+        self._over.set()
+        self._stirred.set()
+        self._enough.set()
+
+    async def _hear(self) -> ServiceError | None:
+        ear = self._ear
+        while True:
+            fault_at = ear.faults[0].at if ear.faults else float("inf")
+            hears_at = ear.hears[0].at if ear.hears else float("inf")
+            due = min(fault_at, hears_at)
+            if due > self._over_at + ear.lag_s:
+                await until(self._over_at + ear.lag_s)
+                return None
+            if not await self._reached(due):
+                continue
+            if hears_at <= fault_at:
+                self._tell(ear.hears.popleft())
+            elif error := await self._suffer(ear.faults.popleft()):
+                return error
+
+    async def _reached(self, due: float) -> bool:
+        """Wait for this time; False where the audio ended before, or something comes sooner."""
+        if self._over.is_set() or due <= self._ear.notes.now():
+            await until(due)
+            return True
+        self._stirred.clear()
+        try:
+            async with asyncio.timeout_at(None if due == float("inf") else due):
+                await self._stirred.wait()
+        except TimeoutError:
+            return True
+        return False
+
+    def _tell(self, hears: Hears) -> None:
+        words = hears.text.split() if hears.final else []
+        start_s = max(0.0, self._taken_s - len(words) * _WORD_S)
+        times = tuple(
+            Word(word, start_s + n * _WORD_S, start_s + (n + 1) * _WORD_S)
+            for n, word in enumerate(words)
+        )
+        heard = Transcript(hears.text, hears.final, 0.0 if hears.final else 0.1, times)
+        self._ear.notes.add(Told(self._ear.notes.now(), heard))
+        self._on_heard(heard)
+
+    async def _suffer(self, fault: EarFault) -> ServiceError | None:
+        ear = self._ear
+        ear.notes.fault(f"asr {fault.kind}")
+        match fault.kind:
+            case "deaf":
+                ear.deaf_until = ear.notes.now() + min(fault.seconds, _PATIENCE_S)
+                return None
+            case "down":
+                ear.down_until = ear.notes.now() + fault.seconds
+            case "idle":
+                if not await self._more_audio(0.001):
+                    return None
+            case "silent":
+                await self._more_audio(_ANSWER_DUE_S)
+                await asyncio.sleep(_PATIENCE_S)
+                self._forget()
+                return service_fault("asr", "timed_out")
+            case _:
+                pass
+        return service_fault("asr", fault.kind)
+
+    async def _more_audio(self, seconds: float) -> bool:
+        """Wait until so much more was taken; False where the audio ends before."""
+        if self._over.is_set():
+            return False
+        self._enough_s = self._taken_s + seconds
+        self._enough.clear()
+        await self._enough.wait()
+        return not self._over.is_set()
+
+    def _forget(self) -> None:
+        """What was said into a stream that heard nothing is lost."""
+        while self._ear.hears and self._ear.hears[0].at <= self._ear.notes.now():
+            self._ear.hears.popleft()

@@ -1,0 +1,122 @@
+"""What must hold of how a call ends: in time, for a true reason, and with nothing left behind."""
+
+import asyncio
+from collections.abc import Iterator
+
+from voice_gateway.errors import (
+    BadMessage,
+    CallerGone,
+    CallError,
+    CallerSilent,
+    CallerSlow,
+    CallLost,
+)
+
+from voice_sim.record import Asked, Ended, Fault, Left, Received, Record
+
+_HAIR_S = 0.01
+_AT_ONCE_S = 0.5  # how long upstream calls may take to be cancelled
+_SLOW_S = 36.0  # a message that is not read, and the goodbye after it
+_LAST_ANSWER_S = 300.0  # what a caller who has hung up may still have to wait for
+
+
+def nothing_left(record: Record) -> Iterator[str]:
+    """Every upstream call has ended, no task is left, and nothing failed unseen."""
+    end = record.end
+    if end.still_open:
+        yield f"upstream calls outlive the call: {', '.join(end.still_open)}"
+    if end.tasks:
+        yield f"tasks outlive the call: {', '.join(end.tasks)}"
+    for failure in end.broken:
+        yield f"something failed where nobody could catch it: {failure}"
+
+
+def the_end_comes(record: Record) -> Iterator[str]:
+    """A call ends soon after the caller left, and by its timers where the caller stays."""
+    call, end = record.script.call, record.end
+    if end.at > call.longest_s + _SLOW_S:
+        yield f"the call lasted {end.at:.1f} s; its longest is {call.longest_s:g} s"
+    elif end.hung:
+        yield "the call hung"
+    for at, limit_s, why in _causes(record):
+        if end.at - at > limit_s:
+            yield f"the call went on for {end.at - at:.1f} s after {why} at {at:.2f}"
+
+
+def _causes(record: Record) -> Iterator[tuple[float, float, str]]:
+    call = record.script.call
+    taken = 0.0
+    for entry in record.entries:
+        match entry:
+            case Left(at, "vanished"):
+                yield at, _AT_ONCE_S, "the caller vanished"
+            case Left(at, "drained"):
+                yield at, _LAST_ANSWER_S, "the gateway drained"
+            case Received(at, None):
+                taken = float("inf")
+            case Received(at):
+                taken = at
+            case _:
+                pass
+    if call.ending == "hangs up":
+        yield call.ends_at, _LAST_ANSWER_S, "the caller hung up"
+    yield taken, call.idle_timeout_s + _SLOW_S, "the caller's last message"
+
+
+def nothing_begins(record: Record) -> Iterator[str]:
+    """Once the recogniser has refused for good, the call is over: the model is asked no more."""
+    over_at: float | None = None
+    for entry in record.entries:
+        match entry:
+            case Fault(at, "asr misconfigured" | "asr rejected") if over_at is None:
+                over_at = at
+            case Asked(at, answer) if over_at is not None and at > over_at:
+                lost = f"the call was lost at {over_at:.2f}"
+                yield f"at {at:.2f} answer {answer} was asked for; {lost}"
+            case _:
+                pass
+
+
+def true_reasons(record: Record) -> Iterator[str]:
+    """A call fails with a documented error only, and says what is true."""
+    end = record.end
+    if end.hung:
+        return
+    if isinstance(end.error, asyncio.CancelledError):
+        if not any(isinstance(e, Left) for e in record.entries):
+            yield "the call was cancelled from inside"
+    elif end.error is None:
+        if _faults(record) & {"caller gone"}:
+            yield "the call ended well, though the caller was gone"
+    elif not isinstance(end.error, CallError):
+        yield f"the call broke: {end.error!r}"
+    elif not _true(end.error, record):
+        yield f"the call ended with {end.error!r}, which is not what happened"
+
+
+def _true(error: CallError, record: Record) -> bool:
+    faults, end = _faults(record), record.end
+    match error:
+        case CallerSilent():
+            return _was_silent(end, record) or end.at + _HAIR_S >= record.script.call.longest_s
+        case CallerSlow():
+            return bool(faults & {"caller stopped reading", "caller slow"})
+        case CallerGone():
+            return "caller gone" in faults
+        case BadMessage():
+            return "asr rejected" in faults
+        case CallLost():
+            drained = any(isinstance(e, Left) and e.how == "drained" for e in record.entries)
+            return drained or any(fault.startswith("asr") for fault in faults)
+        case _:
+            return False
+
+
+def _was_silent(end: Ended, record: Record) -> bool:
+    """The gateway did wait for the caller, and nothing came; the goodbye may have taken time."""
+    since = end.receiving_since
+    return since is not None and end.at - since + _HAIR_S >= record.script.call.idle_timeout_s
+
+
+def _faults(record: Record) -> set[str]:
+    return {entry.what for entry in record.entries if isinstance(entry, Fault)}

@@ -1,0 +1,154 @@
+"""The record of one simulated call: everything that happened, in order."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from voice_gateway.conversation import Message
+from voice_gateway.messages import FromCaller, ToCaller, Transcript
+
+from voice_sim.script import Script
+
+UNREAD = ("caller slow", "caller stopped reading")
+DRAINED = "the gateway stops"
+GOODBYE_S = 5.1  # how long a call that is over waits for its last notices to be read, and a hair
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """The gateway hands a message to the caller."""
+
+    at: float
+    message: ToCaller
+
+
+@dataclass(frozen=True, slots=True)
+class Received:
+    """The gateway takes a message of the caller; None is the half-close."""
+
+    at: float
+    message: FromCaller | None
+
+
+@dataclass(frozen=True, slots=True)
+class Noticed:
+    """The voice detector notices that the caller's voice begins, or falls silent."""
+
+    at: float
+    voiced: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """How complete the turn sounds; None: no opinion."""
+
+    at: float
+    chance: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """The recogniser says what it heard."""
+
+    at: float
+    heard: Transcript
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """The model is asked; `answer` counts its answers from 1, and marks their words."""
+
+    at: float
+    answer: int
+    history: tuple[Message, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Wrote:
+    """The model's answer is over; `text` is what it gave."""
+
+    at: float
+    answer: int
+    text: str
+    whole: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """The voice is asked for a clause; its samples say which."""
+
+    at: float
+    clause: int
+    text: str
+    samples: int
+    """How many the whole clause would be."""
+
+
+@dataclass(frozen=True, slots=True)
+class Spoke:
+    """The clause is over after so many samples."""
+
+    at: float
+    clause: int
+    samples: int
+    whole: bool
+    """The voice took it to be complete."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """Something the script made go wrong: `asr down`, `llm timed_out`, `caller slow`."""
+
+    at: float
+    what: str
+
+
+@dataclass(frozen=True, slots=True)
+class Left:
+    """How the caller or the gateway ended the call from outside: `vanished` or `drained`."""
+
+    at: float
+    how: str
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    at: float
+    error: BaseException | None
+    still_open: tuple[str, ...] = ()
+    """Upstream calls that were started and not ended."""
+    tasks: tuple[str, ...] = ()
+    """Tasks that the call left behind."""
+    broken: tuple[str, ...] = ()
+    """What failed where nobody could catch it: callbacks of the loop."""
+    hung: bool = False
+    """The call had to be ended from outside."""
+    receiving_since: float | None = None
+    """Since when the gateway had been waiting for the caller's next message, if it was."""
+
+
+Entry = (
+    Sent | Received | Noticed | Judged | Told | Asked | Wrote | Said | Spoke | Fault | Left | Ended
+)
+
+
+@dataclass(slots=True)
+class Record:
+    script: Script
+    entries: list[Entry] = field(default_factory=list[Entry])
+
+    @property
+    def served(self) -> Iterator[Entry]:
+        """What happened until the call was over but for its goodbye.
+
+        A call that failed still hands out its last notices; a caller who does not read them makes
+        that take time, in which nothing counts.
+        """
+        unread = any(isinstance(e, Fault) and e.what in UNREAD for e in self.entries)
+        goodbye_s = GOODBYE_S if unread and self.end.error else 0.0
+        return (entry for entry in self.entries if entry.at <= self.end.at - goodbye_s)
+
+    @property
+    def end(self) -> Ended:
+        last = self.entries[-1]
+        assert isinstance(last, Ended)
+        return last
