@@ -128,7 +128,7 @@ look() { # NAME MOST_MB
   [ -z "$found" ] || fail "$name: holds build tools: $found"
   found=$(find "$root/opt/voice" \( -user 10001 -o -perm -o+w \) ! -type l | head -n 3)
   [ -z "$found" ] || fail "$name: its own user could change $found"
-  found=$(find "$root/opt/voice" -path '*/site-packages/voice_*' \( -name '.env' -o -name '.git' -o -name tests \) | head -n 3)
+  found=$(find "$root/opt/voice" -path '*/site-packages/voice_*' \( -name '.env' -o -name '.git' -o -name tests -o -name testing -o -name voice_sim \) | head -n 3)
   [ -z "$found" ] || fail "$name: holds what does not belong there: $found"
   size=$(megabytes "$root/opt/voice")
   [ "$size" -le "$most" ] || fail "$name: $size MB over its base, allowed are $most"

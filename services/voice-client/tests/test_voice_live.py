@@ -8,13 +8,13 @@ from voice_client.levels import Levels, peak_db, tone
 from voice_client.live import LiveScreen
 from voice_client.messages import (
     Fault,
-    Heard,
     Interruption,
     Listening,
     Processing,
     ReplyText,
     Speaking,
     StageLatency,
+    Transcript,
     TurnEnded,
     VoicePaused,
 )
@@ -58,10 +58,10 @@ def test_the_floor_is_shown_as_it_goes_round(terminal: Terminal):
 
 def test_words_in_the_making_stand_in_the_panel_and_finished_ones_above(terminal: Terminal):
     live = terminal.live
-    live.see(Heard("what is", False))
+    live.see(Transcript("what is", False))
     assert "… what is" in terminal.picture()
     assert terminal.written.getvalue() == ""
-    live.see(Heard("what is\x1b[31m it", True))
+    live.see(Transcript("what is\x1b[31m it", True))
     live.see(ReplyText(1, "A "))
     live.see(ReplyText(1, "field."))
     assert "reply: A field." in terminal.picture()

@@ -10,12 +10,12 @@ from voice_client import speech
 from voice_client.failures import BadInputError, Exit
 from voice_client.latency import speech_end
 from voice_client.messages import (
-    Heard,
     Interruption,
     Listening,
     Processing,
     ReplyAudio,
     ReplyText,
+    Transcript,
     TurnEnded,
 )
 from voice_client.pace import Pace
@@ -228,7 +228,7 @@ class TestTurns:
     def test_latency_is_measured_once_from_the_end_of_speech(self):
         turns = Turns(16_000)
         turns.say("a.wav")
-        turns.see(Heard("hello", True), 1.0)
+        turns.see(Transcript("hello", True), 1.0)
         turns.speech_ended(2.0)
         turns.see(ReplyAudio(1, 0, b"\0\0"), 2.75)
         turns.see(ReplyAudio(1, 0, b"\0\0"), 2.9)
@@ -246,11 +246,11 @@ class TestTurns:
     def test_a_final_before_the_reply_begins_belongs_to_the_turn(self):
         turns = Turns(16_000)
         turns.say("a.wav")
-        turns.see(Heard("go", True), 0.0)
+        turns.see(Transcript("go", True), 0.0)
         turns.see(Processing(), 0.0)
-        turns.see(Heard("go forward", True), 0.0)
+        turns.see(Transcript("go forward", True), 0.0)
         turns.see(ReplyText(1, "Ok."), 0.0)
-        turns.see(Heard("no", False), 0.0)
+        turns.see(Transcript("no", False), 0.0)
         assert [turn.heard for turn in turns.all] == ["go forward", "no"]
         assert turns.more_words()
 
@@ -258,18 +258,18 @@ class TestTurns:
         turns = Turns(16_000)
         turns.say("a.wav")
         for text in ("my number is", "five five five"):
-            turns.see(Heard(text, True), 0.0)
+            turns.see(Transcript(text, True), 0.0)
         assert turns.all[0].heard == "my number is five five five"
 
     def test_the_outcome_is_that_of_the_first_saying_that_failed(self):
         turns = Turns(16_000)
         turns.say("a.wav")
-        turns.see(Heard("hi", True), 0.0)
+        turns.see(Transcript("hi", True), 0.0)
         turns.see(ReplyAudio(1, 0, b"\0\0"), 0.0)
         turns.see(TurnEnded(None), 0.0)
         turns.say("b.wav")
         assert turns.outcome() is Exit.NOT_RECOGNISED
-        turns.see(Heard("hi", False), 0.0)
+        turns.see(Transcript("hi", False), 0.0)
         turns.see(Listening(Interruption(0, "")), 0.0)
         assert turns.outcome() is Exit.NO_REPLY_AUDIO
         turns.see(ReplyAudio(2, 0, b"\0\0"), 0.0)

@@ -3,7 +3,6 @@
 import pytest
 from voice_client.messages import (
     Fault,
-    Heard,
     Interruption,
     Listening,
     Message,
@@ -12,6 +11,7 @@ from voice_client.messages import (
     ReplyText,
     Speaking,
     StageLatency,
+    Transcript,
     TurnEnded,
 )
 from voice_client.screen import Screen
@@ -21,17 +21,17 @@ STAGES = StageLatency(endpoint_ms=402, model_ms=210, clause_ms=90, voice_ms=110,
 
 CALL: tuple[Message, ...] = (
     Listening(None),
-    Heard("what", False),
-    Heard("what", False),
-    Heard("what is natural", False),
-    Heard("what is natural language processing ", True),
+    Transcript("what", False),
+    Transcript("what", False),
+    Transcript("what is natural", False),
+    Transcript("what is natural language processing ", True),
     Processing(),
     ReplyText(1, "It is a "),
     ReplyText(1, "field."),
     Speaking(1),
     ReplyAudio(1, 0, b"\0\0"),
     ReplyText(1, " It helps"),
-    Heard("no wait", False),
+    Transcript("no wait", False),
     Listening(Interruption(1250, "It is a field.")),
     Processing(),
     Fault("the model took too long", "llm", "timed_out", True),
@@ -88,13 +88,13 @@ def test_a_terminal_shows_the_same_without_the_interims():
 
 
 def test_an_interim_is_rewritten_in_place_and_never_wraps():
-    assert show(Heard("what", False), Heard("what is natural", False), width=20) == (
+    assert show(Transcript("what", False), Transcript("what is natural", False), width=20) == (
         "\r\x1b[K  ... what\r\x1b[K  ... …t is natural\r\x1b[Kyou: what is natural\n"
     )
 
 
 def test_control_characters_do_not_reach_the_terminal():
-    shown = show(ReplyText(1, "a\x1b[2Jb\x9bc\nd"), Heard("\x07x", True))
+    shown = show(ReplyText(1, "a\x1b[2Jb\x9bc\nd"), Transcript("\x07x", True))
     assert shown == "reply: a [2Jb c d\nyou: x\n"
 
 

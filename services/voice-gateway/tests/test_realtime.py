@@ -10,7 +10,7 @@ from voice_gateway.messages import CallConfig
 from voice_gateway.testing.fake_chat import FakeChat, HttpError, UsesTool
 from voice_gateway.testing.fake_riva import FakeRiva, Says
 from voice_gateway.testing.program import connect, typed
-from voice_gateway.transports.realtime.shape import SessionOptions
+from voice_gateway.transports.realtime.session_options import SessionOptions
 
 QUESTION = Says("what is the weather", 0.3, 1.2)
 ANSWER = "It is sunny today."
@@ -129,18 +129,18 @@ async def test_a_function_is_called_and_its_output_is_answered(serve: Any):
     }
 
 
-async def test_text_in_is_answered_with_the_responses_own_wishes(serve: Any):
+async def test_text_in_is_answered_with_the_responses_own_options(serve: Any):
     chat = FakeChat([ANSWER])
     async with serve(riva(), chat) as gateway, connect(gateway.http_port) as program:
         await program.say("conversation.item.create", item=typed("hello"))
-        wishes = {
+        options = {
             "instructions": "Answer in rhyme.",
             "output_modalities": ["text"],
             "metadata": {"client_event_id": "7"},
             "max_output_tokens": 9,
             "temperature": 0.1,
         }
-        await program.say("response.create", response=wishes)
+        await program.say("response.create", response=options)
         done = (await program.until("response.done"))["response"]
     assert done["metadata"] == {"client_event_id": "7"}
     assert done["output"][0]["content"] == [{"type": "output_text", "text": ANSWER}]
@@ -268,9 +268,9 @@ async def test_of_a_truncated_answer_only_what_was_heard_is_shown(serve: Any):
 def test_turn_detection_is_how_turns_are_taken(
     detection: dict[str, Any], patience: float, silence_s: float | None, idle_s: float | None
 ):
-    shape = SessionOptions("call", "m", CallConfig("call", "en-US", 24_000, "", ""))
-    shape.update({"audio": {"input": {"turn_detection": detection}}}, has_heard=False)
-    turns = shape.config.turns
+    options = SessionOptions("call", "m", CallConfig("call", "en-US", 24_000, "", ""))
+    options.update({"audio": {"input": {"turn_detection": detection}}}, has_heard=False)
+    turns = options.config.turns
     assert (turns.patience, turns.silence_s, turns.idle_s) == (patience, silence_s, idle_s)
     assert (turns.answers, turns.interruptible, turns.by_hand) == (True, True, False)
 

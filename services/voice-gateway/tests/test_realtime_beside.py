@@ -20,10 +20,10 @@ def riva(*says: Says) -> FakeRiva:
     return FakeRiva(says=says, voice_first_audio_s=0.01)
 
 
-async def ask_beside(program: Program, **wishes: Any) -> str:
+async def ask_beside(program: Program, **options: Any) -> str:
     """Ask for an out-of-band response; return its id."""
     usual = {"conversation": "none", "output_modalities": ["text"]}
-    await program.say("response.create", response=usual | wishes)
+    await program.say("response.create", response=usual | options)
     response = (await program.until("response.created"))["response"]
     assert response["conversation_id"] is None
     return response["id"]
@@ -49,8 +49,8 @@ async def test_it_is_made_beside_an_answer_and_leaves_no_trace(serve: Any):
         await program.type("tell me a story")
         await program.until("response.output_audio.delta")
         spoken = program.of("response.created")[0]["response"]["id"]
-        wishes = {"instructions": "How does the caller feel?", "metadata": {"topic": "mood"}}
-        beside = await ask_beside(program, **wishes)
+        options = {"instructions": "How does the caller feel?", "metadata": {"topic": "mood"}}
+        beside = await ask_beside(program, **options)
         over = await done(program, beside)
         assert not [e for e in program.of("response.done") if e["response"]["id"] == spoken]
         await program.say("response.cancel")
@@ -105,8 +105,8 @@ async def test_it_may_be_heard_in_a_sound_of_its_own(serve: Any):
         serve(riva(), FakeChat(["Hello there."])) as gateway,
         connect(gateway.http_port) as program,
     ):
-        wishes = {"output_modalities": ["audio"], "audio": telephone, "input": [typed("hi")]}
-        over = await done(program, await ask_beside(program, **wishes))
+        options = {"output_modalities": ["audio"], "audio": telephone, "input": [typed("hi")]}
+        over = await done(program, await ask_beside(program, **options))
     assert over["audio"]["output"]["format"] == {"type": "audio/pcmu"}
     assert over["output"][0]["content"][0]["transcript"] == "Hello there."
     assert program.spoken() == "Hello there."
@@ -203,9 +203,9 @@ async def test_a_response_is_spoken_in_the_sound_that_is_asked_for_it(serve: Any
         connect(gateway.http_port) as program,
     ):
         form = {"type": "audio/pcma"}
-        wishes = {"audio": {"output": {"format": form}}, "max_output_tokens": 20}
+        options = {"audio": {"output": {"format": form}}, "max_output_tokens": 20}
         await program.say("conversation.item.create", item=typed("hello"))
-        await program.say("response.create", response=wishes)
+        await program.say("response.create", response=options)
         response = (await program.until("response.done"))["response"]
         alaw = program.audio()
         await program.type("hello")
@@ -218,7 +218,7 @@ async def test_a_response_is_spoken_in_the_sound_that_is_asked_for_it(serve: Any
 async def test_silence_is_spoken_into_and_said_to_be_so(
     serve: Any, monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr("voice_gateway.transports.realtime.shape._IDLE_MS", (100, 30_000))
+    monkeypatch.setattr("voice_gateway.transports.realtime.session_options._IDLE_MS", (100, 30_000))
     chat = FakeChat(["Yes."])
     async with serve(riva(), chat) as gateway, connect(gateway.http_port) as program:
         await program.speak(0.5)

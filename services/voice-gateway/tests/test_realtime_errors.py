@@ -16,7 +16,7 @@ from voice_gateway.testing.fake_riva import FakeRiva
 from voice_gateway.testing.program import connect, typed
 from voice_gateway.transports.realtime.fields import BadEvent
 from voice_gateway.transports.realtime.inbound import followed
-from voice_gateway.transports.realtime.shape import SessionOptions
+from voice_gateway.transports.realtime.session_options import SessionOptions
 from voice_gateway.transports.realtime.state import State
 
 SOUND = b64encode(bytes(4800)).decode()
@@ -30,8 +30,8 @@ def create(item: dict[str, Any], **more: Any) -> dict[str, Any]:
     return {"type": "conversation.item.create", "item": item, **more}
 
 
-def respond(**wishes: Any) -> dict[str, Any]:
-    return {"type": "response.create", "response": wishes}
+def respond(**options: Any) -> dict[str, Any]:
+    return {"type": "response.create", "response": options}
 
 
 def detection(**values: Any) -> dict[str, Any]:
@@ -387,10 +387,10 @@ def test_whatever_comes_is_followed_or_named(sent: list[dict[str, Any]]):
     config = CallConfig("call", "en-US", 24_000, "", "Be brief.")
     state = State(SessionOptions("call", "m", config))
     for event in sent:
-        before = state.shape.shown()
+        before = state.options.shown()
         try:
             taken = followed(state, event)
         except BadEvent:
-            assert state.shape.shown() == before
+            assert state.options.shown() == before
         else:
             json.dumps(taken.events, allow_nan=True)

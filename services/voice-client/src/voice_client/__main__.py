@@ -23,7 +23,7 @@ from voice_client.opus import check_opus
 from voice_client.sayings import TYPED_RATE_HZ, read_sayings
 from voice_client.screen import Audience, Nobody, Screen
 from voice_client.sound import Sound, devices, open_sound
-from voice_client.talk import Manner, Saying, Talk
+from voice_client.talk import Saying, Talk, TalkOptions
 from voice_client.turns import Turns, turn_as_json
 from voice_client.wavfile import Wav, write_wav
 
@@ -195,14 +195,14 @@ async def _hold(
     async with dial(_gateway(options), hello, options.timeout) as call:
         wanted = (", Opus" if call.is_opus else ", no Opus there") if options.opus else ""
         audience.note(f"connected to {options.server}, {turns.rate_hz} Hz{wanted}")
-        await Talk(call, turns, audience, _manner(options)).run(sayings)
+        await Talk(call, turns, audience, _talk_options(options)).run(sayings)
 
 
-def _manner(options: Options) -> Manner:
+def _talk_options(options: Options) -> TalkOptions:
     silence_s = options.trailing_silence
     if silence_s is None:
         silence_s = 0.0 if options.fast else REAL_TIME_SILENCE_S
-    return Manner(options.chunk_ms / 1000, options.fast, silence_s, options.timeout)
+    return TalkOptions(options.chunk_ms / 1000, options.fast, silence_s, options.timeout)
 
 
 def _hello(options: Options, rate_hz: int) -> Hello:

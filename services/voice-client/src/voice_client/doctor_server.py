@@ -23,7 +23,7 @@ from voice_client.doctor import Finding, failed, fine, warning
 from voice_client.failures import ClientError, Exit
 from voice_client.sayings import read_sayings
 from voice_client.screen import Nobody
-from voice_client.talk import Manner, Talk
+from voice_client.talk import Talk, TalkOptions
 from voice_client.turns import Turns
 
 REACH_S = 5.0
@@ -157,8 +157,10 @@ class ServerChecks:
         turns = Turns(rate_hz)
         try:
             async with dial(self.gateway, Hello(rate_hz), self.patience_s) as call:
-                manner = Manner(trailing_silence_s=5.0, patience_s=min(self.patience_s, ASKING_S))
-                await Talk(call, turns, Nobody(), manner).run(sayings)
+                talk_options = TalkOptions(
+                    trailing_silence_s=5.0, patience_s=min(self.patience_s, ASKING_S)
+                )
+                await Talk(call, turns, Nobody(), talk_options).run(sayings)
         except ClientError as error:
             return failed(str(error), _UPSTREAMS)
         return _judged(turns)

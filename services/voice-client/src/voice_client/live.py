@@ -17,7 +17,6 @@ from rich.text import Text
 from voice_client.levels import QUIETEST_DB, Levels
 from voice_client.messages import (
     Fault,
-    Heard,
     Interruption,
     Listening,
     Message,
@@ -25,6 +24,7 @@ from voice_client.messages import (
     ReplyText,
     Speaking,
     StageLatency,
+    Transcript,
     TurnEnded,
     VoicePaused,
     VoiceResumed,
@@ -90,7 +90,7 @@ class LiveScreen:
     def see(self, message: Message) -> None:
         """Follow the call."""
         match message:
-            case Heard():
+            case Transcript():
                 self._heard(message)
             case ReplyText(text=text):
                 self._settle_interim()
@@ -141,10 +141,10 @@ class LiveScreen:
         table.add_row("loudspeaker", *_bar(self._levels.loudspeaker_db, "cyan"))
         return table
 
-    def _heard(self, heard: Heard) -> None:
-        text = _clean(heard.text).strip()
+    def _heard(self, transcript: Transcript) -> None:
+        text = _clean(transcript.text).strip()
         self._interim = text
-        if heard.is_final:
+        if transcript.is_final:
             self._settle_interim()
 
     def _take_floor(self, cut: Interruption | None) -> None:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from voice_client.call import Gateway, Hello, dial
 from voice_client.failures import CallBrokenError, ClientError, Exit
 from voice_client.screen import Nobody
-from voice_client.talk import Manner, Saying, Talk
+from voice_client.talk import Saying, Talk, TalkOptions
 from voice_client.turns import Turn, Turns
 
 PIECE_S = 0.04
@@ -117,14 +117,14 @@ async def _caller(plan: Plan, tally: Tally, number: int) -> None:
 async def _call(plan: Plan, tally: Tally, sayings: list[Saying], latest: float) -> str:
     """Hold one call; return how it failed, empty where it did not."""
     turns = Turns(plan.hello.rate_hz)
-    manner = Manner(PIECE_S, False, TRAILING_SILENCE_S, plan.patience_s)
+    talk_options = TalkOptions(PIECE_S, False, TRAILING_SILENCE_S, plan.patience_s)
     tally.calls += 1
     try:
         async with (
             asyncio.timeout_at(latest),
             dial(plan.gateway, plan.hello, plan.patience_s) as call,
         ):
-            await Talk(call, turns, Nobody(), manner).run(sayings)
+            await Talk(call, turns, Nobody(), talk_options).run(sayings)
     except TimeoutError:
         return f"call: not over {OVERTIME_S:g} s after the end"
     except CallBrokenError as error:

@@ -6,7 +6,7 @@ from voice_proto import voice_workflow_pb2 as wire
 
 
 @dataclass(frozen=True, slots=True)
-class Heard:
+class Transcript:
     """The caller's words. An interim is replaced by the next transcript; a final stands."""
 
     text: str
@@ -101,7 +101,7 @@ class Goodbye:
 
 
 Message = (
-    Heard
+    Transcript
     | ReplyText
     | ReplyAudio
     | Listening
@@ -119,7 +119,7 @@ def from_wire(message: wire.ServerMessage) -> Message | None:
     """Return the message as a value; None for what this client does not know."""
     match message.WhichOneof("content"):
         case "transcript_chunk":
-            return Heard(message.transcript_chunk, message.transcript.is_final)
+            return Transcript(message.transcript_chunk, message.transcript.is_final)
         case "llm_response_chunk":
             return ReplyText(message.reply_id, message.llm_response_chunk)
         case "audio_chunk":

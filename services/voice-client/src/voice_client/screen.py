@@ -8,7 +8,6 @@ from voice_client.latency import latency_lines
 from voice_client.messages import (
     Fault,
     Goodbye,
-    Heard,
     Interruption,
     Listening,
     Message,
@@ -16,6 +15,7 @@ from voice_client.messages import (
     ReplyAudio,
     ReplyText,
     Speaking,
+    Transcript,
     TurnEnded,
     VoicePaused,
     VoiceResumed,
@@ -65,7 +65,7 @@ class Screen:
     def see(self, message: Message) -> None:
         """Show a message as it comes."""
         match message:
-            case Heard():
+            case Transcript():
                 self._heard(message)
             case ReplyText(text=text):
                 self._reply(text)
@@ -95,9 +95,9 @@ class Screen:
         self._settle_interim()
         self._end_reply()
 
-    def _heard(self, heard: Heard) -> None:
-        text = _clean(heard.text).strip()
-        if heard.is_final:
+    def _heard(self, transcript: Transcript) -> None:
+        text = _clean(transcript.text).strip()
+        if transcript.is_final:
             self._interim = ""
             self._line(f"you: {text}")
         elif text != self._interim:

@@ -36,7 +36,7 @@ Saying = Spoken | Typed
 
 
 @dataclass(frozen=True, slots=True)
-class Manner:
+class TalkOptions:
     """How to talk."""
 
     piece_s: float = 0.02
@@ -51,11 +51,13 @@ class Manner:
 class Talk:
     """Says one thing after the other; the next when the one before has been answered."""
 
-    def __init__(self, call: Call, turns: Turns, audience: Audience, manner: Manner) -> None:
+    def __init__(
+        self, call: Call, turns: Turns, audience: Audience, talk_options: TalkOptions
+    ) -> None:
         self._call = call
         self._turns = turns
         self._audience = audience
-        self._manner = manner
+        self._talk_options = talk_options
         self._now = asyncio.get_running_loop().time
         self._news_at = self._now()
         self._greeted = asyncio.Event()
@@ -128,17 +130,17 @@ class Talk:
     async def _speak(self, spoken: Spoken, *, last: bool) -> None:
         self._all_said = False
         size = self._piece_bytes()
-        pace = Pace(self._manner.piece_s, now=self._now)
+        pace = Pace(self._talk_options.piece_s, now=self._now)
         end = 2 * (spoken.speech_end or 0)
         for start in range(0, len(spoken.pcm), size):
-            if not self._manner.fast:
+            if not self._talk_options.fast:
                 await pace.next_piece()
             await self._send(spoken.pcm[start : start + size])
             if not self._all_said and start + size >= end:
                 self._all_said = True
                 if spoken.speech_end:
                     self._turns.speech_ended(self._now())
-        await self._fall_silent(Pace(self._manner.piece_s, now=self._now), last=last)
+        await self._fall_silent(Pace(self._talk_options.piece_s, now=self._now), last=last)
 
     async def _fall_silent(self, pace: Pace, *, last: bool) -> None:
         """Send silence, as a microphone does, until the saying is answered.
@@ -147,7 +149,7 @@ class Talk:
         that follows after the last saying, in so many words before that.
         """
         silence = bytes(self._piece_bytes())
-        limit_s, silent_s, declared = self._manner.trailing_silence_s, 0.0, False
+        limit_s, silent_s, declared = self._talk_options.trailing_silence_s, 0.0, False
         self._news_at = self._now()
         while not self._answered.is_set():
             if self._floor_ours and silent_s >= limit_s:
@@ -157,7 +159,7 @@ class Talk:
                 limit_s, silent_s, declared = NOTHING_HEARD_S, 0.0, True
             await pace.next_piece()
             await self._send(silence)
-            silent_s = silent_s + self._manner.piece_s if self._floor_ours else 0.0
+            silent_s = silent_s + self._talk_options.piece_s if self._floor_ours else 0.0
             if not self._floor_ours:
                 self._check_patience("did not answer")
 
@@ -172,7 +174,7 @@ class Talk:
         while not event.is_set():
             self._check_patience(complaint)
             try:
-                async with asyncio.timeout_at(self._news_at + self._manner.patience_s):
+                async with asyncio.timeout_at(self._news_at + self._talk_options.patience_s):
                     await event.wait()
             except TimeoutError:
                 continue
@@ -180,11 +182,13 @@ class Talk:
             raise _cut_off()
 
     def _check_patience(self, complaint: str) -> None:
-        if self._now() - self._news_at > self._manner.patience_s:
-            raise CallBrokenError(f"the gateway {complaint} within {self._manner.patience_s:g} s")
+        if self._now() - self._news_at > self._talk_options.patience_s:
+            raise CallBrokenError(
+                f"the gateway {complaint} within {self._talk_options.patience_s:g} s"
+            )
 
     def _piece_bytes(self) -> int:
-        return 2 * round(self._manner.piece_s * self._turns.rate_hz)
+        return 2 * round(self._talk_options.piece_s * self._turns.rate_hz)
 
 
 def _cut_off() -> CallBrokenError:

@@ -6,7 +6,6 @@ from voice_client.failures import Exit
 from voice_client.messages import (
     Fault,
     Goodbye,
-    Heard,
     Interruption,
     Listening,
     Message,
@@ -15,6 +14,7 @@ from voice_client.messages import (
     ReplyText,
     Speaking,
     StageLatency,
+    Transcript,
     TurnEnded,
     VoicePaused,
     VoiceResumed,
@@ -47,15 +47,15 @@ class Turn:
         words = [*self.finals, self.interim]
         return " ".join(word.strip() for word in words if word.strip())
 
-    def hear(self, heard: Heard) -> None:
+    def hear(self, transcript: Transcript) -> None:
         """Take a transcript; a final that repeats the earlier ones stands for them."""
-        if not heard.is_final:
-            self.interim = heard.text
+        if not transcript.is_final:
+            self.interim = transcript.text
             return
         self.interim = ""
-        if self.finals and heard.text.startswith(" ".join(self.finals)):
+        if self.finals and transcript.text.startswith(" ".join(self.finals)):
             self.finals.clear()
-        self.finals.append(heard.text.strip())
+        self.finals.append(transcript.text.strip())
 
 
 class Turns:
@@ -80,7 +80,7 @@ class Turns:
     def see(self, message: Message, at: float) -> Turn | None:
         """Take a message; return the turn that it ended."""
         match message:
-            case Heard():
+            case Transcript():
                 self._turn_being_said().hear(message)
             case Processing():
                 self._turn().answering = True

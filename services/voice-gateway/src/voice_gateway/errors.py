@@ -11,6 +11,7 @@ VoiceGatewayError
     ├── BadMessage         the caller sent something that is not allowed
     ├── CallerSilent       the caller sent nothing for too long
     ├── CallerSlow         the caller does not read
+    ├── CallerGone         the caller hung up without a word, or its line dropped
     ├── GatewayFull        no room for another call
     └── CallLost           what the caller said, or the gateway itself, is gone
 """

@@ -75,13 +75,13 @@ class GatewayServer:
 
     def _build(self) -> None:
         settings = self._settings
-        ear = RivaRecogniser(wiring.line(settings, "asr"), wiring.ear_rules(settings))
+        ear = RivaRecogniser(wiring.line(settings, "asr"), wiring.recogniser_options(settings))
         voice = RivaVoice(wiring.line(settings, "tts"), settings.tts_timeout_s)
-        model = ChatEndpoint(wiring.chat_rules(settings))
+        model = ChatEndpoint(wiring.chat_options(settings))
         for adapter in (ear, voice, model):
             self._stack.push_async_callback(adapter.close)
         self._watch = UpstreamWatch({"asr": ear, "tts": voice, "llm": model}, self._on_change)
-        rules = wiring.call_rules(settings)
+        rules = wiring.call_options(settings)
         turn_ends = wiring.turn_ends(settings, self._metrics.opinion)
         if turn_ends:
             self._stack.callback(turn_ends.close)
@@ -97,11 +97,13 @@ class GatewayServer:
             memories.open,
         )
         self._calls = Calls(services, rules, most=settings.max_calls, metrics=self._metrics)
-        realtime = RealtimeFront(self._calls, wiring.defaults(settings), wiring.doors(settings))
+        realtime = RealtimeFront(
+            self._calls, wiring.defaults(settings), wiring.realtime_options(settings)
+        )
         self._http = HttpFront(
             readiness=self._readiness,
             exposition=self._metrics.exposition,
-            choices=lambda: wiring.choices(settings, ear.served, voice.served),
+            choices=lambda: wiring.page_options(settings, ear.served, voice.served),
             realtime=realtime.answer,
         )
 

@@ -45,7 +45,7 @@ def memories(settings: Settings) -> LocalMemories | RedisMemories:
     return RedisMemories(url, keep_s) if url else LocalMemories(keep_s)
 
 
-def ear_rules(settings: Settings) -> RecogniserOptions:
+def recogniser_options(settings: Settings) -> RecogniserOptions:
     return RecogniserOptions(
         model=settings.asr_model,
         punctuation=settings.asr_punctuation,
@@ -57,7 +57,7 @@ def ear_rules(settings: Settings) -> RecogniserOptions:
     )
 
 
-def chat_rules(settings: Settings) -> ChatOptions:
+def chat_options(settings: Settings) -> ChatOptions:
     return ChatOptions(
         base_url=settings.llm_base_url,
         model=settings.llm_model,
@@ -71,7 +71,7 @@ def chat_rules(settings: Settings) -> ChatOptions:
     )
 
 
-def call_rules(settings: Settings) -> CallOptions:
+def call_options(settings: Settings) -> CallOptions:
     return CallOptions(
         asr_rate_hz=settings.sample_rate,
         playback_lead_s=settings.playback_lead_ms / 1000,
@@ -118,7 +118,7 @@ def defaults(settings: Settings) -> Defaults:
     )
 
 
-def choices(
+def page_options(
     settings: Settings, languages: Sequence[str], voices: Mapping[str, Sequence[str]]
 ) -> PageOptions:
     return PageOptions(
@@ -126,11 +126,11 @@ def choices(
         voices=voices,
         language=settings.asr_language,
         voice=settings.tts_voice,
-        needs_key=bool(doors(settings).keys),
+        needs_key=bool(realtime_options(settings).keys),
     )
 
 
-def doors(settings: Settings) -> RealtimeOptions:
+def realtime_options(settings: Settings) -> RealtimeOptions:
     keys = settings.api_keys.get_secret_value().split(",")
     return RealtimeOptions(
         keys=tuple(filter(None, map(str.strip, keys))),

@@ -113,7 +113,7 @@ class Call:
             self._session = None
             log.info("call %s is over", config.call_id)
 
-    def aside(
+    def out_of_band(
         self, number: int, history: Sequence[Message], config: CallConfig
     ) -> OutOfBandResponse:
         """An answer beside the conversation, to `history` or to what `config` says it is about."""

@@ -62,11 +62,11 @@ class OutOfBandResponse:
         """Make the answer, and tell it to its end or until nobody listens any more."""
         self._outbox.begin(self.number)
         async with asyncio.TaskGroup() as tasks:
-            self._making = tasks.create_task(self._make(), name=f"aside{self.number}")
+            self._making = tasks.create_task(self._make(), name=f"out-of-band-{-self.number}")
             try:
                 await self._hand_out(tell)
             except CallError as error:  # the call itself finds out, and ends
-                log.info("call %s: aside %d: %s", self._call_id, self.number, error)
+                log.info("call %s: out-of-band response %d: %s", self._call_id, self.number, error)
                 self._making.cancel()
 
     def stop(self) -> None:
@@ -82,14 +82,14 @@ class OutOfBandResponse:
         try:
             fault = await self._reply.run(self._messages, lambda: None)
         except Exception:  # a bug in an answer must not end the call
-            log.exception("call %s: aside %d broke", self._call_id, self.number)
+            log.exception("call %s: out-of-band response %d broke", self._call_id, self.number)
             fault = Unavailable("gateway", "the answer failed inside the gateway; see its log")
         if fault:
             self._report(fault)
         self._outbox.post(TurnOver(self.number, self._reply.moments.stages(), self._reply.usage))
 
     def _report(self, fault: ServiceError) -> None:
-        log.warning("call %s: aside %d: %s", self._call_id, self.number, fault.text)
+        log.warning("call %s: out-of-band response %d: %s", self._call_id, self.number, fault.text)
         self._metrics.failed(fault)
         self._outbox.post(Failed(fault, self.number))
 

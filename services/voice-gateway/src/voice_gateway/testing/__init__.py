@@ -1,1 +1,1 @@
-"""Scripted callers and upstreams for tests and benchmarks of the gateway."""
+"""Scripted callers and services for tests and benchmarks; not part of what is shipped."""

@@ -1,1 +1,1 @@
-"""The fronts: each translates its wire to the values of `ports` and back."""
+"""The fronts: each translates its wire to the values of `messages` and back."""

@@ -1,4 +1,4 @@
-"""The contract of `voice_workflow.proto` to and from the values of `ports`.
+"""The contract of `voice_workflow.proto` to and from the values of `messages`.
 
 Pure. What a message may hold is decided here, and said with its field, its value and what is
 allowed.

@@ -10,7 +10,7 @@ from voice_gateway.messages import FromCaller, ToCaller
 from voice_gateway.ports import Caller
 from voice_gateway.transports.realtime import inbound, outbound
 from voice_gateway.transports.realtime.fields import BadEvent, Json
-from voice_gateway.transports.realtime.out_of_band import Asides
+from voice_gateway.transports.realtime.out_of_band import OutOfBandResponses
 from voice_gateway.transports.realtime.state import Events, State
 
 _SEND_S = 30.0  # a client that takes longer over one event does not read
@@ -37,7 +37,7 @@ class RealtimeCaller(Caller):
         self._for_call: deque[FromCaller] = deque()
         self._waiting: deque[Json] = deque(outbound.opening(state))
         self._writing = asyncio.Lock()
-        self.asides: Asides | None = None
+        self.out_of_band: OutOfBandResponses | None = None
         """Where its out-of-band responses are made, once its call runs."""
 
     async def receive(self) -> FromCaller | None:
@@ -72,10 +72,10 @@ class RealtimeCaller(Caller):
             self._answer_beside(taken)
 
     def _answer_beside(self, taken: inbound.Taken) -> None:
-        if self.asides and taken.begins:
-            self.asides.begin(taken.begins, self.send)
-        if self.asides and taken.stops:
-            self.asides.stop(taken.stops)
+        if self.out_of_band and taken.begins:
+            self.out_of_band.begin(taken.begins, self.send)
+        if self.out_of_band and taken.stops:
+            self.out_of_band.stop(taken.stops)
 
     async def _flush(self) -> None:
         """Send what waits, in order; whoever comes while that goes on waits for it."""

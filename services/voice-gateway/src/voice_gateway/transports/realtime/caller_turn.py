@@ -19,7 +19,7 @@ def speech(state: State, heard: Transcript) -> Events:
     """The caller has the floor and says this."""
     turn = state.open_turn()
     turn.absorb(heard)
-    if turn.announced or state.shape.by_hand:
+    if turn.announced or state.options.by_hand:
         return []
     turn.announced = True
     return [
@@ -58,7 +58,7 @@ def commit(state: State, reply: int) -> Events:
 
 def timed_out(state: State, reply: int, silence_s: float) -> Events:
     """Nothing was said for so long that the caller is asked; who wants to know of it is told."""
-    if not state.shape.prompts:
+    if not state.options.prompts:
         return []
     wire = {"id": state.new_id("item"), **items.spoken_question("")}
     triggered = state.event(
@@ -111,7 +111,7 @@ def _finish_awaited(state: State, reply: int) -> Events:
 
 
 def _transcribed(state: State, item_id: str, transcript: str) -> Events:
-    if not state.shape.transcribes:
+    if not state.options.transcribes:
         return []
     kind = "conversation.item.input_audio_transcription"
     where = {"item_id": item_id, "content_index": 0}

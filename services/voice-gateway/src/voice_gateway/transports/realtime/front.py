@@ -21,8 +21,8 @@ from voice_gateway.errors import (
 from voice_gateway.messages import CallConfig
 from voice_gateway.transports.realtime import outbound
 from voice_gateway.transports.realtime.caller import RealtimeCaller, Socket
-from voice_gateway.transports.realtime.out_of_band import Asides
-from voice_gateway.transports.realtime.shape import RATE_HZ, SessionOptions
+from voice_gateway.transports.realtime.out_of_band import OutOfBandResponses
+from voice_gateway.transports.realtime.session_options import RATE_HZ, SessionOptions
 from voice_gateway.transports.realtime.state import State
 from voice_gateway.transports.wire import Defaults
 
@@ -54,10 +54,10 @@ class RealtimeOptions:
 class RealtimeFront:
     """Answers requests for a WebSocket; one socket is one call."""
 
-    def __init__(self, calls: Calls, defaults: Defaults, doors: RealtimeOptions) -> None:
+    def __init__(self, calls: Calls, defaults: Defaults, options: RealtimeOptions) -> None:
         self._calls = calls
         self._defaults = defaults
-        self._doors = doors
+        self._options = options
 
     async def answer(self, request: web.Request) -> web.StreamResponse:
         if refusal := self._refusal(request):
@@ -77,7 +77,7 @@ class RealtimeFront:
         if not self._origin_may(request):
             said = "Pages of this site may not call; see HTTP_ORIGINS."
             return _refused(403, "origin_not_allowed", said)
-        if self._doors.keys and not self._holds_key(request):
+        if self._options.keys and not self._holds_key(request):
             return _refused(401, "invalid_api_key", "Incorrect API key provided.")
         # Last: a page is not told why its WebSocket is refused, and asks by a plain request.
         if request.headers.get(hdrs.UPGRADE, "").lower() != "websocket":
@@ -87,25 +87,25 @@ class RealtimeFront:
     def _origin_may(self, request: web.Request) -> bool:
         """Pages name their site, and cannot lie; a key they hold says that they may."""
         origin = request.headers.get(hdrs.ORIGIN)
-        if origin is None or self._doors.keys or "*" in self._doors.origins:
+        if origin is None or self._options.keys or "*" in self._options.origins:
             return True
-        return urlsplit(origin).netloc == request.host or origin in self._doors.origins
+        return urlsplit(origin).netloc == request.host or origin in self._options.origins
 
     def _holds_key(self, request: web.Request) -> bool:
         given = _key(request).encode()
-        return any(hmac.compare_digest(given, key.encode()) for key in self._doors.keys)
+        return any(hmac.compare_digest(given, key.encode()) for key in self._options.keys)
 
     async def _serve(self, request: web.Request, socket: web.WebSocketResponse) -> None:
         extended = request.query.get("events") == "all"
         config = self._config(can_pause=extended)
         model = request.query.get("model", "")[:_LONGEST_NAME] or "default"
-        shape = SessionOptions(config.call_id, model, config)
-        state = State(shape, extended=extended)
+        options = SessionOptions(config.call_id, model, config)
+        state = State(options, extended=extended)
         caller = RealtimeCaller(_AioSocket(socket), state)
         code, why = WSCloseCode.OK, "the call is over"
         try:
             with self._calls.admitted("realtime") as call:
-                await _converse(call, caller, shape.config)
+                await _converse(call, caller, options.config)
         except CallerGone:
             return
         except CallerSlow:
@@ -153,12 +153,12 @@ async def _converse(call: Call, caller: RealtimeCaller, config: CallConfig) -> N
     """Hold the call; what is answered beside it ends with it."""
     ended: CallError | None = None
     async with asyncio.TaskGroup() as tasks:
-        caller.asides = asides = Asides(call, tasks)
+        caller.out_of_band = out_of_band = OutOfBandResponses(call, tasks)
         try:
             await call.run(caller, config)
         except CallError as error:
             ended = error
-        asides.cancel()
+        out_of_band.cancel()
     if ended:
         raise ended
 

@@ -27,7 +27,7 @@ from voice_gateway.messages import (
 from voice_gateway.transports.realtime import caller_turn, fields, items
 from voice_gateway.transports.realtime import response as outcome
 from voice_gateway.transports.realtime.fields import BadEvent, Json
-from voice_gateway.transports.realtime.shape import RATE_HZ
+from voice_gateway.transports.realtime.session_options import RATE_HZ
 from voice_gateway.transports.realtime.state import Asked, Events, State
 
 _HALF = re.compile(r"\\u[dD][89a-fA-F]")  # as JSON escapes it; whole pairs have it as well
@@ -90,10 +90,10 @@ def followed(state: State, event: Json) -> Taken:
 
 def _update_session(state: State, event: Json) -> Taken:
     asked = fields.child(event, "session", "")
-    state.shape.update(asked, has_heard=state.heard_s > 0)
-    state.hear(state.shape.hears)
-    updated = state.event("session.updated", session=state.shape.shown())
-    return Taken([Adjust(state.shape.config)], [updated])
+    state.options.update(asked, has_heard=state.heard_s > 0)
+    state.hear(state.options.hears)
+    updated = state.event("session.updated", session=state.options.shown())
+    return Taken([Adjust(state.options.config)], [updated])
 
 
 # The caller's audio.
@@ -117,7 +117,7 @@ def _commit_audio(state: State, event: Json) -> Taken:
             "Error committing input audio buffer: buffer too small. Expected at least 100ms of "
             f"audio, but buffer only has {state.uncommitted_s * 1000:.2f}ms of audio.",
         )
-    if not state.shape.by_hand:
+    if not state.options.by_hand:
         return Taken([EndOfUtterance()])  # the turn is committed as its end is found
     turn = state.open_turn()
     wire = {"id": turn.item_id, **items.spoken_question("")}
@@ -206,8 +206,8 @@ def _respond(state: State, asked: Json) -> Taken:
             "response is finished before creating a new one.",
         )
     state.asked = _asked(state, asked)
-    assert state.asked.wishes
-    return Taken([Answer(state.asked.wishes.config)])
+    assert state.asked.options
+    return Taken([Answer(state.asked.options.config)])
 
 
 def _respond_out_of_band(state: State, asked: Json) -> Taken:
@@ -218,14 +218,14 @@ def _respond_out_of_band(state: State, asked: Json) -> Taken:
     history = state.items.history()
     return Taken(
         events=outcome.created(state, response),
-        begins=Beside(response.number, history, response.wishes.config),
+        begins=Beside(response.number, history, response.options.config),
     )
 
 
 def _asked(state: State, asked: Json) -> Asked:
     given = asked.get("input")
     about = None if given is None else state.items.asked_about(given)
-    return Asked(_metadata(asked.get("metadata")), state.shape.for_response(asked, about))
+    return Asked(_metadata(asked.get("metadata")), state.options.for_response(asked, about))
 
 
 def _metadata(asked: Any) -> Json | None:
@@ -243,9 +243,9 @@ def _metadata(asked: Any) -> Json | None:
 def _cancel_response(state: State, event: Json) -> Taken:
     response = state.response
     wanted = event.get("response_id")
-    for aside in state.out_of_band.values():
-        if wanted == aside.id:
-            return Taken(stops=aside.number)
+    for response in state.out_of_band.values():
+        if wanted == response.id:
+            return Taken(stops=response.number)
     if response is None or wanted not in (None, response.id):
         raise BadEvent(
             "response_cancel_not_active", "Cancellation failed: no active response found"

@@ -9,7 +9,7 @@ from voice_gateway.messages import ToCaller
 from voice_gateway.transports.realtime.inbound import Beside
 
 
-class Asides:
+class OutOfBandResponses:
     """Runs them in `tasks`, side by side."""
 
     def __init__(self, call: Call, tasks: asyncio.TaskGroup) -> None:
@@ -18,9 +18,9 @@ class Asides:
         self._running: dict[int, tuple[OutOfBandResponse, asyncio.Task[None]]] = {}
 
     def begin(self, asked: Beside, tell: Callable[[ToCaller], Awaitable[None]]) -> None:
-        aside = self._call.aside(asked.number, asked.history, asked.config)
-        task = self._tasks.create_task(aside.run(tell), name=f"out of band {-asked.number}")
-        self._running[asked.number] = aside, task
+        response = self._call.out_of_band(asked.number, asked.history, asked.config)
+        task = self._tasks.create_task(response.run(tell), name=f"out of band {-asked.number}")
+        self._running[asked.number] = response, task
         task.add_done_callback(lambda _: self._running.pop(asked.number))
 
     def stop(self, number: int) -> None:

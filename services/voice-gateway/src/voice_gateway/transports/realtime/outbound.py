@@ -30,7 +30,7 @@ def opening(state: State) -> Events:
     """What a client hears before it says anything."""
     conversation = {"id": state.conversation_id, "object": "realtime.conversation"}
     return [
-        state.event("session.created", session=state.shape.shown()),
+        state.event("session.created", session=state.options.shown()),
         state.event("conversation.created", conversation=conversation),
     ]
 

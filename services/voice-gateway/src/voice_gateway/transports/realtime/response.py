@@ -15,7 +15,7 @@ from voice_gateway.transports.realtime import items
 from voice_gateway.transports.realtime.caller_turn import added, done, speech
 from voice_gateway.transports.realtime.fields import Json
 from voice_gateway.transports.realtime.items import Item
-from voice_gateway.transports.realtime.shape import RATE_HZ
+from voice_gateway.transports.realtime.session_options import RATE_HZ
 from voice_gateway.transports.realtime.state import Events, Response, State
 
 
@@ -224,7 +224,7 @@ def _shown(
     details: Json | None = None,
     usage: Usage | None = None,
 ) -> Json:
-    session = response.wishes.session
+    session = response.options.session
     over = status != "in_progress"
     return {
         "id": response.id,

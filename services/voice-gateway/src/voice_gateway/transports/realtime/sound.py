@@ -6,7 +6,7 @@ from base64 import b64decode, b64encode
 from voice_gateway.audio import g711
 from voice_gateway.audio.resample import Resampler
 from voice_gateway.transports.realtime.fields import BadEvent
-from voice_gateway.transports.realtime.shape import LAWS, RATE_HZ, Sound
+from voice_gateway.transports.realtime.session_options import LAWS, RATE_HZ, Sound
 
 _MOST_BASE64 = 20 * 1024 * 1024  # 15 MiB of audio in one event, as the protocol allows
 

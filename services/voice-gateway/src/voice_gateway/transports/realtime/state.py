@@ -9,7 +9,7 @@ from voice_gateway.errors import ServiceError
 from voice_gateway.messages import Transcript
 from voice_gateway.transports.realtime.fields import Json
 from voice_gateway.transports.realtime.items import Item, Items
-from voice_gateway.transports.realtime.shape import ResponseOptions, SessionOptions, Sound
+from voice_gateway.transports.realtime.session_options import ResponseOptions, SessionOptions, Sound
 from voice_gateway.transports.realtime.sound import Hearing, Speaking
 
 Events = list[Json]
@@ -45,7 +45,7 @@ class Asked:
     """A `response.create` that is not under way yet: what its response is to carry."""
 
     metadata: Json | None = None
-    wishes: ResponseOptions | None = None
+    options: ResponseOptions | None = None
     """How it is to be made; None: as the session says."""
 
 
@@ -56,7 +56,7 @@ class Response:
     number: int
     """Its reply; below zero where it is out of band, and no reply of the conversation."""
     id: str
-    wishes: ResponseOptions
+    options: ResponseOptions
     speaking: Speaking
     metadata: Json | None
     item: Item | None = None
@@ -68,7 +68,7 @@ class Response:
 
     @property
     def spoken(self) -> bool:
-        return self.wishes.config.spoken
+        return self.options.config.spoken
 
     @property
     def out_of_band(self) -> bool:
@@ -85,7 +85,7 @@ class Response:
 class State:
     """Shared by what comes in and what goes out."""
 
-    shape: SessionOptions
+    options: SessionOptions
     extended: bool = False
     """The client understands our own events besides the protocol's."""
     new_id: Callable[[str], str] = random_id
@@ -138,9 +138,9 @@ class State:
         return response
 
     def _response(self, number: int, asked: Asked) -> Response:
-        wishes = asked.wishes or self.shape.wishes
-        speaking = Speaking(wishes.speaks)
-        return Response(number, self.new_id("resp"), wishes, speaking, asked.metadata)
+        options = asked.options or self.options.response
+        speaking = Speaking(options.speaks)
+        return Response(number, self.new_id("resp"), options, speaking, asked.metadata)
 
     def live(self, reply: int) -> Response | None:
         """The response that is under way for this reply."""

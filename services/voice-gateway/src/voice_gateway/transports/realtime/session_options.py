@@ -113,7 +113,7 @@ class SessionOptions:
         return cast(Sound, self._session["audio"]["input"]["format"]["type"])
 
     @property
-    def wishes(self) -> ResponseOptions:
+    def response(self) -> ResponseOptions:
         """For a response that nothing else is asked for."""
         return ResponseOptions(self.shown(), self._config)
 
