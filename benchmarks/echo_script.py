@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import voice_client.speech
 from voice_gateway.audio.resample import Resampler
-from voice_gateway.speakable import speakable
+from voice_gateway.language.speakable import speakable
 from voice_gateway.testing.loudspeaker import FRAME, RATE_HZ, Way
 
 REPLIES = (

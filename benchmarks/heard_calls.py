@@ -20,6 +20,7 @@ from heard_answers import Answer, answers
 from turn_callers import Loudspeaker
 from voice_gateway.call.session import CallOptions, Session
 from voice_gateway.conversation import Message
+from voice_gateway.language.speakable import speakable
 from voice_gateway.messages import (
     CallConfig,
     CutOff,
@@ -34,7 +35,6 @@ from voice_gateway.messages import (
     Word,
 )
 from voice_gateway.ports import CallerAudioStream, Services, VoiceAudio
-from voice_gateway.speakable import speakable
 from voice_gateway.speaking.clauses import Clauses
 from voice_gateway.speaking.reply import ReplyOptions
 from voice_gateway.testing import virtual_time
@@ -271,7 +271,7 @@ class _Caller:
 @cache
 def _texts(text: str) -> tuple[str, ...]:
     """What the voice is given of an answer, piece by piece."""
-    cutter = Clauses(_MIN_WORDS)
+    cutter = Clauses(_MIN_WORDS, "en-US")
     return tuple(speakable(clause, "en-US") for clause in cutter.feed(text) + cutter.flush())
 
 

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from voice_gateway.hearing.echo import FRAME_S, Echo
 from voice_gateway.hearing.own_words import APART, OwnWords, Utterance, callers_part, split
 from voice_gateway.hearing.voice_activity import Line, VoiceActivity, load_silero
+from voice_gateway.language import language_of
 from voice_gateway.messages import Transcript, Word
-from voice_gateway.phrases import stops
 from voice_gateway.ports import Edge
 from voice_gateway.testing.scripted import Call, Says
 
@@ -22,7 +22,7 @@ SPEECH = Path(voice_client.speech.__file__).parent
 SAID = (
     "The capital of France is Paris. It lies on the Seine, and about two million people live there."
 )
-STOPS = stops("en-US")
+STOPS = language_of("en-US").stops
 
 
 def callers(recognised: str, own: str = SAID) -> str:

@@ -1,6 +1,7 @@
 """When a turn is over, by the caller's voice and words: literal times in, commands out."""
 
 import wave
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -25,8 +26,9 @@ from voice_gateway.conversation import (
     TimerFired,
     step,
 )
-from voice_gateway.conversation.policy import TurnPolicy, sounds_finished, sounds_open
+from voice_gateway.conversation.policy import TurnPolicy
 from voice_gateway.hearing.voice_activity import Hysteresis, load_silero
+from voice_gateway.language import language_of, sounds_finished
 from voice_gateway.ports import Edge
 
 POLICY = TurnPolicy(
@@ -182,8 +184,19 @@ def test_voice_that_never_falls_silent_cannot_hold_the_turn_for_ever():
     ],
 )
 def test_what_words_sound_like(text: str, is_open: bool, finished: bool):
-    assert sounds_open(text) is is_open
-    assert (not sounds_open(text) and sounds_finished(text)) is finished
+    sounds_open = POLICY.sounds_open(text)
+    assert sounds_open is is_open
+    assert (not sounds_open and sounds_finished(text, language_of(POLICY.language))) is finished
+
+
+@pytest.mark.parametrize("language", ["de-DE", "es-US", "fr-FR", "hi-IN", "it-IT"])
+def test_other_languages_are_judged_by_their_marks_and_not_by_english_words(language: str):
+    policy = replace(POLICY, language=language)
+    assert not policy.sounds_open("Wie spät ist es in")
+    assert policy.silence_after("Was kostet das") == policy.unsure_silence_s
+    assert policy.silence_after("¿Qué hora es?") == policy.silence_s
+    assert policy.silence_after("मुझे मौसम बताइए।") == policy.unsure_silence_s
+    assert policy.silence_after("Et puis,") == policy.open_silence_s
 
 
 @given(st.lists(st.floats(0, 1), max_size=200))

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from voice_gateway.audio import pcm
+from voice_gateway.language.speakable import speakable
+from voice_gateway.language.speakable.aligned import letters, said_ends, word_ends
 from voice_gateway.messages import Word
-from voice_gateway.speakable import speakable
-from voice_gateway.speakable.aligned import letters, said_ends, word_ends
 from voice_gateway.speaking.heard import Ledger
 from voice_gateway.speaking.sounding import Sounding
 

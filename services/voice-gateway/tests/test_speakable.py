@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from voice_gateway.speakable import CodeBlocks, Thoughts, speakable
+from voice_gateway.language.speakable import speakable
+from voice_gateway.speaking.hidden import CodeBlocks, Thoughts
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ from voice_gateway.speaking.clauses import LONGEST, Clauses, fitting
 
 
 def cut(*pieces: str, min_words: int = 1) -> list[str]:
-    clauses = Clauses(min_words)
+    clauses = Clauses(min_words, "en-US")
     return [clause for piece in pieces for clause in clauses.feed(piece)] + clauses.flush()
 
 
@@ -22,7 +22,7 @@ def test_the_first_piece_is_a_clause_and_later_ones_are_sentences():
 
 
 def test_a_clause_is_given_as_soon_as_it_is_known_to_be_complete():
-    clauses = Clauses()
+    clauses = Clauses(language="en-US")
     assert clauses.feed("Once upon a time,") == []
     assert clauses.feed(" there") == ["Once upon a time,"]
 
@@ -120,3 +120,16 @@ def test_a_text_without_any_end_is_cut_between_words():
     said = cut("word " * 100)
     assert all(len(clause) <= LONGEST for clause in said)
     assert all(set(clause.split()) == {"word"} for clause in said)
+
+
+def test_english_words_open_no_clause_of_another_language():
+    cutter = Clauses(language="fr-FR")
+    assert cutter.feed("Il a marqué un très beau but hier soir. ") == [
+        "Il a marqué un très beau but hier soir."
+    ]
+
+
+@pytest.mark.parametrize("language", ["en-US", "de-DE", "hi-IN", "it-IT", ""])
+def test_titles_are_abbreviated_in_any_language(language: str):
+    cutter = Clauses(language=language)
+    assert cutter.feed("Prof. Rossi kam. Ja. ") == ["Prof. Rossi kam.", "Ja."]

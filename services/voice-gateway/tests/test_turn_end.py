@@ -30,9 +30,9 @@ from voice_gateway.conversation import (
 from voice_gateway.conversation.policy import TurnPolicy
 from voice_gateway.hearing import end_of_turn, log_mel
 from voice_gateway.hearing.end_of_turn import RATE_HZ, TurnEnds, load_turn_end
+from voice_gateway.language import language_of, only_begun
 from voice_gateway.messages import Processing
 from voice_gateway.observe.metrics import Metrics
-from voice_gateway.phrases import only_begun
 from voice_gateway.testing.scripted import Call, Says
 
 HERE = Path(__file__).parent
@@ -274,8 +274,8 @@ def test_who_sounds_more_complete_never_waits_longer(words: str, one: float, oth
     ],
 )
 def test_a_clause_that_joins_on_and_has_no_verb_has_only_begun(words: str, begun: bool):
-    assert only_begun(words, "en-US") is begun
-    assert not only_begun(words, "de-DE")
+    assert only_begun(words, language_of("en-US")) is begun
+    assert not only_begun(words, language_of("de-DE"))
 
 
 def test_what_has_only_begun_is_waited_for_unless_it_is_a_question():

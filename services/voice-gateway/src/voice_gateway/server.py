@@ -19,6 +19,7 @@ from voice_gateway.adapters.riva_asr import RivaRecogniser
 from voice_gateway.adapters.riva_tts import RivaVoice
 from voice_gateway.call.calls import Calls
 from voice_gateway.call.session import CallOptions
+from voice_gateway.language import languages
 from voice_gateway.messages import CallConfig
 from voice_gateway.observe.metrics import Metrics
 from voice_gateway.observe.recording import Recorder
@@ -75,6 +76,7 @@ class GatewayServer:
 
     def _build(self) -> None:
         settings = self._settings
+        languages()  # loaded before a call waits for it
         ear = RivaRecogniser(wiring.line(settings, "asr"), wiring.recogniser_options(settings))
         voice = RivaVoice(wiring.line(settings, "tts"), settings.tts_timeout_s)
         model = ChatEndpoint(wiring.chat_options(settings))

@@ -8,9 +8,9 @@ from itertools import accumulate
 import numpy as np
 import pytest
 import soxr
+from voice_gateway.language.speakable import speakable
+from voice_gateway.language.speakable.aligned import letters, word_ends
 from voice_gateway.messages import Word
-from voice_gateway.speakable import speakable
-from voice_gateway.speakable.aligned import letters, word_ends
 from voice_gateway.speaking.heard import Ledger
 from voice_local.engines import EAR_RATE_HZ, Recogniser, Said, Voice
 from voice_local.loading import load_recogniser, load_voice

@@ -9,25 +9,10 @@ Pure: rules and their numbers, no state. Seconds throughout.
                   │←──────── open_silence_s ────────→│
 """
 
-import re
 from dataclasses import dataclass
 
-from voice_gateway.phrases import backchannels, only_begun, words_of
+from voice_gateway.language import language_of, only_begun, sounds_finished, sounds_open
 
-_MARKS = re.compile(r"[\s\"')\]”’]+$")
-
-# Words that ask for more when they stand last. English; others are judged by punctuation alone.
-_ASK_FOR_MORE = frozenset(
-    """a about also am an and are as at be because but by can could did do does for from give has
-    have how i if in into is it's its let like me might my need next no not of on or our should so
-    some tell than that the their then these this those to um uh er under until us very want was
-    were what when where which while who why will with without would your""".split()
-)
-_OPENS_QUESTION = frozenset(
-    """am are can could did do does has have how is may should was were what what's when where
-    where's which who who's whose why will would""".split()
-)
-_SHORTEST_QUESTION = 3  # words
 _LONGEST_BACKCHANNEL = 4  # words
 
 
@@ -140,9 +125,13 @@ class TurnPolicy:
 
     def is_backchannel(self, text: str) -> bool:
         """Whether the words only show that somebody listens."""
-        words = words_of(text)
-        known = backchannels(self.language)
-        return 0 < len(words) <= _LONGEST_BACKCHANNEL and all(word in known for word in words)
+        language = language_of(self.language)
+        words = language.words_of(text)
+        return 0 < len(words) <= _LONGEST_BACKCHANNEL and language.backchannels.issuperset(words)
+
+    def sounds_open(self, text: str) -> bool:
+        """Whether the words ask for more: "I want to"."""
+        return sounds_open(text, language_of(self.language))
 
     def silence_after(
         self, text: str, probability: float | None = None, manner: "TurnOptions | None" = None
@@ -159,30 +148,13 @@ class TurnPolicy:
         return self._silence_after(text, probability) * (manner.patience if manner else 1.0)
 
     def _silence_after(self, text: str, probability: float | None) -> float:
+        language = language_of(self.language)
         goes_on = probability is not None and probability < self.unlikely
-        begun = only_begun(text, self.language) and not sounds_finished(text)
-        if begun or sounds_open(text):
+        begun = only_begun(text, language) and not sounds_finished(text, language)
+        if begun or sounds_open(text, language):
             return self.halting_silence_s if goes_on else self.open_silence_s
         if goes_on:
             return self.open_silence_s
         done = probability is not None and probability >= self.likely
-        return self.silence_s if done or sounds_finished(text) else self.unsure_silence_s
-
-
-def sounds_open(text: str) -> bool:
-    """Whether the words ask for more: they end in a comma, or in a word that cannot be last."""
-    bare = _MARKS.sub("", text)
-    if bare.endswith((",", "…", "...", "-", ":", ";")):
-        return True
-    if bare.endswith((".", "?", "!", "।")):
-        return False
-    return bare.lower().rpartition(" ")[2] in _ASK_FOR_MORE
-
-
-def sounds_finished(text: str) -> bool:
-    """Whether the words are a whole question or exclamation, by their mark or their first word."""
-    bare = _MARKS.sub("", text)
-    if bare.endswith(("?", "!", "？", "！")):
-        return True
-    words = bare.lower().split()
-    return len(words) >= _SHORTEST_QUESTION and words[0] in _OPENS_QUESTION
+        finished = done or sounds_finished(text, language)
+        return self.silence_s if finished else self.unsure_silence_s

@@ -41,7 +41,7 @@ from voice_gateway.conversation.floor import (
     say,
     speak_up,
 )
-from voice_gateway.conversation.policy import TurnPolicy, sounds_open
+from voice_gateway.conversation.policy import TurnPolicy
 from voice_gateway.conversation.requests import answer_now, follow
 from voice_gateway.conversation.state import (
     Conversation,
@@ -248,7 +248,7 @@ def _prepare(now: Conversation, policy: TurnPolicy) -> Step:
         return now, ()
     after, dropped = drop_held(now)
     ready = after.deadline is not None and after.quiet_since is not None and after.manner.answers
-    if not ready or sounds_open(text) or after.guessed >= policy.guesses:
+    if not ready or policy.sounds_open(text) or after.guessed >= policy.guesses:
         return after, dropped
     number = after.reply + 1
     history = remembered(with_question(now.history, text), policy.memory_messages)

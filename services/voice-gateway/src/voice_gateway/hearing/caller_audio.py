@@ -12,8 +12,8 @@ from voice_gateway.audio.resample import Resampler
 from voice_gateway.errors import BadMessage, CallLost, Rejected, ServiceError
 from voice_gateway.hearing.own_words import APART, COMES_BACK_S, OwnWords, Utterance, callers_part
 from voice_gateway.hearing.uplink import Uplink
+from voice_gateway.language import language_of
 from voice_gateway.messages import CallConfig, ReplyAudio, Transcript, Word
-from voice_gateway.phrases import stops
 from voice_gateway.ports import Edge, Services, TurnSound
 
 _UPLINK_ROOM_S = 30.0
@@ -53,7 +53,7 @@ class CallerAudio:
         self._on_fault = on_fault
         self._uplink = Uplink(rate_hz, _UPLINK_ROOM_S, clock)
         self._resampler = Resampler(config.rate_hz, rate_hz)
-        self._stops = stops(config.language)
+        self._stops = language_of(config.language).stops
         self._deaf_until = 0.0
         self._utterance = Utterance()
         self._later: asyncio.TimerHandle | None = None
@@ -76,7 +76,7 @@ class CallerAudio:
     def adjust(self, config: CallConfig) -> None:
         """Hear the caller in this config's language from now on; meant for before its audio."""
         if config.language != self._config.language:
-            self._stops = stops(config.language)
+            self._stops = language_of(config.language).stops
             self.own.adjust(config.language)
         self._config = config
 

@@ -18,8 +18,8 @@ from difflib import SequenceMatcher
 from functools import lru_cache
 from unicodedata import category
 
+from voice_gateway.language.speakable import speakable
 from voice_gateway.messages import Transcript
-from voice_gateway.speakable import speakable
 
 APART = " ¦ "
 """Between texts that were not spoken one after the other."""

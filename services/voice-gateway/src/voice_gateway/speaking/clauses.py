@@ -5,23 +5,50 @@ it sounds natural. No piece is longer than `LONGEST` characters.
 """
 
 import re
+from dataclasses import dataclass
+from functools import lru_cache
+
+from voice_gateway.language import Language, language_of
 
 LONGEST = 200  # characters; Riva's own clients cut there too, well under its limit of 2000
 _SHORTEST_CLAUSE = 3  # words: part of a sentence that is shorter sounds clipped; "Sure!" does not
+_LONG_ENOUGH = 5  # words before a clause that begins without punctuation
 
 _WORD = re.compile(r"\S*\w\S*")
 _FULL_WIDTH = "。！？"  # end a sentence without a space behind them
-_END = rf"[.!?…।]+[\"')\]”’*_]*(?=\s)|[{_FULL_WIDTH}]+[”’」』]*(?=[^{_FULL_WIDTH}”’」』])|\n+"
-_SENTENCE_END = re.compile(_END)
-# Without punctuation, a clause also ends before a word that opens the next one.
-_OPENS_CLAUSE = r"\s(?=(?:and|because|but|that|where|which|while|who)\s)"
-_LONG_ENOUGH = 5  # words before such an opening
-_CLAUSE_END = re.compile(rf"(?:[,;:]|[ ][–—-])(?=\s)|{_END}|{_OPENS_CLAUSE}")
-_ABBREVIATION = re.compile(
-    r"^\d{1,2}\.$|(?:^|[\s(])(?:[A-Z]|Mr|Mrs|Ms|Dr|Prof|St|Jr|Sr|vs|etc|approx|Fig|Inc|Ltd|Ph\.D"
-    r"|(?:[A-Za-z]\.)+[A-Za-z])\.$"
-)
-_NUMBERED = re.compile(r"(?:^|[\s(])No\.$")  # an abbreviation before a number only
+_NOTHING = "(?!)"
+_SHORTENED = r"[A-Z]|(?:[A-Za-z]\.)+[A-Za-z]"  # in any language: "J.", "e.g."
+
+
+@dataclass(frozen=True, slots=True)
+class _Patterns:
+    """Where clauses of one language may end."""
+
+    sentence_end: re.Pattern[str]
+    clause_end: re.Pattern[str]
+    abbreviation: re.Pattern[str]
+    numbered: re.Pattern[str]
+    """An abbreviation before a number only."""
+
+
+@lru_cache
+def _patterns(language: Language) -> _Patterns:
+    ends, parts = (
+        re.escape("".join(marks)) for marks in (language.sentence_marks, language.clause_marks)
+    )
+    end = rf"[{ends}]+[\"')\]”’*_]*(?=\s)|[{_FULL_WIDTH}]+[”’」』]*(?=[^{_FULL_WIDTH}”’」』])|\n+"
+    opens = rf"\s(?=(?:{_any_of(language.opens_clause)})\s)"
+    shortened = rf"{_SHORTENED}|{_any_of(language.abbreviations)}"
+    return _Patterns(
+        re.compile(end),
+        re.compile(rf"(?:[{parts}]|[ ][–—-])(?=\s)|{end}|{opens}"),
+        re.compile(rf"^\d{{1,2}}\.$|(?:^|[\s(])(?:{shortened})\.$"),
+        re.compile(rf"(?:^|[\s(])(?:{_any_of(language.numbered)})\.$"),
+    )
+
+
+def _any_of(words: frozenset[str]) -> str:
+    return "|".join(map(re.escape, sorted(words))) or _NOTHING
 
 
 class Clauses:
@@ -30,8 +57,9 @@ class Clauses:
     With `min_words`, a shorter piece is joined to its neighbour, unless it is all there is.
     """
 
-    def __init__(self, min_words: int = 1) -> None:
+    def __init__(self, min_words: int = 1, language: str = "") -> None:
         self._min_words = min_words
+        self._patterns = _patterns(language_of(language))
         self._text = ""
         self._first = True
         self._finished = False
@@ -54,7 +82,9 @@ class Clauses:
 
     def _cut(self) -> int | None:
         """Where the next clause ends, if it is complete."""
-        for match in (_CLAUSE_END if self._first else _SENTENCE_END).finditer(self._text):
+        patterns = self._patterns
+        end = patterns.clause_end if self._first else patterns.sentence_end
+        for match in end.finditer(self._text):
             if match.end() > LONGEST:
                 break
             ends = self._ends(match)
@@ -71,9 +101,9 @@ class Clauses:
             return True
         if _words(before) < self._fewest(match.group()):
             return False
-        if _ABBREVIATION.search(before.rstrip("\"')]”’")):
+        if self._patterns.abbreviation.search(before.rstrip("\"')]”’")):
             return False
-        if _NUMBERED.search(before):
+        if self._patterns.numbered.search(before):
             return not after[0].isdigit() if after else None
         if self._first or _words(after) >= self._min_words:
             return True
@@ -83,7 +113,8 @@ class Clauses:
         """Words that a clause which ends with `mark` has to have."""
         if not mark.strip(" "):
             return _LONG_ENOUGH
-        return self._min_words if _SENTENCE_END.match(mark + " ") else _SHORTEST_CLAUSE
+        ends_sentence = self._patterns.sentence_end.match(mark + " ")
+        return self._min_words if ends_sentence else _SHORTEST_CLAUSE
 
 
 def _words(text: str) -> int:

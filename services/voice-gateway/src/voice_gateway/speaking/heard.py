@@ -13,8 +13,8 @@ from bisect import bisect_right
 from collections.abc import Sequence
 from functools import cached_property
 
+from voice_gateway.language.speakable.aligned import said_ends, word_ends
 from voice_gateway.messages import Word
-from voice_gateway.speakable.aligned import said_ends, word_ends
 from voice_gateway.speaking.spoken_text import Pace, SpokenText
 
 _EXACT = 1e-3  # letters

@@ -12,12 +12,13 @@ from dataclasses import dataclass
 from voice_gateway.audio import pcm
 from voice_gateway.conversation import Message, ToolCall
 from voice_gateway.errors import Empty, ServiceError
+from voice_gateway.language.speakable import speakable
 from voice_gateway.latency import TurnMoments
 from voice_gateway.messages import CallConfig, ReplyAudio, ReplyText, ToolCalled, Usage
 from voice_gateway.ports import ModelPiece, Services
-from voice_gateway.speakable import CodeBlocks, Thoughts, speakable
 from voice_gateway.speaking.clauses import Clauses, fitting
 from voice_gateway.speaking.heard import Ledger
+from voice_gateway.speaking.hidden import CodeBlocks, Thoughts
 from voice_gateway.speaking.outbox import Outbox
 from voice_gateway.speaking.trim import Trim
 
@@ -129,7 +130,7 @@ class Reply:
     async def _write(self, answer: AsyncGenerator[ModelPiece, None]) -> ServiceError | None:
         """Pass the model's text on as it comes; what it managed to say is spoken in any case."""
         thoughts, code = Thoughts(), CodeBlocks(self._config.language)
-        cutter = Clauses(self._options.min_words)
+        cutter = Clauses(self._options.min_words, self._config.language)
         fault: ServiceError | None = None
         try:
             async with aclosing(answer) as pieces:

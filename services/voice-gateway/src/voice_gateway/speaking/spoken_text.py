@@ -1,9 +1,9 @@
 """One text that the voice speaks: how much of it is said at any moment of its audio.
 
 Pure. Seconds count from the first sample that is sent of this text; what is said is counted in
-letters (see `speakable.aligned`). Where the voice tells when it says each word, that holds; before
-and without that, letters pass at an even pace while the audio sounds, and none in its pauses, which
-are where the punctuation is.
+letters (see `language.speakable.aligned`). Where the voice tells when it says each word, that
+holds; before and without that, letters pass at an even pace while the audio sounds, and none in its
+pauses, which are where the punctuation is.
 
     text      Well,         I would not.
     audio    ▁▅▇▅▆▇▂▁▁▁▁▁▁▁▅▇▆▅▇▇▅▅▇▂▁▁▁▁
@@ -16,8 +16,8 @@ from difflib import SequenceMatcher
 from itertools import accumulate, pairwise
 
 from voice_gateway.audio import pcm
+from voice_gateway.language.speakable.aligned import letters, word_ends
 from voice_gateway.messages import Word
-from voice_gateway.speakable.aligned import letters, word_ends
 from voice_gateway.speaking.sounding import Sounding
 
 # Of sounding speech. Rather slow: of who is thought to speak slowly, less is taken for heard.

@@ -8,7 +8,7 @@ import re
 from collections.abc import Sequence
 from unicodedata import category
 
-from voice_gateway.speakable import speakable
+from voice_gateway.language.speakable import speakable
 
 _UNSPACED = "\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff"  # Kana and Han
 _WORD = re.compile(rf"[{_UNSPACED}][^\w\s]*|[^\s{_UNSPACED}]+")

@@ -2,8 +2,8 @@
 
 import re
 
-from voice_gateway.speakable.english.rules import Match, Rule, full_stop, rule
-from voice_gateway.speakable.english.tables import ABBREVIATIONS, TITLES
+from voice_gateway.language.en.rules import Match, Rule, full_stop, rule
+from voice_gateway.language.en.tables import ABBREVIATIONS, TITLES
 
 _ENDINGS = "com|org|net|edu|gov|io|ai|dev|app|info|co|uk|de|fr|eu|ca|au|nz|ch|tv"
 

@@ -2,7 +2,7 @@
 
 import re
 
-from voice_gateway.speakable.english.numbers import (
+from voice_gateway.language.en.numbers import (
     cardinal,
     digits,
     number,
@@ -10,8 +10,8 @@ from voice_gateway.speakable.english.numbers import (
     plural,
     year,
 )
-from voice_gateway.speakable.english.rules import Match, Rule, apply, rule
-from voice_gateway.speakable.english.tables import CURRENCIES, MONTHS, PER, SCALES, UNITS
+from voice_gateway.language.en.rules import Match, Rule, apply, rule
+from voice_gateway.language.en.tables import CURRENCIES, MONTHS, PER, SCALES, UNITS
 
 _NUM = r"(?:\d{1,3}(?:,\d{2,3})*,\d{3}(?!\d)|\d+)(?:\.\d+)?"
 _DASH = r"\s?[-–]\s?"

@@ -6,11 +6,12 @@ digit (a date, a price) comes before what says less (any number).
 
 import re
 
-from voice_gateway.speakable.english.addresses import ABBREVIATED, ADDRESSES
-from voice_gateway.speakable.english.figures import figures
-from voice_gateway.speakable.english.rules import Rule, apply, rule
-from voice_gateway.speakable.english.tables import FORMULA_SIGNS, PER, SIGNS
+from voice_gateway.language.en.addresses import ABBREVIATED, ADDRESSES
+from voice_gateway.language.en.figures import figures
+from voice_gateway.language.en.rules import Rule, apply, rule
+from voice_gateway.language.en.tables import FORMULA_SIGNS, PER, SIGNS
 
+_MONTH_FIRST = {"", "us"}  # 3/4/2025 is in March
 _DIGIT = re.compile(r"[0-9]")
 _FORMULA_SIGN = re.compile("|".join(FORMULA_SIGNS))
 _ANY_SIGN = re.compile(r"[&+=@%×*<>≤≥≠→°/#]|--|->")
@@ -31,12 +32,12 @@ _SIGNS: tuple[Rule, ...] = (
 )
 
 
-def spoken(text: str, *, day_first: bool = False) -> str:
-    """`text` as an English voice is to read it; `day_first`: 3/4/2025 is in April."""
+def spoken(text: str, region: str) -> str:
+    """`text` as an English voice of `region` is to read it."""
     if "." in text or "@" in text:
         text = apply(ABBREVIATED, apply(ADDRESSES, text))
     if not text.isascii():
         text = _FORMULA_SIGN.sub(lambda sign: FORMULA_SIGNS[sign.group()], text)
     if _DIGIT.search(text):
-        text = figures(text, day_first=day_first)
+        text = figures(text, day_first=region not in _MONTH_FIRST)
     return apply(_SIGNS, text) if _ANY_SIGN.search(text) else text

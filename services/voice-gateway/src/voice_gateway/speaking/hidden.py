@@ -1,5 +1,7 @@
 """Takes out of the streamed text what is not to be spoken: thoughts, and blocks of code."""
 
+from voice_gateway.language import language_of
+
 
 class Hidden:
     """Takes everything from `opens` to `closes` out of a stream of text, however it is cut."""
@@ -44,11 +46,7 @@ class CodeBlocks(Hidden):
     """
 
     def __init__(self, language: str) -> None:
-        remark = _REMARKS.get(language.partition("-")[0].lower(), "")
-        super().__init__("```", "```", f"\n{remark}\n")
-
-
-_REMARKS = {"en": "The code is in the text.", "hi": "कोड लिखित उत्तर में है।"}
+        super().__init__("```", "```", f"\n{language_of(language).code_remark}\n")
 
 
 def _begun(text: str, mark: str) -> int:

@@ -1,0 +1,12 @@
+"""German."""
+
+from voice_gateway.language.shape import Language, words
+
+LANGUAGE = Language(
+    tag="de",
+    backchannels=words(
+        """hm hmm mhm mm ah aha ach ja jo genau ok okay gut schön klar stimmt richtig
+        verstehe so"""
+    ),
+    stops=words("stopp stop halt warte moment nein entschuldigung pause ruhe genug"),
+)

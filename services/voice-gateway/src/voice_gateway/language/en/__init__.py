@@ -1,0 +1,47 @@
+"""English."""
+
+from voice_gateway.language.en.spoken import spoken
+from voice_gateway.language.shape import Language, words
+
+LANGUAGE = Language(
+    tag="en",
+    backchannels=words(
+        """mm mmm mhm mm-hm mm-hmm mhmm hm hmm uh-huh uh huh ah aha oh ooh yeah yep yes yup ok okay
+        right sure good great nice wow alright exactly indeed i see got it of course"""
+    ),
+    stops=words("stop wait hey hold sorry excuse no pause quiet enough listen"),
+    asks_for_more=words(
+        """a about also am an and are as at be because but by can could did do does for from give
+        has have how i if in into is it's its let like me might my need next no not of on or our
+        should so some tell than that the their then these this those to um uh er under until us
+        very want was were what when where which while who why will with without would your"""
+    ),
+    opens_question=words(
+        """am are can could did do does has have how is may should was were what what's when where
+        where's which who who's whose why will would"""
+    ),
+    joins=words("and but or so because if when while although though since unless until plus"),
+    verbs=words(
+        """am are is was were be been do does did done have has had can could may might must shall
+        should will would let lets what how who whose where why which please thanks
+        add agree allow answer appear ask bake become began begin believe book bought break bring
+        build buy call came cancel care change check choose clean close come confirm continue cook
+        cost count cover cut deal decide describe die drink drive eat end enter excuse explain
+        fail fall feel felt fetch fill find finish fit fix fly follow forget forgot found gave get
+        give go gone got grow guess handle happen hate hear heard help hold hope imagine keep kept
+        kill knew know last laugh lead learn leave left lie like listen live look lose lost love
+        made make matter mean meant meet mind miss move need offer open order own pass pay pick
+        plan play point prefer prepare print pull push put ran reach read record remember remind
+        remove repeat reply report rest ring run said save saw say says see seem seen sell send
+        sent set show shut sing sit sleep smell sound speak spend spoke stand start stay stop
+        study suggest take talk taste teach tell thank think thought told took touch travel treat
+        try turn turned understand use used visit vote wait wake walk want wash watch wear went
+        wish wonder work worry write wrote"""
+    ),
+    verb_endings=("ing", "ed", "es", "d", "s"),
+    verb_marks=("n't", "'s", "'re", "'m", "'ll", "'d", "'ve"),
+    opens_clause=words("and because but that where which while who"),
+    abbreviations=words("Mr Mrs Ms Dr Prof St Jr Sr vs etc approx Fig Inc Ltd Ph.D"),
+    code_remark="The code is in the text.",
+    in_words=spoken,
+)

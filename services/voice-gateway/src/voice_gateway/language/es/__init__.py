@@ -1,0 +1,12 @@
+"""Spanish."""
+
+from voice_gateway.language.shape import Language, words
+
+LANGUAGE = Language(
+    tag="es",
+    backchannels=words(
+        """mm mhm hm ah ajá oh sí si ya ok okay vale bien claro bueno exacto entiendo
+        por supuesto"""
+    ),
+    stops=words("para espera alto no perdón perdona pausa silencio basta"),
+)

@@ -1,0 +1,12 @@
+"""French."""
+
+from voice_gateway.language.shape import Language, words
+
+LANGUAGE = Language(
+    tag="fr",
+    backchannels=words(
+        """mm mhm hm hum ah oh oui ouais ok okay bon bien voilà exact d'accord je vois
+        bien sûr"""
+    ),
+    stops=words("stop arrête arrêtez attends attendez non pardon pause silence"),
+)

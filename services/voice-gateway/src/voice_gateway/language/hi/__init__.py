@@ -1,0 +1,13 @@
+"""Hindi."""
+
+from voice_gateway.language.shape import Language, words
+
+LANGUAGE = Language(
+    tag="hi",
+    backchannels=words(
+        """हम्म हं हूँ हाँ हां जी अच्छा ठीक सही ओके ओह बिल्कुल जी हाँ ठीक है hmm haan ji achha
+        accha theek ok okay theek hai"""
+    ),
+    stops=words("रुको रुकिए ठहरो सुनो सुनिए नहीं बस ruko rukiye suno nahi bas stop"),
+    code_remark="कोड लिखित उत्तर में है।",
+)

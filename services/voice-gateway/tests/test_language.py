@@ -1,0 +1,171 @@
+"""Languages as data: every folder is whole, any tag finds its own, a new one is only a folder."""
+
+import importlib
+import sys
+from collections.abc import Generator
+from pathlib import Path
+
+import pytest
+from voice_gateway import language
+from voice_gateway.conversation.policy import TurnPolicy
+from voice_gateway.language import Language, language_of, languages
+from voice_gateway.language.speakable import speakable
+from voice_gateway.speaking.clauses import Clauses
+from voice_gateway.speaking.hidden import CodeBlocks
+
+SPOKEN = ("backchannels", "stops", "asks_for_more", "opens_question", "joins", "verbs")
+WRITTEN = ("opens_clause", "abbreviations", "numbered")
+
+ITALIAN = """
+from voice_gateway.language.shape import Language, words
+
+LANGUAGE = Language(
+    tag="it",
+    backchannels=words("sì certo capisco"),
+    stops=words("aspetta fermo"),
+    asks_for_more=words("vorrei di il"),
+    opens_question=words("quanto dove"),
+    opens_clause=words("perché"),
+    abbreviations=words("sig"),
+    code_remark="Il codice è nel testo.",
+    in_words=lambda text, region: text.replace("2", "due" if region == "it" else "doi"),
+)
+"""
+SWISS = ITALIAN.replace('"it",', '"it-ch",').replace("sì certo", "sì okay")
+
+
+@pytest.fixture(params=languages(), ids=lambda each: each.tag)
+def known(request: pytest.FixtureRequest) -> Language:
+    return request.param
+
+
+@pytest.fixture
+def more(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Generator[Path]:
+    """A folder somewhere else in which languages are found, too."""
+    monkeypatch.setattr(language, "__path__", [*language.__path__, str(tmp_path)])
+    language_of.cache_clear()
+    yield tmp_path
+    language_of.cache_clear()
+    for name in [name for name in sys.modules if name.startswith(f"{language.__name__}.it")]:
+        del sys.modules[name]
+
+
+def add(folder: Path, text: str) -> None:
+    folder.mkdir()
+    (folder / "__init__.py").write_text(text, "utf-8")
+    importlib.invalidate_caches()
+
+
+def test_there_are_these_languages():
+    assert {each.tag for each in languages()} >= {"en", "de", "es", "fr", "hi"}
+
+
+def test_a_folder_is_found_by_its_own_tag(known: Language):
+    assert language_of(known.tag) is known
+    assert language_of(known.tag.upper()) is known
+
+
+def test_a_language_knows_who_only_listens_and_who_wants_the_floor(known: Language):
+    assert known.backchannels
+    assert known.stops
+    assert not known.stops & known.backchannels
+
+
+def test_words_are_written_as_they_are_looked_up(known: Language):
+    for field in SPOKEN:
+        for word in getattr(known, field):
+            assert known.words_of(word) == [word], f"{known.tag}: {field}"
+
+
+def test_words_of_a_text_stand_alone(known: Language):
+    for field in WRITTEN:
+        for word in getattr(known, field):
+            assert word.split() == [word], f"{known.tag}: {field}"
+            assert not word.endswith("."), f"{known.tag}: {field}"
+
+
+def test_verbs_come_with_what_joins_on(known: Language):
+    assert bool(known.joins) == bool(known.verbs)
+
+
+@pytest.mark.parametrize("tag", ["en", "EN", "en-US", "en-in", "en-Latn-GB", "en-US-u-co-phonebk"])
+def test_a_region_falls_back_to_its_language(tag: str):
+    assert language_of(tag).tag == "en"
+
+
+@pytest.mark.parametrize(
+    "tag",
+    [
+        *("", "xx", "xx-YY", "eng", "en_US", "e", "en-", "en--US", "-en", "../en", "en.spoken"),
+        *("phrases", "shape", "speakable", "en-US-" + "a" * 500, "हि", "en\n"),
+    ],
+)
+def test_a_language_that_is_not_there_has_no_words_and_is_no_error(tag: str):
+    found = language_of(tag)
+    assert found.tag == ""
+    assert not any(getattr(found, field) for field in SPOKEN)
+    assert speakable("**25** items", tag) == "25 items"
+    policy = TurnPolicy(language=tag)
+    assert policy.interrupts("mm-hm")
+    assert policy.silence_after("I want to") == policy.unsure_silence_s
+
+
+def test_any_number_of_unknown_tags_is_not_kept():
+    for number in range(1000):
+        language_of(f"x{number}")
+    assert language_of.cache_info().currsize < 1000
+
+
+def test_a_new_language_is_one_new_folder(more: Path):
+    assert not language_of("it-IT").stops
+    language_of.cache_clear()
+
+    add(more / "it", ITALIAN)
+
+    assert language_of("it-IT").stops == {"aspetta", "fermo"}
+    assert "it" in {each.tag for each in languages()}
+    policy = TurnPolicy(language="it-IT")
+    assert not policy.interrupts("Sì, certo.")
+    assert policy.interrupts("Aspetta!")
+    assert policy.sounds_open("Vorrei")
+    assert policy.silence_after("Quanto costa questo") == policy.silence_s
+    assert speakable("Ne ho **2**.", "it-IT") == "Ne ho due."
+    assert speakable("Ne ho **2**.", "it-CH") == "Ne ho doi."
+    assert "Il codice è nel testo." in CodeBlocks("it-IT").feed("```x```")
+    cutter = Clauses(language="it-IT")
+    assert cutter.feed("Il sig. Rossi resta oggi a casa perché piove. ") == [
+        "Il sig. Rossi resta oggi a casa",
+        "perché piove.",
+    ]
+
+
+def test_a_region_may_have_a_folder_of_its_own(more: Path):
+    add(more / "it", ITALIAN)
+    add(more / "it_ch", SWISS)
+    assert language_of("it-CH").tag == "it-ch"
+    assert language_of("it-CH-u-co").tag == "it-ch"
+    assert language_of("it-IT").tag == "it"
+
+
+def test_what_is_left_of_a_folder_is_no_language(more: Path):
+    (more / "it" / "__pycache__").mkdir(parents=True)
+    assert language_of("it").tag == ""
+
+
+def test_a_folder_that_does_not_work_says_so(more: Path):
+    add(more / "it", "import voice_gateway.nowhere")
+    with pytest.raises(ModuleNotFoundError, match="nowhere"):
+        language_of("it")
+
+
+def test_a_script_with_marks_of_its_own_is_cut_by_them(more: Path):
+    add(
+        more / "it",
+        'from voice_gateway.language.shape import Language\nLANGUAGE = Language(tag="it", '
+        'sentence_marks=(".", "؟"), question_marks=("؟",), clause_marks=("،",))',
+    )
+    policy = TurnPolicy(language="it")
+    assert policy.silence_after("كيف حالك؟") == policy.silence_s
+    assert policy.sounds_open("نعم،")
+    assert language_of("it").words_of("نعم، نعم؟") == ["نعم", "نعم"]
+    assert Clauses(language="it").feed("كيف حالك اليوم؟ أنا بخير") == ["كيف حالك اليوم؟"]
