@@ -4,6 +4,7 @@ set -euo pipefail
 
 case "${1:-}" in
   -h | --help) echo "usage: scripts/check_mermaid.sh [FILE.md ...]   (needs Node 20 or newer)"; exit 0 ;;
+  -*) echo "check_mermaid: unknown option $1 (see --help)" >&2; exit 2 ;;
 esac
 top=$(cd "$(dirname "$0")/.." && pwd)
 command -v npm >/dev/null 2>&1 || { echo "check_mermaid: npm is missing: install Node 20 or newer" >&2; exit 1; }

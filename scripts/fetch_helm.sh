@@ -52,7 +52,7 @@ fetch() {
 case "${1:-}" in
   "") ;;
   -h | --help) usage; exit 0 ;;
-  *) usage >&2; exit 2 ;;
+  *) echo "fetch_helm: unknown option $1 (see --help)" >&2; exit 2 ;;
 esac
 
 [ "$(uname -sm)" = "Linux x86_64" ] ||

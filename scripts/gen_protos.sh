@@ -16,7 +16,7 @@ case "${1:-}" in
   -h | --help) usage; exit 0 ;;
   --check) check=true ;;
   "") ;;
-  *) usage >&2; exit 2 ;;
+  *) echo "gen_protos: unknown option $1 (see --help)" >&2; exit 2 ;;
 esac
 
 cd "$(dirname "$0")/.."

@@ -5,6 +5,7 @@ Stands in both images as their health check. It needs grpcio and no generated co
 grpc.health.v1.Health/Check are one field each.
 """
 
+import argparse
 import sys
 
 import grpc
@@ -28,11 +29,18 @@ def health(address: str, service: str) -> str:
     return "" if answer == _SERVING else f"{address}: does not serve {service or 'yet'}"
 
 
+def _service(name: str) -> str:
+    if len(name.encode()) > 127:
+        raise argparse.ArgumentTypeError("its name has more than 127 bytes")
+    return name
+
+
 def main() -> int:
-    if not 2 <= len(sys.argv) <= 3 or len(sys.argv[-1]) > 127:
-        sys.stderr.write("usage: grpc-health HOST:PORT [SERVICE]\n")
-        return 2
-    wrong = health(sys.argv[1], sys.argv[2] if len(sys.argv) == 3 else "")
+    parser = argparse.ArgumentParser("grpc-health", description=__doc__)
+    parser.add_argument("address", metavar="HOST:PORT")
+    parser.add_argument("service", metavar="SERVICE", nargs="?", default="", type=_service)
+    given = parser.parse_args()
+    wrong = health(given.address, given.service)
     if wrong:
         sys.stderr.write(f"grpc-health: {wrong}\n")
     return 1 if wrong else 0

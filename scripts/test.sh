@@ -18,7 +18,7 @@ while [ $# -gt 0 ]; do
     -h | --help) usage; exit 0 ;;
     --quick) select=(-m "not models"); shift ;;
     --) shift; break ;;
-    *) usage >&2; exit 2 ;;
+    *) echo "test: unknown option $1 (see --help)" >&2; exit 2 ;;
   esac
 done
 
@@ -100,6 +100,7 @@ check "lint" uv run --no-sync ruff check
 check "format" uv run --no-sync ruff format --check
 check "types" uv run --no-sync basedpyright
 check "import rules" uv run --no-sync lint-imports
+check "workflows and issue forms" ./scripts/check_hosting.sh
 check "shell scripts" shell_scripts
 check "virtual sound card" sound_card
 check "browser" browser

@@ -22,7 +22,7 @@ for argument in "$@"; do
     -h | --help) usage; exit 0 ;;
     --twice) twice=true ;;
     --keep) keep=true ;;
-    *) usage >&2; exit 2 ;;
+    *) echo "test_images: unknown option $argument (see --help)" >&2; exit 2 ;;
   esac
 done
 

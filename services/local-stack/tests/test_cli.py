@@ -8,6 +8,7 @@ import sys
 from collections.abc import AsyncGenerator, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from importlib.metadata import version
 from pathlib import Path
 
 import aiohttp
@@ -77,7 +78,23 @@ async def test_a_bad_option_is_named(options: tuple[str, ...], complaint: str) -
     refused = await ended(*options)
     assert refused.status == 2
     assert complaint in refused.err
+    assert refused.err.count("\n") == 1
     assert refused.out == ""
+
+
+async def test_the_version_is_the_packages() -> None:
+    shown = await ended("--version")
+    assert shown == Ended(0, f"voice-local {version('voice-local')}\n", "")
+
+
+async def test_the_chat_servers_own_process_says_what_it_is() -> None:
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "voice_local.llm_child", "--help"),
+        stdout=asyncio.subprocess.PIPE,
+    )
+    out, _ = await process.communicate()
+    assert process.returncode == 0
+    assert out.startswith(b"usage: python -m voice_local.llm_child")
 
 
 @pytest.mark.parametrize("option", ["--riva-port", "--llm-port"])

@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 from voice_client import speech
-from voice_client.echo import EchoCanceller
+from voice_client.echo_cancelling import EchoCanceller
 from voice_client.failures import BadInputError
 from voice_client.wavfile import read_wav
 

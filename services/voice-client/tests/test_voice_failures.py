@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from importlib.metadata import version
 from pathlib import Path
 
 import grpc
@@ -154,6 +155,8 @@ async def test_an_unknown_clip_lists_the_known_ones(capsys: pytest.CaptureFixtur
         (["text", "x", "--prompt", "x" * 8001], "8001 characters, allowed are 8000"),
         (["text", "x", "--conversation", "x" * 129], "129 characters, allowed are 128"),
         ([], "the following arguments are required: mic|wav|text"),
+        (["--louder"], "unrecognized arguments: --louder"),
+        (["mic", "--louder"], "unrecognized arguments: --louder"),
     ],
 )
 def test_bad_usage_names_the_option_and_what_is_allowed(
@@ -162,4 +165,26 @@ def test_bad_usage_names_the_option_and_what_is_allowed(
     with pytest.raises(SystemExit) as stopped:
         read_options(arguments)
     assert stopped.value.code == Exit.BAD_INPUT
-    assert complaint in capsys.readouterr().err
+    told = capsys.readouterr().err
+    assert complaint in told
+    assert told.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "shown"),
+    [
+        (["--version"], f"voice {version('voice-client')}\n"),
+        (["--help"], "usage: voice [-h] [--version] mic|wav|text|devices|doctor|load"),
+        *(
+            ([command, "--help"], f"usage: voice {command} ")
+            for command in ("mic", "wav", "text", "devices", "doctor", "load")
+        ),
+    ],
+)
+def test_help_and_version_answer(
+    arguments: list[str], shown: str, capsys: pytest.CaptureFixture[str]
+):
+    with pytest.raises(SystemExit) as stopped:
+        read_options(arguments)
+    assert stopped.value.code == 0
+    assert capsys.readouterr().out.startswith(shown)

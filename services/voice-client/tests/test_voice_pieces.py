@@ -8,7 +8,6 @@ from pathlib import Path
 import pytest
 from voice_client import speech
 from voice_client.failures import BadInputError, Exit
-from voice_client.latency import speech_end
 from voice_client.messages import (
     Interruption,
     Listening,
@@ -21,6 +20,7 @@ from voice_client.messages import (
 from voice_client.pace import Pace
 from voice_client.playback import Playback
 from voice_client.sayings import read_sayings
+from voice_client.turn_latency import speech_end
 from voice_client.turns import Turns
 from voice_client.wavfile import Wav, mono, read_wav, write_wav
 

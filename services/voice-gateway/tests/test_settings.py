@@ -1,14 +1,17 @@
 """The settings: what stops the start, what the docs say, what nobody else reads."""
 
+import re
 from pathlib import Path
 from typing import Any, cast
 
 import pytest
+import voice_gateway
 from pydantic import ValidationError
-from voice_gateway.settings import BadSetting, read_settings
+from voice_gateway.settings import BadSetting, Settings, read_settings
 from voice_gateway.settings_table import table
 
 DOCS = Path(__file__).parents[3] / "docs" / "settings.md"
+SOURCES = Path(voice_gateway.__file__).parent
 
 
 @pytest.fixture(autouse=True)
@@ -118,3 +121,10 @@ def test_settings_cannot_be_changed_later():
 def test_the_docs_table_is_in_step():
     """Regenerate with `uv run python -m voice_gateway.settings_table > docs/settings.md`."""
     assert DOCS.read_text() == table()
+
+
+def test_every_setting_is_read_by_somebody():
+    """One that is declared and handed to nobody would be documented, and do nothing."""
+    source = "\n".join(path.read_text() for path in SOURCES.rglob("*.py"))
+    read = set(re.findall(r"(?:settings|self(?!\._settings))\.(\w+)", source))
+    assert [name for name in Settings.model_fields if name not in read] == []

@@ -10,8 +10,9 @@ import time
 from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
+from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, NoReturn, cast
 
 from voice_local.catalogue import LANGUAGE_MODELS, RECOGNISERS, SILERO, Model
 from voice_local.failures import StartFailed, first
@@ -53,15 +54,21 @@ class Options:
 # --- the command line -----------------------------------------------------------------------------
 
 
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        self.exit(2, f"{self.prog}: {message} (see {self.prog} --help)\n")
+
+
 def parse(arguments: Sequence[str]) -> Options:
     """Read the options; ends the process with status 2 and one line for a bad one."""
-    parser = argparse.ArgumentParser(
+    parser = _Parser(
         prog="voice-local",
         usage="voice-local [options]",
         description="Serve Riva's speech API and the OpenAI chat API from small models on the CPU.",
         formatter_class=argparse.ArgumentDefaultsHelpFormatter,
     )
     add = parser.add_argument
+    add("--version", action="version", version=f"%(prog)s {version('voice-local')}")
     add("--host", default="127.0.0.1", help="address to listen on")
     add("--riva-port", type=_port, default=50052, metavar="PORT", help="0 is any free port")
     add("--llm-port", type=_port, default=8000, metavar="PORT", help="0 is any free port")

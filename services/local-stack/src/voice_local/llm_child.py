@@ -7,6 +7,7 @@ It takes one JSON object of `llm.ChatSettings` as its argument, says one JSON li
 when it serves, and ends when its standard input does.
 """
 
+import argparse
 import json
 import os
 import signal
@@ -39,8 +40,10 @@ _WARM_UP: dict[str, Any] = {
 
 
 def main() -> None:
+    parser = argparse.ArgumentParser("python -m voice_local.llm_child", description=__doc__)
+    parser.add_argument("settings", type=json.loads, help="JSON of llm.ChatSettings")
+    settings: dict[str, Any] = parser.parse_args().settings
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent hears Ctrl-C and ends us in order
-    settings: dict[str, Any] = json.loads(sys.argv[1])
     try:
         server = xllamacpp.Server(_params(settings))
     except RuntimeError as error:

@@ -3,7 +3,9 @@
 import argparse
 import math
 from dataclasses import dataclass
+from importlib.metadata import version
 from pathlib import Path
+from typing import NoReturn
 
 from voice_client.speech import MARK, clip_names
 
@@ -62,22 +64,34 @@ class Options:
 
 
 def read_options(arguments: list[str] | None = None) -> Options:
-    """Read the command line; argparse exits with status 2 and a line for what does not fit."""
-    given = vars(_parser().parse_args(arguments))
+    """Read the command line; ends with status 2 and one line for what does not fit."""
+    parser = _parser()
+    given = vars(parser.parse_args(arguments))
+    if given["command"] is None:
+        parser.error(f"the following arguments are required: {_COMMANDS}")
     for several in ("files", "texts"):
         if several in given:
             given[several] = tuple(given[several])
     return Options(**given)
 
 
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        self.exit(2, f"{self.prog}: {message} (see {self.prog} --help)\n")
+
+
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+    parser = _Parser(
         prog="voice",
         description="Talk to a voice gateway from a terminal.",
         epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    commands = parser.add_subparsers(dest="command", required=True, metavar=_COMMANDS)
+    parser.add_argument(
+        "--version", action="version", version=f"%(prog)s {version('voice-client')}"
+    )
+    # Not `required`: argparse would ask for a command where an unknown option is what is wrong.
+    commands = parser.add_subparsers(dest="command", metavar=_COMMANDS)
     _add_mic(commands.add_parser("mic", help="talk with the microphone"))
     _add_wav(commands.add_parser("wav", help="say recordings, one turn each"))
     _add_text(commands.add_parser("text", help="type, one turn an argument"))

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 
 from voice_client import speech
 from voice_client.failures import BadInputError
-from voice_client.latency import speech_end
 from voice_client.talk import Saying, Spoken, Typed
+from voice_client.turn_latency import speech_end
 from voice_client.wavfile import Wav, read_wav
 
 TYPED_RATE_HZ = 16_000

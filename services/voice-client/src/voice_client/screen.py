@@ -4,7 +4,6 @@ import re
 from collections.abc import Callable
 from typing import Protocol
 
-from voice_client.latency import latency_lines
 from voice_client.messages import (
     Fault,
     Goodbye,
@@ -20,6 +19,7 @@ from voice_client.messages import (
     VoicePaused,
     VoiceResumed,
 )
+from voice_client.turn_latency import latency_lines
 from voice_client.turns import Turn
 
 _CLEAR = "\r\x1b[K"

@@ -9,7 +9,7 @@ from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from typing import Protocol, cast
 
-from voice_client.echo import EchoCanceller, can_cancel
+from voice_client.echo_cancelling import EchoCanceller, can_cancel
 from voice_client.failures import BadInputError
 from voice_client.levels import Levels, peak_db
 from voice_client.playback import Playback

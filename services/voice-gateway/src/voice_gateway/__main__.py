@@ -1,6 +1,6 @@
 """The command: reads the settings, serves until it is told to stop.
 
-Exit status: 0 after a stop, 1 where the port is taken, 2 for a bad setting.
+Exit status: 0 after a stop, 1 where the port is taken, 2 for a bad setting or argument.
 """
 
 import asyncio
@@ -10,10 +10,12 @@ import os
 import signal
 import sys
 
+from voice_gateway.command_line import answer
 from voice_gateway.settings import BadSetting, Settings, read_settings
 
 
 def main() -> None:
+    answer()
     try:
         settings = read_settings()
     except BadSetting as error:

@@ -6,6 +6,7 @@ from typing import Any
 from pydantic import AliasChoices, SecretStr
 from pydantic.fields import FieldInfo
 
+from voice_gateway.command_line import OneLineParser
 from voice_gateway.settings import Settings
 
 _HEAD = """# Settings
@@ -43,4 +44,5 @@ def _default(value: Any) -> str:
 
 
 if __name__ == "__main__":
+    OneLineParser("python -m voice_gateway.settings_table", __doc__).parse_args()
     sys.stdout.write(table())

@@ -12,6 +12,7 @@ from pathlib import Path
 from secrets import randbelow
 from time import perf_counter
 
+from voice_gateway.command_line import OneLineParser
 from voice_gateway.observe.event_log import BadLog
 from voice_gateway.replay.replay import BadChange, is_log, replayed
 
@@ -89,7 +90,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _options(arguments: list[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="voice-sim", description=__doc__)
+    parser = OneLineParser("voice-sim", __doc__)
     parser.add_argument("--seed", type=int, help="of the first call; drawn if not given")
     parser.add_argument("--calls", type=int, default=1000, help="each with the next seed (1000)")
     parser.add_argument("--verbose", action="store_true", help="print every call's transcript")

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any, get_args
 
 from voice_gateway import conversation as c
+from voice_gateway.command_line import OneLineParser
 from voice_gateway.conversation.policy import TurnPolicy
 
 BEGIN = "<!-- drawn by voice_gateway.testing.diagram -->"
@@ -204,9 +205,12 @@ def inserted(page: str, block: str) -> str:
     return f"{before}{BEGIN}\n\n{block}\n\n{END}{after}"
 
 
-def main(arguments: list[str]) -> int:
+def main(arguments: list[str] | None = None) -> int:
+    parser = OneLineParser("python -m voice_gateway.testing.diagram", __doc__)
+    parser.add_argument("--write", action="store_true", help=f"put both into {_DOCS}")
+    into_the_docs: bool = parser.parse_args(arguments).write
     block = drawn(explored())
-    if arguments == ["--write"]:
+    if into_the_docs:
         _DOCS.write_text(inserted(_DOCS.read_text(), block))
     else:
         sys.stdout.write(f"{block}\n")
@@ -214,4 +218,4 @@ def main(arguments: list[str]) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(main())
