@@ -1,0 +1,148 @@
+"""What calls are made of: replies, speech to talk over them, the ways back.
+
+All draws are seeded: one seed is one set of calls.
+"""
+
+import json
+import random
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+import numpy as np
+import voice_client.speech
+from voice_gateway.language.speakable import speakable
+from voice_gateway.testing.loudspeaker import FRAME, Way
+
+from shared.recordings import RATE_HZ, recording
+
+REPLIES = (
+    "The capital of France is Paris. It lies on the Seine, and about 2 million people live there.",
+    "Your order of 3 large pizzas comes to $47.50. The driver needs about 20 minutes.",
+    "There are two trains. One leaves at 9:40 from platform 6, and the other an hour later.",
+    "To reset the router, hold the small button for 10 seconds. Then wait for the green light.",
+    "It will rain until noon, with up to 15 millimetres. After that it warms up to 21 degrees.",
+    "I found four restaurants nearby. The Italian one has the best reviews and a table tonight.",
+    "Your appointment is on Thursday at half past eleven. Please bring your insurance card.",
+    "A light year is a distance, not a time. It is how far light travels in one year.",
+    "First chop the onions and fry them in butter. Then add the rice, and stir for a minute.",
+    "The museum opens at ten and closes at six. Children under 14 get in for free.",
+    "Sure, I can help you. Tell me which account you mean, and I will look up the last payments.",
+    "The meeting has moved to room 204. Everybody else has confirmed, only your answer is missing.",
+)
+"""Each takes the voice five to eight seconds."""
+
+QUIET, OVER = "quiet", "over"
+_CLIPS = (
+    "en_austen_0880",
+    "en_cards_10c",
+    "en_cards_7c",
+    "en_cards_list",
+    "en_goforward",
+    "en_nlp_question",
+    "en_something",
+    "en_weather_synth",
+)
+_EDGE_FRAMES = 2  # kept before the first audible frame and after the last one
+_HEARD_DB = -40.0  # of the loudest frame
+_EARLIEST_S, _LATEST_S = 0.3, 3.0  # into a reply
+_MOST_ROOM_S = 0.35
+_AT_A_TIME = 3  # quiet replies and talk-overs of one call, of each so many
+
+
+@dataclass(frozen=True, slots=True)
+class Clip:
+    name: str
+    words: tuple[str, ...]
+    samples: Any
+    """From its first sound to its last one."""
+
+    @property
+    def seconds(self) -> float:
+        return len(self.samples) / RATE_HZ
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """What the caller does during one reply."""
+
+    kind: str
+    clip: Clip | None = None
+    after_s: float = 0.0
+    """From the reply's first audio to the clip."""
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    ordinal: int
+    way: Way
+    can_pause: bool
+    parts: tuple[Part, ...]
+
+    @property
+    def name(self) -> str:
+        return f"echo-{self.ordinal}"
+
+    def reply_to(self, questions: int) -> str:
+        """What the model says where it is asked the n-th question."""
+        return REPLIES[(self.ordinal * 5 + questions) % len(REPLIES)]
+
+
+def plans(quiet: int, over: int, seed: int, echo_db: float) -> list[Plan]:
+    """Calls with so many replies that nobody talks over, and so many that somebody does."""
+    dice = random.Random(seed)
+    calls = -(-max(quiet, over) // _AT_A_TIME)
+    return [
+        _plan(ordinal, dice, _share(quiet, ordinal, calls), _share(over, ordinal, calls), echo_db)
+        for ordinal in range(calls)
+    ]
+
+
+def _share(of: int, ordinal: int, calls: int) -> int:
+    return of * (ordinal + 1) // calls - of * ordinal // calls
+
+
+def _plan(ordinal: int, dice: random.Random, quiet: int, over: int, echo_db: float) -> Plan:
+    parts = [Part(QUIET)] * quiet + [_over(dice) for _ in range(over)]
+    dice.shuffle(parts)
+    way = Way(
+        delay_s=dice.uniform(0.05, 0.25),
+        gain_db=echo_db,
+        room_s=dice.choice((0.0, dice.uniform(0.1, _MOST_ROOM_S))),
+        seed=dice.randrange(2**32),
+    )
+    return Plan(ordinal, way, ordinal % 2 == 0, tuple(parts))
+
+
+def _over(dice: random.Random) -> Part:
+    return Part(OVER, dice.choice(clips()), dice.uniform(_EARLIEST_S, _LATEST_S))
+
+
+@cache
+def clips() -> tuple[Clip, ...]:
+    return tuple(_read(name) for name in _CLIPS)
+
+
+def words_of(text: str) -> tuple[str, ...]:
+    """Words as they are compared: numbers said, without case and marks."""
+    said = speakable(text.replace("-", " "), "en-US").lower().replace("-", " ")
+    return tuple("".join(c for c in said if c.isalnum() or c in " '").split())
+
+
+def _read(name: str) -> Clip:
+    samples = np.frombuffer(recording(name), "<i2") / 32_768.0
+    return Clip(name, words_of(_transcripts()[name]), _trimmed(samples))
+
+
+@cache
+def _transcripts() -> dict[str, str]:
+    entries = json.loads((voice_client.speech.FOLDER / "manifest.json").read_text())
+    return {entry["file"].removesuffix(".wav"): entry["transcript"] for entry in entries}
+
+
+def _trimmed(samples: Any) -> Any:
+    whole = len(samples) // FRAME * FRAME
+    energies: Any = np.mean(samples[:whole].reshape(-1, FRAME) ** 2, axis=1)
+    heard: Any = np.flatnonzero(energies > energies.max() * 10 ** (_HEARD_DB / 10))
+    first, last = max(0, int(heard[0]) - _EDGE_FRAMES), int(heard[-1]) + 1 + _EDGE_FRAMES
+    return samples[first * FRAME : last * FRAME]

@@ -1,0 +1,24 @@
+"""What the gateway's event logs tell that callers are not told."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+from echo.outcomes import Alone
+
+
+def keep(logs: Path, where: Path) -> None:
+    where.mkdir(parents=True, exist_ok=True)
+    for path in logs.iterdir():
+        (where / path.name).write_bytes(path.read_bytes())
+
+
+def with_pauses(alone: Alone, logs: Path) -> Alone:
+    """Only callers who can pause are told of pauses: the gateway's event log knows of all."""
+    pauses = 0
+    for path in logs.glob(f"*{alone.call}.*"):
+        for step in map(json.loads, path.read_text().splitlines()):
+            at = step.get("event", {}).get("at", 0.0)
+            if alone.began_at <= at <= alone.ended_at:
+                pauses += sum(command["is"] == "PauseReply" for command in step["commands"])
+    return replace(alone, pauses=pauses)

@@ -1,0 +1,213 @@
+"""Calls of somebody on loudspeakers who listens to replies, or talks over them."""
+
+import asyncio
+from collections.abc import Sequence
+
+import grpc.aio
+from voice_gateway.testing.loudspeaker import Came, Speakerphone, Way, speakerphone
+from voice_proto import voice_workflow_pb2 as pb
+
+from echo.call_plans import QUIET, Clip, Part, Plan, words_of
+from echo.outcomes import LATE_S, Alone, Calls, Clear, TalkedOver
+from echo.scripted_chat import Chat
+from shared.clock import now
+
+_PATIENCE_S = 30.0
+_AFTER_S = 1.5  # of silence, in which an echo could still become a turn
+_CALM_S = 0.7  # between two parts of a call
+_FADES_S = 0.5  # the last of a clip, in which nothing is said any more
+_TURN_S = 8.0  # after a clip, for the gateway to begin its answer
+
+
+class Caller:
+    """One call, from its first question to its last reply."""
+
+    def __init__(self, plan: Plan, chat: Chat, phone: Speakerphone, seen: Calls) -> None:
+        self._plan = plan
+        self._chat = chat
+        self._phone = phone
+        self._seen = seen
+        self._asked = 0
+        self._reply = 0
+        """The one that is being spoken to this caller and is wanted; 0: there is none."""
+
+    async def hold(self) -> None:
+        for part in self._plan.parts:
+            if part.kind == QUIET:
+                await self._calm_down()
+                await self._ask()
+                await self._listen()
+            else:
+                await (self._speaking() if self._reply else self._ask())
+                await self._talk_over(part)
+
+    async def _ask(self) -> None:
+        """Type a question and wait for the voice."""
+        self._asked += 1
+        first = len(self._phone.came)
+        await self._phone.type(f"Question {self._asked}, please.")
+        if not await self._phone.until(lambda: self._voice(first) > 0, _PATIENCE_S):
+            raise TimeoutError("no reply was spoken")
+        self._reply = self._voice(first)
+
+    async def _speaking(self) -> None:
+        reply = self._reply
+        if not await self._phone.until(lambda: bool(self._audio(reply)), _PATIENCE_S):
+            raise TimeoutError("no reply was spoken")
+
+    def _voice(self, first: int) -> int:
+        """The reply of the first audio since."""
+        return next((came.reply for came in self._phone.came[first:] if _is_audio(came)), 0)
+
+    async def _calm_down(self) -> None:
+        """Have whatever is being said stopped, and be silent for a moment."""
+        if self._reply:
+            await self._phone.stop_reply()
+        self._reply = 0
+        await self._silence(_CALM_S)
+
+    async def _silence(self, seconds: float) -> None:
+        """Wait until nothing has been played for so long."""
+        since = now()
+
+        def silent() -> bool:
+            at = self._phone.silent_at
+            return at is not None and now() - max(since, at) >= seconds
+
+        await self._phone.until(silent, _PATIENCE_S)
+
+    async def _listen(self) -> None:
+        reply, first = self._reply, self._index_of(self._reply)
+        began_at = self._phone.came[first].at
+        await self._phone.until(lambda: self._over(reply), _PATIENCE_S)
+        await self._silence(_AFTER_S)
+        came = self._phone.came[first:]
+        turns = sum(each.is_event(pb.PROCESSING) and each.reply > reply for each in came)
+        words = tuple(each.message.transcript_chunk for each in came)
+        cut = any(each.cut and each.reply == reply for each in came)
+        text, call = self._text(reply), self._plan.name
+        heard = tuple(filter(None, words))
+        alone = Alone(call, reply, text, began_at, now(), cut, turns, heard)
+        self._seen.alone.append(alone)
+        self._reply = self._live() if turns else 0
+
+    async def _talk_over(self, part: Part) -> None:
+        assert part.clip
+        reply, phone, clip = self._reply, self._phone, part.clip
+        first, before = self._index_of(reply), self._chat.question(self._plan.name)
+        await asyncio.sleep(phone.came[first].at + part.after_s - now())
+        late = self._over(reply)
+        at = phone.say(clip.samples)
+        until_s = at + clip.seconds + LATE_S - now()
+        await phone.until(lambda: self._over(reply), until_s)
+        cut = next((each.at for each in phone.came if each.cut and each.reply == reply), None)
+        silent_at = await self._silent_after(at)
+        over = TalkedOver(
+            self._plan.name,
+            reply,
+            self._text(reply),
+            clip.name,
+            at,
+            late,
+            None if cut is None else cut - at,
+            max((each.at - at for each in self._audio(reply) if each.at > at), default=None),
+            None if cut is None else silent_at - at,
+            clip.seconds,
+            clip.words,
+            await self._words(clip, at, before),
+        )
+        self._seen.over.append(over)
+
+    async def _silent_after(self, at: float) -> float:
+        await self._phone.until(lambda: self._phone.silent_at is not None, 1.0)
+        return max(at, self._phone.silent_at or now())
+
+    async def _words(self, clip: Clip, at: float, before: str) -> tuple[str, ...] | None:
+        """Wait for the turn that the clip is, and its answer.
+
+        Spoken early into the answer to `before`, the clip goes on with that question.
+        """
+        ends_at = at + clip.seconds
+
+        def answered() -> bool:
+            return self._live(ends_at - _FADES_S) > 0
+
+        turn = await self._phone.until(answered, ends_at + _TURN_S - now())
+        self._reply = self._live(ends_at - _FADES_S)
+        if not turn:
+            return None
+        question = self._chat.question(self._plan.name)
+        return words_of(question if question == before else question.removeprefix(before))
+
+    def _live(self, since: float = 0.0) -> int:
+        """The reply whose voice was announced last, unless it is over."""
+        spoken = [each for each in self._phone.came if each.is_event(pb.SPEAKING)]
+        last = spoken[-1] if spoken else None
+        return last.reply if last and last.at > since and not self._over(last.reply) else 0
+
+    def _over(self, reply: int) -> bool:
+        return any(
+            each.reply == reply and (each.cut or each.is_event(pb.END_OF_TURN))
+            for each in self._phone.came
+        )
+
+    def _audio(self, reply: int) -> list[Came]:
+        return [each for each in self._phone.came if each.reply == reply and _is_audio(each)]
+
+    def _index_of(self, reply: int) -> int:
+        came = self._phone.came
+        return next(i for i, each in enumerate(came) if each.reply == reply and _is_audio(each))
+
+    def _text(self, reply: int) -> str:
+        came = self._phone.came
+        return "".join(c.message.llm_response_chunk for c in came if c.reply == reply)
+
+
+async def hold_calls(address: str, plans: Sequence[Plan], chat: Chat, at_once: int) -> Calls:
+    """Hold all calls, so many at once."""
+    seen = Calls()
+    waiting = list(reversed(plans))
+
+    async def worker(ordinal: int) -> None:
+        await asyncio.sleep(ordinal * 1.7)  # what one call does, others do at other times
+        while waiting:
+            await _hold(address, waiting.pop(), chat, seen)
+
+    async with asyncio.TaskGroup() as tasks:
+        for ordinal in range(at_once):
+            tasks.create_task(worker(ordinal))
+    return seen
+
+
+async def _hold(address: str, plan: Plan, chat: Chat, seen: Calls) -> None:
+    options = {"system_prompt": plan.name, "name": plan.name}
+    try:
+        async with speakerphone(address, plan.way, can_pause=plan.can_pause, **options) as phone:
+            await Caller(plan, chat, phone, seen).hold()
+            seen.late_s += phone.late_s
+    except* (grpc.aio.AioRpcError, TimeoutError, asyncio.InvalidStateError) as errors:
+        seen.problems += [f"{plan.name}: {error!r}" for error in errors.exceptions]
+
+
+async def say_in_silence(address: str, clips: Sequence[Clip]) -> list[Clear]:
+    """Say each clip once, with nothing else to be heard."""
+    return [await _say_in_silence(address, clip) for clip in clips]
+
+
+async def _say_in_silence(address: str, clip: Clip) -> Clear:
+    way = Way(delay_s=0.1, gain_db=-120.0)
+    async with speakerphone(address, way, system_prompt="clear", name="clear") as phone:
+        await asyncio.sleep(0.3)
+        ends_at = phone.say(clip.samples) + clip.seconds
+        await phone.until(lambda: _answered(phone, ends_at), clip.seconds + _TURN_S)
+        finals = [c.message for c in phone.came if c.message.transcript.is_final]
+        text = " ".join(message.transcript_chunk for message in finals)
+        return Clear(clip.name, clip.words, words_of(text))
+
+
+def _answered(phone: Speakerphone, ends_at: float) -> bool:
+    return any(each.is_event(pb.SPEAKING) and each.at > ends_at for each in phone.came)
+
+
+def _is_audio(came: Came) -> bool:
+    return bool(came.message.audio_chunk)

@@ -1,0 +1,1 @@
+"""What does a call cost on each front?"""

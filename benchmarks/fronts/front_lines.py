@@ -1,0 +1,118 @@
+"""One caller's end of a call on each front: the same calls, in the front's own words."""
+
+import asyncio
+import json
+from base64 import b64encode
+from collections.abc import AsyncGenerator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+import aiohttp
+import grpc.aio
+from voice_gateway.audio import g711
+from voice_gateway.testing.line import dial
+from voice_gateway.testing.program import typed
+from voice_proto import voice_workflow_pb2 as pb
+
+PIECE_S = 0.04
+_QUESTION = "what is the weather"
+
+
+class Line(Protocol):
+    """One caller's end of a call."""
+
+    async def send(self) -> None:
+        """One piece of its microphone."""
+        ...
+
+    async def ask(self) -> None: ...
+
+    async def read(self) -> str:
+        """The next message: "audio", "" for any other."""
+        ...
+
+
+@dataclass
+class GrpcLine:
+    call: Any
+    piece: bytes
+    writing: asyncio.Lock = field(default_factory=asyncio.Lock)
+
+    async def send(self) -> None:
+        await self._write(pb.ClientMessage(audio_chunk=self.piece))
+
+    async def ask(self) -> None:
+        await self._write(pb.ClientMessage(text_input=_QUESTION))
+
+    async def _write(self, message: pb.ClientMessage) -> None:
+        async with self.writing:
+            await self.call.write(message)
+
+    async def read(self) -> str:
+        message = await self.call.read()
+        assert message is not grpc.aio.EOF
+        return "audio" if message.audio_chunk else ""
+
+
+@dataclass
+class SocketLine:
+    socket: aiohttp.ClientWebSocketResponse
+    event: str
+
+    async def send(self) -> None:
+        await self.socket.send_str(self.event)
+
+    async def ask(self) -> None:
+        item = {"type": "conversation.item.create", "item": typed(_QUESTION)}
+        await self.socket.send_json(item)
+        await self.socket.send_json({"type": "response.create"})
+
+    async def read(self) -> str:
+        frame = (await self.socket.receive()).data
+        assert isinstance(frame, str), frame
+        return "audio" if frame.startswith('{"type":"response.output_audio.delta"') else ""
+
+
+Opens = Callable[[dict[str, str]], AbstractAsyncContextManager[Line]]
+
+
+def grpc_at(rate_hz: int) -> Opens:
+    @asynccontextmanager
+    async def opened(at: dict[str, str]) -> AsyncGenerator[Line]:
+        async with dial(at["grpc"]) as line:
+            await line.say(config=pb.VoiceConfig(sample_rate=rate_hz))
+            yield GrpcLine(line.call, bytes(2 * round(rate_hz * PIECE_S)))
+
+    return opened
+
+
+def socket_with(sound: str) -> Opens:
+    @asynccontextmanager
+    async def opened(at: dict[str, str]) -> AsyncGenerator[Line]:
+        url = f"{at['http']}v1/realtime?model=m"
+        async with aiohttp.ClientSession() as http, http.ws_connect(url) as socket:
+            form = {"format": {"type": sound}}
+            session = {"type": "realtime", "audio": {"input": form, "output": form}}
+            await socket.send_json({"type": "session.update", "session": session})
+            yield SocketLine(socket, _append(sound))
+
+    return opened
+
+
+def _append(sound: str) -> str:
+    """The event that carries one piece of silence."""
+    if sound == "audio/pcm":
+        data = bytes(2 * round(24_000 * PIECE_S))
+    else:
+        data = g711.encode(bytes(2 * round(8_000 * PIECE_S)), "mu")
+    return json.dumps({"type": "input_audio_buffer.append", "audio": b64encode(data).decode()})
+
+
+FRONTS: dict[str, Opens] = {
+    "gRPC, 24 kHz": grpc_at(24_000),
+    "WebSocket, PCM at 24 kHz": socket_with("audio/pcm"),
+    "gRPC, 16 kHz": grpc_at(16_000),
+    "WebSocket, G.711 at 8 kHz": socket_with("audio/pcmu"),
+}
+BASE = next(iter(FRONTS))

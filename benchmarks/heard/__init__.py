@@ -1,0 +1,1 @@
+"""What does the gateway take for heard when a reply is interrupted, and what was?"""

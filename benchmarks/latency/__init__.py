@@ -1,0 +1,1 @@
+"""What does the gateway add to a turn, and what does a call cost it?"""

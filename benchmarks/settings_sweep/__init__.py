@@ -1,0 +1,1 @@
+"""What does each setting of the turn-taking cost, and what does it save?"""

@@ -1,0 +1,1 @@
+"""Where do turns end in recorded speech?"""

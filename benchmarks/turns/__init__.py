@@ -1,0 +1,1 @@
+"""How do turns pass: voice to voice, interruptions, and what counts as heard?"""

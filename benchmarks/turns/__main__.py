@@ -1,0 +1,62 @@
+"""How turns pass: voice to voice, interruptions, and what counts as heard, with recorded speech.
+
+    uv run python benchmarks/turns.py [--calls 25] [--rounds 1] [--heard 500] [--json FILE]
+
+Everything runs on 127.0.0.1, bounded in count and time, and is stopped at the end.
+"""
+
+import argparse
+import json
+import sys
+from contextlib import AsyncExitStack
+
+from shared.command import Options, status_after, status_of, write_figures
+from shared.delays import Delays
+from shared.lines import Json
+from shared.processes import benchmark
+from shared.repeat import repeat
+from turns.rounds import Bench, start
+from turns.turn_report import as_json, report
+
+
+async def run(calls: int, rounds: int, delays: Delays) -> Bench:
+    async with AsyncExitStack() as stack:
+        bench = await start(stack, calls, delays)
+        await repeat(bench, rounds)
+        return bench
+
+
+async def what_was_heard(calls: int) -> tuple[str, Json]:
+    """The table and the figures of `heard.py`."""
+    print(f"what was heard: {calls} interruptions of each kind", file=sys.stderr)
+    async with benchmark("heard", "--calls", str(calls)) as process:
+        table, _, figures = (await process.whole_output()).rstrip().rpartition("\n")
+    return table, json.loads(figures)
+
+
+def _arguments() -> argparse.Namespace:
+    options = Options(__doc__)
+    options.count("--calls", 25, 2, 200, "callers at once")
+    options.count("--rounds", 1, 1, 20, "times all is run")
+    options.count(
+        "--endpoint-ms", 300, 80, 3000, "silence after which the recogniser finalises by itself"
+    )
+    options.figures_file()
+    options.count("--heard", 500, 20, 5_000, "interruptions on a virtual clock, of each kind")
+    return options.parse_args()
+
+
+async def _main(given: argparse.Namespace) -> int:
+    heard_table, heard = await what_was_heard(given.heard)  # alone, as it fills a processor
+    delays = Delays(given.endpoint_ms / 1000, first_token_s=0.12, token_s=0.01, voice_s=0.06)
+    bench = await run(given.calls, given.rounds, delays)
+    bench.problems += heard["problems"]
+    figures = as_json(bench, given.rounds) | {"heard": heard["heard"]}
+    print(f"{report(bench)}\n\nwhat was heard, on a virtual clock\n{heard_table}")
+    print(json.dumps(figures))
+    write_figures(figures, given.json)
+    return status_after(bench.problems)
+
+
+if __name__ == "__main__":
+    sys.exit(status_of(_main(_arguments())))

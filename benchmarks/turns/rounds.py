@@ -1,0 +1,137 @@
+"""The gateways that are compared, behind the same scripted upstreams, and its rounds."""
+
+import asyncio
+import json
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AsyncExitStack
+from dataclasses import asdict, dataclass, field
+
+from shared.clock import now
+from shared.connection import START_S
+from shared.delays import Delays
+from shared.figures import Cost
+from shared.gateways import gateway, scripted_settings
+from shared.lines import Json
+from shared.processes import Child, helper
+from turns.talk_plans import Plan, answered, interrupted
+from turns.talkers import Talk, hold_talks
+from turns.turn_figures import Tally, note_answers, note_cuts
+
+PREPARED, UNPREPARED, RECOGNISER, CUTS = "prepared", "unprepared", "recogniser", "interruptions"
+ARMS: Mapping[str, Mapping[str, str]] = {
+    PREPARED: {},
+    UNPREPARED: {"TURN_GUESSES": "0"},
+    RECOGNISER: {"TURN_DETECTION": "asr"},
+    CUTS: {},
+}
+_ALONE_TURNS, _ALONE_CUTS = 14, 14
+_TURNS, _CUTS = 3, 4
+_SPREAD_S = 4.0  # over which many callers begin: their turns end on their own, as in the field
+
+
+@dataclass(frozen=True, slots=True)
+class Gateway:
+    process: Child
+    uri: str
+
+
+@dataclass(slots=True)
+class Bench:
+    """The running processes, and what has been measured so far: arm and callers to figures."""
+
+    calls: int
+    delays: Delays
+    upstreams: Child
+    gateways: Mapping[str, Gateway]
+    tallies: dict[tuple[str, int], Tally] = field(default_factory=dict[tuple[str, int], Tally])
+    late_s: list[float] = field(default_factory=list[float])
+    problems: list[str] = field(default_factory=list[str])
+    calls_held: int = 0
+
+    async def warm_up(self) -> None:
+        """One turn through each gateway, thrown away: connections are made, code is loaded."""
+        await self._hold({arm: [answered(self._ordinal(), 1, 0.0)] for arm in ARMS})
+
+    async def round(self) -> None:
+        """One caller at each gateway, then many at one after the other."""
+        plans = {arm: [answered(self._ordinal(), _ALONE_TURNS, 0.0)] for arm in ARMS}
+        plans[CUTS] = [interrupted(self._ordinal(), _ALONE_CUTS, 0.0)]
+        await self._measure(1, plans)
+        for arm in ARMS:
+            _say(f"{self.calls} calls: {arm}")
+            many = [self._plan(arm, call / self.calls * _SPREAD_S) for call in range(self.calls)]
+            await self._measure(self.calls, {arm: many})
+
+    async def _measure(self, calls: int, plans: Mapping[str, Sequence[Plan]]) -> None:
+        before_s = {arm: self.gateways[arm].process.cpu_s() for arm in plans}
+        talks, seen = await self._hold(plans)
+        for arm, of_arm in plans.items():
+            cpu_s = self.gateways[arm].process.cpu_s() - before_s[arm]
+            costs = self.tallies.setdefault((arm, calls), Tally()).costs
+            costs.append(Cost(cpu_s, sum(plan.seconds for plan in of_arm)))
+            self._note(
+                self.tallies[arm, calls],
+                note_cuts if arm == CUTS else note_answers,
+                talks[arm],
+                seen,
+            )
+
+    def _plan(self, arm: str, late_s: float) -> Plan:
+        if arm == CUTS:
+            return interrupted(self._ordinal(), _CUTS, late_s)
+        return answered(self._ordinal(), _TURNS, late_s)
+
+    def _ordinal(self) -> int:
+        self.calls_held += 1
+        return self.calls_held
+
+    async def _hold(
+        self, plans: Mapping[str, Sequence[Plan]]
+    ) -> tuple[dict[str, list[Talk]], Json]:
+        await self.upstreams.ask(_script(plans))
+        start_at = now() + START_S
+        async with asyncio.TaskGroup() as tasks:
+            held = {
+                arm: tasks.create_task(hold_talks(self.gateways[arm].uri, of_arm, start_at))
+                for arm, of_arm in plans.items()
+            }
+        seen = json.loads(await self.upstreams.ask(json.dumps({"take": True})))
+        return {arm: task.result() for arm, task in held.items()}, seen
+
+    def _note(
+        self,
+        tally: Tally,
+        note: Callable[[Tally, Talk, Json], None],
+        talks: Sequence[Talk],
+        seen: Json,
+    ) -> None:
+        for talk in talks:
+            self.late_s += talk.late_s
+            self.problems += talk.problems
+            note(tally, talk, seen)
+
+
+def _script(plans: Mapping[str, Sequence[Plan]]) -> str:
+    """What the upstreams have to know of these calls."""
+    calls = [plan for of_arm in plans.values() for plan in of_arm]
+    said = {plan.ordinal: [said for one in plan.questions for said in one.says] for plan in calls}
+    answers = {one.tag: one.answer for plan in calls for one in plan.questions}
+    return json.dumps({"calls": said, "answers": answers})
+
+
+def _say(text: str) -> None:
+    print(text, file=sys.stderr)
+
+
+async def start(stack: AsyncExitStack, calls: int, delays: Delays) -> Bench:
+    upstreams = await stack.enter_async_context(
+        helper("upstreams", "turns.scripted_upstreams", json.dumps(asdict(delays)))
+    )
+    own = scripted_settings(await upstreams.ready(), calls) | {"TTS_TRIM_MS": "300"}
+    gateways: dict[str, Gateway] = {}
+    for arm, settings in ARMS.items():
+        started = gateway(arm, own | dict(settings))
+        process, at = await stack.enter_async_context(started)
+        gateways[arm] = Gateway(process, at["grpc"])
+    return Bench(calls, delays, upstreams, gateways)

@@ -1,0 +1,38 @@
+"""What the scripted voice sounds like: recorded speech, its pauses taken out.
+
+A tone would be no voice: what comes in beside it is told from its echo by how loudness changes.
+"""
+
+from array import array
+from functools import cache
+
+from voice_gateway.testing.fake_riva import FakeVoice
+
+from shared.recordings import RATE_HZ, bytes_of, recording
+
+_CLIP = "en_nlp_question"  # another speaker than the callers'
+_FRAME = RATE_HZ // 50
+_PAUSE = 0.05  # of the loudest frame's swing: a softer frame is left out
+_PEAK = 16_000
+
+
+class AudibleVoice(FakeVoice):
+    """Sounds from its first sample on and never pauses: a gateway that trims silence finds none."""
+
+    def pcm(self, text: str, rate_hz: int) -> bytes:
+        if rate_hz != RATE_HZ:
+            raise ValueError(f"speaks at {RATE_HZ} Hz, not at {rate_hz}")
+        size, speech = bytes_of(self.duration_s(text)), _speech()
+        return (speech * (size // len(speech) + 1))[:size]
+
+
+@cache
+def _speech() -> bytes:
+    samples = array("h", recording(_CLIP))
+    frames = [samples[at : at + _FRAME] for at in range(0, len(samples) - _FRAME, _FRAME)]
+    loudest = max(max(frame) - min(frame) for frame in frames)
+    voiced = [
+        one for frame in frames if max(frame) - min(frame) > _PAUSE * loudest for one in frame
+    ]
+    gain = _PEAK / max(map(abs, voiced))
+    return array("h", (round(sample * gain) for sample in voiced)).tobytes()

@@ -1,0 +1,164 @@
+"""What callers say and when, and what they are answered.
+
+Every question is one recorded sentence, sent in real time; the scripted recogniser knows where in
+the call's audio it stands, and hears in each a name that no other question has.
+"""
+
+import math
+import random
+from array import array
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache
+from itertools import pairwise
+
+from shared.call_names import tag_of
+from shared.delays import Delays
+from shared.recordings import RATE_HZ, bytes_of, recording
+
+CHUNK_S = 0.02
+FIRST_CLAUSE_PIECES = 3
+"""Pieces of an answer after its first one until its first clause is certain."""
+
+_CLIP = "en_weather_synth"
+_PAUSED_AT_S = 1.5  # in the clip, between two sounds
+_PAUSE_S = 0.2  # too short to end a turn, long enough to look like its end
+_HESITANT = 3  # every so many questions one pauses
+_FRAME_S = 0.01
+_QUIET = 0.01  # of the loudest frame: -40 dB, in a recording whose silence is at -60 dB
+_REPLY_TURN_S = 4.6  # question, decision, answer, and a pause
+_FIRST_S = 0.6  # the voice activity needs some silence before the first word
+_EARLIEST_CUT_S, _LATEST_CUT_S = 0.8, 4.5  # after the question's end
+_LONG_ANSWER = 24  # sentences: longer than anybody listens here, in text and in audio
+
+
+@dataclass(frozen=True, slots=True)
+class Clip:
+    """A recorded question; where its speech begins and ends goes by its energy."""
+
+    pcm: bytes
+    start_s: float
+    end_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    tag: str
+    start_s: float
+    """Of the speech, in the call's audio."""
+    answer: str
+    pause_s: float = 0.0
+    """Before its last word, where it sounds complete already."""
+
+    @property
+    def end_s(self) -> float:
+        return self.start_s + clip().end_s - clip().start_s + self.pause_s
+
+    @property
+    def says(self) -> list[tuple[str, float, float]]:
+        """Texts, and where in the call's audio each begins and ends."""
+        whole, last = f"what is the weather in {self.tag}", "today"
+        if not self.pause_s:
+            return [(f"{whole} {last}", self.start_s, self.end_s)]
+        pause_at_s = self.start_s + _PAUSED_AT_S - clip().start_s
+        return [
+            (whole, self.start_s, pause_at_s),
+            (last, pause_at_s + self.pause_s, self.end_s),
+        ]
+
+    @property
+    def first_word_s(self) -> float:
+        text, start_s, end_s = self.says[0]
+        return (end_s - start_s) / len(text.split())
+
+    @property
+    def pcm(self) -> bytes:
+        pause_at = bytes_of(_PAUSED_AT_S)
+        return clip().pcm[:pause_at] + bytes(bytes_of(self.pause_s)) + clip().pcm[pause_at:]
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """One caller's call."""
+
+    ordinal: int
+    questions: tuple[Question, ...]
+    seconds: float
+    reports: bool = False
+    """The caller says how far its loudspeaker has got."""
+    buffer_s: float = 0.0
+    """How much later than the first audio comes its loudspeaker starts."""
+
+    def audio(self) -> list[bytes]:
+        """The whole call's audio in chunks."""
+        pcm = bytearray(round(self.seconds / CHUNK_S) * bytes_of(CHUNK_S))
+        for question in self.questions:
+            start = bytes_of(question.start_s - clip().start_s)
+            pcm[start : start + len(question.pcm)] = question.pcm
+        size = bytes_of(CHUNK_S)
+        return [bytes(pcm[start : start + size]) for start in range(0, len(pcm), size)]
+
+
+def answer_s(delays: Delays) -> float:
+    """From the model's request to the first audio."""
+    return delays.first_token_s + FIRST_CLAUSE_PIECES * delays.token_s + delays.voice_s
+
+
+@cache
+def clip() -> Clip:
+    pcm = recording(_CLIP)
+    samples, size = array("h", pcm), round(_FRAME_S * RATE_HZ)
+    energies = [
+        sum(sample * sample for sample in samples[start : start + size])
+        for start in range(0, len(samples) - size + 1, size)
+    ]
+    floor = max(energies) * _QUIET**2
+    loud = [frame for frame, energy in enumerate(energies) if energy > floor]
+    return Clip(pcm, loud[0] * _FRAME_S, (loud[-1] + 1) * _FRAME_S)
+
+
+def answered(ordinal: int, turns: int, late_s: float) -> Plan:
+    """A call whose questions are each answered in full; the first one comes `late_s` later."""
+    chance = random.Random(ordinal)
+    starts = [
+        _FIRST_S + late_s + turn * _REPLY_TURN_S + chance.uniform(0, 0.2) for turn in range(turns)
+    ]
+    pauses = [_PAUSE_S if turn % _HESITANT == _HESITANT - 1 else 0.0 for turn in range(turns)]
+    questions = _questions(ordinal, starts, pauses, _short_answer)
+    return Plan(ordinal, questions, _FIRST_S + late_s + turns * _REPLY_TURN_S)
+
+
+def interrupted(ordinal: int, cuts: int, late_s: float) -> Plan:
+    """A call in which every question but the first interrupts the answer to the one before."""
+    chance = random.Random(ordinal)
+    starts = [_FIRST_S + late_s]
+    for _ in range(cuts):
+        after_s = chance.uniform(_EARLIEST_CUT_S, _LATEST_CUT_S)
+        starts.append(starts[-1] + clip().end_s - clip().start_s + after_s)
+    questions = _questions(ordinal, starts, [0.0] * len(starts), _long_answer)
+    assert all(one.end_s < next_one.start_s for one, next_one in pairwise(questions))
+    buffer_s = 0.2 if ordinal // 2 % 2 else 0.0
+    seconds = math.ceil(questions[-1].end_s / CHUNK_S) * CHUNK_S + CHUNK_S
+    return Plan(ordinal, questions, seconds, ordinal % 2 == 1, buffer_s)
+
+
+def _questions(
+    ordinal: int, starts: list[float], pauses: list[float], answer: Callable[[str], str]
+) -> tuple[Question, ...]:
+    tags = [tag_of(ordinal, turn) for turn in range(len(starts))]
+    return tuple(
+        Question(tag, start_s, answer(tag), pause_s)
+        for tag, start_s, pause_s in zip(tags, starts, pauses, strict=True)
+    )
+
+
+def _short_answer(tag: str) -> str:
+    return f"{tag.capitalize()} is sunny, so smile."
+
+
+def _long_answer(tag: str) -> str:
+    """Names its question in every clause, so that each can be told from another answer's."""
+    rest = [
+        f"Later {tag} will have clouds and some rain from the west." for _ in range(_LONG_ANSWER)
+    ]
+    return " ".join([f"{tag.capitalize()} is sunny, and {tag} stays so until noon.", *rest])
