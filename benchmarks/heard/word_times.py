@@ -19,7 +19,7 @@ _MARK = round(0.03 * VOICE_RATE_HZ) * SAMPLE_BYTES  # enough of a waveform to fi
 @cache
 def texts_of(text: str) -> tuple[str, ...]:
     """What the voice is given of an answer, piece by piece."""
-    cutter = Clauses(MIN_WORDS)
+    cutter = Clauses(MIN_WORDS, "en-US")
     return tuple(speakable(clause, "en-US") for clause in cutter.feed(text) + cutter.flush())
 
 
