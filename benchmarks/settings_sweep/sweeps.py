@@ -75,7 +75,7 @@ _SETTINGS = (
     _Setting("TURN_HALTING_SILENCE_MS", "halting_silence_s", (600, 1200, 1600, 2000, 2600), _SOUND),
     _Setting("TURN_FINAL_WAIT_MS", "final_wait_s", (0, 100, 200, 400, 700, 1200), _ASKED),
     _Setting("TURN_REOPEN_MS", "reopen_s", (0, 250, 500, 1000, 2000), _DEFAULT),
-    _Setting("TURN_GUESSES", "guesses", (0, 1, 2, 3, 5), _DEFAULT),
+    _Setting("TURN_GUESSES", "drafts", (0, 1, 2, 3, 5), _DEFAULT),
 )
 _ALL_SILENCES = "all silences"
 _SILENCES = ("silence_s", "unsure_silence_s", "open_silence_s", "halting_silence_s")

@@ -14,11 +14,12 @@ from voice_gateway.conversation import (
     EndTurn,
     Event,
     Interrupted,
+    Listening,
     Message,
-    Phase,
     ReplyAudioStarted,
     ReplyEnded,
     ReplyHeard,
+    Replying,
     StartReply,
     TimerFired,
     step,
@@ -44,7 +45,7 @@ def play(
 def test_final_words_and_silence_start_a_reply():
     now, commands = play(*HELLO)
     assert commands == [StartReply(1, (ASKED_HELLO,))]
-    assert now.phase is Phase.THINKING
+    assert now.floor == Replying()
 
 
 def test_the_reply_waits_while_the_caller_goes_on():
@@ -52,7 +53,7 @@ def test_the_reply_waits_while_the_caller_goes_on():
         CallerSpoke(1.0, "what is", True), CallerSpoke(1.1, "the", False), TimerFired(1.2)
     )
     assert commands == []
-    assert now.deadline == 1.1 + 3.0
+    assert now.wake_at == 1.1 + 3.0
 
 
 def test_several_finals_make_one_turn():
@@ -71,7 +72,7 @@ def test_an_interim_that_never_becomes_final_is_answered_after_the_longest_silen
 
 def test_a_recogniser_that_heard_nothing_after_all_starts_nothing():
     now, commands = play(CallerSpoke(1.0, "uh", False), CallerSpoke(1.5, "", True))
-    assert (now.deadline, commands) == (None, [])
+    assert (now.wake_at, commands) == (None, [])
 
 
 def test_a_timer_before_its_time_changes_nothing():
@@ -82,13 +83,13 @@ def test_a_timer_before_its_time_changes_nothing():
 def test_the_first_audio_announces_the_voice():
     now, commands = play(*HELLO, ReplyAudioStarted(2.0, 1))
     assert commands[-1] == AnnounceReply(1)
-    assert now.phase is Phase.SPEAKING
+    assert now.floor == Replying(audible=True)
 
 
 def test_a_complete_reply_is_remembered_in_full():
     now, commands = play(*SPEAKING, ReplyEnded(5.0, 1, "Hi there. How are you?"))
     assert commands[-1] == EndTurn(1)
-    assert now.phase is Phase.LISTENING
+    assert now.floor == Listening()
     assert now.history == (ASKED_HELLO, Message("assistant", "Hi there. How are you?"))
 
 
@@ -96,7 +97,7 @@ def test_barge_in_cancels_and_remembers_only_what_was_heard():
     now, commands = play(*SPEAKING, CallerSpoke(3.1, "wait", False))
     assert commands[-2:] == [CancelReply(1), Interrupted(1, "Hi there.")]
     assert now.history == (ASKED_HELLO, Message("assistant", "Hi there.", interrupted=True))
-    assert now.murmur == "wait"
+    assert now.interim == "wait"
 
 
 def test_a_cancelled_reply_cannot_speak_or_end_again():
@@ -146,7 +147,7 @@ def test_a_typed_turn_is_answered_at_once_and_interrupts():
             ),
         ),
     ]
-    assert now.phase is Phase.THINKING
+    assert now.floor == Replying()
 
 
 def test_typing_completes_what_was_being_said():
@@ -157,7 +158,7 @@ def test_typing_completes_what_was_being_said():
 def test_an_interruption_without_words_gives_the_floor_back():
     now, commands = play(*SPEAKING, CallerInterrupted(3.1))
     assert commands[-2:] == [CancelReply(1), Interrupted(1, "Hi there.")]
-    assert (now.phase, now.deadline) == (Phase.LISTENING, None)
+    assert (now.floor, now.wake_at) == (Listening(), None)
 
 
 def test_an_interruption_of_nothing_is_nothing():

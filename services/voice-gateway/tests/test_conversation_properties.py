@@ -1,6 +1,7 @@
 """What holds in every conversation, whatever happens in it."""
 
-from dataclasses import dataclass, replace
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
 
 from hypothesis import given
@@ -11,7 +12,21 @@ from voice_gateway.conversation.policy import TurnPolicy
 POLICY = TurnPolicy(settle_s=0.3, max_silence_s=2.0, memory_messages=6)
 WORDS = st.sampled_from(["", "hello", "what is", "the weather in Paris"])
 GREETED = replace(POLICY, greeting="Hello!", idle_prompt_s=1.0, idle_end_s=1.0)
+FIRM = replace(GREETED, greeting_interruptible=False, drafts=1, pauses=1)
+POLICIES = st.sampled_from([POLICY, GREETED, FIRM])
 REPLIES = st.integers(0, 5)
+NAMES = st.sampled_from(
+    ["note", *(f"{kind}-{n}" for kind in ("question", "answer") for n in (1, 2))]
+)
+NOTES = st.sampled_from(
+    [
+        c.Message("user", "I am Ann.", name="note"),
+        c.Message("assistant", "Well.", name="note"),
+        c.Message("system", "Be brief.", name="note"),
+        c.Message("assistant", "", calls=(c.ToolCall("call-1", "look", "{}"),)),
+        c.Message("tool", "rain", call_id="call-1"),
+    ]
+)
 
 
 def _events(at: float) -> st.SearchStrategy[c.Event]:
@@ -33,11 +48,17 @@ def _events(at: float) -> st.SearchStrategy[c.Event]:
 
 def _requests(at: float) -> st.SearchStrategy[c.Event]:
     """What a caller's program asks for."""
+    idle_s = st.sampled_from([None, 0.5])
     return st.one_of(
         st.builds(c.CallerAsked, st.just(at)),
         st.builds(c.CallerEnded, st.just(at)),
         st.builds(c.CallerForgot, st.just(at)),
-        st.builds(c.CallerChose, st.just(at), *[st.booleans()] * 3, st.none(), st.just(1.0)),
+        st.builds(c.CallerNoted, st.just(at), NOTES),
+        st.builds(c.CallerWithdrew, st.just(at), NAMES),
+        st.builds(c.HeardAmended, st.just(at), REPLIES, WORDS),
+        st.builds(
+            c.CallerChose, st.just(at), *[st.booleans()] * 3, st.none(), st.just(1.0), idle_s
+        ),
     )
 
 
@@ -52,31 +73,59 @@ def calls(draw: st.DrawFn, *, programmed: bool = False) -> list[c.Event]:
     return events
 
 
+@dataclass(frozen=True)
+class Taken:
+    """One step of a call."""
+
+    before: c.Conversation
+    event: c.Event
+    after: c.Conversation
+    commands: tuple[c.Command, ...]
+
+
+def stepped(call: list[c.Event], policy: TurnPolicy) -> Iterator[Taken]:
+    """The call's steps, until it is over; each reply has first audio at most once."""
+    now, voiced = c.Conversation(), set[int]()
+    for event in [c.CallerJoined(0.0), *call]:
+        if isinstance(event, c.ReplyAudioStarted):
+            if event.reply in voiced:
+                continue
+            voiced.add(event.reply)
+        before = now
+        now, commands = c.step(before, event, policy)
+        yield Taken(before, event, now, commands)
+        if c.EndCall() in commands:
+            return
+
+
 @dataclass
 class Floor:
     """What whoever carries the commands out must be able to rely on."""
 
     live: int = 0
-    held: int = 0
+    draft: int = 0
     paused: bool = False
+    announced: set[int] = field(default_factory=set[int])
 
     def carry_out(self, command: c.Command) -> None:
         match command:
             case c.StartReply(reply) | c.Say(reply) | c.PrepareReply(reply):
-                assert self.live == self.held == 0
-                held = isinstance(command, c.PrepareReply)
-                self.live, self.held = (0, reply) if held else (reply, 0)
+                assert self.live == self.draft == 0
+                prepared = isinstance(command, c.PrepareReply)
+                self.live, self.draft = (0, reply) if prepared else (reply, 0)
             case c.ReleaseReply(reply):
-                assert reply == self.held
-                self.live, self.held = reply, 0
+                assert reply == self.draft
+                self.live, self.draft = reply, 0
             case c.CancelReply(reply):
-                assert reply == (self.live or self.held)
-                self.live, self.held, self.paused = 0, 0, False
+                assert reply == (self.live or self.draft)
+                self.live, self.draft, self.paused = 0, 0, False
             case c.EndTurn(reply):
                 assert (reply, self.paused) == (self.live, False)
                 self.live = 0
             case c.AnnounceReply(reply):
                 assert reply == self.live
+                assert reply not in self.announced
+                self.announced.add(reply)
             case c.PauseReply(reply):
                 assert (reply, self.paused) == (self.live, False)
                 self.paused = True
@@ -86,29 +135,41 @@ class Floor:
             case c.Interrupted() | c.EndCall() | c.AskFinal() | c.KeepTurn():
                 assert self.live == 0
 
+    def fail(self, event: c.Event) -> None:
+        """A draft that ended has failed, and nothing of it runs on."""
+        if isinstance(event, c.ReplyEnded) and event.reply == self.draft:
+            self.draft = 0
 
-@given(calls(programmed=True), st.sampled_from([POLICY, GREETED]))
-def test_one_reply_lives_at_a_time_and_only_the_live_one_is_cancelled(
+
+def the_floor(now: c.Conversation) -> tuple[int, int, bool]:
+    """The live reply, the draft, and whether the reply is paused."""
+    match now.floor:
+        case c.Listening(draft=draft):
+            return 0, now.reply if draft else 0, False
+        case c.Replying(pause=pause):
+            return now.reply, 0, pause is not None
+
+
+@given(calls(programmed=True), POLICIES)
+def test_one_reply_is_made_at_a_time_and_whatever_is_made_is_known_of(
     call: list[c.Event], policy: TurnPolicy
 ):
-    now, floor = c.Conversation(), Floor()
-    for event in [c.CallerJoined(0.0), *call]:
-        now, commands = c.step(now, event, policy)
-        for command in commands:
+    """A draft that is given up is cancelled: no request to an upstream runs on. No reply is
+    announced twice, and only the live one is cancelled, paused and resumed."""
+    floor = Floor()
+    for taken in stepped(call, policy):
+        floor.fail(taken.event)
+        for command in taken.commands:
             floor.carry_out(command)
-        assert (now.phase is c.Phase.LISTENING) == (floor.live == 0)
-        assert (now.paused_at is not None) == floor.paused
-        floor.held = now.held  # one that failed is forgotten without a command
+        assert the_floor(taken.after) == (floor.live, floor.draft, floor.paused)
 
 
 @given(calls(), st.sampled_from([POLICY, GREETED]))
 def test_history_alternates_ends_with_a_question_and_stays_bounded(
     call: list[c.Event], policy: TurnPolicy
 ):
-    now = c.Conversation()
-    for event in [c.CallerJoined(0.0), *call]:
-        now, commands = c.step(now, event, policy)
-        for command in commands:
+    for taken in stepped(call, policy):
+        for command in taken.commands:
             if isinstance(command, c.StartReply | c.PrepareReply):
                 roles = [message.role for message in command.history]
                 assert len(roles) <= POLICY.memory_messages
@@ -118,25 +179,76 @@ def test_history_alternates_ends_with_a_question_and_stays_bounded(
                 assert all(message.text.strip() for message in command.history)
 
 
+@given(calls(programmed=True), POLICIES)
+def test_no_side_speaks_twice_in_a_row_whatever_a_program_adds_and_takes_away(
+    call: list[c.Event], policy: TurnPolicy
+):
+    for taken in stepped(call, policy):
+        for one, other in pairwise(taken.after.history):
+            if one.role == other.role:
+                assert one.role in ("system", "tool") or one.calls or other.calls
+        for command in taken.commands:
+            if isinstance(command, c.StartReply | c.PrepareReply):
+                assert len(command.history) <= POLICY.memory_messages
+
+
+@given(calls(programmed=True), POLICIES)
+def test_an_answer_that_was_asked_for_comes_in_time(call: list[c.Event], policy: TurnPolicy):
+    due: float | None = None
+    for taken in stepped(call, policy):
+        asks = isinstance(taken.event, c.CallerAsked) and isinstance(
+            taken.before.floor, c.Listening
+        )
+        if asks and due is None and taken.before.line is not c.Line.CLOSED:
+            due = taken.event.at + policy.final_wait_s
+        if any(isinstance(command, c.StartReply) and command.asked for command in taken.commands):
+            due = None
+        assert due is None or taken.after.wake_at == due
+        assert due is None or c.EndCall() not in taken.commands
+
+
+@given(calls(programmed=True), POLICIES)
+def test_every_wait_ends_and_there_is_something_to_wake_for(
+    call: list[c.Event], policy: TurnPolicy
+):
+    for now in (taken.after for taken in stepped(call, policy)):
+        if now.wake_at is None:
+            continue
+        after, _ = c.step(now, c.TimerFired(now.wake_at), policy)
+        assert after != now
+        assert after.wake_at is None or after.wake_at > now.wake_at or after.floor != now.floor
+        assert now.line is not c.Line.CLOSED
+
+
 @given(calls())
-def test_a_deadline_stands_only_while_words_wait_for_an_answer_or_a_reply_for_a_sound(
+def test_a_wait_stands_only_while_words_wait_for_an_answer_or_a_reply_for_a_sound(
     call: list[c.Event],
 ):
-    now = c.Conversation()
-    for event in call:
-        now, _ = c.step(now, event, POLICY)
-        if now.deadline is not None:
-            assert not now.closing
-            assert now.paused_at is not None or now.words or now.murmur
-            assert (now.phase is c.Phase.LISTENING) == (now.paused_at is None)
+    for now in (taken.after for taken in stepped(call, POLICY)):
+        if now.wake_at is not None:
+            assert now.line is c.Line.OPEN
+            assert isinstance(now.floor, c.Replying) or now.said()
 
 
-@given(calls())
-def test_a_finished_call_ends_once_its_last_reply_has(call: list[c.Event]):
+@given(calls(programmed=True), POLICIES)
+def test_what_names_another_reply_than_the_newest_changes_nothing(
+    call: list[c.Event], policy: TurnPolicy
+):
+    for taken in stepped(call, policy):
+        if isinstance(taken.event, c.ReplyAudioStarted | c.ReplyHeard | c.ReplyEnded):
+            live, draft, _ = the_floor(taken.before)
+            if taken.event.reply not in (live, draft) or not taken.event.reply:
+                assert (taken.after, taken.commands) == (taken.before, ())
+
+
+@given(calls(programmed=True), POLICIES)
+def test_a_finished_call_ends_once_its_last_reply_has(call: list[c.Event], policy: TurnPolicy):
     now, over = c.Conversation(), False
-    for event in [*call, c.CallerFinished(999.0)]:
-        now, commands = c.step(now, event, POLICY)
-        over = over or c.EndCall() in commands
-    if not over:
-        now, commands = c.step(now, c.ReplyEnded(1000.0, now.reply, "bye"), POLICY)
-        assert commands[-1] == c.EndCall()
+    for taken in stepped([*call, c.CallerFinished(999.0)], policy):
+        now, over = taken.after, c.EndCall() in taken.commands
+    replies = 0
+    while not over:
+        replies += 1
+        now, commands = c.step(now, c.ReplyEnded(1000.0, now.reply, "bye"), policy)
+        over = c.EndCall() in commands
+        assert replies <= 2  # the live one, and the one to what was said into it

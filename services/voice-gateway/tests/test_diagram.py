@@ -3,8 +3,7 @@
 from pathlib import Path
 
 import pytest
-from voice_gateway.conversation import Conversation, Phase, TimerFired, step
-from voice_gateway.conversation.policy import TurnPolicy
+from voice_gateway.conversation import Conversation, Listening, Replying, Silence
 from voice_gateway.testing import diagram
 
 PAGE = Path(__file__).parents[3] / "docs" / "architecture" / "turn-taking.md"
@@ -22,7 +21,7 @@ def test_the_docs_show_what_the_code_does(edges: diagram.Edges):
 
 
 def test_every_state_has_a_way_in_and_a_way_out(edges: diagram.Edges):
-    states = {phase.name for phase in Phase} | {"PREPARING", "PAUSED", "[*]"}
+    states = {"[*]", "LISTENING", "PREPARING", "THINKING", "SPEAKING", "PAUSED"}
     assert {origin for origin, _ in edges} == states
     assert {goal for _, goal in edges} == states
 
@@ -42,22 +41,13 @@ def test_nothing_is_prepared_while_a_reply_is_live(edges: diagram.Edges):
             assert not {"PauseReply", "Say"} & set(said) or origin != "PREPARING", (goal, said)
 
 
-def test_a_pause_always_ends():
-    """Whatever else happens or not, time alone brings the reply back, or the floor."""
-    quiet = TurnPolicy()
-    for now in diagram.states(quiet):
-        if now.paused_at is not None:
-            assert now.deadline is not None
-            after, commands = step(now, TimerFired(now.deadline), quiet)
-            assert commands
-            assert after.paused_at is None
-
-
 def test_a_page_without_the_marks_is_refused():
     with pytest.raises(ValueError, match="drawn by"):
         diagram.inserted("# Turn-taking", "x")
 
 
-def test_a_conversation_has_a_shape_of_its_phase_and_its_set_fields():
+def test_a_conversation_has_a_shape_of_its_types_and_its_set_fields():
     assert diagram.shape(Conversation()) == diagram.shape(Conversation(reply=7))
-    assert diagram.shape(Conversation()) != diagram.shape(Conversation(murmur="well"))
+    assert diagram.shape(Conversation()) != diagram.shape(Conversation(interim="well"))
+    assert diagram.shape(Conversation()) != diagram.shape(Conversation(Listening(Silence(1.0))))
+    assert diagram.shape(Conversation()) != diagram.shape(Conversation(Replying()))

@@ -19,9 +19,9 @@ from voice_gateway.conversation import (
     Interrupted,
     Message,
     PauseReply,
-    Phase,
     ReplyAudioStarted,
     ReplyHeard,
+    Replying,
     StartReply,
     TimerFired,
     step,
@@ -37,7 +37,7 @@ POLICY = TurnPolicy(
     open_silence_s=1.2,
     final_wait_s=0.7,
     max_silence_s=3.0,
-    guesses=0,
+    drafts=0,
 )
 SPEECH = Path(__file__).parents[2] / "voice-client" / "src" / "voice_client" / "speech"
 QUESTION = "what is the weather"
@@ -60,7 +60,7 @@ def play(*events: Event, start: Conversation | None = None) -> tuple[Conversatio
 def test_a_finished_question_ends_after_a_short_silence_and_its_final_is_asked_for():
     now, commands = play(*ASKED)
     assert commands == [AskFinal()]
-    assert now.deadline == 2.3 + 0.7
+    assert now.wake_at == 2.3 + 0.7
 
 
 def test_the_final_that_was_asked_for_is_answered_at_once():
@@ -71,13 +71,13 @@ def test_the_final_that_was_asked_for_is_answered_at_once():
 def test_without_that_final_the_interim_words_are_answered():
     now, commands = play(*ASKED, TimerFired(3.0))
     assert commands == [AskFinal(), StartReply(1, (Message("user", QUESTION),))]
-    assert now.taken == QUESTION
+    assert now.floor == Replying(provisional=QUESTION)
 
 
 def test_its_late_final_with_the_same_words_changes_nothing():
     before, _ = play(*ASKED, TimerFired(3.0))
     after, commands = play(CallerSpoke(3.1, "What is the weather?", True), start=before)
-    assert (after.phase, commands) == (Phase.THINKING, [])
+    assert (after.floor, commands) == (Replying(), [])
 
 
 def test_its_late_final_with_other_words_corrects_the_question():
@@ -127,14 +127,14 @@ def test_words_after_the_voice_began_again_do_interrupt():
 )
 def test_how_long_silence_must_be_depends_on_the_words(words: str, ends: float):
     now, _ = play(CallerVoiced(1.0), CallerSpoke(1.8, words, False), CallerQuiet(2.1, since=2.0))
-    assert now.deadline == pytest.approx(ends)
+    assert now.wake_at == pytest.approx(ends)
 
 
 def test_a_final_of_the_recogniser_does_not_end_the_turn_while_the_caller_speaks():
     now, commands = play(
         CallerVoiced(1.0), CallerSpoke(2.0, "Eight of spades.", True), TimerFired(2.1)
     )
-    assert (commands, now.deadline) == ([], 5.0)
+    assert (commands, now.wake_at) == ([], 5.0)
 
 
 def test_going_on_takes_the_decision_back():
@@ -146,17 +146,17 @@ def test_going_on_takes_the_decision_back():
         TimerFired(2.3),
     )
     assert commands == []
-    assert now.deadline == 2.25 + 3.0
+    assert now.wake_at == 2.25 + 3.0
 
 
 def test_words_that_come_late_are_measured_from_the_silence():
     now, _ = play(CallerVoiced(1.0), CallerQuiet(2.1, since=2.0), CallerSpoke(2.5, QUESTION, True))
-    assert now.deadline == 2.5  # 0.3 s of silence have passed long ago
+    assert now.wake_at == 2.5  # 0.3 s of silence have passed long ago
 
 
 def test_noise_without_words_starts_nothing():
     now, commands = play(CallerVoiced(1.0), CallerQuiet(2.0, since=1.9), TimerFired(9.0))
-    assert (now.deadline, commands) == (None, [])
+    assert (now.wake_at, commands) == (None, [])
 
 
 def test_voice_that_never_falls_silent_cannot_hold_the_turn_for_ever():

@@ -57,6 +57,14 @@ async def test_a_log_is_read_back_as_it_was_written(tmp_path: Path):
     assert not log.lost
 
 
+@pytest.mark.parametrize("firm", [True, False])
+def test_a_log_with_the_settings_earlier_names_is_read(firm: bool):
+    first = {"voice_events": 1, "policy": {"guesses": 1, "greeting_firm": firm, "gone": 7}}
+    log = event_log.read([json.dumps(first)])
+    assert log.policy == TurnPolicy(drafts=1, greeting_interruptible=not firm)
+    assert log.unknown == ("gone",)
+
+
 async def test_a_log_is_for_its_owner_alone_and_stays_in_its_folder(tmp_path: Path):
     file = await _recorded(tmp_path)
     assert file.stat().st_mode & 0o777 == 0o600

@@ -37,7 +37,7 @@ STORY = "Once upon a time, there was a fox. It lived in a wood. The end."
 ASKED = [(0.2, True), (0.9, False)]  # the voice of the question
 STORY_S = 15 * 0.4
 POLICY = TurnPolicy(resume_s=0.5, interrupt_voice_s=1.0)
-UNPREPARED = replace(POLICY, guesses=0)  # the answer's first audio would come at 1.65
+UNPREPARED = replace(POLICY, drafts=0)  # the answer's first audio would come at 1.65
 
 
 def story(
@@ -176,7 +176,7 @@ def test_a_call_that_is_wound_up_in_a_pause_lets_the_reply_end():
 
 
 def greeted(firm: bool, *sends: Sends, says: tuple[Says, ...] = ()) -> Call:
-    policy = TurnPolicy(greeting="Hello, this is the gateway.", greeting_firm=firm)
+    policy = TurnPolicy(greeting="Hello, this is the gateway.", greeting_interruptible=not firm)
     return Call(
         says=says,
         sends=[Sends(0.0, Audio(bytes(640))), *sends],
@@ -214,7 +214,7 @@ def test_a_turn_typed_into_a_firm_greeting_is_answered_after_it():
 
 def test_a_firm_greeting_is_not_interrupted_in_a_call_that_is_wound_up_either():
     """Found by simulated call 900333: drained at 0.07, interrupted at 0.99."""
-    policy = TurnPolicy(greeting="Hello, this is the gateway.", greeting_firm=True)
+    policy = TurnPolicy(greeting="Hello, this is the gateway.", greeting_interruptible=False)
     now, commands = Conversation(), list[Command]()
     for event in (
         CallerJoined(0.0),
@@ -232,7 +232,7 @@ def test_a_firm_greeting_is_not_interrupted_in_a_call_that_is_wound_up_either():
 
 
 def test_hanging_up_during_a_firm_greeting_still_brings_the_answer():
-    policy = TurnPolicy(greeting="Hello, this is the gateway.", greeting_firm=True)
+    policy = TurnPolicy(greeting="Hello, this is the gateway.", greeting_interruptible=False)
     call = Call(
         says=[Says(0.5, "Who are you?")],
         replies=["Fine."],
@@ -301,7 +301,7 @@ def test_a_small_word_into_the_prompt_shows_that_somebody_is_there(word: str):
         now, more = step(now, event, policy)
         commands += more
     assert commands[2:] == [EndTurn(1)]
-    assert now.idle_at == 9.0 + policy.idle_prompt_s
+    assert now.wake_at == 9.0 + policy.idle_prompt_s
 
 
 def test_a_prompt_that_was_paused_is_announced_once():
@@ -353,8 +353,8 @@ def test_a_turn_does_not_end_with_the_first_words_that_the_reply_drowned():
         CallerSpoke(4.0, "Go for", False),
     ):
         now, _ = step(now, event, POLICY)
-    assert now.deadline == 4.0 + POLICY.halting_silence_s
+    assert now.wake_at == 4.0 + POLICY.halting_silence_s
     now, _ = step(now, CallerVoiced(4.2), POLICY)  # the reply is silent: now it is heard
     now, _ = step(now, CallerSpoke(5.0, "Go forward ten meters.", False), POLICY)
     now, _ = step(now, CallerQuiet(5.2, since=5.1), POLICY)
-    assert now.deadline == 5.1 + POLICY.unsure_silence_s
+    assert now.wake_at == 5.1 + POLICY.unsure_silence_s

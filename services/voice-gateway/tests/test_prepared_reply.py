@@ -11,13 +11,16 @@ from voice_gateway.conversation import (
     CancelReply,
     Command,
     Conversation,
+    Draft,
     Event,
+    Listening,
     Message,
-    Phase,
     PrepareReply,
     ReleaseReply,
     ReplyAudioStarted,
     ReplyEnded,
+    Replying,
+    Silence,
     StartReply,
     TimerFired,
     step,
@@ -29,10 +32,10 @@ from voice_gateway.testing.scripted import Call, Says
 
 pytestmark = pytest.mark.timeout(5)
 
-POLICY = TurnPolicy(silence_s=0.3, guesses=2)
+POLICY = TurnPolicy(silence_s=0.3, drafts=2)
 WORDS = "what is the weather"
 FINAL = "What is the weather?"
-GUESS = PrepareReply(1, (Message("user", WORDS),))
+DRAFT = PrepareReply(1, (Message("user", WORDS),))
 SILENT = (CallerVoiced(1.0), CallerSpoke(1.8, WORDS, False), CallerQuiet(2.1, since=2.0))
 OVER = (TimerFired(2.3), CallerSpoke(2.35, FINAL, True), TimerFired(2.35))
 
@@ -47,39 +50,40 @@ def play(*events: Event, start: Conversation | None = None) -> tuple[Conversatio
 
 def test_silence_after_words_prepares_the_answer():
     now, commands = play(*SILENT)
-    assert (now.phase, commands) == (Phase.LISTENING, [GUESS])
+    assert now.floor == Listening(Silence(2.3), Draft(WORDS), drafts=1)
+    assert commands == [DRAFT]
 
 
 def test_the_same_words_in_the_end_release_it():
     now, commands = play(*SILENT, *OVER)
-    assert commands == [GUESS, AskFinal(), ReleaseReply(1)]
-    assert now.phase is Phase.THINKING
+    assert commands == [DRAFT, AskFinal(), ReleaseReply(1)]
+    assert now.floor == Replying()
     assert now.history == (Message("user", FINAL),)
 
 
 def test_one_that_has_audio_speaks_at_once():
     now, commands = play(*SILENT, ReplyAudioStarted(2.2, 1), *OVER)
     assert commands[-2:] == [ReleaseReply(1), AnnounceReply(1)]
-    assert now.phase is Phase.SPEAKING
+    assert now.floor == Replying(audible=True)
 
 
 def test_other_words_in_the_end_throw_it_away():
     late = CallerSpoke(2.35, "What is the weather in Paris?", True)
     _, commands = play(*SILENT, TimerFired(2.3), late, TimerFired(2.35))
-    assert commands[:3] == [GUESS, AskFinal(), CancelReply(1)]
-    assert commands[-1] == ReleaseReply(2)  # a second guess, on the final words
+    assert commands[:3] == [DRAFT, AskFinal(), CancelReply(1)]
+    assert commands[-1] == ReleaseReply(2)  # a second draft, on the final words
 
 
 def test_words_that_differ_in_a_vowel_sign_are_other_words():
-    guessed = (CallerVoiced(1.0), CallerSpoke(1.8, "किताब की", False), CallerQuiet(2.1, since=2.0))
-    _, commands = play(*guessed, CallerSpoke(2.2, "किताब का", True))
+    drafted = (CallerVoiced(1.0), CallerSpoke(1.8, "किताब की", False), CallerQuiet(2.1, since=2.0))
+    _, commands = play(*drafted, CallerSpoke(2.2, "किताब का", True))
     assert CancelReply(1) in commands
 
 
 def test_going_on_throws_it_away():
     now, commands = play(*SILENT, CallerVoiced(2.25))
-    assert commands == [GUESS, CancelReply(1)]
-    assert now.held == 0
+    assert commands == [DRAFT, CancelReply(1)]
+    assert now.floor == Listening(Silence(2.25 + 3.0), drafts=1)
 
 
 def test_words_that_ask_for_more_prepare_nothing():
@@ -89,7 +93,7 @@ def test_words_that_ask_for_more_prepare_nothing():
     assert commands == []
 
 
-def test_guesses_are_bounded():
+def test_drafts_are_bounded():
     more = [CallerSpoke(2.2, f"what is the weather {n}", False) for n in range(5)]
     _, commands = play(*SILENT, *more)
     assert len([c for c in commands if isinstance(c, PrepareReply)]) == 2
@@ -117,7 +121,7 @@ def test_the_caller_hears_it_as_soon_as_the_turn_is_over():
         says=QUESTION,
         voiced=SOUNDS,
         replies=["It is sunny today."],
-        rules=CallOptions(policy=TurnPolicy(silence_s=0.3, guesses=0)),
+        rules=CallOptions(policy=TurnPolicy(silence_s=0.3, drafts=0)),
     ).run()
     assert late.audio(1)[0][0] - call.audio(1)[0][0] > 0.2
 
@@ -129,7 +133,7 @@ def test_nothing_of_it_leaves_before_the_turn_is_over():
     assert call.text(1) == "It is sunny today."
 
 
-def test_a_wrong_guess_is_never_heard_nor_remembered():
+def test_a_wrong_draft_is_never_heard_nor_remembered():
     call = Call(
         says=[Says(1.8, WORDS, final=False), Says(2.35, "What is the weather in Paris?")],
         voiced=SOUNDS,

@@ -73,7 +73,7 @@ class Listed(ScriptedModel):
 
 def test_by_hand_no_silence_ends_a_turn():
     now, commands = play(BY_HAND, c.CallerSpoke(1.0, "hello", True), c.TimerFired(60.0))
-    assert now.deadline is None
+    assert now.wake_at is None
     assert commands == []
     now, commands = c.step(now, c.CallerAsked(61.0), POLICY)
     assert commands == (c.StartReply(1, (Message("user", "hello"),), asked=True),)
@@ -81,7 +81,7 @@ def test_by_hand_no_silence_ends_a_turn():
 
 def test_by_hand_an_answer_waits_for_the_final_words_it_is_owed():
     now, _ = play(BY_HAND, c.CallerSpoke(1.0, "hel", False), c.CallerEnded(1.5), c.CallerAsked(1.5))
-    assert now.deadline == 1.5 + POLICY.final_wait_s
+    assert now.wake_at == 1.5 + POLICY.final_wait_s
     now, commands = c.step(now, c.CallerSpoke(1.6, "hello", True), POLICY)
     assert commands == (c.StartReply(1, (Message("user", "hello"),), asked=True),)
 
@@ -89,8 +89,8 @@ def test_by_hand_an_answer_waits_for_the_final_words_it_is_owed():
 def test_by_hand_an_answer_does_not_wait_for_ever():
     now, _ = play(BY_HAND, c.CallerEnded(1.5), c.CallerNoted(1.5, Message("user", "hi")))
     now, _ = c.step(now, c.CallerAsked(1.5), POLICY)
-    assert now.deadline
-    _, commands = c.step(now, c.TimerFired(now.deadline), POLICY)
+    assert now.wake_at
+    _, commands = c.step(now, c.TimerFired(now.wake_at), POLICY)
     assert commands == (c.StartReply(1, (Message("user", "hi"),), asked=True),)
 
 
@@ -104,8 +104,8 @@ def test_words_into_an_answer_that_takes_none_are_answered_after_it():
         c.ReplyEnded(3.0, 1, "Hi."),
     )
     assert not any(isinstance(command, c.CancelReply) for command in commands)
-    assert now.deadline
-    _, commands = c.step(now, c.TimerFired(now.deadline), POLICY)
+    assert now.wake_at
+    _, commands = c.step(now, c.TimerFired(now.wake_at), POLICY)
     asked = (Message("user", "hello"), Message("assistant", "Hi."), Message("user", "and you"))
     assert commands == (c.StartReply(2, asked),)
 
@@ -125,7 +125,7 @@ def test_a_note_during_an_answer_comes_after_it():
 
 def test_forgotten_words_are_not_answered():
     now, commands = play(c.CallerSpoke(1.0, "never mind", False), c.CallerForgot(1.1))
-    assert (now.question(), now.deadline, commands) == ("", None, [])
+    assert (now.question(), now.wake_at, commands) == ("", None, [])
 
 
 def test_a_tool_is_not_called_before_the_turn_is_over():
@@ -241,7 +241,7 @@ def test_an_answer_that_is_asked_for_is_not_the_one_that_was_prepared():
     assert isinstance(prepared, c.PrepareReply)
     assert (asks, dropped) == (c.AskFinal(), c.CancelReply(1))
     assert started == c.StartReply(2, (Message("user", "what is the weather"),), asked=True)
-    assert now.held == 0
+    assert now.floor == c.Replying(asked=True)
 
 
 def test_an_answer_may_be_about_something_else_than_the_conversation():

@@ -110,7 +110,7 @@ def test_a_longer_silence_does_not_answer_into_a_pause():
 
 def test_without_preparation_the_answer_comes_as_much_later_as_it_takes():
     log = _recorded(CALL).read()
-    new = _turns(log, guesses=0)[0]
+    new = _turns(log, drafts=0)[0]
     assert not new.prepared
     assert new.answer_at
     assert new.answer_at - new.taken_at == pytest.approx(0.2, abs=0.1)
@@ -127,9 +127,9 @@ def test_asking_in_the_middle_of_an_utterance_is_an_estimate():
 def test_the_command_prints_both_side_by_side(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
     file = tmp_path / "call.jsonl"
     file.write_text(_recorded(CALL).text())
-    assert main(["--replay", str(file), "--set", "silence_s=0.6", "guesses=0"]) == 0
+    assert main(["--replay", str(file), "--set", "silence_s=0.6", "drafts=0"]) == 0
     said = capsys.readouterr().out
-    assert "silence_s=0.6 guesses=0" in said
+    assert "silence_s=0.6 drafts=0" in said
     assert "'what is the weather'" in said
     assert "decides every one of them as it was recorded" in said
     assert "whatever it hears now" in said
@@ -141,7 +141,7 @@ def test_the_command_prints_both_side_by_side(tmp_path: Path, capsys: pytest.Cap
         ("silence=1", "'silence' is no setting; allowed: "),
         ("silence_s=long", "allowed is a number such as 0.3"),
         ("silence_s=-1", "allowed are numbers from 0 on"),
-        ("greeting_firm=1", "allowed are true and false"),
+        ("greeting_interruptible=1", "allowed are true and false"),
     ],
 )
 def test_a_setting_that_is_none_is_refused(
@@ -155,7 +155,7 @@ def test_a_setting_that_is_none_is_refused(
 
 def test_other_decisions_of_this_version_are_told():
     log = _recorded(CALL).read()
-    other = replace(log, policy=replace(log.policy, guesses=0))
+    other = replace(log, policy=replace(log.policy, drafts=0))
     found = differs(other)
     assert found
     assert found[1] == "PrepareReply was recorded, now it is nothing"

@@ -103,7 +103,7 @@ MENDED = (
 
 # What is drawn apart from all else of a call.
 ADDED = frozenset(
-    """greeting greeting_firm idle_prompt_s idle_prompt idle_end_s goodbye can_pause
+    """greeting greeting_interruptible idle_prompt_s idle_prompt idle_end_s goodbye can_pause
     halting_silence_s""".split()
 )
 
@@ -233,7 +233,7 @@ def _asks(**rules: Any) -> Script:
     return Script(replace(CALL, **rules), answers=(Answers(words=3),))
 
 
-GREETS = _asks(greeting=canned(GREETING, 2), greeting_firm=True)
+GREETS = _asks(greeting=canned(GREETING, 2), greeting_interruptible=False)
 ASKS = _asks(idle_prompt_s=2.0, idle_end_s=1.0)
 HELLO, ASKED, BYE = (canned(each, 2) for each in (GREETING, PROMPT, GOODBYE))
 
@@ -399,7 +399,7 @@ def test_a_silent_caller_is_greeted_asked_and_let_go():
 @pytest.mark.parametrize(("chance", "taken_at"), [(0.9, 2.3), (0.2, 3.2), (None, 2.6)])
 def test_how_a_turn_sounds_decides_how_long_it_waits(chance: float | None, taken_at: float):
     script = Script(
-        Call(ends_at=8.0, activity=True, guesses=0),
+        Call(ends_at=8.0, activity=True, drafts=0),
         acts=(Act(0.0, "talks", seconds=6.0, frame_s=0.02),),
         hears=(Hears(1.9, "u1 u2", final=False), Hears(2.1, "u1 u2", final=True)),
         voiced=(Voiced(1.0, 1.0),),

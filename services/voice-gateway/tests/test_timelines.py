@@ -80,7 +80,7 @@ def test_what_comes_back_is_nobody_and_a_caller_over_it_is_one():
 
 
 def greeted(*, firm: bool, sends: tuple[Sends, ...] = ()) -> Call:
-    policy = TurnPolicy(greeting="Hello, this is the gateway.", greeting_firm=firm)
+    policy = TurnPolicy(greeting="Hello, this is the gateway.", greeting_interruptible=not firm)
     return Call(
         says=[Says(1.0, "Who", final=False), Says(1.4, "Who are you?")],
         voiced=[(0.6, True), (1.3, False)],

@@ -23,6 +23,7 @@ from voice_gateway.conversation import (
     Conversation,
     EndOfTurnProbability,
     Event,
+    Quiet,
     ReplyAudioStarted,
     TimerFired,
     step,
@@ -292,7 +293,7 @@ COMMAND = "go forward ten meters"
 def play(*events: Event, start: Conversation | None = None) -> tuple[Conversation, list[Command]]:
     now, commands = start or Conversation(), list[Command]()
     for event in events:
-        now, more = step(now, event, replace(POLICY, guesses=0))
+        now, more = step(now, event, replace(POLICY, drafts=0))
         commands += more
     return now, commands
 
@@ -305,13 +306,13 @@ def silent_after(words: str) -> Conversation:
 def test_a_voice_that_sounds_done_ends_the_turn_sooner():
     before = silent_after(COMMAND)
     after, _ = play(EndOfTurnProbability(3.66, 0.95), start=before)
-    assert (before.deadline, after.deadline) == (3.5 + 0.6, 3.5 + 0.3)
+    assert (before.wake_at, after.wake_at) == (3.5 + 0.6, 3.5 + 0.3)
 
 
 def test_a_voice_that_will_go_on_is_waited_for():
     before = silent_after("What your country can do for you?")
     after, _ = play(EndOfTurnProbability(3.66, 0.03), start=before)
-    assert (before.deadline, after.deadline) == (3.5 + 0.3, 3.5 + 1.2)
+    assert (before.wake_at, after.wake_at) == (3.5 + 0.3, 3.5 + 1.2)
 
 
 def test_words_that_come_later_are_judged_with_the_same_sound():
@@ -320,7 +321,7 @@ def test_words_that_come_later_are_judged_with_the_same_sound():
         CallerSpoke(3.7, "into it", False),
         start=silent_after(COMMAND),
     )
-    assert after.deadline == 3.5 + 1.2
+    assert after.wake_at == 3.5 + 1.2
 
 
 def test_how_the_turn_sounded_is_forgotten_once_the_voice_goes_on():
@@ -330,7 +331,7 @@ def test_how_the_turn_sounded_is_forgotten_once_the_voice_goes_on():
         CallerQuiet(4.3, since=4.2),
         start=silent_after(COMMAND),
     )
-    assert (after.probability, after.deadline) == (None, 4.2 + 0.6)
+    assert (after.voice, after.wake_at) == (Quiet(4.2), 4.2 + 0.6)
 
 
 def test_an_opinion_that_comes_after_the_voice_went_on_changes_nothing():
@@ -343,7 +344,7 @@ def test_an_opinion_before_any_words_waits_for_them():
         CallerVoiced(2.0), CallerQuiet(3.6, since=3.5), EndOfTurnProbability(3.66, 0.95)
     )
     after, _ = play(CallerSpoke(3.7, COMMAND, False), start=quiet)
-    assert (quiet.deadline, after.deadline) == (None, 3.5 + 0.3)
+    assert (quiet.wake_at, after.wake_at) == (None, 3.5 + 0.3)
 
 
 @pytest.mark.parametrize(
@@ -386,7 +387,7 @@ class Opinion:
 
 def call(opinion: Opinion, *voiced: tuple[float, bool]) -> Call:
     says = [Says(2.4, COMMAND, final=False), Says(2.9, COMMAND)]
-    rules = CallOptions(policy=replace(POLICY, guesses=0))
+    rules = CallOptions(policy=replace(POLICY, drafts=0))
     return Call(says, ["Yes."], voiced=voiced, rules=rules, turn_sound=opinion, hangs_up=9.0).run()
 
 

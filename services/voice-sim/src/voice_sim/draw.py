@@ -86,7 +86,7 @@ class _Manners(_Dice):
         call = replace(script.call, can_pause=self._chance(0.2))
         if self._chance(0.15):
             greeting = canned(GREETING, self._pick(1, 4, 12))
-            call = replace(call, greeting=greeting, greeting_firm=self._chance(0.5))
+            call = replace(call, greeting=greeting, greeting_interruptible=not self._chance(0.5))
         if self._chance(0.2):
             call = replace(
                 call,
@@ -154,7 +154,7 @@ class _Draw(_Dice):
             final_wait_s=self._pick(0.7, 0.7, 0.0, 2.0),
             late_s=self._pick(2.0, 2.0, 0.0, 6.0),
             reopen_s=self._pick(1.0, 1.0, 0.0, 5.0),
-            guesses=self._pick(3, 3, 0, 1),
+            drafts=self._pick(3, 3, 0, 1),
             words_to_interrupt=self._pick(1, 1, 1, 2),
             memory_messages=self._pick(40, 40, 4, 1),
             normalise=self._chance(0.8),

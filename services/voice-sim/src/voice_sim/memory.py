@@ -89,7 +89,9 @@ def the_callers_words(record: Record) -> Iterator[str]:
     unread = any(isinstance(entry, Fault) and entry.what in UNREAD for entry in record.entries)
     call = record.script.call
     echoes = call.activity and not call.headphones
-    waiting = _Waiting(call.words_to_interrupt, unread, call.activity, echoes, call.greeting_firm)
+    waiting = _Waiting(
+        call.words_to_interrupt, unread, call.activity, echoes, not call.greeting_interruptible
+    )
     if unread and call.idle_end_s:
         return
     over_at = _goodbye_at(record)

@@ -40,14 +40,14 @@ class Call:
     final_wait_s: float = 0.7
     late_s: float = 2.0
     reopen_s: float = 1.0
-    guesses: int = 3
+    drafts: int = 3
     words_to_interrupt: int = 1
     memory_messages: int = 40
     normalise: bool = True
     min_words: int = 1
     trim_s: float = 0.0
     greeting: str = ""
-    greeting_firm: bool = False
+    greeting_interruptible: bool = True
     idle_prompt_s: float = 0.0
     idle_prompt: str = canned(PROMPT, 4)
     idle_end_s: float = 0.0

@@ -39,7 +39,7 @@ _NAMES = {PROMPT: "the idle prompt", GOODBYE: "the goodbye"}
 def the_greeting(record: Record) -> Iterator[str]:
     """A greeting opens the call; a firm one is paused and cut by nobody, and heard to its end."""
     greeting = record.script.call.greeting
-    firm = bool(greeting) and record.script.call.greeting_firm
+    firm = bool(greeting) and not record.script.call.greeting_interruptible
     opens = next((n for n, greets in _kinds(record).items() if greets == GREETING), 0)
     if opens not in (0, 1) or (opens and not greeting):
         yield f"reply {opens} was the greeting"

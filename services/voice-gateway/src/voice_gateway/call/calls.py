@@ -9,7 +9,7 @@ from voice_gateway.audio import pcm
 from voice_gateway.call.out_of_band import OutOfBandResponse
 from voice_gateway.call.session import CallOptions, Session
 from voice_gateway.conversation import Message
-from voice_gateway.conversation.state import remembered
+from voice_gateway.conversation.history import remembered
 from voice_gateway.errors import (
     BadMessage,
     CallerGone,

@@ -188,7 +188,7 @@ class Session:
             case c.KeepTurn(number):
                 self._outbox.post(TurnTaken(number))
             case c.EndCall():
-                if not self._conversation.closing:
+                if self._conversation.line is c.Line.OPEN:
                     self._outbox.post(Goodbye())
                 self._end(self._farewell)  # no error, unless the gateway stops
             case _:

@@ -1,31 +1,8 @@
 """What the conversation decides: to be carried out in order, without waiting."""
 
-from dataclasses import dataclass, field
-from typing import Literal
+from dataclasses import dataclass
 
-
-@dataclass(frozen=True, slots=True)
-class ToolCall:
-    """The model asks the caller's program to do something."""
-
-    call_id: str
-    name: str
-    arguments: str
-    """JSON, as the model wrote it."""
-
-
-@dataclass(frozen=True, slots=True)
-class Message:
-    role: Literal["user", "assistant", "system", "tool"]
-    text: str
-    interrupted: bool = False
-    """The caller cut it off: `text` is what was heard of it, and no word more."""
-    calls: tuple[ToolCall, ...] = ()
-    """Of the assistant."""
-    call_id: str = ""
-    """Of a tool: the call that `text` answers."""
-    name: str = field(default="", compare=False)
-    """What it is known by to whoever may change or withdraw it later."""
+from voice_gateway.conversation.history import Message
 
 
 @dataclass(frozen=True, slots=True)

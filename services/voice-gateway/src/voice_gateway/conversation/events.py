@@ -5,7 +5,7 @@ Every event carries the time it happened at, in seconds.
 
 from dataclasses import dataclass
 
-from voice_gateway.conversation.commands import Message, ToolCall
+from voice_gateway.conversation.history import Message, ToolCall
 
 
 @dataclass(frozen=True, slots=True)

@@ -60,10 +60,10 @@ class TurnPolicy:
     """Silence that ends a turn whose words and voice both ask for more."""
 
     likely: float = 0.8
-    """From this probability on that a turn is complete by its sound, it sounds finished."""
+    """A turn at least so probably complete, by its sound, sounds finished."""
 
     unlikely: float = 0.5
-    """Below this probability it sounds as if it goes on."""
+    """A turn less probably complete sounds as if it goes on."""
 
     final_wait_s: float = 0.7
     """How long the recogniser may take over its final words once it was asked for them."""
@@ -74,7 +74,7 @@ class TurnPolicy:
     max_silence_s: float = 3.0
     """How long interim words may wait for their final."""
 
-    guesses: int = 3
+    drafts: int = 3
     """How often a turn's answer may be prepared before the turn is certainly over; 0: never."""
 
     reopen_s: float = 1.0
@@ -98,8 +98,8 @@ class TurnPolicy:
     greeting: str = ""
     """What opens the call; empty: the caller does."""
 
-    greeting_firm: bool = False
-    """The greeting cannot be interrupted; what the caller says meanwhile is answered after it."""
+    greeting_interruptible: bool = True
+    """The caller can cut the greeting off; else what it says meanwhile is answered after it."""
 
     idle_prompt_s: float = 0.0
     """Silence after which the caller is asked whether it is still there; 0: never."""
@@ -115,9 +115,9 @@ class TurnPolicy:
     memory_messages: int = 40
     """How many messages of the conversation the model is reminded of."""
 
-    def prompts_after(self, manner: TurnOptions) -> float:
+    def prompts_after(self, options: TurnOptions) -> float:
         """The silence after which such a caller is asked whether it is still there; 0: never."""
-        return self.idle_prompt_s if manner.idle_s is None else manner.idle_s
+        return self.idle_prompt_s if options.idle_s is None else options.idle_s
 
     def interrupts(self, text: str) -> bool:
         """Whether these words during a reply take the floor from it."""
@@ -134,18 +134,18 @@ class TurnPolicy:
         return sounds_open(text, language_of(self.language))
 
     def silence_after(
-        self, text: str, probability: float | None = None, manner: "TurnOptions | None" = None
+        self, text: str, probability: float | None = None, options: "TurnOptions | None" = None
     ) -> float:
         """The silence that ends a turn with these words.
 
-        `probability`: that the turn is complete by the sound of it; None: nothing is known of that.
+        `probability`: that the turn is complete by its sound; None: nothing is known of that.
         A voice that sounds done makes up for words that leave it open whether they are all, and a
         voice that will go on is waited for, whatever the words: a recogniser puts a question mark
         after half a sentence. Words that ask for more are waited for, whatever the voice.
         """
-        if manner and manner.silence_s is not None:
-            return manner.silence_s
-        return self._silence_after(text, probability) * (manner.patience if manner else 1.0)
+        if options and options.silence_s is not None:
+            return options.silence_s
+        return self._silence_after(text, probability) * (options.patience if options else 1.0)
 
     def _silence_after(self, text: str, probability: float | None) -> float:
         language = language_of(self.language)

@@ -2,105 +2,100 @@
 
 from dataclasses import replace
 
-from voice_gateway.conversation.commands import Message, StartReply
+from voice_gateway.conversation import listening, replying
 from voice_gateway.conversation.events import (
+    CallerAsked,
     CallerChose,
+    CallerEnded,
     CallerForgot,
     CallerNoted,
     CallerWithdrew,
     HeardAmended,
 )
-from voice_gateway.conversation.floor import drop_held
-from voice_gateway.conversation.policy import TurnOptions, TurnPolicy
-from voice_gateway.conversation.state import (
-    Conversation,
-    Phase,
-    Step,
+from voice_gateway.conversation.history import (
+    History,
+    amended,
     answer_name,
-    remembered,
-    turn_end,
-    with_answer,
-    with_question,
+    with_message,
+    without,
 )
+from voice_gateway.conversation.policy import TurnOptions, TurnPolicy
+from voice_gateway.conversation.state import Conversation, Idle, Line, Replying, Step
 
-Request = CallerChose | CallerForgot | CallerNoted | CallerWithdrew | HeardAmended
+OfHistory = CallerNoted | CallerWithdrew | HeardAmended
+Request = CallerAsked | CallerEnded | CallerForgot | CallerChose | OfHistory
 
 
 def follow(now: Conversation, event: Request, policy: TurnPolicy) -> Step:
-    """What changes the conversation, and gives nobody the floor."""
+    match event:
+        case CallerAsked(at=at):
+            return _asked(now, at, policy)
+        case CallerEnded():
+            return replace(now, commit_pending=now.options.by_hand), ()
+        case CallerForgot(at=at):
+            return _forgot(now, at, policy)
+        case CallerChose():
+            return _chose(now, event, policy)
+        case _:
+            return _remembered(now, event, policy)
+
+
+def _asked(now: Conversation, at: float, policy: TurnPolicy) -> Step:
+    """An answer is asked for; one that is under way is that answer."""
+    if isinstance(now.floor, Replying) or now.line is Line.CLOSED:
+        return now, ()
+    return listening.asked(now, now.floor, at, policy)
+
+
+def _forgot(now: Conversation, at: float, policy: TurnPolicy) -> Step:
+    now = replace(now, finals=(), interim="", commit_pending=False)
+    if isinstance(now.floor, Replying):
+        return now, ()  # its pause is about a sound, not about words
+    return listening.forgotten(now, now.floor, at, policy)
+
+
+def _chose(now: Conversation, event: CallerChose, policy: TurnPolicy) -> Step:
+    before, after = now.options, replace(now, options=_options(event))
+    floor = now.floor
+    if isinstance(floor, Replying):
+        return (after, ()) if after.options.interruptible else replying.resumed(after, floor)
+    if isinstance(floor.wait, Idle) and before.idle_s != after.options.idle_s:
+        floor = replace(floor, wait=None)  # another wait begins
+    floor = listening.timed(after, floor, event.at, policy)
+    return listening.made_anew(after, floor, policy)
+
+
+def _remembered(now: Conversation, event: OfHistory, policy: TurnPolicy) -> Step:
+    """The program changes what was said; nobody gets the floor for that."""
+    floor = now.floor
+    if isinstance(floor, Replying):
+        return _while_replying(now, floor, event), ()
+    history = _changed(now.history, event)
+    if history == now.history:
+        return now, ()
+    return listening.made_anew(replace(now, history=history), floor, policy)
+
+
+def _while_replying(now: Conversation, floor: Replying, event: OfHistory) -> Conversation:
+    """What is added waits until the reply is over, and comes after it."""
+    if isinstance(event, CallerNoted):
+        return replace(now, floor=replace(floor, added=(*floor.added, event.message)))
+    if isinstance(event, CallerWithdrew):
+        floor = replace(floor, added=without(floor.added, event.name))
+    return replace(now, floor=floor, history=_changed(now.history, event))
+
+
+def _changed(history: History, event: OfHistory) -> History:
     match event:
         case CallerNoted(message=message):
-            return _note(now, message), ()
+            return with_message(history, message)
         case CallerWithdrew(name=name):
-            history, noted = _without(now.history, name), _without(now.noted, name)
-            return replace(now, history=history, noted=noted), ()
+            return without(history, name)
         case HeardAmended(reply=reply, text=text):
-            return replace(now, history=_amended(now.history, answer_name(reply), text)), ()
-        case CallerForgot():
-            after, dropped = drop_held(now)
-            after = replace(after, words=(), murmur="", owed=False, asked=False, deadline=None)
-            return after, dropped
-        case CallerChose(at=at):
-            after = replace(now, manner=_manner(event))
-            if after.manner.idle_s != now.manner.idle_s:
-                after = replace(after, idle_at=None)  # another wait begins
-            if after.phase is not Phase.LISTENING:
-                return after, ()
-            return replace(after, deadline=turn_end(after, at, policy)), ()
+            return amended(history, answer_name(reply), text)
 
 
-def answer_now(now: Conversation, at: float, policy: TurnPolicy) -> Step:
-    """Answer the conversation as it stands: nothing of the open turn waits."""
-    before, dropped = drop_held(now)
-    number = before.reply + 1
-    history = remembered(before.history, policy.memory_messages)
-    after = replace(
-        before,
-        phase=Phase.THINKING,
-        history=history,
-        reply=number,
-        turn_at=at,
-        asked=False,
-        wanted=False,
-        owed=False,
-        taken="",
-        deadline=None,
-    )
-    return after, (*dropped, StartReply(number, history, asked=True))
-
-
-def _note(now: Conversation, message: Message) -> Conversation:
-    if now.phase is not Phase.LISTENING:
-        return replace(now, noted=(*now.noted, message))
-    return replace(now, history=with_message(now.history, message))
-
-
-def with_message(history: tuple[Message, ...], message: Message) -> tuple[Message, ...]:
-    """Add a message of a program's; what one side says in two messages is one turn of it."""
-    if message.role == "user":
-        return with_question(history, message.text, message.name)
-    if message.role == "assistant":
-        return with_answer(history, message.text, calls=message.calls, name=message.name)
-    return (*history, message)
-
-
-def _without(messages: tuple[Message, ...], name: str) -> tuple[Message, ...]:
-    return tuple(message for message in messages if message.name != name)
-
-
-def _amended(history: tuple[Message, ...], name: str, text: str) -> tuple[Message, ...]:
-    """Keep of the message by that name only `text`."""
-
-    def amend(message: Message) -> Message:
-        if message.name != name or message.text == text:
-            return message
-        return replace(message, text=text, interrupted=True)
-
-    amended = (amend(message) for message in history)
-    return tuple(m for m in amended if m.text or m.calls or m.role != "assistant")
-
-
-def _manner(event: CallerChose) -> TurnOptions:
+def _options(event: CallerChose) -> TurnOptions:
     return TurnOptions(
         event.by_hand,
         event.answers,

@@ -17,13 +17,13 @@ from datetime import datetime
 from itertools import takewhile
 from typing import Any, cast, get_args
 
-from voice_gateway.conversation import Command, Event, Message, commands
+from voice_gateway.conversation import Command, Event, Message, ToolCall
 from voice_gateway.conversation.policy import TurnPolicy
 from voice_gateway.messages import CallConfig
 
 FORMAT = 1
 _EVENTS: dict[str, Callable[..., Event]] = {kind.__name__: kind for kind in get_args(Event)}
-_PARTS: dict[str, Any] = {name: part for name, part in vars(commands).items() if is_dataclass(part)}
+_PARTS: dict[str, Any] = {part.__name__: part for part in (Message, ToolCall)}
 """What events are made of beside plain values."""
 _POLICY = frozenset(f.name for f in fields(TurnPolicy))
 _NAMES_BEFORE_0_2 = {
@@ -35,6 +35,8 @@ _NAMES_BEFORE_0_2 = {
     "chance": "probability",
 }
 """What events, commands and their fields were called in older logs, which are still read."""
+_RENAMED = {"guesses": "drafts"}
+"""Settings that earlier versions recorded under other names."""
 
 
 class BadLog(Exception):
@@ -118,7 +120,7 @@ def read(lines: Iterable[str]) -> EventLog:
     first = parsed[0][1]
     whole = list(takewhile(lambda item: "lost" not in item[1], parsed[1:]))
     steps = [_kept(number, line) for number, line in whole if "event" in line]
-    policy = cast(dict[str, Any], first.get("policy", {}))
+    policy = _named_as_now(cast(dict[str, Any], first.get("policy", {})))
     return EventLog(
         str(first.get("call", "")),
         str(first.get("began", "")),
@@ -129,6 +131,13 @@ def read(lines: Iterable[str]) -> EventLog:
         over=bool(parsed[-1][1].get("over")),
         lost=max(int(line.get("lost", 0)) for _, line in parsed),
     )
+
+
+def _named_as_now(policy: Mapping[str, Any]) -> dict[str, Any]:
+    named = {_RENAMED.get(name, name): value for name, value in policy.items()}
+    if "greeting_firm" in named:
+        named["greeting_interruptible"] = not named.pop("greeting_firm")
+    return named
 
 
 def _line(**values: Any) -> str:

@@ -7,7 +7,7 @@ from statistics import median
 from typing import Any
 
 from voice_gateway import conversation as c
-from voice_gateway.conversation.state import plain
+from voice_gateway.conversation.history import plain
 from voice_gateway.observe.event_log import Kept, question_in
 
 _WIDTH = 46

@@ -12,7 +12,7 @@ from statistics import median
 from typing import Any
 
 from voice_gateway import conversation as c
-from voice_gateway.conversation.state import plain
+from voice_gateway.conversation.history import plain
 from voice_gateway.observe.event_log import EventLog, Kept, question_in
 
 _VOICE_S = 0.5  # until a reply sounds, where no reply of the call did

@@ -13,8 +13,8 @@ from itertools import count
 from typing import Any
 
 from voice_gateway import conversation as c
+from voice_gateway.conversation.history import plain
 from voice_gateway.conversation.policy import TurnPolicy
-from voice_gateway.conversation.state import plain
 from voice_gateway.observe.event_log import EventLog, Kept, encoded
 from voice_gateway.replay.recorded import (
     Material,

@@ -12,7 +12,7 @@ import re
 import sys
 from collections import defaultdict, deque
 from collections.abc import Iterable, Iterator
-from dataclasses import fields
+from dataclasses import fields, is_dataclass
 from enum import Enum
 from itertools import product
 from pathlib import Path
@@ -30,7 +30,7 @@ _STEP_S = 0.1
 _POLICIES = (
     TurnPolicy(),
     TurnPolicy(greeting="Hello.", idle_prompt_s=10.0, idle_end_s=10.0),
-    TurnPolicy(greeting="Hello.", greeting_firm=True, guesses=0),
+    TurnPolicy(greeting="Hello.", greeting_interruptible=False, drafts=0),
 )
 _WORDS = {"what is the weather": "words", "i want to": "words that go on", "mm-hm": "mm-hm"}
 
@@ -129,18 +129,27 @@ def _note(
 
 
 def _state(now: c.Conversation) -> str:
-    if now.paused_at is not None:
-        return "PAUSED"
-    return "PREPARING" if now.held else now.phase.name
+    match now.floor:
+        case c.Listening(draft=draft):
+            return "PREPARING" if draft else "LISTENING"
+        case c.Replying(pause=c.Pause()):
+            return "PAUSED"
+        case c.Replying(audible=audible):
+            return "SPEAKING" if audible else "THINKING"
 
 
 def shape(now: c.Conversation) -> tuple[object, ...]:
-    """What distinguishes a state: its phase, and which of its fields are set."""
-    values: list[Any] = [getattr(now, f.name) for f in fields(now) if f.name != "reply"]
-    return tuple(
-        value if isinstance(value, Enum) else value is not None and value not in (False, "", (), 0)
-        for value in values
-    )
+    """What distinguishes a state: of which types it is made, and which of their fields are set."""
+    return tuple(_shape(getattr(now, f.name)) for f in fields(now) if f.name != "reply")
+
+
+def _shape(value: Any) -> object:
+    if isinstance(value, Enum):
+        return value
+    if is_dataclass(value):
+        parts = (_shape(getattr(value, f.name)) for f in fields(value))
+        return type(value).__name__, *parts
+    return value is not None and value not in (False, "", (), 0)
 
 
 # What is shown.

@@ -6,8 +6,7 @@ from dataclasses import dataclass
 from typing import Any, Literal, cast
 
 from voice_gateway.conversation import Message, ToolCall
-from voice_gateway.conversation.requests import with_message
-from voice_gateway.conversation.state import answer_name, question_name
+from voice_gateway.conversation.history import answer_name, question_name, with_message
 from voice_gateway.transports.realtime import fields
 from voice_gateway.transports.realtime.fields import BadEvent, Json
 

@@ -1,0 +1,216 @@
+"""While the caller has the floor: its words, its silence, and the answer prepared ahead.
+
+voice    ▅▇▅▂▁▁▁▁▁▁▁▁▁▁▁▁
+words        "what is the weather"        "What is the weather?" final
+wait         Silence     | Finals         | (the turn is taken)
+commands     PrepareReply  AskFinal         ReleaseReply
+"""
+
+from dataclasses import replace
+
+from voice_gateway.conversation.commands import (
+    AnnounceReply,
+    AskFinal,
+    CancelReply,
+    KeepTurn,
+    PrepareReply,
+    ReleaseReply,
+    StartReply,
+)
+from voice_gateway.conversation.events import (
+    CallerQuiet,
+    CallerSpoke,
+    CallerVoiced,
+    ReplyAudioStarted,
+    ReplyEnded,
+    ReplyHeard,
+)
+from voice_gateway.conversation.history import plain, question_name, remembered, with_question
+from voice_gateway.conversation.policy import TurnPolicy
+from voice_gateway.conversation.state import (
+    Asked,
+    Commands,
+    Conversation,
+    Draft,
+    Finals,
+    Idle,
+    Line,
+    Listening,
+    Quiet,
+    Replying,
+    Silence,
+    Step,
+    Voiced,
+)
+
+
+def spoke(now: Conversation, floor: Listening, event: CallerSpoke, policy: TurnPolicy) -> Step:
+    text = event.text.strip()
+    if event.final:
+        finals = (*now.finals, text) if text else now.finals
+        now = replace(now, finals=finals, interim="", commit_pending=False)
+        if isinstance(floor.wait, Asked):
+            return answer(now, floor, event.at, policy)
+        floor = _no_longer_for_finals(floor)
+    elif not text:
+        return now, ()  # the recogniser has second thoughts; what it said before still waits
+    else:
+        now = replace(now, interim=text)
+    return _drafted(now, timed(now, floor, event.at, policy), policy)
+
+
+def sounded(
+    now: Conversation, floor: Listening, event: CallerVoiced | CallerQuiet, policy: TurnPolicy
+) -> Step:
+    if isinstance(event, CallerQuiet):
+        now = replace(now, voice=Quiet(event.since))
+        return _drafted(now, timed(now, floor, event.at, policy), policy)
+    now = replace(now, voice=Voiced(event.at))
+    floor, dropped = _without_draft(now, _no_longer_for_finals(floor))
+    return replace(now, floor=timed(now, floor, event.at, policy)), dropped
+
+
+def draft_went_on(
+    now: Conversation, floor: Listening, event: ReplyAudioStarted | ReplyHeard | ReplyEnded
+) -> Conversation:
+    draft = floor.draft
+    if draft is None or event.reply != now.reply or isinstance(event, ReplyHeard):
+        return now
+    # One that ended out of hearing has failed; the turn will be answered anew.
+    goes_on = replace(draft, audible=True) if isinstance(event, ReplyAudioStarted) else None
+    return replace(now, floor=replace(floor, draft=goes_on))
+
+
+def wait_over(now: Conversation, floor: Listening, at: float, policy: TurnPolicy) -> Step:
+    """The caller has been silent long enough: have the last words made final, or answer."""
+    if isinstance(floor.wait, Asked):
+        return answer(now, floor, at, policy)
+    if isinstance(floor.wait, Silence) and now.interim and now.voice:
+        waiting = replace(floor, wait=Finals(at + policy.final_wait_s))
+        return replace(now, floor=waiting), (AskFinal(),)
+    return take_turn(now, floor, at, policy)
+
+
+def asked(now: Conversation, floor: Listening, at: float, policy: TurnPolicy) -> Step:
+    """An answer is wanted: to the open turn, once its final words are there, or to what stands."""
+    if isinstance(floor.wait, Asked):
+        return now, ()  # it comes already
+    if not (now.interim or now.commit_pending):
+        return answer(now, floor, at, policy)
+    comes = now.commit_pending or isinstance(floor.wait, Finals) or now.line is not Line.OPEN
+    waiting = replace(floor, wait=Asked(at + policy.final_wait_s))
+    return replace(now, floor=waiting), () if comes else (AskFinal(),)
+
+
+def answer(now: Conversation, floor: Listening, at: float, policy: TurnPolicy) -> Step:
+    """Answer as the caller's program asked for it: the open turn, or else what stands."""
+    if now.said():
+        return take_turn(now, floor, at, policy, asked=True)
+    _, dropped = _without_draft(now, floor)
+    number = now.reply + 1
+    history = remembered(now.history, policy.memory_messages)
+    after = replace(
+        now,
+        floor=Replying(asked=True),
+        history=history,
+        reply=number,
+        turn_at=at,
+        commit_pending=False,
+    )
+    return after, (*dropped, StartReply(number, history, asked=True))
+
+
+def take_turn(
+    now: Conversation, floor: Listening, at: float, policy: TurnPolicy, *, asked: bool = False
+) -> Step:
+    """The caller's turn is over: answer it, with the draft if that fits."""
+    asked = asked or isinstance(floor.wait, Asked)
+    keeps = not (now.options.answers or asked or now.line is Line.CLOSED)
+    question, provisional, draft = now.question(), now.interim, floor.draft
+    # What a program asks for, it may want made in another way than what was prepared.
+    fits = draft and not (asked or keeps) and plain(question) == plain(draft.question)
+    number = now.reply if fits else now.reply + 1
+    history = with_question(now.history, question, question_name(number))
+    history = remembered(history, policy.memory_messages)
+    _, dropped = _without_draft(now, floor)
+    now = replace(now, floor=Listening(), history=history, finals=(), interim="", prompted=False)
+    if keeps:
+        return now, (*dropped, KeepTurn(number))
+    audible = bool(draft and fits and draft.audible)
+    reply = Replying(audible=audible, provisional=provisional, asked=asked)
+    after = replace(now, floor=reply, reply=number, turn_at=at, commit_pending=False)
+    if fits:
+        return after, (ReleaseReply(number), *((AnnounceReply(number),) if audible else ()))
+    return after, (*dropped, StartReply(number, history, asked=asked))
+
+
+def timed(now: Conversation, floor: Listening, at: float, policy: TurnPolicy) -> Listening:
+    """Wait for the end of the turn from now on, unless final words are waited for."""
+    if isinstance(floor.wait, Asked | Finals):
+        return floor
+    if not now.said():
+        return floor if isinstance(floor.wait, Idle) else replace(floor, wait=None)
+    until = _turn_end(now, at, policy)
+    return replace(floor, wait=None if until is None else Silence(until))
+
+
+def made_anew(now: Conversation, floor: Listening, policy: TurnPolicy) -> Step:
+    """What answers are made from is another now: a draft is begun again, if there was one."""
+    if floor.draft is None:
+        return replace(now, floor=floor), ()
+    floor, dropped = _without_draft(now, floor)
+    after, commands = _drafted(now, floor, policy)
+    return after, (*dropped, *commands)
+
+
+def forgotten(now: Conversation, floor: Listening, at: float, policy: TurnPolicy) -> Step:
+    """The words of the open turn do not count; an answer that was asked for comes without them."""
+    if isinstance(floor.wait, Asked):
+        return answer(now, floor, at, policy)
+    _, dropped = _without_draft(now, floor)
+    idle = floor.wait if isinstance(floor.wait, Idle) else None
+    return replace(now, floor=Listening(idle)), dropped
+
+
+def closing(floor: Listening) -> Listening:
+    """No silence ends a turn whose last words are still to come."""
+    return floor if isinstance(floor.wait, Asked) else replace(floor, wait=None)
+
+
+def _turn_end(now: Conversation, at: float, policy: TurnPolicy) -> float | None:
+    """When silence ends the turn if nothing more happens."""
+    if now.line is not Line.OPEN or now.options.by_hand:
+        return None
+    if isinstance(now.voice, Quiet):
+        silence_s = policy.silence_after(now.question(), now.voice.probability, now.options)
+        return max(at, now.voice.since + silence_s)
+    going_on = now.voice or now.interim
+    return at + (policy.max_silence_s if going_on else policy.settle_s)
+
+
+def _drafted(now: Conversation, floor: Listening, policy: TurnPolicy) -> Step:
+    """Have the answer made ahead, if the caller is silent and the words seem to be all."""
+    text = now.question()
+    if floor.draft and text and plain(text) == plain(floor.draft.question):
+        return replace(now, floor=floor), ()
+    floor, dropped = _without_draft(now, floor)
+    if not text:
+        return replace(now, floor=replace(floor, drafts=0)), dropped  # the turn came to nothing
+    quiet = isinstance(now.voice, Quiet) and isinstance(floor.wait, Silence | Finals)
+    ready = quiet and now.options.answers and floor.drafts < policy.drafts
+    if not ready or policy.sounds_open(text):
+        return replace(now, floor=floor), dropped
+    number = now.reply + 1
+    history = remembered(with_question(now.history, text), policy.memory_messages)
+    floor = replace(floor, draft=Draft(text), drafts=floor.drafts + 1)
+    return replace(now, floor=floor, reply=number), (*dropped, PrepareReply(number, history))
+
+
+def _without_draft(now: Conversation, floor: Listening) -> tuple[Listening, Commands]:
+    if floor.draft is None:
+        return floor, ()
+    return replace(floor, draft=None), (CancelReply(now.reply),)
+
+
+def _no_longer_for_finals(floor: Listening) -> Listening:
+    return replace(floor, wait=None) if isinstance(floor.wait, Finals) else floor

@@ -1,0 +1,354 @@
+"""What a caller's program asks for, whoever has the floor: literal times in, commands out."""
+
+import pytest
+from voice_gateway.conversation import (
+    AnnounceReply,
+    AskFinal,
+    CallerAsked,
+    CallerChose,
+    CallerClosed,
+    CallerEnded,
+    CallerFinished,
+    CallerForgot,
+    CallerInterrupted,
+    CallerNoted,
+    CallerQuiet,
+    CallerSpoke,
+    CallerTyped,
+    CallerVoiced,
+    CallerWithdrew,
+    CancelReply,
+    Command,
+    Conversation,
+    EndCall,
+    EndTurn,
+    Event,
+    HeardAmended,
+    Interrupted,
+    KeepTurn,
+    Message,
+    PauseReply,
+    PrepareReply,
+    ReleaseReply,
+    ReplyAudioStarted,
+    ReplyEnded,
+    ReplyHeard,
+    ResumeReply,
+    Say,
+    StartReply,
+    TimerFired,
+    step,
+)
+from voice_gateway.conversation.policy import TurnPolicy
+
+WORDS = "what is the weather"
+ASKED_WORDS = Message("user", WORDS)
+HELLO = Message("user", "hello")
+NOTE = Message("user", "and answer in rhymes", name="note")
+
+
+def chosen(
+    at: float, *, by_hand: bool = False, answers: bool = True, interruptible: bool = True
+) -> CallerChose:
+    return CallerChose(at, by_hand, answers, interruptible, silence_s=None, patience=1.0)
+
+
+BY_HAND = chosen(0.0, by_hand=True)
+SPEAKING = (CallerSpoke(1.0, "hello", True), TimerFired(1.0), ReplyAudioStarted(2.0, 1))
+PAUSED = (*SPEAKING, CallerVoiced(3.0), CallerQuiet(3.3, since=3.2))
+DRAFTED = (CallerVoiced(0.4), CallerSpoke(0.6, WORDS, False), CallerQuiet(0.7, since=0.6))
+DRAFT = PrepareReply(1, (ASKED_WORDS,))
+
+
+def play(*events: Event, policy: TurnPolicy | None = None) -> list[Command]:
+    now, commands = Conversation(), list[Command]()
+    for event in events:
+        now, more = step(now, event, policy or TurnPolicy())
+        commands += more
+    return commands
+
+
+def texts(command: Command) -> list[tuple[str, str]]:
+    assert isinstance(command, StartReply | PrepareReply)
+    return [(message.role, message.text) for message in command.history]
+
+
+# The words of the open turn do not count.
+
+
+def test_forgetting_words_does_not_end_the_wait_of_a_paused_reply():
+    commands = play(*PAUSED, CallerForgot(3.4), TimerFired(3.8))
+    assert commands[-2:] == [PauseReply(1), ResumeReply(1)]
+
+
+def test_a_voice_that_goes_on_takes_the_floor_though_its_words_are_forgotten():
+    commands = play(*SPEAKING, CallerVoiced(3.0), CallerForgot(3.4), TimerFired(4.0))
+    assert commands[-3:] == [PauseReply(1), CancelReply(1), Interrupted(1, "")]
+
+
+def test_an_answer_that_waits_for_words_is_given_without_them_once_they_are_forgotten():
+    words = (CallerNoted(0.5, HELLO), CallerSpoke(1.0, "never mind", False))
+    commands = play(BY_HAND, *words, CallerAsked(1.1), CallerForgot(1.2))
+    assert commands == [AskFinal(), StartReply(1, (HELLO,), asked=True)]
+
+
+def test_forgotten_words_take_their_draft_along():
+    assert play(*DRAFTED, CallerForgot(0.8), TimerFired(60.0)) == [DRAFT, CancelReply(1)]
+
+
+def test_a_turn_after_forgotten_words_has_all_its_drafts():
+    again = (CallerVoiced(5.0), CallerSpoke(5.6, WORDS, False), CallerQuiet(5.7, since=5.6))
+    commands = play(*DRAFTED, CallerForgot(0.8), *again, policy=TurnPolicy(drafts=1))
+    assert commands == [DRAFT, CancelReply(1), PrepareReply(2, (ASKED_WORDS,))]
+
+
+def test_words_said_into_a_reply_may_be_forgotten():
+    deaf = chosen(0.0, interruptible=False)
+    said = (*SPEAKING, CallerSpoke(2.5, "and you", True), CallerForgot(2.6))
+    commands = play(deaf, *said, ReplyEnded(3.0, 1, "Hi."), TimerFired(60.0))
+    assert commands[-1] == EndTurn(1)
+
+
+# An answer is asked for.
+
+
+def test_an_answer_that_was_asked_for_comes_though_the_caller_makes_a_sound():
+    asked = (CallerSpoke(1.0, "hello", False), CallerAsked(1.1))
+    commands = play(
+        BY_HAND, *asked, CallerVoiced(1.2), CallerQuiet(1.4, since=1.3), TimerFired(1.8)
+    )
+    assert commands == [AskFinal(), StartReply(1, (HELLO,), asked=True)]
+
+
+@pytest.mark.parametrize(
+    "meanwhile",
+    [
+        CallerVoiced(1.3),
+        CallerQuiet(1.3, since=1.2),
+        chosen(1.3),
+        chosen(1.3, by_hand=True, answers=False),
+        CallerEnded(1.3),
+        CallerAsked(1.3),
+        CallerClosed(1.3),
+        CallerWithdrew(1.3, "note"),
+        CallerInterrupted(1.3),
+    ],
+    ids=lambda event: type(event).__name__,
+)
+def test_an_answer_to_words_on_their_way_comes_whatever_happens_meanwhile(meanwhile: Event):
+    """They were committed, and the recogniser never gives them."""
+    asked = (BY_HAND, CallerNoted(0.5, HELLO), CallerEnded(1.0), CallerAsked(1.1))
+    commands = play(*asked, meanwhile, TimerFired(1.8))
+    assert commands == [StartReply(1, (HELLO,), asked=True)]
+
+
+def test_asking_again_does_not_put_the_answer_off():
+    asked = (CallerSpoke(1.0, "hello", False), CallerAsked(1.1), CallerAsked(1.5))
+    commands = play(BY_HAND, *asked, TimerFired(1.8))
+    assert commands == [AskFinal(), StartReply(1, (HELLO,), asked=True)]
+
+
+def test_an_answer_that_was_asked_for_comes_before_the_call_ends():
+    asked = (CallerNoted(0.5, HELLO), CallerEnded(1.0), CallerAsked(1.1), CallerFinished(1.2))
+    commands = play(BY_HAND, *asked, ReplyEnded(3.0, 1, "Hi."))
+    assert commands == [StartReply(1, (HELLO,), asked=True), EndTurn(1), EndCall()]
+
+
+def test_the_silence_of_a_call_is_not_broken_while_an_answer_is_under_way():
+    asked = (CallerNoted(0.5, HELLO), CallerEnded(0.6), CallerAsked(0.9))
+    commands = play(BY_HAND, *asked, TimerFired(1.0), policy=TurnPolicy(idle_prompt_s=1.0))
+    assert commands == []
+    commands = play(BY_HAND, *asked, TimerFired(1.6), policy=TurnPolicy(idle_prompt_s=1.0))
+    assert commands == [StartReply(1, (HELLO,), asked=True)]
+
+
+def test_words_on_their_way_that_came_during_a_reply_are_not_waited_for_again():
+    deaf = chosen(0.0, by_hand=True, interruptible=False)
+    said = (CallerNoted(0.5, HELLO), CallerAsked(0.5), CallerEnded(1.0))
+    came = (CallerSpoke(1.2, "and you", True), ReplyEnded(2.0, 1, "Hi."), CallerAsked(2.1))
+    *_, started = play(deaf, *said, *came)
+    assert texts(started) == [("user", "hello"), ("assistant", "Hi."), ("user", "and you")]
+
+
+def test_a_corrected_question_is_answered_again_as_it_was_asked_for():
+    """Its final words come when the turn was taken without them, and turns answer by request."""
+    asked = (CallerSpoke(1.0, "hello", False), CallerQuiet(1.2, since=1.1), CallerAsked(1.3))
+    commands = play(
+        chosen(0.0, by_hand=True, answers=False),
+        *asked,
+        TimerFired(2.0),
+        CallerSpoke(2.1, "Hello there.", True),
+    )
+    assert commands == [
+        AskFinal(),
+        StartReply(1, (HELLO,), asked=True),
+        CancelReply(1),
+        Interrupted(1, ""),
+        StartReply(2, (Message("user", "Hello there."),), asked=True),
+    ]
+
+
+def test_no_draft_is_begun_for_an_answer_that_was_asked_for():
+    asked = (*DRAFTED, CallerAsked(0.8), CallerSpoke(0.9, "what is the time", False))
+    assert play(*asked) == [DRAFT, AskFinal(), CancelReply(1)]
+
+
+# A draft is for the turn that is open, and made as answers are made now.
+
+
+def test_drafts_of_a_turn_that_came_to_nothing_are_not_counted_in_the_next():
+    nothing = (
+        CallerVoiced(0.4),
+        CallerSpoke(0.6, "hello there", False),
+        CallerQuiet(0.7, since=0.6),
+        CallerSpoke(0.9, "", True),
+    )
+    again = (CallerVoiced(5.0), CallerSpoke(5.6, WORDS, False), CallerQuiet(5.7, since=5.6))
+    commands = play(*nothing, *again, policy=TurnPolicy(drafts=1))
+    assert commands[1:] == [CancelReply(1), PrepareReply(2, (ASKED_WORDS,))]
+
+
+def test_a_draft_that_had_a_voice_and_failed_leaves_nothing_to_announce():
+    commands = play(
+        *DRAFTED,
+        ReplyAudioStarted(0.8, 1),
+        ReplyEnded(0.85, 1, "It"),
+        CallerSpoke(0.86, "", True),
+        TimerFired(1.86),
+        ReplyAudioStarted(1.91, 2),
+        CallerVoiced(2.5),
+        CallerQuiet(2.52, since=2.52),
+        TimerFired(3.02),
+        policy=TurnPolicy(idle_prompt_s=1.0),
+    )
+    voices = [Say(2, "Are you still there?", 1.0), AnnounceReply(2), PauseReply(2), ResumeReply(2)]
+    assert commands == [DRAFT, *voices]
+
+
+def test_no_draft_is_made_beside_the_idle_prompt():
+    commands = play(
+        *DRAFTED,
+        chosen(0.75, answers=False),
+        CallerSpoke(0.8, WORDS, True),
+        TimerFired(1.0),
+        TimerFired(1.2),
+        TimerFired(3.5),
+        policy=TurnPolicy(idle_prompt_s=1.0),
+    )
+    said = [KeepTurn(2), Say(2, "Are you still there?", 1.0)]
+    assert commands == [DRAFT, CancelReply(1), *said]
+
+
+def test_a_mark_without_a_word_keeps_no_draft():
+    marked = (CallerVoiced(0.4), CallerSpoke(0.6, "?", False), CallerQuiet(0.7, since=0.6))
+    commands = play(*marked, CallerSpoke(0.8, "", True), policy=TurnPolicy(idle_prompt_s=1.0))
+    assert commands == [PrepareReply(1, (Message("user", "?"),)), CancelReply(1)]
+
+
+@pytest.mark.parametrize("by_hand", [True, False])
+def test_a_draft_is_given_up_where_turns_are_no_longer_answered_for_silence(by_hand: bool):
+    commands = play(*DRAFTED, chosen(0.75, by_hand=by_hand, answers=by_hand))
+    assert commands == [DRAFT, CancelReply(1)]
+
+
+def test_a_draft_is_made_anew_as_the_program_wants_answers_from_now_on():
+    commands = play(*DRAFTED, chosen(0.75))
+    assert commands == [DRAFT, CancelReply(1), PrepareReply(2, (ASKED_WORDS,))]
+
+
+def test_a_draft_knows_what_was_noted_before_it_is_released():
+    over = (TimerFired(0.9), CallerSpoke(0.95, WORDS, True), TimerFired(1.2))
+    commands = play(*DRAFTED, CallerNoted(0.75, NOTE), *over)
+    assert commands[1] == CancelReply(1)
+    assert texts(commands[2]) == [("user", f"{NOTE.text} {WORDS}")]
+    assert commands[3:] == [AskFinal(), ReleaseReply(2)]
+
+
+def test_a_draft_does_not_know_what_was_withdrawn():
+    commands = play(CallerNoted(0.1, NOTE), *DRAFTED, CallerWithdrew(0.75, "note"))
+    assert texts(commands[0]) == [("user", f"{NOTE.text} {WORDS}")]
+    assert commands[1:] == [CancelReply(1), PrepareReply(2, (ASKED_WORDS,))]
+
+
+def test_a_draft_knows_how_much_of_the_answer_before_it_was_heard():
+    answered = (CallerTyped(0.0, "hello"), ReplyEnded(0.3, 1, "Hi there."))
+    commands = play(*answered, *DRAFTED, HeardAmended(0.8, 1, "Hi"))
+    first, second = (c for c in commands if isinstance(c, PrepareReply))
+    assert texts(first)[1] == ("assistant", "Hi there.")
+    assert texts(second)[1] == ("assistant", "Hi")
+
+
+# A reply is live.
+
+
+def test_an_answer_that_was_asked_for_is_announced_with_its_own_audio_alone():
+    """A draft had a voice and failed before; and a sound comes before the audio of the answer."""
+    commands = play(
+        *DRAFTED,
+        ReplyAudioStarted(0.8, 1),
+        ReplyEnded(0.85, 1, "It"),
+        CallerSpoke(0.86, "", True),
+        CallerAsked(1.0),
+        CallerVoiced(1.4),
+        CallerQuiet(1.45, since=1.45),
+        TimerFired(1.95),
+        ReplyAudioStarted(2.1, 2),
+    )
+    assert commands[2:] == [PauseReply(2), ResumeReply(2), AnnounceReply(2)]
+
+
+def test_a_pause_ends_where_the_reply_can_no_longer_be_interrupted():
+    deaf = chosen(3.1, interruptible=False)
+    commands = play(*SPEAKING, CallerVoiced(3.0), deaf, TimerFired(4.0))
+    assert commands[-2:] == [PauseReply(1), ResumeReply(1)]
+
+
+def test_words_kept_during_a_reply_are_answered_also_where_the_caller_cuts_it():
+    deaf = chosen(0.0, interruptible=False)
+    kept = (*SPEAKING, CallerSpoke(2.5, "and you", True), ReplyHeard(2.6, 1, "Hi"))
+    *_, started = play(deaf, *kept, CallerInterrupted(2.6), TimerFired(2.6))
+    assert texts(started) == [("user", "hello"), ("assistant", "Hi"), ("user", "and you")]
+
+
+def test_words_kept_during_a_reply_are_answered_before_a_call_that_is_wound_up_ends():
+    deaf = chosen(0.0, interruptible=False)
+    kept = (*SPEAKING, CallerSpoke(2.5, "and you", True), CallerFinished(2.6))
+    commands = play(deaf, *kept, CallerInterrupted(2.7), ReplyEnded(4.0, 2, "Fine."))
+    assert commands[2:4] == [CancelReply(1), Interrupted(1, "")]
+    assert isinstance(commands[4], StartReply)
+    assert commands[5:] == [EndTurn(2), EndCall()]
+
+
+def test_late_words_of_a_withdrawn_question_correct_nothing():
+    taken = (CallerQuiet(0.9, since=0.8), CallerSpoke(1.0, "hello", False))
+    ends = (TimerFired(2.0), TimerFired(2.7), CallerWithdrew(2.8, "question-1"))
+    commands = play(*taken, *ends, CallerSpoke(2.9, "Hello there.", True))
+    assert commands == [PrepareReply(1, (HELLO,)), AskFinal(), ReleaseReply(1)]
+
+
+def test_a_request_for_an_answer_during_a_reply_changes_nothing():
+    """It is under way, and its caller was told so."""
+    assert play(*SPEAKING, CallerAsked(2.5)) == play(*SPEAKING)
+    assert play(*PAUSED, CallerAsked(3.4), TimerFired(3.8))[-1] == ResumeReply(1)
+
+
+# What was said stays one turn of one side after the other.
+
+
+def test_notes_that_waited_for_a_reply_are_turns_of_their_sides():
+    notes = (CallerNoted(2.5, Message("user", "first")), CallerNoted(2.6, Message("user", "then")))
+    *_, started = play(*SPEAKING, *notes, ReplyEnded(3.0, 1, "Hi."), CallerAsked(3.1))
+    assert texts(started) == [("user", "hello"), ("assistant", "Hi."), ("user", "first then")]
+
+
+def test_what_stands_side_by_side_when_the_answer_between_is_gone_is_one_turn():
+    asked = (CallerTyped(1.0, "hello"), ReplyEnded(2.0, 1, "Hi."), CallerNoted(3.0, NOTE))
+    for gone in (CallerWithdrew(4.0, "answer-1"), HeardAmended(4.0, 1, "")):
+        *_, started = play(*asked, gone, CallerAsked(4.1))
+        assert texts(started) == [("user", f"hello {NOTE.text}")]
+
+
+def test_what_was_noted_during_a_reply_may_be_withdrawn_during_it():
+    noted = (CallerNoted(2.5, NOTE), CallerWithdrew(2.6, "note"))
+    *_, started = play(*SPEAKING, *noted, ReplyEnded(3.0, 1, "Hi."), CallerAsked(3.1))
+    assert texts(started) == [("user", "hello"), ("assistant", "Hi.")]
