@@ -29,47 +29,53 @@ NOTES = st.sampled_from(
 )
 
 
-def _events(at: float) -> st.SearchStrategy[c.Event]:
-    return st.one_of(
-        st.builds(c.CallerSpoke, st.just(at), WORDS, st.booleans()),
-        st.builds(c.CallerVoiced, st.just(at)),
-        st.builds(c.CallerQuiet, st.just(at), st.just(at - 0.1)),
-        st.builds(c.EndOfTurnProbability, st.just(at), st.floats(0, 1)),
-        st.builds(c.CallerTyped, st.just(at), WORDS.filter(bool)),
-        st.builds(c.CallerInterrupted, st.just(at)),
-        st.builds(c.CallerClosed, st.just(at)),
-        st.builds(c.CallerFinished, st.just(at)),
-        st.builds(c.ReplyAudioStarted, st.just(at), REPLIES),
-        st.builds(c.ReplyHeard, st.just(at), REPLIES, WORDS),
-        st.builds(c.ReplyEnded, st.just(at), REPLIES, WORDS),
-        st.builds(c.TimerFired, st.just(at)),
-    )
+GAPS = st.sampled_from([0.0, 0.1, 0.5, 2.5])
+NOW = st.just(0.0)
+
+EVENTS: st.SearchStrategy[c.Event] = st.one_of(
+    st.builds(c.CallerSpoke, NOW, WORDS, st.booleans()),
+    st.builds(c.CallerVoiced, NOW),
+    st.builds(c.CallerQuiet, NOW, NOW),
+    st.builds(c.EndOfTurnProbability, NOW, st.floats(0, 1)),
+    st.builds(c.CallerTyped, NOW, WORDS.filter(bool)),
+    st.builds(c.CallerInterrupted, NOW),
+    st.builds(c.CallerClosed, NOW),
+    st.builds(c.CallerFinished, NOW),
+    st.builds(c.ReplyAudioStarted, NOW, REPLIES),
+    st.builds(c.ReplyHeard, NOW, REPLIES, WORDS),
+    st.builds(c.ReplyEnded, NOW, REPLIES, WORDS),
+    st.builds(c.TimerFired, NOW),
+)
+REQUESTS: st.SearchStrategy[c.Event] = st.one_of(
+    st.builds(c.CallerAsked, NOW),
+    st.builds(c.CallerEnded, NOW),
+    st.builds(c.CallerForgot, NOW),
+    st.builds(c.CallerNoted, NOW, NOTES),
+    st.builds(c.CallerWithdrew, NOW, NAMES),
+    st.builds(c.HeardAmended, NOW, REPLIES, WORDS),
+    st.builds(
+        c.CallerChose,
+        NOW,
+        *[st.booleans()] * 3,
+        st.none(),
+        st.just(1.0),
+        st.sampled_from([None, 0.5]),
+    ),
+)
+"""What a caller's program asks for."""
 
 
-def _requests(at: float) -> st.SearchStrategy[c.Event]:
-    """What a caller's program asks for."""
-    idle_s = st.sampled_from([None, 0.5])
-    return st.one_of(
-        st.builds(c.CallerAsked, st.just(at)),
-        st.builds(c.CallerEnded, st.just(at)),
-        st.builds(c.CallerForgot, st.just(at)),
-        st.builds(c.CallerNoted, st.just(at), NOTES),
-        st.builds(c.CallerWithdrew, st.just(at), NAMES),
-        st.builds(c.HeardAmended, st.just(at), REPLIES, WORDS),
-        st.builds(
-            c.CallerChose, st.just(at), *[st.booleans()] * 3, st.none(), st.just(1.0), idle_s
-        ),
-    )
+def calls(*, programmed: bool = False) -> st.SearchStrategy[list[c.Event]]:
+    happens = EVENTS | REQUESTS if programmed else EVENTS
+    return st.lists(st.tuples(GAPS, happens), max_size=40).map(_one_after_another)
 
 
-@st.composite
-def calls(draw: st.DrawFn, *, programmed: bool = False) -> list[c.Event]:
-    gaps = draw(st.lists(st.sampled_from([0.0, 0.1, 0.5, 2.5]), max_size=40))
+def _one_after_another(timed: list[tuple[float, c.Event]]) -> list[c.Event]:
     at, events = 0.0, list[c.Event]()
-    for gap in gaps:
+    for gap, event in timed:
         at += gap
-        asks = programmed and draw(st.booleans())
-        events.append(draw(_requests(at) if asks else _events(at)))
+        quiet = isinstance(event, c.CallerQuiet)
+        events.append(c.CallerQuiet(at, at - 0.1) if quiet else replace(event, at=at))
     return events
 
 
