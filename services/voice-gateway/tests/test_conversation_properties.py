@@ -207,7 +207,7 @@ def test_an_answer_that_was_asked_for_comes_in_time(call: list[c.Event], policy:
         )
         if asks and due is None and taken.before.line is not c.Line.CLOSED:
             due = taken.event.at + policy.final_wait_s
-        if any(isinstance(command, c.StartReply) and command.asked for command in taken.commands):
+        if any(isinstance(command, c.StartReply) and command.request for command in taken.commands):
             due = None
         assert due is None or taken.after.wake_at == due
         assert due is None or c.EndCall() not in taken.commands

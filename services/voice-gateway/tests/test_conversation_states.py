@@ -94,7 +94,7 @@ def named(floor: c.Listening | c.Replying) -> str:
         parts = [type(part).__name__ for part in (floor.wait, floor.draft) if part]
         audible = floor.draft is not None and floor.draft.audible
         return " ".join(["Listening", *parts, *(["audible"] if audible else [])])
-    flags = ["audible", "asked", "goodbye", "provisional"]
+    flags = ["audible", "request", "goodbye", "provisional"]
     said = [flag for flag in flags if getattr(floor, flag)]
     said += [] if floor.interruptible else ["uninterruptible"]
     paused = ["Pause", *(["audible"] if floor.pause.audible else [])] if floor.pause else []
@@ -125,10 +125,10 @@ Replying
 Replying audible
 Replying provisional
 Replying audible provisional
-Replying asked
-Replying audible asked
-Replying asked provisional
-Replying audible asked provisional
+Replying request
+Replying audible request
+Replying request provisional
+Replying audible request provisional
 Replying goodbye
 Replying audible goodbye
 Replying uninterruptible
@@ -136,9 +136,9 @@ Replying audible uninterruptible
 Replying Pause
 Replying Pause audible
 Replying audible Pause
-Replying asked Pause
-Replying asked Pause audible
-Replying audible asked Pause
+Replying request Pause
+Replying request Pause audible
+Replying audible request Pause
 Replying goodbye Pause
 Replying goodbye Pause audible
 Replying audible goodbye Pause
@@ -184,7 +184,7 @@ def test_an_answer_that_was_asked_for_always_comes(policy: TurnPolicy):
             after, commands = c.step(now, event, policy)
             started = [one for one in commands if isinstance(one, c.StartReply)]
             assert started or (is_asked(after) and after.wake_at == now.wake_at)
-            assert all(one.asked for one in started)
+            assert all(one.request for one in started)
 
 
 def is_asked(now: c.Conversation) -> bool:

@@ -76,14 +76,14 @@ def test_by_hand_no_silence_ends_a_turn():
     assert now.wake_at is None
     assert commands == []
     now, commands = c.step(now, c.CallerAsked(61.0), POLICY)
-    assert commands == (c.StartReply(1, (Message("user", "hello"),), asked=True),)
+    assert commands == (c.StartReply(1, (Message("user", "hello"),), request=1),)
 
 
 def test_by_hand_an_answer_waits_for_the_final_words_it_is_owed():
     now, _ = play(BY_HAND, c.CallerSpoke(1.0, "hel", False), c.CallerEnded(1.5), c.CallerAsked(1.5))
     assert now.wake_at == 1.5 + POLICY.final_wait_s
     now, commands = c.step(now, c.CallerSpoke(1.6, "hello", True), POLICY)
-    assert commands == (c.StartReply(1, (Message("user", "hello"),), asked=True),)
+    assert commands == (c.StartReply(1, (Message("user", "hello"),), request=1),)
 
 
 def test_by_hand_an_answer_does_not_wait_for_ever():
@@ -91,7 +91,7 @@ def test_by_hand_an_answer_does_not_wait_for_ever():
     now, _ = c.step(now, c.CallerAsked(1.5), POLICY)
     assert now.wake_at
     _, commands = c.step(now, c.TimerFired(now.wake_at), POLICY)
-    assert commands == (c.StartReply(1, (Message("user", "hi"),), asked=True),)
+    assert commands == (c.StartReply(1, (Message("user", "hi"),), request=1),)
 
 
 def test_words_into_an_answer_that_takes_none_are_answered_after_it():
@@ -229,6 +229,20 @@ def test_how_one_answer_is_wished_for_is_not_how_the_next_is_made():
     assert model.prompts == ["Be brief.", "Be brief.", "Rhyme."]
 
 
+def test_an_answer_that_is_made_again_for_late_words_is_made_as_it_was_asked_for():
+    rhymes = CallConfig("test", "en-US", 16_000, "", "Rhyme.")
+    model = Listed(["One.", "Two.", "Three."])
+    Call(
+        says=[Says(1.0, "hello", final=False), Says(2.1, "Hello there.")],
+        voiced=[(0.5, True), (1.1, False)],
+        sends=[Sends(1.15, Answer(rhymes)), Sends(6.0, Typed("and now"))],
+        model=model,
+        hangs_up=9.0,
+    ).run()
+    assert [asked[-1].text for asked in model.asked][-3:] == ["hello", "Hello there.", "and now"]
+    assert model.prompts[-3:] == ["Rhyme.", "Rhyme.", "Be brief."]
+
+
 def test_an_answer_that_is_asked_for_is_not_the_one_that_was_prepared():
     now, commands = play(
         c.CallerVoiced(0.5),
@@ -240,8 +254,8 @@ def test_an_answer_that_is_asked_for_is_not_the_one_that_was_prepared():
     prepared, asks, dropped, started = commands
     assert isinstance(prepared, c.PrepareReply)
     assert (asks, dropped) == (c.AskFinal(), c.CancelReply(1))
-    assert started == c.StartReply(2, (Message("user", "what is the weather"),), asked=True)
-    assert now.floor == c.Replying(asked=True)
+    assert started == c.StartReply(2, (Message("user", "what is the weather"),), request=1)
+    assert now.floor == c.Replying(request=1)
 
 
 def test_an_answer_may_be_about_something_else_than_the_conversation():

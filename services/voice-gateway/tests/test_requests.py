@@ -89,7 +89,7 @@ def test_a_voice_that_goes_on_takes_the_floor_though_its_words_are_forgotten():
 def test_an_answer_that_waits_for_words_is_given_without_them_once_they_are_forgotten():
     words = (CallerNoted(0.5, HELLO), CallerSpoke(1.0, "never mind", False))
     commands = play(BY_HAND, *words, CallerAsked(1.1), CallerForgot(1.2))
-    assert commands == [AskFinal(), StartReply(1, (HELLO,), asked=True)]
+    assert commands == [AskFinal(), StartReply(1, (HELLO,), request=1)]
 
 
 def test_forgotten_words_take_their_draft_along():
@@ -117,7 +117,7 @@ def test_an_answer_that_was_asked_for_comes_though_the_caller_makes_a_sound():
     commands = play(
         BY_HAND, *asked, CallerVoiced(1.2), CallerQuiet(1.4, since=1.3), TimerFired(1.8)
     )
-    assert commands == [AskFinal(), StartReply(1, (HELLO,), asked=True)]
+    assert commands == [AskFinal(), StartReply(1, (HELLO,), request=1)]
 
 
 @pytest.mark.parametrize(
@@ -139,19 +139,19 @@ def test_an_answer_to_words_on_their_way_comes_whatever_happens_meanwhile(meanwh
     """They were committed, and the recogniser never gives them."""
     asked = (BY_HAND, CallerNoted(0.5, HELLO), CallerEnded(1.0), CallerAsked(1.1))
     commands = play(*asked, meanwhile, TimerFired(1.8))
-    assert commands == [StartReply(1, (HELLO,), asked=True)]
+    assert commands == [StartReply(1, (HELLO,), request=1)]
 
 
 def test_asking_again_does_not_put_the_answer_off():
     asked = (CallerSpoke(1.0, "hello", False), CallerAsked(1.1), CallerAsked(1.5))
     commands = play(BY_HAND, *asked, TimerFired(1.8))
-    assert commands == [AskFinal(), StartReply(1, (HELLO,), asked=True)]
+    assert commands == [AskFinal(), StartReply(1, (HELLO,), request=1)]
 
 
 def test_an_answer_that_was_asked_for_comes_before_the_call_ends():
     asked = (CallerNoted(0.5, HELLO), CallerEnded(1.0), CallerAsked(1.1), CallerFinished(1.2))
     commands = play(BY_HAND, *asked, ReplyEnded(3.0, 1, "Hi."))
-    assert commands == [StartReply(1, (HELLO,), asked=True), EndTurn(1), EndCall()]
+    assert commands == [StartReply(1, (HELLO,), request=1), EndTurn(1), EndCall()]
 
 
 def test_the_silence_of_a_call_is_not_broken_while_an_answer_is_under_way():
@@ -159,7 +159,7 @@ def test_the_silence_of_a_call_is_not_broken_while_an_answer_is_under_way():
     commands = play(BY_HAND, *asked, TimerFired(1.0), policy=TurnPolicy(idle_prompt_s=1.0))
     assert commands == []
     commands = play(BY_HAND, *asked, TimerFired(1.6), policy=TurnPolicy(idle_prompt_s=1.0))
-    assert commands == [StartReply(1, (HELLO,), asked=True)]
+    assert commands == [StartReply(1, (HELLO,), request=1)]
 
 
 def test_words_on_their_way_that_came_during_a_reply_are_not_waited_for_again():
@@ -181,10 +181,10 @@ def test_a_corrected_question_is_answered_again_as_it_was_asked_for():
     )
     assert commands == [
         AskFinal(),
-        StartReply(1, (HELLO,), asked=True),
+        StartReply(1, (HELLO,), request=1),
         CancelReply(1),
         Interrupted(1, ""),
-        StartReply(2, (Message("user", "Hello there."),), asked=True),
+        StartReply(2, (Message("user", "Hello there."),), request=1),
     ]
 
 

@@ -3,6 +3,7 @@
 import asyncio
 import logging
 from collections.abc import Callable
+from itertools import count
 from typing import assert_never
 
 from voice_gateway import conversation as c
@@ -23,6 +24,7 @@ from voice_gateway.speaking.reply import Reply, ReplyOptions
 
 log = logging.getLogger(__name__)
 
+_REQUESTS = 16  # remembered: one is answered at a time, and what comes beside it is refused
 _NEXT_WORDS_S = 1.0  # of a reply: the word being said, and the next ones
 
 ReplyCommand = (
@@ -79,8 +81,9 @@ class Replies:
         """The reply before the live one, of which the caller may have heard less than was sent."""
         self.config = config
         """What replies are made with."""
-        self.once: CallConfig | None = None
-        """What the next reply alone is made with that the caller's program asks for."""
+        self._requests = count(1)
+        self._requested: dict[int, CallConfig] = {}
+        """What replies are made with that the caller's program asked for, by its requests."""
 
     def carry_out(self, command: ReplyCommand, tasks: asyncio.TaskGroup) -> None:
         """Do what was decided; a reply is made in `tasks`."""
@@ -113,6 +116,17 @@ class Replies:
         if self._making:
             self._making.cancel()
             self._making = None
+
+    def requested(self, config: CallConfig | None) -> int:
+        """The caller's program asks for a reply made with this config; None: with the call's.
+
+        Returns the number of its request.
+        """
+        request = next(self._requests)
+        if config:
+            self._requested[request] = config
+            self._requested.pop(request - _REQUESTS, None)
+        return request
 
     # What the caller has heard, and may be hearing.
 
@@ -148,8 +162,8 @@ class Replies:
         self, command: c.StartReply | c.Say | c.PrepareReply, tasks: asyncio.TaskGroup
     ) -> None:
         match command:
-            case c.StartReply(number, history, asked):
-                self._start(number, history, tasks, asked=asked)
+            case c.StartReply(number, history, request):
+                self._start(number, history, tasks, request=request)
                 self._outbox.post(Processing(number))
             case c.Say(number, text, silence_s):
                 self._start(number, text, tasks)
@@ -164,20 +178,19 @@ class Replies:
         tasks: asyncio.TaskGroup,
         *,
         draft: bool = False,
-        asked: bool = False,
+        request: int = 0,
     ) -> None:
         self._outbox.begin(number, draft=draft)
         self._draft = number if draft else 0
         self._live = Reply(
             number,
             services=self._services,
-            config=self.once if asked and self.once else self.config,
+            config=self._requested.get(request, self.config),
             outbox=self._outbox,
             moments=TurnMoments(turn_end=self._clock(), speech_end=self._speech_end()),
             clock=self._clock,
             options=self._reply_options,
         )
-        self.once = None if asked else self.once
         self._making = tasks.create_task(self._make(self._live, answers), name=f"reply-{number}")
 
     async def _make(self, reply: Reply, answers: tuple[c.Message, ...] | str) -> None:

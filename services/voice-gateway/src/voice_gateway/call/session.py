@@ -262,8 +262,7 @@ class Session:
             case Withdrawn(name):
                 self._tell(c.CallerWithdrew(now, name))
             case Answer(config):
-                self._replies.once = config
-                self._tell(c.CallerAsked(now))
+                self._tell(c.CallerAsked(now, self._replies.requested(config)))
             case Truncated(reply, seconds):
                 self._replies.truncate(reply, seconds)
             case Forget():

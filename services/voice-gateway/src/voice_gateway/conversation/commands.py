@@ -14,8 +14,8 @@ class AskFinal:
 class StartReply:
     reply: int
     history: tuple[Message, ...]
-    asked: bool = False
-    """The caller's program asked for it, and may have said how it is to be made."""
+    request: int = 0
+    """The request of the caller's program that it answers; 0: it answers the caller."""
 
 
 @dataclass(frozen=True, slots=True)

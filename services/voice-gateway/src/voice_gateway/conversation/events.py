@@ -80,6 +80,8 @@ class CallerAsked:
     """The caller's program wants an answer now, to whatever was said."""
 
     at: float
+    request: int = 1
+    """The number of this request, from 1 on; its answer bears it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,6 +18,7 @@ from voice_gateway.conversation.commands import (
     StartReply,
 )
 from voice_gateway.conversation.events import (
+    CallerAsked,
     CallerQuiet,
     CallerSpoke,
     CallerVoiced,
@@ -50,7 +51,7 @@ def spoke(now: Conversation, floor: Listening, event: CallerSpoke, policy: TurnP
         finals = (*now.finals, text) if text else now.finals
         now = replace(now, finals=finals, interim="", commit_pending=False)
         if isinstance(floor.wait, Asked):
-            return answer(now, floor, event.at, policy)
+            return answer(now, floor, floor.wait.request, event.at, policy)
         floor = _no_longer_for_finals(floor)
     elif not text:
         return now, ()  # the recogniser has second thoughts; what it said before still waits
@@ -84,51 +85,54 @@ def draft_went_on(
 def wait_over(now: Conversation, floor: Listening, at: float, policy: TurnPolicy) -> Step:
     """The caller has been silent long enough: have the last words made final, or answer."""
     if isinstance(floor.wait, Asked):
-        return answer(now, floor, at, policy)
+        return answer(now, floor, floor.wait.request, at, policy)
     if isinstance(floor.wait, Silence) and now.interim and now.voice:
         waiting = replace(floor, wait=Finals(at + policy.final_wait_s))
         return replace(now, floor=waiting), (AskFinal(),)
     return take_turn(now, floor, at, policy)
 
 
-def asked(now: Conversation, floor: Listening, at: float, policy: TurnPolicy) -> Step:
+def asked(now: Conversation, floor: Listening, event: CallerAsked, policy: TurnPolicy) -> Step:
     """An answer is wanted: to the open turn, once its final words are there, or to what stands."""
     if isinstance(floor.wait, Asked):
         return now, ()  # it comes already
     if not (now.interim or now.commit_pending):
-        return answer(now, floor, at, policy)
+        return answer(now, floor, event.request, event.at, policy)
     comes = now.commit_pending or isinstance(floor.wait, Finals) or now.line is not Line.OPEN
-    waiting = replace(floor, wait=Asked(at + policy.final_wait_s))
+    waiting = replace(floor, wait=Asked(event.at + policy.final_wait_s, event.request))
     return replace(now, floor=waiting), () if comes else (AskFinal(),)
 
 
-def answer(now: Conversation, floor: Listening, at: float, policy: TurnPolicy) -> Step:
-    """Answer as the caller's program asked for it: the open turn, or else what stands."""
+def answer(
+    now: Conversation, floor: Listening, request: int, at: float, policy: TurnPolicy
+) -> Step:
+    """Answer the request of the caller's program: the open turn, or else what stands."""
     if now.said():
-        return take_turn(now, floor, at, policy, asked=True)
+        return take_turn(now, floor, at, policy, request)
     _, dropped = _without_draft(now, floor)
     number = now.reply + 1
     history = remembered(now.history, policy.memory_messages)
     after = replace(
         now,
-        floor=Replying(asked=True),
+        floor=Replying(request=request),
         history=history,
         reply=number,
         turn_at=at,
         commit_pending=False,
     )
-    return after, (*dropped, StartReply(number, history, asked=True))
+    return after, (*dropped, StartReply(number, history, request))
 
 
 def take_turn(
-    now: Conversation, floor: Listening, at: float, policy: TurnPolicy, *, asked: bool = False
+    now: Conversation, floor: Listening, at: float, policy: TurnPolicy, request: int = 0
 ) -> Step:
     """The caller's turn is over: answer it, with the draft if that fits."""
-    asked = asked or isinstance(floor.wait, Asked)
-    keeps = not (now.options.answers or asked or now.line is Line.CLOSED)
+    if isinstance(floor.wait, Asked):
+        request = floor.wait.request
+    keeps = not (now.options.answers or request or now.line is Line.CLOSED)
     question, provisional, draft = now.question(), now.interim, floor.draft
     # What a program asks for, it may want made in another way than what was prepared.
-    fits = draft and not (asked or keeps) and plain(question) == plain(draft.question)
+    fits = draft and not (request or keeps) and plain(question) == plain(draft.question)
     number = now.reply if fits else now.reply + 1
     history = with_question(now.history, question, question_name(number))
     history = remembered(history, policy.memory_messages)
@@ -137,11 +141,11 @@ def take_turn(
     if keeps:
         return now, (*dropped, KeepTurn(number))
     audible = bool(draft and fits and draft.audible)
-    reply = Replying(audible=audible, provisional=provisional, asked=asked)
+    reply = Replying(audible=audible, provisional=provisional, request=request)
     after = replace(now, floor=reply, reply=number, turn_at=at, commit_pending=False)
     if fits:
         return after, (ReleaseReply(number), *((AnnounceReply(number),) if audible else ()))
-    return after, (*dropped, StartReply(number, history, asked=asked))
+    return after, (*dropped, StartReply(number, history, request))
 
 
 def timed(now: Conversation, floor: Listening, at: float, policy: TurnPolicy) -> Listening:
@@ -166,7 +170,7 @@ def made_anew(now: Conversation, floor: Listening, policy: TurnPolicy) -> Step:
 def forgotten(now: Conversation, floor: Listening, at: float, policy: TurnPolicy) -> Step:
     """The words of the open turn do not count; an answer that was asked for comes without them."""
     if isinstance(floor.wait, Asked):
-        return answer(now, floor, at, policy)
+        return answer(now, floor, floor.wait.request, at, policy)
     _, dropped = _without_draft(now, floor)
     idle = floor.wait if isinstance(floor.wait, Idle) else None
     return replace(now, floor=Listening(idle)), dropped

@@ -28,8 +28,8 @@ Request = CallerAsked | CallerEnded | CallerForgot | CallerChose | OfHistory
 
 def follow(now: Conversation, event: Request, policy: TurnPolicy) -> Step:
     match event:
-        case CallerAsked(at=at):
-            return _asked(now, at, policy)
+        case CallerAsked():
+            return _asked(now, event, policy)
         case CallerEnded():
             return replace(now, commit_pending=now.options.by_hand), ()
         case CallerForgot(at=at):
@@ -40,11 +40,11 @@ def follow(now: Conversation, event: Request, policy: TurnPolicy) -> Step:
             return _remembered(now, event, policy)
 
 
-def _asked(now: Conversation, at: float, policy: TurnPolicy) -> Step:
+def _asked(now: Conversation, event: CallerAsked, policy: TurnPolicy) -> Step:
     """An answer is asked for; one that is under way is that answer."""
     if isinstance(now.floor, Replying) or now.line is Line.CLOSED:
         return now, ()
-    return listening.asked(now, now.floor, at, policy)
+    return listening.asked(now, now.floor, event, policy)
 
 
 def _forgot(now: Conversation, at: float, policy: TurnPolicy) -> Step:

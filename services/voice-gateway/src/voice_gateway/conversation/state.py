@@ -54,6 +54,7 @@ class Asked:
     """The caller's program wants an answer, and the final words of its question are to come."""
 
     until: float
+    request: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,8 +103,8 @@ class Replying:
     """What the caller has heard of it."""
     provisional: str = ""
     """The words of its question that were not final when the turn was taken."""
-    asked: bool = False
-    """The caller's program asked for it."""
+    request: int = 0
+    """The request of the caller's program that it answers; 0: it answers the caller."""
     interruptible: bool = True
     goodbye: bool = False
     """The call ends with it."""

@@ -88,7 +88,7 @@ def _spoke_into(now: Conversation, reply: Replying, event: CallerSpoke, policy: 
             return replying.only_listens(now, reply, event, policy)
         case Meaning.CORRECTION:
             now, cut = replying.corrected(now, reply, event)
-            now, more = listening.take_turn(now, Listening(), event.at, policy, asked=reply.asked)
+            now, more = listening.take_turn(now, Listening(), event.at, policy, reply.request)
         case Meaning.INTERRUPTION:
             now, cut = replying.interrupted(now, reply, event.at, policy)
             now, more = listening.spoke(now, Listening(), event, policy)
@@ -179,7 +179,7 @@ def _came_or_left(
     if not finished:
         return replace(now, floor=listening.closing(now.floor)), ()
     if isinstance(now.floor.wait, Asked):
-        return listening.answer(now, now.floor, event.at, policy)
+        return listening.answer(now, now.floor, now.floor.wait.request, event.at, policy)
     if now.said():
         return listening.take_turn(now, now.floor, event.at, policy)
     return now, (EndCall(),)

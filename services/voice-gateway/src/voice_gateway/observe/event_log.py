@@ -171,6 +171,8 @@ def _renamed(said: Mapping[str, Any]) -> dict[str, Any]:
     """An event or a command under the names that it has today."""
     named = {_NAMES_BEFORE_0_2.get(key, key): value for key, value in said.items()}
     name = str(named.get("is", ""))
+    if name == "StartReply" and "asked" in named:
+        named["request"] = int(named.pop("asked"))  # requests had no numbers
     return named | {"is": _NAMES_BEFORE_0_2.get(name, name)}
 
 

@@ -243,9 +243,9 @@ def _metadata(asked: Any) -> Json | None:
 def _cancel_response(state: State, event: Json) -> Taken:
     response = state.response
     wanted = event.get("response_id")
-    for response in state.out_of_band.values():
-        if wanted == response.id:
-            return Taken(stops=response.number)
+    for beside in state.out_of_band.values():
+        if wanted == beside.id:
+            return Taken(stops=beside.number)
     if response is None or wanted not in (None, response.id):
         raise BadEvent(
             "response_cancel_not_active", "Cancellation failed: no active response found"
