@@ -22,7 +22,12 @@ from voice_gateway.messages import (
 )
 from voice_gateway.messages import ToolCalled as Called
 from voice_gateway.ports import ModelPiece
-from voice_gateway.testing.scripted import Call, Says, ScriptedModel, Sends
+from voice_gateway.testing.scripted import (
+    Call,
+    Says,
+    ScriptedModel,
+    Sends,
+)
 
 POLICY = TurnPolicy()
 CALL = ToolCall("call_1", "get_weather", "{}")
@@ -194,6 +199,22 @@ def test_truncation_of_a_live_answer_ends_it_and_of_an_old_one_corrects_the_memo
         "One two",
         "thanks",
     ]
+
+
+def test_no_truncation_makes_more_heard_than_was_sent():
+    call = Call(
+        says=[Says(1.0, "tell me a story")],
+        sends=[
+            Sends(3.0, Interrupt()),
+            Sends(3.1, Truncated(1, 60.0)),
+            Sends(3.2, Noted(Message("user", "again"))),
+            Sends(3.2, Answer()),
+        ],
+        replies=[STORY, "Bye."],
+        hangs_up=8.0,
+    ).run()
+    assert call.audio_seconds(1) < 2.5
+    assert call.asked[-1][1].text == "One two three four five"
 
 
 def test_a_program_changes_how_answers_are_made():

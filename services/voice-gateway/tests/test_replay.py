@@ -10,30 +10,32 @@ from voice_gateway.conversation import Command, Event
 from voice_gateway.messages import CallConfig
 from voice_gateway.observe import event_log
 from voice_gateway.observe.event_log import EventLog
+from voice_gateway.replay.__main__ import main
 from voice_gateway.replay.compared import Turn, went
 from voice_gateway.replay.rerun import differs, rerun
-from voice_sim.__main__ import main, quiet
+from voice_sim.__main__ import main as simulation
+from voice_sim.__main__ import quiet
 from voice_sim.draw import drawn
-from voice_sim.script import Act, Answers, Call, Hears, Script, Speaks, Voiced
-from voice_sim.world import rules_of, simulated
+from voice_sim.script import Act, Answers, Call, Recognised, Script, Speaks, Voiced
+from voice_sim.simulation import simulated
 
 CONFIG = CallConfig("7", "en-US", 16_000, "", "")
 
 # A question, one with a pause of 0.7 s in it, and one into the answer to that.
 CALL = Script(
-    Call(ends_at=30.0, activity=True, ear_obeys_s=0.05, longest_s=600.0),
+    Call(ends_at=30.0, activity=True, recogniser_obeys_s=0.05),
     acts=(Act(0.0, "talks", seconds=28.0, frame_s=0.02),),
-    hears=(
-        Hears(1.3, "what is", final=False),
-        Hears(1.8, "what is the weather", final=False),
-        Hears(3.0, "what is the weather?", final=True),
-        Hears(8.4, "can you", final=False),
-        Hears(8.9, "can you call bob", final=False),
-        Hears(9.65, "can you call bob?", final=True),
-        Hears(9.9, "now", final=False),
-        Hears(11.5, "now!", final=True),
-        Hears(13.0, "thank you", final=False),
-        Hears(14.5, "thank you!", final=True),
+    recognised=(
+        Recognised(1.3, "what is", final=False),
+        Recognised(1.8, "what is the weather", final=False),
+        Recognised(3.0, "what is the weather?", final=True),
+        Recognised(8.4, "can you", final=False),
+        Recognised(8.9, "can you call bob", final=False),
+        Recognised(9.65, "can you call bob?", final=True),
+        Recognised(9.9, "now", final=False),
+        Recognised(11.5, "now!", final=True),
+        Recognised(13.0, "thank you", final=False),
+        Recognised(14.5, "thank you!", final=True),
     ),
     voiced=(Voiced(1.0, 1.0), Voiced(8.0, 1.0), Voiced(9.7, 0.5), Voiced(12.8, 0.5)),
     answers=(Answers(words=12, first_s=0.1),),
@@ -55,7 +57,7 @@ class Log:
         pass
 
     def text(self) -> str:
-        policy = rules_of(self.script.call).policy
+        policy = self.script.call.policy
         first = event_log.first_line(CONFIG, policy, datetime.now(UTC), 0.0)
         return "".join([first, *self.lines, event_log.last_line(over=True)])
 
@@ -127,7 +129,7 @@ def test_asking_in_the_middle_of_an_utterance_is_an_estimate():
 def test_the_command_prints_both_side_by_side(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
     file = tmp_path / "call.jsonl"
     file.write_text(_recorded(CALL).text())
-    assert main(["--replay", str(file), "--set", "silence_s=0.6", "drafts=0"]) == 0
+    assert main([str(file), "--set", "silence_s=0.6", "drafts=0"]) == 0
     said = capsys.readouterr().out
     assert "silence_s=0.6 drafts=0" in said
     assert "'what is the weather'" in said
@@ -149,7 +151,7 @@ def test_a_setting_that_is_none_is_refused(
 ):
     file = tmp_path / "call.jsonl"
     file.write_text(_recorded(CALL).text())
-    assert main(["--replay", str(file), "--set", change]) == 2
+    assert main([str(file), "--set", change]) == 2
     assert wrong in capsys.readouterr().err
 
 
@@ -166,5 +168,49 @@ def test_a_log_that_breaks_off_is_replayed_as_far_as_it_goes(
 ):
     file = tmp_path / "call.jsonl"
     file.write_text("\n".join(_recorded(CALL).text().splitlines()[:40]))
-    assert main(["--replay", str(file)]) == 0
+    assert main([str(file)]) == 0
     assert "the log breaks off before the call's end" in capsys.readouterr().out
+
+
+def test_a_version_that_decides_otherwise_says_so_and_exits_with_one(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
+    file = tmp_path / "call.jsonl"
+    file.write_text(_recorded(CALL).text().replace('"drafts":3', '"drafts":0'))
+    assert main([str(file)]) == 1
+    assert "this version decides otherwise from" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("text", "wrong"),
+    [("", "line 1 is no first line"), ("hello", "line 1 is no JSON"), (None, "No such file")],
+)
+def test_a_file_that_is_no_log_is_refused_in_one_line(
+    text: str | None, wrong: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
+    file = tmp_path / "call.jsonl"
+    if text is not None:
+        file.write_text(text)
+    assert main([str(file)]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith(f"voice-replay: {file}: ")
+    assert wrong in line
+
+
+def test_the_command_explains_itself(capsys: pytest.CaptureFixture[str]):
+    with pytest.raises(SystemExit, match=r"^0$"):
+        main(["--help"])
+    said = capsys.readouterr().out
+    assert "usage: voice-replay" in said
+    assert "exit status: 0 this version decides as was recorded" in said
+
+
+def test_the_simulation_replays_a_log_in_the_same_way(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
+    file = tmp_path / "call.jsonl"
+    file.write_text(_recorded(CALL).text())
+    assert main([str(file), "--set", "drafts=0"]) == 0
+    said = capsys.readouterr().out
+    assert simulation(["--replay", str(file), "--set", "drafts=0"]) == 0
+    assert capsys.readouterr().out == said

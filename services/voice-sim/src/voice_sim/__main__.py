@@ -13,20 +13,22 @@ from secrets import randbelow
 from time import perf_counter
 
 from voice_gateway.command_line import OneLineParser
-from voice_gateway.observe.event_log import BadLog
-from voice_gateway.replay.replay import BadChange, is_log, replayed
+from voice_gateway.replay.__main__ import add_changes, replay
+from voice_gateway.replay.replay import is_log
 
+from voice_sim.call_record import Record
 from voice_sim.draw import drawn
-from voice_sim.invariants import broken
-from voice_sim.record import Record
+from voice_sim.occurrences import occurred
+from voice_sim.record_text import as_text
+from voice_sim.rules.invariants import broken
 from voice_sim.script import Script, read
 from voice_sim.shrink import shrunk
-from voice_sim.tally import occurred
-from voice_sim.transcript import transcript
-from voice_sim.world import simulated
+from voice_sim.simulation import simulated
 
 _MOST_SEEDS = 1_000_000_000
 _PROGRESS_EVERY = 50
+_STATUSES = """exit status: 0 everything holds, 1 something does not, 2 a file cannot be read; of an
+event log as voice-replay has it"""
 
 
 @dataclass(slots=True)
@@ -80,7 +82,7 @@ def report(record: Record, wrong: list[str]) -> str:
     """A failed call, as short as it still fails: its text is what `--replay` reads."""
     with quiet():
         short = simulated(shrunk(record.script, wrong[0]))
-    return "\n".join([transcript(short), "", "what does not hold:", *(broken(short) or wrong)])
+    return "\n".join([as_text(short), "", "what does not hold:", *(broken(short) or wrong)])
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -90,7 +92,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _options(arguments: list[str] | None) -> argparse.Namespace:
-    parser = OneLineParser("voice-sim", __doc__)
+    parser = OneLineParser("voice-sim", __doc__, _STATUSES, "voice-sim")
     parser.add_argument("--seed", type=int, help="of the first call; drawn if not given")
     parser.add_argument("--calls", type=int, default=1000, help="each with the next seed (1000)")
     parser.add_argument("--verbose", action="store_true", help="print every call's transcript")
@@ -100,14 +102,7 @@ def _options(arguments: list[str] | None) -> argparse.Namespace:
         metavar="FILE",
         help="run the script in a report, or a recorded call's event log",
     )
-    parser.add_argument(
-        "--set",
-        nargs="+",
-        default=[],
-        action="extend",
-        metavar="NAME=VALUE",
-        help="replay an event log with another policy: silence_s=0.5",
-    )
+    add_changes(parser)
     return parser.parse_args(arguments)
 
 
@@ -118,7 +113,7 @@ def _random(options: argparse.Namespace) -> int:
 
     def after_each(record: Record) -> None:
         if options.verbose:
-            _say(transcript(record) + "\n")
+            _say(as_text(record) + "\n")
         elif sys.stderr.isatty() and campaign.calls % _PROGRESS_EVERY == 0:
             sys.stderr.write(f"\r{campaign.calls}/{options.calls} calls ")
             sys.stderr.flush()
@@ -139,14 +134,14 @@ def _replay(file: Path, changes: list[str]) -> int:
     try:
         lines = file.read_text().splitlines()
         if is_log(lines):
-            _say(replayed(lines, changes))
-            return 0
+            return replay(file, changes, "voice-sim")
         script = read(lines)
-    except (OSError, ValueError, TypeError, BadLog, BadChange) as error:
-        sys.stderr.write(f"voice-sim: {file}: {error}\n")
+    except (OSError, ValueError, TypeError) as error:
+        what = error.strerror if isinstance(error, OSError) else error
+        sys.stderr.write(f"voice-sim: {file}: {what}\n")
         return 2
     record = simulated(script)
-    _say(transcript(record))
+    _say(as_text(record))
     wrong = broken(record)
     _say("\n".join(["", "what does not hold:", *wrong] if wrong else ["", "everything holds"]))
     return 1 if wrong else 0

@@ -5,22 +5,26 @@ moment, does.
 """
 
 from dataclasses import replace
-from random import Random
-from typing import TypeVar
 
-from voice_sim.known import KNOWN
-from voice_sim.marks import GOODBYE, GREETING, PROMPT, canned
+from voice_gateway.call.session import CallOptions
+from voice_gateway.conversation.policy import TurnPolicy
+from voice_gateway.speaking.reply import ReplyOptions
+
+from voice_sim.dice import Dice
+from voice_sim.draw_requests import Requests
+from voice_sim.marked_words import GOODBYE, GREETING, PROMPT, canned
 from voice_sim.script import (
+    OPTIONS,
     Act,
     Answers,
     Call,
     Deed,
-    EarFault,
-    EarTrouble,
     Ending,
-    Hears,
     ModelTrouble,
     Opinion,
+    Recognised,
+    RecogniserFault,
+    RecogniserTrouble,
     Script,
     Speaks,
     Stall,
@@ -28,25 +32,27 @@ from voice_sim.script import (
     VoiceTrouble,
 )
 
-T = TypeVar("T")
-
-_FOR_GOOD = 8.0 if "down_for_good" in KNOWN else 1e6
+_FOR_GOOD = 1e6
 _DEEDS: tuple[Deed, ...] = ("types", "interrupts", "plays", "ends_utterance")
-_MENDING: tuple[EarTrouble, ...] = (
+_MENDING: tuple[RecogniserTrouble, ...] = (
     "unavailable", "timed_out", "idle", "ended", "silent", "down", "deaf",
 )  # fmt: skip
-_GRAVE: tuple[EarTrouble, ...] = (*_MENDING, "rejected", "misconfigured")
+_GRAVE: tuple[RecogniserTrouble, ...] = (*_MENDING, "rejected", "misconfigured")
 _MODEL: tuple[ModelTrouble, ...] = (
     "unavailable", "timed_out", "misconfigured", "empty", "endless",
 )  # fmt: skip
 _VOICE: tuple[VoiceTrouble, ...] = (
-    "unavailable", "timed_out", "rejected", "partial", "no_audio",
-    *(() if "half_sample" in KNOWN else ("half_sample",)),
+    "unavailable", "timed_out", "rejected", "partial", "no_audio", "half_sample",
 )  # fmt: skip
 
 
 def drawn(seed: int) -> Script:
     """The same script for the same seed, on every machine."""
+    return Requests(seed).added(mannerly_drawn(seed))
+
+
+def mannerly_drawn(seed: int) -> Script:
+    """The call without what a program requests."""
     return _Manners(seed).added(plainly_drawn(seed))
 
 
@@ -55,25 +61,7 @@ def plainly_drawn(seed: int) -> Script:
     return _Draw(seed).script()
 
 
-class _Dice:
-    def __init__(self, seed: int | str) -> None:
-        self._dice = Random(seed)  # a simulation, no secret
-
-    def _chance(self, share: float) -> bool:
-        return self._dice.random() < share
-
-    def _pick(self, *choices: T) -> T:
-        return self._dice.choice(choices)
-
-    def _grid(self, least: float, most: float) -> float:
-        return round(self._dice.uniform(least, most), 2)
-
-    def _soon(self, most: float) -> float:
-        """A delay; often none."""
-        return 0.0 if self._chance(0.3) else self._grid(0.0, most)
-
-
-class _Manners(_Dice):
+class _Manners(Dice):
     """What some gateways say unasked, and know of how turns sound.
 
     Drawn apart, so that all else of a seed's call stays as it is without.
@@ -84,35 +72,42 @@ class _Manners(_Dice):
 
     def added(self, script: Script) -> Script:
         call = replace(script.call, can_pause=self._chance(0.2))
+        policy = self._unasked(call.policy)
+        opinions: tuple[Opinion, ...] = ()
+        if call.activity and self._chance(0.5):
+            policy = replace(policy, halting_silence_s=self._pick(2.0, 2.0, 0.5, 5.0))
+            opinions = tuple(self._opinion() for _ in range(self._pick(1, 3, 7)))
+        call = replace(call, options=replace(call.options, policy=policy))
+        return replace(script, call=call, opinions=opinions)
+
+    def _unasked(self, policy: TurnPolicy) -> TurnPolicy:
         if self._chance(0.15):
             greeting = canned(GREETING, self._pick(1, 4, 12))
-            call = replace(call, greeting=greeting, greeting_interruptible=not self._chance(0.5))
+            policy = replace(
+                policy, greeting=greeting, greeting_interruptible=not self._chance(0.5)
+            )
         if self._chance(0.2):
-            call = replace(
-                call,
+            policy = replace(
+                policy,
                 idle_prompt_s=self._pick(1.0, 2.0, 4.0, 0.0),
                 idle_prompt=canned(PROMPT, self._pick(1, 4, 8)),
                 idle_end_s=self._pick(0.5, 2.0, 5.0, 0.0),
                 goodbye=self._pick(canned(GOODBYE, self._pick(1, 2, 6)), ""),
             )
-        if not (call.activity and self._chance(0.5)):
-            return replace(script, call=call)
-        call = replace(call, halting_silence_s=self._pick(2.0, 2.0, 0.5, 5.0))
-        opinions = tuple(self._opinion() for _ in range(self._pick(1, 3, 7)))
-        return replace(script, call=call, opinions=opinions)
+        return policy
 
     def _opinion(self) -> Opinion:
-        chance = None if self._chance(0.1) else self._grid(0.0, 1.0)
-        return Opinion(chance, 0.05 if self._chance(0.5) else self._soon(1.5))
+        probability = None if self._chance(0.1) else self._grid(0.0, 1.0)
+        return Opinion(probability, 0.05 if self._chance(0.5) else self._soon(1.5))
 
 
-class _Draw(_Dice):
+class _Draw(Dice):
     def __init__(self, seed: int) -> None:
         super().__init__(seed)
         self._seed = seed
         self._words = 0
         self._acts: list[Act] = []
-        self._hears: list[Hears] = []
+        self._recognised: list[Recognised] = []
         self._troubled = self._chance(0.6)
 
     def script(self) -> Script:
@@ -122,9 +117,9 @@ class _Draw(_Dice):
         return Script(
             call,
             tuple(sorted(self._acts, key=lambda act: act.at)),
-            tuple(sorted(self._hears, key=lambda hears: hears.at)),
+            tuple(sorted(self._recognised, key=lambda each: each.at)),
             self._voiced(),
-            self._ear_faults(length_s),
+            self._recogniser_faults(length_s),
             tuple(self._answer() for _ in range(self._dice.randint(1, 6))),
             tuple(self._speech() for _ in range(self._dice.randint(1, 5))),
             self._stalls(length_s),
@@ -140,12 +135,37 @@ class _Draw(_Dice):
 
     def _call(self, length_s: float) -> Call:
         endings: tuple[Ending, ...] = ("hangs up", "hangs up", "vanishes", "stays", "drained")
+        rate_hz = self._pick(16_000, 16_000, 16_000, 16_000, 8_000, 24_000)
         return Call(
             seed=self._seed,
-            rate_hz=self._pick(16_000, 16_000, 16_000, 16_000, 8_000, 24_000),
-            lead_s=self._pick(0.3, 0.3, 0.05, 0.0, 1.0),
+            rate_hz=rate_hz,
+            options=self._options(),
+            ending=self._pick(*endings),
+            ends_at=self._grid(0.0, length_s * 1.3),
+            activity=self._chance(0.6),
+            headphones=self._chance(0.4),
+            gone_at=self._grid(0.0, length_s) if self._chance(0.05) else None,
+            recogniser_lag_s=self._soon(2.0),
+            recogniser_obeys_s=self._soon(1.0) if self._chance(0.5) else None,
+        )
+
+    def _options(self) -> CallOptions:
+        return replace(
+            OPTIONS,
+            playback_lead_s=self._pick(0.3, 0.3, 0.05, 0.0, 1.0),
             idle_timeout_s=self._pick(30.0, 30.0, 5.0, 300.0),
             longest_s=self._pick(600.0, 600.0, 600.0, 20.0),
+            policy=self._policy(),
+            reply=ReplyOptions(
+                normalise=self._chance(0.8),
+                min_words=self._pick(1, 1, 2, 4),
+                trim_s=self._pick(0.0, 0.3),
+            ),
+        )
+
+    def _policy(self) -> TurnPolicy:
+        return replace(
+            OPTIONS.policy,
             settle_s=self._pick(0.0, 0.0, 0.2, 0.8),
             max_silence_s=self._pick(3.0, 1.0),
             silence_s=self._pick(0.3, 0.3, 0.0, 0.6),
@@ -157,16 +177,6 @@ class _Draw(_Dice):
             drafts=self._pick(3, 3, 0, 1),
             words_to_interrupt=self._pick(1, 1, 1, 2),
             memory_messages=self._pick(40, 40, 4, 1),
-            normalise=self._chance(0.8),
-            min_words=self._pick(1, 1, 2, 4),
-            trim_s=self._pick(0.0, 0.3),
-            ending=self._pick(*endings),
-            ends_at=self._grid(0.0, length_s * 1.3),
-            activity=self._chance(0.6),
-            headphones=self._chance(0.4),
-            gone_at=self._grid(0.0, length_s) if self._chance(0.05) else None,
-            ear_lag_s=self._soon(2.0),
-            ear_obeys_s=self._soon(1.0) if self._chance(0.5) else None,
         )
 
     # The caller.
@@ -224,29 +234,29 @@ class _Draw(_Dice):
 
     def _cough(self, at: float) -> None:
         """Interim words that come to nothing."""
-        self._hears.append(Hears(at, self._said("u", 2), final=False))
+        self._recognised.append(Recognised(at, self._said("u", 2), final=False))
         if self._chance(0.7):
-            self._hears.append(Hears(round(at + 0.2, 2), "", final=self._chance(0.5)))
+            self._recognised.append(Recognised(round(at + 0.2, 2), "", final=self._chance(0.5)))
 
     def _utterance(self, at: float) -> float:
         words = self._said("u", 6).split()
         if self._chance(0.8):
             for count in range(1, len(words) + 1):
                 at = round(at + self._soon(0.3), 2)
-                self._hears.append(Hears(at, " ".join(words[:count]), final=False))
+                self._recognised.append(Recognised(at, " ".join(words[:count]), final=False))
         at = round(at + self._soon(0.8), 2)
         if self._chance(0.1):
             return at  # its final never comes
         text = " ".join(words) + self._pick("", "", ".", "?", ",")
-        self._hears.append(Hears(at, text, final=True))
+        self._recognised.append(Recognised(at, text, final=True))
         if self._chance(0.12):  # told twice, or an interim comes too late
             late = round(at + self._soon(1.0), 2)
-            self._hears.append(Hears(late, text, final=self._chance(0.5)))
+            self._recognised.append(Recognised(late, text, final=self._chance(0.5)))
         return at
 
     def _voiced(self) -> tuple[Voiced, ...]:
         """The voice behind the words, and some that has none; some is not noticed."""
-        starts = [round(max(0.0, hears.at - self._soon(0.6)), 2) for hears in self._hears]
+        starts = [round(max(0.0, each.at - self._soon(0.6)), 2) for each in self._recognised]
         starts += [self._grid(0.0, 10.0) for _ in range(self._dice.randint(0, 3))]
         voiced: list[Voiced] = []
         silent_at = 0.0
@@ -260,16 +270,18 @@ class _Draw(_Dice):
 
     # The services.
 
-    def _ear_faults(self, length_s: float) -> tuple[EarFault, ...]:
+    def _recogniser_faults(self, length_s: float) -> tuple[RecogniserFault, ...]:
         if not self._troubled or self._chance(0.4):
             return ()
         grave = self._chance(0.3)
         troubles = _GRAVE if grave else _MENDING
-        kinds: list[EarTrouble] = [
+        kinds: list[RecogniserTrouble] = [
             self._dice.choice(troubles) for _ in range(self._dice.randint(1, 4))
         ]
         most_s = self._pick(0.5, 8.0, 8.0, 90.0, _FOR_GOOD)
-        faults = [EarFault(self._grid(0, length_s), kind, self._soon(most_s)) for kind in kinds]
+        faults = [
+            RecogniserFault(self._grid(0, length_s), kind, self._soon(most_s)) for kind in kinds
+        ]
         return tuple(sorted(faults, key=lambda fault: fault.at))
 
     def _answer(self) -> Answers:

@@ -4,15 +4,24 @@ Everything random about a call stands in its script; running a script twice give
 """
 
 import json
-from collections.abc import Iterable, Iterator
-from dataclasses import asdict, dataclass, field, fields
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, fields, is_dataclass, replace
 from typing import Any, Literal, cast
 
-from voice_sim.marks import GOODBYE, PROMPT, canned
+from voice_gateway.call.session import CallOptions
+from voice_gateway.conversation.policy import TurnOptions, TurnPolicy
+from voice_gateway.messages import CallConfig
 
-Deed = Literal["talks", "types", "interrupts", "ends_utterance", "plays"]
+from voice_sim.marked_words import GOODBYE, PROMPT, canned
+
+Deed = Literal[
+    "talks", "types", "interrupts", "ends_utterance", "plays",
+    "adjusts", "notes", "withdraws", "asks", "truncates", "forgets",
+]  # fmt: skip
+"""What a caller does, and what its program does."""
+Role = Literal["user", "assistant", "system"]
 Ending = Literal["hangs up", "vanishes", "stays", "drained"]
-EarTrouble = Literal[
+RecogniserTrouble = Literal[
     "unavailable", "timed_out", "rejected", "misconfigured", "idle", "ended", "silent", "down",
     "deaf",
 ]  # fmt: skip
@@ -22,36 +31,22 @@ VoiceTrouble = Literal[
 ]
 
 
+USUAL_TURNS = TurnOptions()
+OPTIONS = CallOptions(
+    idle_timeout_s=30.0,
+    longest_s=600.0,
+    policy=TurnPolicy(idle_prompt=canned(PROMPT, 4), goodbye=canned(GOODBYE, 2)),
+)
+"""What simulated gateways are set to, where a script says nothing else."""
+
+
 @dataclass(frozen=True, slots=True)
 class Call:
     """What is true for the whole call. Seconds throughout, from the start of the call."""
 
     seed: int = 0
     rate_hz: int = 16_000
-    lead_s: float = 0.3
-    idle_timeout_s: float = 30.0
-    longest_s: float = 600.0
-    settle_s: float = 0.0
-    max_silence_s: float = 3.0
-    silence_s: float = 0.3
-    unsure_silence_s: float = 0.6
-    open_silence_s: float = 1.2
-    halting_silence_s: float = 2.0
-    final_wait_s: float = 0.7
-    late_s: float = 2.0
-    reopen_s: float = 1.0
-    drafts: int = 3
-    words_to_interrupt: int = 1
-    memory_messages: int = 40
-    normalise: bool = True
-    min_words: int = 1
-    trim_s: float = 0.0
-    greeting: str = ""
-    greeting_interruptible: bool = True
-    idle_prompt_s: float = 0.0
-    idle_prompt: str = canned(PROMPT, 4)
-    idle_end_s: float = 0.0
-    goodbye: str = canned(GOODBYE, 2)
+    options: CallOptions = OPTIONS
     can_pause: bool = False
     """The caller's loudspeaker can stop and go on."""
     ending: Ending = "hangs up"
@@ -62,35 +57,48 @@ class Call:
     """The voice detector knows that nothing of the replies comes back."""
     gone_at: float | None = None
     """From here on a message to the caller fails."""
-    ear_lag_s: float = 0.5
+    recogniser_lag_s: float = 0.5
     """How long after the last audio the recogniser still has something to say."""
-    ear_obeys_s: float | None = None
+    recogniser_obeys_s: float | None = None
     """How soon it gives the final words it is asked for; None: it takes its own time."""
 
     @property
-    def longest_wait_s(self) -> float:
-        """How long words may wait until their turn is taken."""
-        silences_s = (self.silence_s, self.unsure_silence_s, self.open_silence_s)
-        longest_s = max(*silences_s, self.halting_silence_s, self.max_silence_s)
-        return self.settle_s + longest_s + self.final_wait_s
+    def policy(self) -> TurnPolicy:
+        return self.options.policy
+
+    @property
+    def greeting_holds(self) -> bool:
+        """The call is opened by a greeting that cannot be interrupted."""
+        return bool(self.policy.greeting) and not self.policy.greeting_interruptible
+
+    @property
+    def config(self) -> CallConfig:
+        return CallConfig("sim", "en-US", self.rate_hz, "", "Be brief.", self.can_pause, "sim")
 
 
 @dataclass(frozen=True, slots=True)
 class Act:
-    """Something the caller does. `talks`: sends `seconds` of audio in frames, each on time."""
+    """Something the caller or its program does."""
 
     at: float
     does: Deed
     text: str = ""
+    """What is typed or noted; the instructions that an answer asked for is made with."""
     reply: int = 0
     seconds: float = 0.0
+    """Talks: of audio, in frames, each on time. Plays and truncates: of the reply."""
     frame_s: float = 0.1
     burst: bool = False
     """All of the audio comes at once."""
+    name: str = ""
+    """Of the message that is noted or withdrawn."""
+    role: Role = "user"
+    turns: TurnOptions = USUAL_TURNS
+    """How turns are taken from now on."""
 
 
 @dataclass(frozen=True, slots=True)
-class Hears:
+class Recognised:
     """What the recogniser makes of the caller: told once it is that late and a stream is open."""
 
     at: float
@@ -110,15 +118,15 @@ class Voiced:
 class Opinion:
     """How complete a turn sounds; the opinions are given in turn, again and again."""
 
-    chance: float | None
+    probability: float | None
     """None: there is no opinion on this one."""
     after_s: float = 0.05
 
 
 @dataclass(frozen=True, slots=True)
-class EarFault:
+class RecogniserFault:
     at: float
-    kind: EarTrouble
+    kind: RecogniserTrouble
     seconds: float = 0.0
     """How long the recogniser is down, or takes no audio."""
 
@@ -167,22 +175,22 @@ class Stall:
 class Script:
     call: Call = field(default_factory=Call)
     acts: tuple[Act, ...] = ()
-    hears: tuple[Hears, ...] = ()
+    recognised: tuple[Recognised, ...] = ()
     voiced: tuple[Voiced, ...] = ()
     """One after the other."""
-    ear_faults: tuple[EarFault, ...] = ()
+    recogniser_faults: tuple[RecogniserFault, ...] = ()
     answers: tuple[Answers, ...] = (Answers(words=6),)
     speaks: tuple[Speaks, ...] = (Speaks(),)
     stalls: tuple[Stall, ...] = ()
     opinions: tuple[Opinion, ...] = ()
-    """Empty: nobody hears how complete turns are."""
+    """Empty: nobody recognised how complete turns are."""
 
 
 _ITEMS: dict[str, type[Any]] = {
     "acts": Act,
-    "hears": Hears,
+    "recognised": Recognised,
     "voiced": Voiced,
-    "ear_faults": EarFault,
+    "recogniser_faults": RecogniserFault,
     "answers": Answers,
     "speaks": Speaks,
     "stalls": Stall,
@@ -208,9 +216,9 @@ def read(lines: Iterable[str]) -> Script:
         name, _, said = line.removeprefix(_MARK).partition(" ")
         values = cast(dict[str, Any], json.loads(said))
         if name == "call":
-            call = Call(**values)
+            call = _made(Call, values)
         elif name in items:
-            items[name].append(_ITEMS[name](**values))
+            items[name].append(_made(_ITEMS[name], values))
         else:
             raise ValueError(f"{name!r} is no part of a script; allowed: call, {', '.join(_ITEMS)}")
     if call is None:
@@ -220,6 +228,36 @@ def read(lines: Iterable[str]) -> Script:
 
 def _line(name: str, item: Any) -> str:
     """What is as it always is need not be said."""
-    usual = {f.name: f.default for f in fields(item)}
-    said = {key: value for key, value in asdict(item).items() if value != usual[key]}
+    said = _differing(item, _usual(item))
     return f"{_MARK}{name} {json.dumps(said, ensure_ascii=False)}"
+
+
+def _usual(kind: Any) -> dict[str, Any]:
+    return {f.name: f.default for f in fields(kind)}
+
+
+def _differing(item: Any, usual: Mapping[str, Any]) -> dict[str, Any]:
+    """The values that are not as usual, by name; of what has values of its own, those."""
+    said = {f.name: getattr(item, f.name) for f in fields(item)}
+    return {
+        name: _differing(value, _values(usual[name])) if is_dataclass(value) else value
+        for name, value in said.items()
+        if value != usual[name]
+    }
+
+
+def _values(item: Any) -> dict[str, Any]:
+    return {f.name: getattr(item, f.name) for f in fields(item)}
+
+
+def _made(kind: type[Any], values: Mapping[str, Any]) -> Any:
+    usual = _usual(kind)
+    return kind(**{name: _changed(usual.get(name), value) for name, value in values.items()})
+
+
+def _changed(usual: Any, value: Any) -> Any:
+    if not isinstance(value, dict):
+        return value
+    said = cast(dict[str, Any], value)
+    changes = {name: _changed(getattr(usual, name, None), each) for name, each in said.items()}
+    return replace(usual, **changes)

@@ -5,12 +5,14 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
-from voice_sim.invariants import broken
+from voice_sim.rules.invariants import broken
 from voice_sim.script import Answers, Script, Speaks
-from voice_sim.world import simulated
+from voice_sim.simulation import simulated
 
 _MOST_RUNS = 600
-_LISTS = ("ear_faults", "stalls", "acts", "hears", "voiced", "opinions", "speaks", "answers")
+_LISTS = (
+    "recogniser_faults", "stalls", "acts", "recognised", "voiced", "opinions", "speaks", "answers",
+)  # fmt: skip
 _NUMBERS = re.compile(r"[\d.]+|'.*'|: .*$")
 
 
@@ -49,8 +51,10 @@ def _shorter(script: Script) -> Iterator[Script]:
                     yield replace(script, **{name: left})
             size //= 2
     for usual in ({"greeting": ""}, {"idle_prompt_s": 0.0}, {"idle_end_s": 0.0}):
-        if (call := replace(script.call, **usual)) != script.call:
-            yield replace(script, call=call)
+        policy = replace(script.call.policy, **usual)
+        if policy != script.call.policy:
+            options = replace(script.call.options, policy=policy)
+            yield replace(script, call=replace(script.call, options=options))
     if script.answers != (simple := (Answers(words=6),)):
         yield replace(script, answers=simple)
     if script.speaks != (plain := (Speaks(),)):

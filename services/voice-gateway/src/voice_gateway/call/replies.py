@@ -79,6 +79,7 @@ class Replies:
         """The number of the live reply while it is kept from the caller; 0: it is not."""
         self._last: Reply | None = None
         """The reply before the live one, of which the caller may have heard less than was sent."""
+        self._last_sent_s = 0.0
         self.config = config
         """What replies are made with."""
         self._requests = count(1)
@@ -154,7 +155,8 @@ class Replies:
             self._outbox.playback.report(seconds, now)
             self._tell(c.CallerInterrupted(now))
         elif self._last and number == self._last.number:
-            self._tell(c.HeardAmended(now, number, self._last.heard(seconds)))
+            heard = self._last.heard(min(seconds, self._last_sent_s))
+            self._tell(c.HeardAmended(now, number, heard))
 
     # A reply, from its start to its end.
 
@@ -243,4 +245,5 @@ class Replies:
             self._on_over(self.sounding(), self._clock() + ahead_s)
             if self._live.number != self._draft:
                 self._last = self._live
+                self._last_sent_s = self._outbox.playback.sent_s
         self._live = None

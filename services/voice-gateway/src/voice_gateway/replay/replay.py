@@ -1,7 +1,7 @@
 """A recorded call's event log, replayed: exactly as it was, and with other settings."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import fields, replace
+from dataclasses import dataclass, fields, replace
 from math import inf
 
 from voice_gateway.conversation.policy import TurnPolicy
@@ -18,15 +18,25 @@ def is_log(lines: Sequence[str]) -> bool:
     return bool(lines) and lines[0].startswith("{")
 
 
-def replayed(lines: Iterable[str], changes: Sequence[str]) -> str:
-    """What the call did, beside what it does with the changes. Raises BadLog and BadChange."""
+@dataclass(frozen=True, slots=True)
+class Replay:
+    """What a call did, beside what it does now."""
+
+    text: str
+    as_recorded: bool
+    """Fed the recorded events, this version decides as was recorded."""
+
+
+def replayed(lines: Iterable[str], changes: Sequence[str]) -> Replay:
+    """Replay a log with these changes, NAME=VALUE each. Raises BadLog and BadChange."""
     log = read(lines)
     policy = changed(log.policy, changes)
     course = rerun(log, policy)
     names = "recorded", " ".join(changes) or "replayed"
     table = side_by_side(went(log.steps), went(course.steps), names, log.at, course.estimated_from)
-    notes = _notes(log, course.estimated_from, course.why, changes)
-    return "\n".join([*_head(log), "", *table, "", *notes])
+    other = differs(log)
+    notes = _notes(log, other, course.estimated_from, course.why, changes)
+    return Replay("\n".join([*_head(log), "", *table, "", *notes]), as_recorded=other is None)
 
 
 def changed(policy: TurnPolicy, changes: Sequence[str]) -> TurnPolicy:
@@ -67,7 +77,11 @@ def _head(log: EventLog) -> Iterable[str]:
 
 
 def _notes(
-    log: EventLog, estimated_from: float | None, why: str, changes: Sequence[str]
+    log: EventLog,
+    other: tuple[float, str] | None,
+    estimated_from: float | None,
+    why: str,
+    changes: Sequence[str],
 ) -> Iterable[str]:
     if log.unknown:
         yield f"settings of the recording that this version does not know: {', '.join(log.unknown)}"
@@ -75,7 +89,6 @@ def _notes(
         yield f"{log.lost} events were not written; the replay ends before the first of them"
     elif not log.over:
         yield "the log breaks off before the call's end"
-    other = differs(log)
     if other:
         yield f"this version decides otherwise from {other[0] - log.at:.2f} s on: {other[1]}"
     else:

@@ -1,16 +1,19 @@
-"""The record of one simulated call: everything that happened, in order."""
+"""The record of one simulated call: everything that happened, in order.
+
+The steps of its conversation stand between what came in and what went out.
+"""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from itertools import takewhile
 
-from voice_gateway.conversation import Message
+from voice_gateway.conversation import Command, Event, Message
 from voice_gateway.messages import FromCaller, ToCaller, Transcript
 
 from voice_sim.script import Script
 
 UNREAD = ("caller slow", "caller stopped reading")
 DRAINED = "the gateway stops"
-GOODBYE_S = 5.1  # how long a call that is over waits for its last notices to be read, and a hair
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,15 +45,31 @@ class Judged:
     """How complete the turn sounds; None: no opinion."""
 
     at: float
-    chance: float | None
+    probability: float | None
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
+class Transcribed:
     """The recogniser says what it heard."""
 
     at: float
-    heard: Transcript
+    transcript: Transcript
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """The conversation took `event` in, and decided this."""
+
+    at: float
+    event: Event
+    commands: tuple[Command, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Over:
+    """Nothing is decided any more; what was decided may still be on its way to the caller."""
+
+    at: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +79,7 @@ class Asked:
     at: float
     answer: int
     history: tuple[Message, ...]
+    system_prompt: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +147,20 @@ class Ended:
 
 
 Entry = (
-    Sent | Received | Noticed | Judged | Told | Asked | Wrote | Said | Spoke | Fault | Left | Ended
+    Sent
+    | Received
+    | Noticed
+    | Judged
+    | Transcribed
+    | Step
+    | Over
+    | Asked
+    | Wrote
+    | Said
+    | Spoke
+    | Fault
+    | Left
+    | Ended
 )
 
 
@@ -137,15 +170,26 @@ class Record:
     entries: list[Entry] = field(default_factory=list[Entry])
 
     @property
-    def served(self) -> Iterator[Entry]:
-        """What happened until the call was over but for its goodbye.
+    def decided(self) -> Iterator[Entry]:
+        """What happened until the call was over, its goodbye left out."""
+        return takewhile(lambda entry: not isinstance(entry, Over), self.entries)
 
-        A call that failed still hands out its last notices; a caller who does not read them makes
-        that take time, in which nothing counts.
-        """
-        unread = any(isinstance(e, Fault) and e.what in UNREAD for e in self.entries)
-        goodbye_s = GOODBYE_S if unread and self.end.error else 0.0
-        return (entry for entry in self.entries if entry.at <= self.end.at - goodbye_s)
+    @property
+    def steps(self) -> Iterator[Step]:
+        return (entry for entry in self.entries if isinstance(entry, Step))
+
+    @property
+    def over_at(self) -> float:
+        return next((e.at for e in self.entries if isinstance(e, Over | Ended)), 0.0)
+
+    @property
+    def faults(self) -> frozenset[str]:
+        return frozenset(entry.what for entry in self.entries if isinstance(entry, Fault))
+
+    @property
+    def unread(self) -> bool:
+        """The caller did not read all the time: messages came late, or not at all."""
+        return not self.faults.isdisjoint(UNREAD)
 
     @property
     def end(self) -> Ended:

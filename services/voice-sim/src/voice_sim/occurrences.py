@@ -4,20 +4,26 @@ from collections import Counter
 
 from voice_gateway.errors import CallError
 from voice_gateway.messages import (
+    Adjust,
+    Answer,
     CutOff,
     EndOfUtterance,
+    Forget,
     Interrupt,
+    Noted,
     Paused,
     Played,
     Processing,
     ReplyText,
     Speaking,
+    Truncated,
     TurnOver,
+    TurnTaken,
     Typed,
+    Withdrawn,
 )
 
-from voice_sim.marks import GOODBYE, GREETING, PROMPT, answer_of
-from voice_sim.record import (
+from voice_sim.call_record import (
     Ended,
     Entry,
     Fault,
@@ -26,8 +32,9 @@ from voice_sim.record import (
     Received,
     Record,
     Sent,
-    Told,
+    Transcribed,
 )
+from voice_sim.marked_words import GOODBYE, GREETING, PROMPT, answer_of
 
 _SENT: dict[type, str] = {
     Processing: "replies",
@@ -35,6 +42,7 @@ _SENT: dict[type, str] = {
     CutOff: "interruptions",
     TurnOver: "whole turns",
     Paused: "pauses",
+    TurnTaken: "kept turns",
 }
 _CANNED = {GREETING: "greetings", PROMPT: "idle prompts", GOODBYE: "goodbyes"}
 _RECEIVED: dict[type, str] = {
@@ -43,6 +51,12 @@ _RECEIVED: dict[type, str] = {
     EndOfUtterance: "ends of utterance",
     Played: "playback reports",
     type(None): "half-closes",
+    Adjust: "adjustments",
+    Noted: "messages noted",
+    Withdrawn: "messages withdrawn",
+    Answer: "answers asked for",
+    Truncated: "truncations",
+    Forget: "turns forgotten",
 }
 
 
@@ -54,14 +68,14 @@ def _name(entry: Entry) -> str | None:
     match entry:
         case Sent(_, ReplyText(_, text)):
             return _CANNED.get(answer_of(text))
-        case Judged(_, chance):
-            return None if chance is None else "opinions"
+        case Judged(_, probability):
+            return None if probability is None else "opinions"
         case Sent(_, message):
             return _SENT.get(type(message))
         case Received(_, message):
             return _RECEIVED.get(type(message))
-        case Told(_, heard):
-            return "finals" if heard.final else "interims"
+        case Transcribed(_, transcript):
+            return "finals" if transcript.final else "interims"
         case Fault(_, what):
             return what
         case Left(_, how):

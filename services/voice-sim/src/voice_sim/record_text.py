@@ -7,12 +7,16 @@ summed up.
 from dataclasses import dataclass, field
 
 from voice_gateway.audio import pcm
+from voice_gateway.conversation import Command
 from voice_gateway.messages import (
+    Adjust,
+    Answer,
     Audio,
     CutOff,
     Failed,
     FromCaller,
     Interrupt,
+    Noted,
     Played,
     Processing,
     ReplyAudio,
@@ -20,11 +24,13 @@ from voice_gateway.messages import (
     Speaking,
     ToCaller,
     Transcript,
+    Truncated,
     TurnOver,
     Typed,
+    Withdrawn,
 )
 
-from voice_sim.record import (
+from voice_sim.call_record import (
     Asked,
     Ended,
     Entry,
@@ -32,18 +38,20 @@ from voice_sim.record import (
     Judged,
     Left,
     Noticed,
+    Over,
     Received,
     Record,
     Said,
     Sent,
     Spoke,
-    Told,
+    Step,
+    Transcribed,
     Wrote,
 )
 from voice_sim.script import written
 
 
-def transcript(record: Record) -> str:
+def as_text(record: Record) -> str:
     lines = _Lines(record.script.call.rate_hz)
     for entry in record.entries:
         lines.take(entry)
@@ -68,7 +76,7 @@ class _Lines:
                 start, _, length_s = self.audio.get(reply, (at, at, 0.0))
                 length_s += pcm.seconds(audio, self.rate_hz)
                 self.audio[reply] = (start, at, length_s)
-            case Received(_, Audio()):
+            case Received(_, Audio()) | Step(_, _, ()):
                 pass
             case _:
                 self.sum_up()
@@ -93,10 +101,12 @@ def _said(entry: Entry) -> list[str]:
             return [f"the caller {_received(message)}"]
         case Noticed(_, voiced):
             return ["the caller's voice begins" if voiced else "the caller's voice falls silent"]
-        case Judged(_, chance):
-            return [f"the turn sounds complete: {'no opinion' if chance is None else chance}"]
-        case Told(_, heard):
-            return [f"recognised, {'final' if heard.final else 'interim'}: {heard.text!r}"]
+        case Judged(_, probability):
+            return [
+                f"the turn sounds complete: {'no opinion' if probability is None else probability}"
+            ]
+        case Transcribed(_, spoken):
+            return [f"recognised, {'final' if spoken.final else 'interim'}: {spoken.text!r}"]
         case Asked(_, answer, history):
             asked = [f"  {message.role}: {message.text}" for message in history]
             return [f"the model is asked for answer {answer}", *asked]
@@ -116,10 +126,20 @@ def _service(entry: Entry) -> str:
             return f"clause {clause} is {'over' if whole else 'broken off'} after {samples} samples"
         case Fault(_, what):
             return f"fault: {what}"
+        case Step(_, event, commands):
+            decided = ", ".join(_decided(command) for command in commands)
+            return f"{type(event).__name__} → {decided}"
+        case Over():
+            return "nothing more is decided"
         case Left(_, how):
             return how
         case _:
             return ""
+
+
+def _decided(command: Command) -> str:
+    reply = getattr(command, "reply", 0)
+    return f"{type(command).__name__} {reply}" if reply else type(command).__name__
 
 
 def _received(message: FromCaller | None) -> str:
@@ -132,6 +152,16 @@ def _received(message: FromCaller | None) -> str:
             return "interrupts"
         case Played(reply, seconds):
             return f"says it played {seconds:.2f} s of reply {reply}"
+        case Noted(noted):
+            return f"notes {noted.name}, {noted.role}: {noted.text}"
+        case Withdrawn(name):
+            return f"withdraws {name}"
+        case Truncated(reply, seconds):
+            return f"says it stopped reply {reply} at {seconds:.2f} s"
+        case Adjust(config):
+            return f"wants turns taken so: {config.turns}"
+        case Answer(config):
+            return "asks for an answer" + (f", told to {config.system_prompt!r}" if config else "")
         case _:
             return type(message).__name__
 

@@ -14,9 +14,10 @@ from voice_gateway.errors import ServiceError
 from voice_gateway.messages import Transcript, Word
 from voice_gateway.ports import Activity, CallerAudioStream, Edge, TurnSound
 
-from voice_sim.people import Notes, service_fault, until
-from voice_sim.record import Judged, Noticed, Told
-from voice_sim.script import EarFault, Hears, Opinion, Script
+from voice_sim.call_record import Judged, Noticed, Transcribed
+from voice_sim.recorder import Recorder, until
+from voice_sim.script import Opinion, Recognised, RecogniserFault, Script
+from voice_sim.simulated_services import service_fault
 
 _CONNECT_S = 0.05  # until a recogniser that is down refuses
 _PATIENCE_S = 10.0  # without an answer, before the adapter gives a stream up
@@ -28,19 +29,19 @@ _UNDER_WAY_S = 2.0  # a final that would come this soon is of what is being said
 class SimActivity(Activity):
     """Implements `ports.Activity`: notices the caller's voice where its audio comes in."""
 
-    def __init__(self, script: Script, notes: Notes) -> None:
-        self._notes = notes
+    def __init__(self, script: Script, recorder: Recorder) -> None:
+        self._recorder = recorder
         self._headphones = script.call.headphones
         self._edges = deque(
             edge for v in script.voiced for edge in ((v.at, True), (v.at + v.seconds, False))
         )
 
     def feed(self, pcm: bytes, at: float) -> list[Edge]:
-        now, edges = self._notes.now(), list[Edge]()
+        now, edges = self._recorder.now(), list[Edge]()
         while self._edges and self._edges[0][0] <= now:
             edge_at, voiced = self._edges.popleft()
             edges.append(Edge(voiced, now - edge_at))
-            self._notes.add(Noticed(now, voiced))
+            self._recorder.add(Noticed(now, voiced))
         return edges
 
     def plays(self, pcm: bytes, rate_hz: int, at: float) -> None:
@@ -51,15 +52,15 @@ class SimActivity(Activity):
 
     @property
     def echoed_at(self) -> float:
-        return float("-inf") if self._headphones else self._notes.now()
+        return float("-inf") if self._headphones else self._recorder.now()
 
 
 class SimSound(TurnSound):
-    """Implements `ports.TurnSound`: has its opinions from the script, whatever it hears."""
+    """Implements `ports.TurnSound`: has its opinions from the script, whatever it recognised."""
 
-    def __init__(self, opinions: Iterator[Opinion], notes: Notes) -> None:
+    def __init__(self, opinions: Iterator[Opinion], recorder: Recorder) -> None:
         self._opinions = opinions
-        self._notes = notes
+        self._recorder = recorder
         self._asked = 0
 
     def begin(self) -> None:
@@ -71,21 +72,21 @@ class SimSound(TurnSound):
     async def probability(self) -> float | None:
         opinion = next(self._opinions)
         self._asked += 1
-        with self._notes.upstream(f"opinion {self._asked}"):
+        with self._recorder.upstream(f"opinion {self._asked}"):
             await asyncio.sleep(opinion.after_s)
-            self._notes.add(Judged(self._notes.now(), opinion.chance))
-        return opinion.chance
+            self._recorder.add(Judged(self._recorder.now(), opinion.probability))
+        return opinion.probability
 
 
-class SimEar:
+class SimRecogniser:
     """Implements `ports.Recogniser`; its script goes on from stream to stream."""
 
-    def __init__(self, script: Script, notes: Notes) -> None:
-        self.notes = notes
-        self.hears = deque(script.hears)
-        self.faults = deque(script.ear_faults)
-        self.lag_s = script.call.ear_lag_s
-        self._obeys_s = script.call.ear_obeys_s
+    def __init__(self, script: Script, recorder: Recorder) -> None:
+        self.recorder = recorder
+        self.recognised = deque(script.recognised)
+        self.faults = deque(script.recogniser_faults)
+        self.lag_s = script.call.recogniser_lag_s
+        self._obeys_s = script.call.recogniser_obeys_s
         self.down_until = 0.0
         self.deaf_until = 0.0
         self._streams = 0
@@ -99,8 +100,8 @@ class SimEar:
         on_transcript: Callable[[Transcript], None],
     ) -> None:
         self._streams += 1
-        with self.notes.upstream(f"listen {self._streams}"):
-            if self.notes.now() < self.down_until:
+        with self.recorder.upstream(f"listen {self._streams}"):
+            if self.recorder.now() < self.down_until:
                 await asyncio.sleep(_CONNECT_S)
                 fault: ServiceError | None = service_fault("asr", "down")
             else:
@@ -108,16 +109,16 @@ class SimEar:
         if fault:
             raise fault
 
-    def hurry(self) -> bool:
+    def finish_soon(self) -> bool:
         """Give the final words of what is being said soon; False where it takes its own time."""
-        place = next((n for n, hears in enumerate(self.hears) if hears.final), None)
+        place = next((n for n, recognised in enumerate(self.recognised) if recognised.final), None)
         if self._obeys_s is None or place is None:
             return False
-        final, now = self.hears[place], self.notes.now()
+        final, now = self.recognised[place], self.recorder.now()
         if not now < final.at < now + _UNDER_WAY_S:
             return False
-        rest = list(self.hears)[place + 1 :]
-        self.hears = deque([replace(final, at=min(final.at, now + self._obeys_s)), *rest])
+        rest = list(self.recognised)[place + 1 :]
+        self.recognised = deque([replace(final, at=min(final.at, now + self._obeys_s)), *rest])
         return True
 
 
@@ -126,15 +127,15 @@ class _Stream:
 
     def __init__(
         self,
-        ear: SimEar,
+        recogniser: SimRecogniser,
         speech: CallerAudioStream,
         rate_hz: int,
         on_transcript: Callable[[Transcript], None],
     ) -> None:
-        self._ear = ear
+        self._recogniser = recogniser
         self._speech = speech
         self._rate_hz = rate_hz
-        self._on_heard = on_transcript
+        self._on_transcript = on_transcript
         self._taken_s = 0.0
         self._enough_s = float("inf")
         self._enough = asyncio.Event()
@@ -144,8 +145,8 @@ class _Stream:
 
     async def run(self) -> ServiceError | None:
         async with asyncio.TaskGroup() as tasks:
-            taking = tasks.create_task(self._take(), name="ear-take")
-            fault = await self._hear()
+            taking = tasks.create_task(self._take(), name="recogniser-take")
+            fault = await self._recognise()
             taking.cancel()
         return fault
 
@@ -154,33 +155,33 @@ class _Stream:
             self._taken_s += sound.seconds(spoken.pcm, self._rate_hz)
             if self._taken_s >= self._enough_s:
                 self._enough.set()
-            await until(self._ear.deaf_until)
-            if spoken.asks_final and self._ear.hurry():
+            await until(self._recogniser.deaf_until)
+            if spoken.asks_final and self._recogniser.finish_soon():
                 self._stirred.set()
-        self._over_at = self._ear.notes.now()
+        self._over_at = self._recogniser.recorder.now()
         self._over.set()
         self._stirred.set()
         self._enough.set()
 
-    async def _hear(self) -> ServiceError | None:
-        ear = self._ear
+    async def _recognise(self) -> ServiceError | None:
+        recogniser = self._recogniser
         while True:
-            fault_at = ear.faults[0].at if ear.faults else float("inf")
-            hears_at = ear.hears[0].at if ear.hears else float("inf")
-            due = min(fault_at, hears_at)
-            if due > self._over_at + ear.lag_s:
-                await until(self._over_at + ear.lag_s)
+            fault_at = recogniser.faults[0].at if recogniser.faults else float("inf")
+            due_at = recogniser.recognised[0].at if recogniser.recognised else float("inf")
+            due = min(fault_at, due_at)
+            if due > self._over_at + recogniser.lag_s:
+                await until(self._over_at + recogniser.lag_s)
                 return None
             if not await self._reached(due):
                 continue
-            if hears_at <= fault_at:
-                self._tell(ear.hears.popleft())
-            elif error := await self._suffer(ear.faults.popleft()):
+            if due_at <= fault_at:
+                self._tell(recogniser.recognised.popleft())
+            elif error := await self._suffer(recogniser.faults.popleft()):
                 return error
 
     async def _reached(self, due: float) -> bool:
         """Wait for this time; False where the audio ended before, or something comes sooner."""
-        if self._over.is_set() or due <= self._ear.notes.now():
+        if self._over.is_set() or due <= self._recogniser.recorder.now():
             await until(due)
             return True
         self._stirred.clear()
@@ -191,26 +192,27 @@ class _Stream:
             return True
         return False
 
-    def _tell(self, hears: Hears) -> None:
-        words = hears.text.split() if hears.final else []
+    def _tell(self, recognised: Recognised) -> None:
+        words = recognised.text.split() if recognised.final else []
         start_s = max(0.0, self._taken_s - len(words) * _WORD_S)
         times = tuple(
             Word(word, start_s + n * _WORD_S, start_s + (n + 1) * _WORD_S)
             for n, word in enumerate(words)
         )
-        heard = Transcript(hears.text, hears.final, 0.0 if hears.final else 0.1, times)
-        self._ear.notes.add(Told(self._ear.notes.now(), heard))
-        self._on_heard(heard)
+        stability = 0.0 if recognised.final else 0.1
+        transcript = Transcript(recognised.text, recognised.final, stability, times)
+        self._recogniser.recorder.add(Transcribed(self._recogniser.recorder.now(), transcript))
+        self._on_transcript(transcript)
 
-    async def _suffer(self, fault: EarFault) -> ServiceError | None:
-        ear = self._ear
-        ear.notes.fault(f"asr {fault.kind}")
+    async def _suffer(self, fault: RecogniserFault) -> ServiceError | None:
+        recogniser = self._recogniser
+        recogniser.recorder.fault(f"asr {fault.kind}")
         match fault.kind:
             case "deaf":
-                ear.deaf_until = ear.notes.now() + min(fault.seconds, _PATIENCE_S)
+                recogniser.deaf_until = recogniser.recorder.now() + min(fault.seconds, _PATIENCE_S)
                 return None
             case "down":
-                ear.down_until = ear.notes.now() + fault.seconds
+                recogniser.down_until = recogniser.recorder.now() + fault.seconds
             case "idle":
                 if not await self._more_audio(0.001):
                     return None
@@ -234,5 +236,8 @@ class _Stream:
 
     def _forget(self) -> None:
         """What was said into a stream that heard nothing is lost."""
-        while self._ear.hears and self._ear.hears[0].at <= self._ear.notes.now():
-            self._ear.hears.popleft()
+        while (
+            self._recogniser.recognised
+            and self._recogniser.recognised[0].at <= self._recogniser.recorder.now()
+        ):
+            self._recogniser.recognised.popleft()

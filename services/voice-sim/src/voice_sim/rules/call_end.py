@@ -12,7 +12,7 @@ from voice_gateway.errors import (
     CallLost,
 )
 
-from voice_sim.record import Asked, Ended, Fault, Left, Received, Record
+from voice_sim.call_record import Ended, Left, Received, Record
 
 _HAIR_S = 0.01
 _AT_ONCE_S = 0.5  # how long upstream calls may take to be cancelled
@@ -33,9 +33,9 @@ def nothing_left(record: Record) -> Iterator[str]:
 
 def the_end_comes(record: Record) -> Iterator[str]:
     """A call ends soon after the caller left, and by its timers where the caller stays."""
-    call, end = record.script.call, record.end
-    if end.at > call.longest_s + _SLOW_S:
-        yield f"the call lasted {end.at:.1f} s; its longest is {call.longest_s:g} s"
+    options, end = record.script.call.options, record.end
+    if end.at > options.longest_s + _SLOW_S:
+        yield f"the call lasted {end.at:.1f} s; its longest is {options.longest_s:g} s"
     elif end.hung:
         yield "the call hung"
     for at, limit_s, why in _causes(record):
@@ -60,21 +60,7 @@ def _causes(record: Record) -> Iterator[tuple[float, float, str]]:
                 pass
     if call.ending == "hangs up":
         yield call.ends_at, _LAST_ANSWER_S, "the caller hung up"
-    yield taken, call.idle_timeout_s + _SLOW_S, "the caller's last message"
-
-
-def nothing_begins(record: Record) -> Iterator[str]:
-    """Once the recogniser has refused for good, the call is over: the model is asked no more."""
-    over_at: float | None = None
-    for entry in record.entries:
-        match entry:
-            case Fault(at, "asr misconfigured" | "asr rejected") if over_at is None:
-                over_at = at
-            case Asked(at, answer) if over_at is not None and at > over_at:
-                lost = f"the call was lost at {over_at:.2f}"
-                yield f"at {at:.2f} answer {answer} was asked for; {lost}"
-            case _:
-                pass
+    yield taken, call.options.idle_timeout_s + _SLOW_S, "the caller's last message"
 
 
 def true_reasons(record: Record) -> Iterator[str]:
@@ -86,7 +72,7 @@ def true_reasons(record: Record) -> Iterator[str]:
         if not any(isinstance(e, Left) for e in record.entries):
             yield "the call was cancelled from inside"
     elif end.error is None:
-        if _faults(record) & {"caller gone"}:
+        if record.faults & {"caller gone"}:
             yield "the call ended well, though the caller was gone"
     elif not isinstance(end.error, CallError):
         yield f"the call broke: {end.error!r}"
@@ -95,10 +81,11 @@ def true_reasons(record: Record) -> Iterator[str]:
 
 
 def _true(error: CallError, record: Record) -> bool:
-    faults, end = _faults(record), record.end
+    faults, end = record.faults, record.end
+    longest_s = record.script.call.options.longest_s
     match error:
         case CallerSilent():
-            return _was_silent(end, record) or end.at + _HAIR_S >= record.script.call.longest_s
+            return _was_silent(end, record) or end.at + _HAIR_S >= longest_s
         case CallerSlow():
             return bool(faults & {"caller stopped reading", "caller slow"})
         case CallerGone():
@@ -115,8 +102,6 @@ def _true(error: CallError, record: Record) -> bool:
 def _was_silent(end: Ended, record: Record) -> bool:
     """The gateway did wait for the caller, and nothing came; the goodbye may have taken time."""
     since = end.receiving_since
-    return since is not None and end.at - since + _HAIR_S >= record.script.call.idle_timeout_s
-
-
-def _faults(record: Record) -> set[str]:
-    return {entry.what for entry in record.entries if isinstance(entry, Fault)}
+    return (
+        since is not None and end.at - since + _HAIR_S >= record.script.call.options.idle_timeout_s
+    )

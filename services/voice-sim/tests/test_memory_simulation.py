@@ -8,15 +8,15 @@ import pytest
 from voice_gateway.conversation import Message
 from voice_gateway.errors import Unavailable
 from voice_gateway.ports import Memory
+from voice_sim.call_record import Record
 from voice_sim.draw import drawn
-from voice_sim.invariants import broken
-from voice_sim.record import Record
-from voice_sim.world import simulated
+from voice_sim.rules.invariants import broken
+from voice_sim.simulation import simulated
 
 FOR_EVER_S = 99.0
 
-# What a store may cost: its half second before the first turn, its second after the last.
-ITS_PRICE = ("the call was opened at", "the call went on for 1.0 s", "the goodbye was over at")
+# What a store may cost: its second after the last turn.
+ITS_PRICE = ("the call went on for 1.0 s", "the goodbye was over at")
 
 
 @dataclass

@@ -1,25 +1,21 @@
-"""Runs one simulated call: the real session between scripted people, on a virtual clock."""
+"""Runs one simulated call: the real session between scripted ends, on a virtual clock."""
 
 import asyncio
 from collections.abc import Callable, Coroutine, Iterator
 from contextvars import Context
-from dataclasses import fields
 from itertools import count, cycle
-from typing import Any, TypeVar
+from typing import Any
 
-from voice_gateway.call.session import CallOptions, Session
-from voice_gateway.conversation.policy import TurnPolicy
-from voice_gateway.messages import CallConfig
+from voice_gateway.call.session import Session
 from voice_gateway.ports import CallRecord, Memory, Services
-from voice_gateway.speaking.reply import ReplyOptions
 from voice_gateway.testing import virtual_time
 
-from voice_sim.ear import SimActivity, SimEar, SimSound
-from voice_sim.people import Notes, SimCaller, SimModel, SimVoice
-from voice_sim.record import DRAINED, Ended, Left, Record
-from voice_sim.script import Call, Script
-
-T = TypeVar("T", TurnPolicy, ReplyOptions)
+from voice_sim.call_record import DRAINED, Ended, Left, Record
+from voice_sim.recorder import Recorder, Steps
+from voice_sim.script import Script
+from voice_sim.simulated_caller import SimCaller
+from voice_sim.simulated_recogniser import SimActivity, SimRecogniser, SimSound
+from voice_sim.simulated_services import SimModel, SimVoice
 
 _GRACE_S = 60.0  # beyond the longest call
 
@@ -46,19 +42,19 @@ def simulated(
     With a `memory`, the call names the conversation that it is of.
     """
     record = Record(script)
-    virtual_time.run(_World(script, record, events, memory).run())
+    virtual_time.run(_Simulation(script, record, events, memory).run())
     return record
 
 
-class _World:
+class _Simulation:
     def __init__(
         self, script: Script, record: Record, events: CallRecord | None, memory: Memory | None
     ) -> None:
         self._script = script
         self._events = events
         self._memory = memory
-        self._notes = Notes(record)
-        self._caller = SimCaller(script, self._notes)
+        self._recorder = Recorder(record)
+        self._caller = SimCaller(script, self._recorder)
         self._broken: list[str] = []
         self._hung = False
         self._driving: asyncio.Task[Any] | None = None
@@ -73,11 +69,11 @@ class _World:
             serving = tasks.create_task(self._serve(), name="call")
             if call.ending == "vanishes":
                 loop.call_at(call.ends_at, self._leave, "vanished", serving.cancel)
-            await asyncio.wait({serving}, timeout=call.longest_s + _GRACE_S)
+            await asyncio.wait({serving}, timeout=call.options.longest_s + _GRACE_S)
             self._hung = not serving.done()
             serving.cancel()
             await asyncio.wait({serving}, timeout=_GRACE_S)
-            if not self._notes.closed:
+            if not self._recorder.closed:
                 self._end(None)
 
     async def _serve(self) -> None:
@@ -94,62 +90,41 @@ class _World:
     def _session(self) -> Session:
         call, opinions, memory = self._script.call, self._script.opinions, self._memory
         services = Services(
-            SimEar(self._script, self._notes),
-            SimModel(self._script, self._notes),
-            SimVoice(self._script, self._notes),
-            (lambda _: SimActivity(self._script, self._notes)) if call.activity else None,
-            record=self._record if self._events else None,
-            turn_sound=(lambda _: SimSound(cycle(opinions), self._notes)) if opinions else None,
+            SimRecogniser(self._script, self._recorder),
+            SimModel(self._script, self._recorder),
+            SimVoice(self._script, self._recorder),
+            (lambda _: SimActivity(self._script, self._recorder)) if call.activity else None,
+            record=lambda _: Steps(self._recorder, self._events),
+            turn_sound=(lambda _: SimSound(cycle(opinions), self._recorder)) if opinions else None,
             memory=(lambda _: memory) if memory else None,
         )
-        config = CallConfig("sim", "en-US", call.rate_hz, "", "Be brief.", call.can_pause, "sim")
-        session = Session(self._caller, services, config, rules_of(call))
+        session = Session(self._caller, services, call.config, call.options)
         if call.ending == "drained":
             asyncio.get_running_loop().call_at(
                 call.ends_at, self._leave, "drained", lambda: session.drain(DRAINED)
             )
         return session
 
-    def _record(self, config: CallConfig) -> CallRecord:
-        assert self._events
-        return self._events
-
     def _leave(self, how: str, do: Callable[[], object]) -> None:
-        if not self._notes.closed:
-            self._notes.add(Left(self._notes.now(), how))
+        if not self._recorder.closed:
+            self._recorder.add(Left(self._recorder.now(), how))
             do()
 
     def _end(self, error: BaseException | None) -> None:
         ours = (self._driving, asyncio.current_task())
         left = sorted(task.get_name() for task in asyncio.all_tasks() if task not in ours)
-        self._notes.add(
+        self._recorder.add(
             Ended(
-                self._notes.now(),
+                self._recorder.now(),
                 error,
-                still_open=tuple(self._notes.open),
+                still_open=tuple(self._recorder.open),
                 tasks=tuple(left),
                 broken=tuple(self._broken),
                 hung=self._hung,
                 receiving_since=self._caller.receiving_since,
             )
         )
-        self._notes.closed = True
-
-
-def rules_of(call: Call) -> CallOptions:
-    return CallOptions(
-        playback_lead_s=call.lead_s,
-        idle_timeout_s=call.idle_timeout_s,
-        longest_s=call.longest_s,
-        policy=_of_call(TurnPolicy, call),
-        reply=_of_call(ReplyOptions, call),
-    )
-
-
-def _of_call(kind: type[T], call: Call) -> T:
-    """The rules that a call's script has a word on, by their names; the others are as usual."""
-    scripted = {f.name for f in fields(call)}
-    return kind(**{f.name: getattr(call, f.name) for f in fields(kind) if f.name in scripted})
+        self._recorder.closed = True
 
 
 def _numbered(numbers: Iterator[int]) -> Callable[..., asyncio.Task[Any]]:

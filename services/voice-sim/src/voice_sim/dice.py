@@ -1,0 +1,26 @@
+"""What every part of a call's script is drawn with."""
+
+from random import Random
+from typing import TypeVar
+
+T = TypeVar("T")
+
+
+class Dice:
+    """Draws from a seed; the same for the same seed, on every machine."""
+
+    def __init__(self, seed: int | str) -> None:
+        self._dice = Random(seed)  # a simulation, no secret
+
+    def _chance(self, share: float) -> bool:
+        return self._dice.random() < share
+
+    def _pick(self, *choices: T) -> T:
+        return self._dice.choice(choices)
+
+    def _grid(self, least: float, most: float) -> float:
+        return round(self._dice.uniform(least, most), 2)
+
+    def _soon(self, most: float) -> float:
+        """A delay; often none."""
+        return 0.0 if self._chance(0.3) else self._grid(0.0, most)

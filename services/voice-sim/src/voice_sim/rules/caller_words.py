@@ -1,0 +1,239 @@
+"""What must hold of the caller's words: each is answered once its turn is over, or kept for later.
+
+Every word of a simulated call is said once, so that wherever it turns up, it is known who said it,
+and when.
+"""
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+
+from voice_gateway import conversation as c
+from voice_gateway.conversation.policy import TurnPolicy
+
+from voice_sim.call_record import Record, Step
+from voice_sim.rules.followed import HAIR_S, Followed, follow, last, longest_wait_s
+
+_CALLERS = re.compile(r"[ut]\d+")
+_NOTED = re.compile(r"[utn]\d+")
+
+
+@dataclass(frozen=True, slots=True)
+class _Words:
+    at: float
+    said: Sequence[str]
+
+
+def the_callers_words(record: Record) -> Iterator[str]:
+    """What the conversation was told is in the question of the next reply, and in time.
+
+    Not counted: what interrupts no reply, and interim words that only go on with the question under
+    answer. What was to be forgotten is in no question.
+    """
+    open_turn = _OpenTurn(record.script.call.policy)
+    for step, before in follow(record):
+        yield from open_turn.waited(step.event.at, before)
+        open_turn.take(step, before)
+        for command in step.commands:
+            yield from open_turn.answered(step.event.at, command)
+    yield from open_turn.waited(record.over_at, last(record))
+
+
+@dataclass(slots=True)
+class _OpenTurn:
+    """What the caller said that no question has yet."""
+
+    policy: TurnPolicy
+    finals: list[_Words] = field(default_factory=list[_Words])
+    interim: _Words | None = None
+    question: list[str] = field(default_factory=list[str])
+    """The words under answer."""
+    forgotten: set[str] = field(default_factory=set[str])
+    draft: list[str] = field(default_factory=list[str])
+    taken: set[str] = field(default_factory=set[str])
+    """Words of every turn that was taken."""
+
+    def take(self, step: Step, before: Followed) -> None:
+        match step.event:
+            case c.CallerSpoke() as event if not before.finished:
+                self._spoke(event, before)
+            case c.CallerTyped(at, text) if not before.finished:
+                self._end_interim()
+                self.finals.append(_Words(at, _CALLERS.findall(text)))
+            case c.CallerForgot():
+                open_words = {word for words in self._all() for word in words.said}
+                self.forgotten |= open_words - self.taken
+                self.finals, self.interim = [], None
+            case _:
+                pass
+
+    def _spoke(self, event: c.CallerSpoke, before: Followed) -> None:
+        words = _Words(event.at, _CALLERS.findall(event.text))
+        if event.final or words.said:
+            self.interim = None
+        if not words.said or not self._counts(event, before):
+            return
+        self.forgotten.difference_update(words.said)
+        known = before.live != 0 and not set(words.said).isdisjoint(self.question)
+        if event.final:
+            answered = before.live != 0 and _after(self.question, words.said, 0) is not None
+            self.finals += [] if answered else [words]
+        elif not known:
+            self.interim = words
+
+    def _counts(self, event: c.CallerSpoke, before: Followed) -> bool:
+        hears_answer = before.live != 0 and before.audible and before.interruptible
+        return not hears_answer or self.policy.interrupts(event.text)
+
+    def _end_interim(self) -> None:
+        self.finals += [self.interim] if self.interim else []
+        self.interim = None
+
+    def _all(self) -> list[_Words]:
+        return [*self.finals, *([self.interim] if self.interim else [])]
+
+    def answered(self, at: float, command: c.Command) -> Iterator[str]:
+        match command:
+            case c.PrepareReply(_, history):
+                self.draft = _question_in(history)
+            case c.StartReply(_, history):
+                yield from self._asked(at, _question_in(history))
+            case c.ReleaseReply():
+                yield from self._asked(at, self.draft)
+            case c.KeepTurn():
+                self.taken.update(word for words in self._all() for word in words.said)
+                self.finals, self.interim = [], None
+            case c.EndCall():
+                yield from self._lost(f"never answered; the call was over at {at:.2f}")
+            case _:
+                pass
+
+    def _asked(self, at: float, question: list[str]) -> Iterator[str]:
+        self.question = question
+        self.taken.update(question)
+        if known := self.forgotten.intersection(question):
+            yield f"at {at:.2f} what was to be forgotten was answered: {' '.join(sorted(known))}"
+        place = 0
+        left: list[_Words] = []
+        for words in self._all():
+            found = _after(question, words.said, place)
+            left += [words] if found is None else []
+            place = place if found is None else found
+        self.finals, self.interim = left, None
+        yield from self._lost(f"not in the question at {at:.2f}")
+
+    def waited(self, at: float, before: Followed) -> Iterator[str]:
+        """Where nothing happens, words wait no longer than the policy says."""
+        holds = before.live or before.closed or before.options.by_hand
+        wait_s = longest_wait_s(self.policy, before.options)
+        if not holds and at - before.stirred_at > wait_s + HAIR_S:
+            yield from self._lost(f"still waiting at {at:.2f}")
+
+    def _lost(self, how: str) -> Iterator[str]:
+        for words in self._all():
+            yield f"what the caller said at {words.at:.2f} was {how}: {' '.join(words.said)}"
+        self.finals, self.interim = [], None
+
+
+def _question_in(history: Sequence[c.Message]) -> list[str]:
+    """The caller's words in the last thing it said."""
+    asked = next((m.text for m in reversed(history) if m.role == "user"), "")
+    return _CALLERS.findall(asked)
+
+
+def _after(question: Sequence[str], words: Sequence[str], place: int) -> int | None:
+    """Where `question` goes on after these words, said in order from `place` on."""
+    for word in words:
+        if word not in question[place:]:
+            return None
+        place = question.index(word, place) + 1
+    return place
+
+
+def nothing_is_forgotten(record: Record) -> Iterator[str]:
+    """What was said or noted is in every later history, in order, but for what was taken back.
+
+    The oldest messages make room where there are too many; words of a question that were not final
+    may give way to others.
+    """
+    remembered = _Remembered(record.script.call.policy.memory_messages)
+    for step, before in follow(record):
+        remembered.take(step, before)
+        for command in step.commands:
+            yield from remembered.compare(step.event.at, command)
+
+
+@dataclass(slots=True)
+class _Remembered:
+    most: int
+    words: list[str] = field(default_factory=list[str])
+    """Of the caller and its program, in order."""
+    added: list[str] = field(default_factory=list[str])
+    """Noted while a reply was live: they come after it."""
+    names: dict[str, list[str]] = field(default_factory=dict[str, list[str]])
+    """The words of each message that can be withdrawn."""
+    drafted: Sequence[c.Message] = ()
+    interim: set[str] = field(default_factory=set[str])
+    provisional: set[str] = field(default_factory=set[str])
+    """Words of the question under answer that were not final."""
+    repeated: set[str] = field(default_factory=set[str])
+    """Words that the recogniser told again."""
+    withdrawn: set[str] = field(default_factory=set[str])
+
+    def take(self, step: Step, before: Followed) -> None:
+        match step.event:
+            case c.CallerNoted(_, message):
+                words = _NOTED.findall(message.text)
+                self.names[message.name] = words
+                (self.added if before.live else self.words).extend(words)
+            case c.CallerWithdrew(_, name):
+                self.withdrawn.update(self.names.get(name, ()))
+                self._drop(self.withdrawn)
+            case c.CallerSpoke(_, text, final):
+                said = set(_CALLERS.findall(text))
+                self.repeated |= said.intersection(self.words)
+                if final or said:
+                    self.interim = set() if final else said
+            case _:
+                pass
+        if any(isinstance(command, c.EndTurn | c.Interrupted) for command in step.commands):
+            again: list[str] = []
+            starts = any(isinstance(command, c.StartReply) for command in step.commands)
+            if starts and isinstance(step.event, c.CallerSpoke):
+                # The question is taken back, and asked again with its final words.
+                again = self.names.get(f"question-{before.live}", [])
+            said = [word for word in self.words if word not in again]
+            self.words, self.added = [*said, *self.added, *again], []
+
+    def _drop(self, words: set[str]) -> None:
+        self.words = [word for word in self.words if word not in words]
+        self.added = [word for word in self.added if word not in words]
+
+    def compare(self, at: float, command: c.Command) -> Iterator[str]:
+        match command:
+            case c.PrepareReply(_, history):
+                self.drafted = history
+            case c.StartReply(reply, history):
+                yield from self._compare(at, reply, history)
+            case c.ReleaseReply(reply):
+                yield from self._compare(at, reply, self.drafted)
+            case _:
+                pass
+
+    def _compare(self, at: float, reply: int, history: Sequence[c.Message]) -> Iterator[str]:
+        words = [word for message in history for word in _NOTED.findall(message.text)]
+        if known := self.withdrawn.intersection(words):
+            yield f"at {at:.2f} what was withdrawn is remembered: {' '.join(sorted(known))}"
+        loose = self.provisional | self.repeated
+        before = [word for word in self.words if word not in loose]
+        gone = [word for word in before if word not in words]
+        kept = [word for word in before if word in words]
+        crowded = len(history) >= self.most - 1 and gone == before[: len(gone)]
+        if gone and not crowded:
+            yield f"at {at:.2f} what was said before is forgotten: {' '.join(gone)}"
+        elif _after(words, kept, 0) is None:
+            yield f"at {at:.2f} what was said before is remembered in another order"
+        self.words = words
+        self.provisional, self.interim = self.interim, set()
+        question = next((m for m in reversed(history) if m.role == "user"), None)
+        self.names[f"question-{reply}"] = _NOTED.findall(question.text) if question else []

@@ -1,0 +1,139 @@
+"""What must hold of what comes in: it reaches the conversation, as it came and in order."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from itertools import zip_longest
+
+from voice_gateway import conversation as c
+from voice_gateway.messages import (
+    Adjust,
+    Answer,
+    EndOfUtterance,
+    Forget,
+    FromCaller,
+    Interrupt,
+    Noted,
+    ReplyAudio,
+    Transcript,
+    Typed,
+    Withdrawn,
+)
+
+from voice_sim.call_record import Entry, Noticed, Received, Record, Sent, Step, Transcribed
+
+_EVENTS: dict[type[FromCaller], type[c.Event]] = {
+    Typed: c.CallerTyped,
+    Interrupt: c.CallerInterrupted,
+    EndOfUtterance: c.CallerEnded,
+    Noted: c.CallerNoted,
+    Withdrawn: c.CallerWithdrew,
+    Answer: c.CallerAsked,
+    Forget: c.CallerForgot,
+    Adjust: c.CallerChose,
+}
+
+
+def what_the_caller_sends(record: Record) -> Iterator[str]:
+    """Each message is told to the conversation before the next one is taken."""
+    waiting: Received | None = None
+    for entry in record.decided:
+        match entry:
+            case Received(_, message):
+                if waiting:
+                    yield _untold(waiting)
+                waiting = entry if type(message) in _EVENTS else None
+            case Step(_, event) if waiting and waiting.message:
+                waiting = None if isinstance(event, _EVENTS[type(waiting.message)]) else waiting
+            case _:
+                pass
+    if waiting and _joined(record):
+        yield _untold(waiting)
+
+
+def _untold(received: Received) -> str:
+    what = type(received.message).__name__
+    return f"at {received.at:.2f} the caller sent {what}, and the conversation was not told"
+
+
+def _joined(record: Record) -> bool:
+    return any(isinstance(step.event, c.CallerJoined) for step in record.steps)
+
+
+def what_is_noticed(record: Record) -> Iterator[str]:
+    """The conversation is told whenever the caller's voice begins or falls silent."""
+    noticed = [entry for entry in record.decided if isinstance(entry, Noticed)]
+    events = [step.event for step in record.steps]
+    edges = [event for event in events if isinstance(event, c.CallerVoiced | c.CallerQuiet)]
+    for entry, event in zip_longest(noticed, edges):
+        if not event or not entry or entry.voiced is not isinstance(event, c.CallerVoiced):
+            yield f"{entry} was noticed, and the conversation told {event}"
+            return
+
+
+def what_is_recognised(record: Record) -> Iterator[str]:
+    """Words that are certainly the caller's reach the conversation whole, and nobody else's do.
+
+    They are where nothing was said that may come back, where nobody listens for voices, and where
+    the caller's voice is noticed beside every result of the utterance.
+    """
+    recognised = _Recognised(listens=record.script.call.activity)
+    for entry in record.decided:
+        yield from recognised.take(entry)
+    yield from recognised.missing()
+
+
+@dataclass(slots=True)
+class _Recognised:
+    listens: bool
+    """For the caller's voice."""
+    joined: bool = False
+    sounded: bool = False
+    """The caller was sent audio."""
+    voiced: bool = False
+    certain: bool = True
+    """The voice was noticed beside all of the utterance."""
+    over: bool = True
+    """The utterance had its final words."""
+    forgets: bool = False
+    """The caller asked for what it was saying to be forgotten."""
+    words: set[str] = field(default_factory=set[str])
+    due: Transcribed | None = None
+
+    def take(self, entry: Entry) -> Iterator[str]:
+        match entry:
+            case Noticed(_, voiced):
+                self.voiced = voiced
+            case Sent(_, ReplyAudio()):
+                self.sounded = True
+            case Received(_, Forget()):
+                self.forgets = True
+            case Transcribed(_, transcript):
+                yield from self.missing()
+                self._expect(entry, transcript)
+            case Step(_, c.CallerJoined()):
+                self.joined = True
+            case Step(at, c.CallerSpoke() as event):
+                yield from self._told(at, event)
+            case _:
+                pass
+
+    def _expect(self, entry: Transcribed, transcript: Transcript) -> None:
+        self.words |= set(transcript.text.split())
+        self.certain = self.voiced and (self.certain or self.over)
+        self.over = transcript.final
+        sure = self.certain or not (self.listens and self.sounded)
+        self.due = entry if sure and self.joined and not self.forgets else None
+        self.forgets = self.forgets and not transcript.final
+
+    def _told(self, at: float, event: c.CallerSpoke) -> Iterator[str]:
+        due = self.due.transcript if self.due else None
+        if due and (event.text, event.final) == (due.text, due.final):
+            self.due = None
+        elif not set(event.text.split()) <= self.words:  # else it was in doubt until now
+            yield f"at {at:.2f} {event.text!r} was told, and nothing like it recognised"
+
+    def missing(self) -> Iterator[str]:
+        if self.due:
+            text = self.due.transcript.text
+            yield f"at {self.due.at:.2f} {text!r} was recognised, and not told as it was"
+        self.due = None

@@ -1,0 +1,53 @@
+"""All rules, and what of a call breaks them; each yields a sentence where it is broken."""
+
+from collections.abc import Callable, Iterator
+
+from voice_sim.call_record import Record
+from voice_sim.known_faults import is_known
+from voice_sim.rules import (
+    call_end,
+    caller_words,
+    histories,
+    intake,
+    messages_sent,
+    outcome,
+    program_requests,
+    reply_order,
+    silence,
+    speech,
+)
+
+Rule = Callable[[Record], Iterator[str]]
+
+RULES: tuple[Rule, ...] = (
+    intake.what_the_caller_sends,
+    intake.what_is_noticed,
+    intake.what_is_recognised,
+    reply_order.one_reply_at_a_time,
+    reply_order.a_pause_ends,
+    caller_words.the_callers_words,
+    caller_words.nothing_is_forgotten,
+    histories.the_history,
+    program_requests.turns_as_asked_for,
+    program_requests.an_answer_comes,
+    silence.the_greeting,
+    silence.the_silence,
+    silence.the_polite_end,
+    outcome.what_was_decided,
+    outcome.what_the_caller_said,
+    outcome.what_is_asked,
+    outcome.nothing_before_its_release,
+    messages_sent.the_order,
+    messages_sent.the_pace,
+    speech.what_was_heard,
+    speech.whole_replies,
+    call_end.true_reasons,
+    call_end.the_end_comes,
+    call_end.nothing_left,
+)
+
+
+def broken(record: Record) -> list[str]:
+    """What does not hold in this call, each once; what is known to be so is left out."""
+    said = (f"{rule.__name__}: {sentence}" for rule in RULES for sentence in rule(record))
+    return [sentence for sentence in dict.fromkeys(said) if not is_known(sentence)]

@@ -1,0 +1,145 @@
+"""What must hold of what the gateway says unasked: greeting, idle prompt, goodbye."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from voice_gateway import conversation as c
+from voice_gateway.conversation.policy import TurnPolicy
+
+from voice_sim.call_record import Left, Received, Record
+from voice_sim.rules.followed import HAIR_S, Followed, follow, last, longest_wait_s
+
+_AT_ONCE_S = 0.5  # from the goodbye's last audio to the end of the call
+
+
+def the_greeting(record: Record) -> Iterator[str]:
+    """A greeting opens the call; one that cannot be interrupted is paused and cut by nobody."""
+    greeting = record.script.call.policy.greeting
+    for step, before in follow(record):
+        at = step.event.at
+        says = [command.text for command in step.commands if isinstance(command, c.Say)]
+        joins = isinstance(step.event, c.CallerJoined) and not step.event.recalled
+        if joins and says != ([greeting] if greeting else []):
+            yield f"the call was opened at {at:.2f} with {says}, not {greeting!r}"
+        if not joins and greeting and greeting in says:
+            yield f"at {at:.2f} the greeting was said again"
+        for command in step.commands if before.greeting_holds and before.live == 1 else ():
+            if isinstance(command, c.Interrupted | c.PauseReply | c.CancelReply):
+                yield f"at {at:.2f} {type(command).__name__} of a greeting that nobody interrupts"
+
+
+def the_silence(record: Record) -> Iterator[str]:
+    """A silent call is spoken into in time, and only a silent one; see `_Silence`."""
+    silence = _Silence(record.script.call.policy)
+    for step, before in follow(record):
+        yield from silence.waited(step.event.at, before)
+        silence.take(step.event, before)
+        for command in step.commands:
+            yield from silence.spoken_into(step.event.at, command, before)
+    yield from silence.waited(record.over_at, last(record))
+
+
+@dataclass(slots=True)
+class _Silence:
+    """Since when nobody has said anything."""
+
+    policy: TurnPolicy
+    since: float = 0.0
+    finals: bool = False
+    """The caller said something that is not answered yet."""
+    interim: bool = False
+    prompted: bool = False
+    """The caller was asked whether it is there, and has not said anything since."""
+    unanswered: bool = False
+    """Nor did it do anything."""
+
+    def take(self, event: c.Event, before: Followed) -> None:
+        match event:
+            case c.CallerVoiced() | c.CallerQuiet() | c.CallerTyped():
+                self._broken(event.at)
+            case c.CallerSpoke(at, text, final):
+                words = bool(text.strip())
+                self.finals = self.finals or (final and words)
+                self.interim = not final and (self.interim or words)
+                if words:
+                    self._broken(at)
+            case c.CallerForgot():
+                self.finals = self.interim = self.unanswered = False
+            case c.ReplyAudioStarted() | c.ReplyHeard() | c.ReplyEnded() | c.TimerFired():
+                pass
+            case c.EndOfTurnProbability() | c.HeardAmended():
+                pass
+            case _:
+                self.unanswered = False
+        if before.live and isinstance(event, c.ReplyEnded) and event.reply == before.live:
+            self.since = event.at
+
+    def _broken(self, at: float) -> None:
+        self.since, self.prompted, self.unanswered = at, False, False
+
+    def spoken_into(self, at: float, command: c.Command, before: Followed) -> Iterator[str]:
+        prompt_s = self.policy.prompts_after(before.options)
+        match command:
+            case c.Say(_, self.policy.idle_prompt):
+                yield from self._too_soon(at, "the idle prompt", prompt_s, before)
+                if self.unanswered:
+                    yield f"at {at:.2f} the caller was asked again, and nobody had said anything"
+                self.prompted = self.unanswered = True
+            case c.Say(_, self.policy.goodbye):
+                yield from self._too_soon(at, "the goodbye", self.policy.idle_end_s, before)
+                if prompt_s and not self.prompted:
+                    yield f"at {at:.2f} the goodbye was said to a caller whom nobody had asked"
+            case c.StartReply() | c.ReleaseReply() | c.KeepTurn():
+                self.finals = self.interim = False
+            case c.Interrupted():
+                self.since = at
+            case _:
+                pass
+
+    def _too_soon(self, at: float, name: str, wait_s: float, before: Followed) -> Iterator[str]:
+        if before.voiced:
+            yield f"at {at:.2f} {name} was said while the caller spoke"
+        if not wait_s or at - self.since < wait_s - HAIR_S:
+            yield (
+                f"at {at:.2f} {name} was said after {at - self.since:.2f} s of silence; "
+                f"its wait: {wait_s:g} s"
+            )
+
+    def waited(self, at: float, before: Followed) -> Iterator[str]:
+        """Where nothing happens, the silence is spoken into once its wait is over."""
+        prompt_s, end_s = self.policy.prompts_after(before.options), self.policy.idle_end_s
+        wait_s = max(prompt_s, end_s)
+        holds = before.live or before.closed or before.voiced
+        by_hand = before.options.by_hand and (self.finals or self.interim)
+        if holds or by_hand or not wait_s or (self.prompted and not end_s):
+            return
+        since = before.stirred_at
+        if at - since > wait_s + longest_wait_s(self.policy, before.options) + HAIR_S:
+            yield f"from {since:.2f} to {at:.2f} nobody said anything, nor did the gateway"
+
+
+def the_polite_end(record: Record) -> Iterator[str]:
+    """The gateway ends a call only for a silence, after its goodbye, and then at once."""
+    policy = record.script.call.policy
+    goodbye, said_at = 0, None
+    for step, before in follow(record):
+        ends = any(isinstance(command, c.EndCall) for command in step.commands)
+        leaves = before.closed or isinstance(step.event, c.CallerFinished)
+        for command in step.commands:
+            match command:
+                case c.Say(reply, policy.goodbye):
+                    goodbye = reply
+                case c.EndTurn(reply) if reply == goodbye:
+                    said_at = step.event.at
+                case _:
+                    pass
+        if ends and not leaves and policy.goodbye and said_at is None:
+            yield f"at {step.event.at:.2f} the gateway hung up without a goodbye"
+    end = record.end
+    left = any(isinstance(e, Left) or e == Received(e.at, None) for e in record.entries)
+    if said_at is None or left:
+        return
+    if end.at - said_at > _AT_ONCE_S and not record.unread:
+        yield f"the goodbye was over at {said_at:.2f}, and the call at {end.at:.2f}"
+    if end.error and not record.unread and "caller gone" not in record.faults:
+        yield f"the goodbye was said at {said_at:.2f}, and the call ended with {end.error!r}"

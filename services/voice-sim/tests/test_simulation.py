@@ -1,0 +1,196 @@
+"""Random whole calls: what must hold does; a seed is the same call, and a script the same text."""
+
+import os
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+from secrets import randbelow
+
+import pytest
+from voice_gateway.messages import Processing, Typed
+from voice_sim.__main__ import Campaign, main, quiet, report
+from voice_sim.call_record import Received, Record, Said, Sent
+from voice_sim.draw import drawn, mannerly_drawn, plainly_drawn
+from voice_sim.marked_words import GOODBYE, GREETING, PROMPT, canned
+from voice_sim.record_text import as_text
+from voice_sim.rules.invariants import broken
+from voice_sim.script import OPTIONS, Act, Call, Opinion, Recognised, Script, Voiced, read, written
+from voice_sim.simulation import simulated
+
+HELLO = canned(GREETING, 2)
+
+FIXED_SEED = 20_000
+FRESH_PIECES = 8  # which may run beside each other
+FRESH_CALLS = 250  # a piece
+MANNERS = frozenset(
+    """greeting greeting_interruptible idle_prompt_s idle_prompt idle_end_s goodbye
+    halting_silence_s""".split()
+)
+"""What the gateway says unasked, and its longest wait, which are drawn apart."""
+
+
+def _must_hold(campaign: Campaign) -> None:
+    if campaign.failed:
+        pytest.fail(report(*campaign.failed), pytrace=False)
+
+
+@pytest.mark.timeout(60)
+def test_everything_holds_in_the_same_calls_as_ever():
+    campaign = Campaign()
+    with quiet():
+        campaign.run(map(drawn, range(FIXED_SEED, FIXED_SEED + 400)), lambda _: None)
+    _must_hold(campaign)
+    for what in ("interruptions", "half-closes", "vanished", "drained", "caller slow"):
+        assert campaign.occurred[what], f"no call had {what}"
+    for what in ("greetings", "idle prompts", "goodbyes", "opinions", "pauses"):
+        assert campaign.occurred[what], f"no call had {what}"
+    for what in ("answers asked for", "messages noted", "messages withdrawn", "kept turns"):
+        assert campaign.occurred[what], f"no call had {what}"
+    for what in ("asr silent", "asr idle", "llm timed_out", "tts partial", "tts unavailable"):
+        assert campaign.occurred[what], f"no call had {what}"
+
+
+# Calls that once went wrong: a word was lost, the call did not end, a caller who was there was sent
+# off. Mended since.
+MENDED = (
+    78_290, 78_923, 97_646_128, 225_445_171, 257_252_484, 447_792_683, 757_349_699, 796_391_490,
+)  # fmt: skip
+
+
+def test_everything_holds_in_calls_that_once_went_wrong():
+    campaign = Campaign()
+    with quiet():
+        campaign.run(map(plainly_drawn, MENDED), lambda _: None)
+        campaign.run(map(mannerly_drawn, MENDED), lambda _: None)
+        campaign.run(map(drawn, MENDED), lambda _: None)
+    _must_hold(campaign)
+
+
+def test_what_is_drawn_apart_changes_nothing_else_of_a_call():
+    for seed in range(300):
+        whole, mannerly, plain = drawn(seed), mannerly_drawn(seed), plainly_drawn(seed)
+        acts = tuple(act for act in whole.acts if act in mannerly.acts)
+        assert replace(whole, acts=acts) == mannerly
+        mute = replace(plain, call=_with_manners(plain.call, mannerly.call))
+        assert replace(mute, opinions=mannerly.opinions) == mannerly
+
+
+def _with_manners(plain: Call, mannerly: Call) -> Call:
+    values = {name: getattr(mannerly.policy, name) for name in MANNERS}
+    options = replace(plain.options, policy=replace(plain.policy, **values))
+    return replace(plain, options=options, can_pause=mannerly.can_pause)
+
+
+@pytest.mark.timeout(150)
+@pytest.mark.parametrize("piece", range(FRESH_PIECES))
+def test_everything_holds_in_calls_that_nobody_has_seen(piece: int):
+    first = randbelow(1_000_000_000)
+    campaign = Campaign()
+    with quiet():
+        campaign.run(map(drawn, range(first, first + FRESH_CALLS)), lambda _: None)
+    print(campaign.summary(f"piece {piece}, seeds from {first}"))
+    _must_hold(campaign)
+
+
+@pytest.mark.timeout(60)
+def test_a_seed_is_the_same_call_in_every_process():
+    script = Path(__file__).name  # any text; the program is what counts
+    program = (
+        "import logging, hashlib; logging.disable(50)\n"
+        "from voice_sim.draw import drawn\n"
+        "from voice_sim.simulation import simulated\n"
+        "from voice_sim.record_text import as_text\n"
+        "text = ''.join(as_text(simulated(drawn(seed))) for seed in range(60))\n"
+        "print(hashlib.sha256(text.encode()).hexdigest())\n"
+    )
+    digests = {
+        subprocess.run(
+            [sys.executable, "-c", program, script],
+            env={**os.environ, "PYTHONHASHSEED": seed},
+            capture_output=True,
+            check=True,
+            text=True,
+        ).stdout
+        for seed in ("1", "2")
+    }
+    assert len(digests) == 1
+
+
+def test_a_script_is_read_back_as_it_was_written():
+    for seed in range(200):
+        assert read(["what happened:", *written(drawn(seed)), "  0.00  LISTENING"]) == drawn(seed)
+
+
+@pytest.mark.parametrize("text", ["", '| call {"colour": 1}', '| call {}\n| weather {"at": 1}'])
+def test_a_file_without_a_script_is_refused(
+    text: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
+    (tmp_path / "call.txt").write_text(text)
+    assert main(["--replay", str(tmp_path / "call.txt")]) == 2
+    assert "call.txt" in capsys.readouterr().err
+
+
+def test_a_report_can_be_replayed(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    (tmp_path / "call.txt").write_text(as_text(simulated(drawn(1))))
+    assert main(["--replay", str(tmp_path / "call.txt")]) == 0
+    assert "everything holds" in capsys.readouterr().out
+
+
+def test_success_is_one_line_that_says_what_occurred(capsys: pytest.CaptureFixture[str]):
+    assert main(["--seed", "7", "--calls", "30"]) == 0
+    (line,) = capsys.readouterr().out.splitlines()
+    assert line.startswith("30 calls (seeds 7 to 36), ")
+    assert "interruptions" in line
+
+
+def test_a_failed_call_is_shown_short_with_the_way_to_replay_it(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+):
+    def nobody_types(record: Record):
+        for entry in record.entries:
+            if isinstance(entry, Received) and isinstance(entry.message, Typed):
+                yield f"at {entry.at:.2f} the caller typed {entry.message.text!r}"
+
+    monkeypatch.setattr("voice_sim.rules.invariants.RULES", (nobody_types,))
+    assert main(["--seed", "0", "--calls", "50"]) == 1
+    said = capsys.readouterr().out
+    assert len(read(said.splitlines()).acts) == 1  # all the rest was left out
+    assert "nobody_types: at" in said
+    assert "replay with: voice-sim --seed" in said
+
+
+def test_a_sound_record_breaks_no_rule():
+    script = Script(
+        Call(ends_at=8.0),
+        acts=(Act(0.0, "talks", seconds=4.0), Act(5.0, "types", text="t3")),
+        recognised=(Recognised(1.0, "u1 u2", final=True),),
+    )
+    assert broken(simulated(script)) == []
+
+
+def test_a_silent_caller_is_greeted_asked_and_let_go():
+    policy = replace(OPTIONS.policy, greeting=HELLO, idle_prompt_s=3.0, idle_end_s=2.0)
+    call = Call(options=replace(OPTIONS, policy=policy, longest_s=60.0), ending="stays")
+    record = simulated(Script(call))
+    assert broken(record) == []
+    assert [e.text for e in record.entries if isinstance(e, Said)] == [
+        HELLO, canned(PROMPT, 4), canned(GOODBYE, 2),
+    ]  # fmt: skip
+    assert record.end.error is None
+
+
+@pytest.mark.parametrize(("probability", "taken_at"), [(0.9, 2.3), (0.2, 3.2), (None, 2.6)])
+def test_how_a_turn_sounds_decides_how_long_it_waits(probability: float | None, taken_at: float):
+    policy = replace(OPTIONS.policy, drafts=0)
+    script = Script(
+        Call(options=replace(OPTIONS, policy=policy), ends_at=8.0, activity=True),
+        acts=(Act(0.0, "talks", seconds=6.0, frame_s=0.02),),
+        recognised=(Recognised(1.9, "u1 u2", final=False), Recognised(2.1, "u1 u2", final=True)),
+        voiced=(Voiced(1.0, 1.0),),
+        opinions=(Opinion(probability),),
+    )
+    record = simulated(script)
+    assert broken(record) == []
+    taken = [e.at for e in record.entries if isinstance(e, Sent) and type(e.message) is Processing]
+    assert taken == [pytest.approx(taken_at, abs=0.03)]
