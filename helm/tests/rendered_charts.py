@@ -11,7 +11,6 @@ from typing import Any
 import yaml
 
 TOP = Path(__file__).parents[2]
-HELM_TIMEOUT_S = 60
 
 Manifest = dict[str, Any]
 
@@ -63,7 +62,6 @@ class Helm:
             input=given,
             text=True,
             capture_output=True,
-            timeout=HELM_TIMEOUT_S,
             check=False,
         )
 

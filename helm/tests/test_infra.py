@@ -28,7 +28,6 @@ def build(helm_folder: Path) -> Callable[[Path], Built]:
             [helm_folder / "kubectl", "kustomize", folder],
             capture_output=True,
             text=True,
-            timeout=60,
             check=False,
         )
         assert done.returncode == 0, done.stderr

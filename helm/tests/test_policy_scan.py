@@ -1,7 +1,6 @@
 """A policy scanner over everything that is deployed: no finding that is not explained here."""
 
 import json
-import shutil
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,6 +11,7 @@ import yaml
 from rendered_charts import Helm, Manifest
 from riva_chart import CHART as RIVA_CHART
 from riva_chart import INFRA_VALUES, NIM, RIVA
+from uv import find_uv_bin
 from voice_chart import CHART, EVERYTHING, files
 
 CHECKOV = "checkov==3.3.30"
@@ -69,19 +69,16 @@ def _everything(helm: Helm, helm_folder: Path) -> Iterator[tuple[str, list[Manif
             [helm_folder / "kubectl", "kustomize", INFRA / variant],
             capture_output=True,
             text=True,
-            timeout=60,
             check=True,
         )
         yield variant, list(yaml.safe_load_all(built.stdout))
 
 
 def _scan(folder: Path) -> list[Finding]:
-    uv = shutil.which("uv")
-    if uv is None:
-        pytest.skip("uv is missing: it fetches the scanner")
+    scanner = (find_uv_bin(), "tool", "run", "--quiet", "--from", CHECKOV, "checkov")
     options = ("--framework", "kubernetes", "--skip-download", "--quiet", "--output", "json")
     done = subprocess.run(
-        [uv, "tool", "run", "--quiet", "--from", CHECKOV, "checkov", "-d", str(folder), *options],
+        [*scanner, "-d", str(folder), *options],
         capture_output=True,
         text=True,
         timeout=240,

@@ -76,7 +76,6 @@ def crd_faults(crd_checker: Path) -> Faults:
             input=json.dumps(list(manifests)),
             text=True,
             capture_output=True,
-            timeout=60,
             check=False,
         )
         assert not done.stderr, done.stderr

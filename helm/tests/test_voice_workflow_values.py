@@ -42,7 +42,6 @@ class TestSettings:
             [sys.executable, TOP / "scripts" / "gen_chart_settings.py", "--check"],
             text=True,
             capture_output=True,
-            timeout=30,
             check=False,
         )
         assert done.returncode == 0, done.stderr

@@ -51,7 +51,7 @@ def main() -> int:
 
 
 def _given() -> str:
-    return sys.stdin.read() if select.select([sys.stdin], [], [], 5)[0] else ""
+    return sys.stdin.read() if select.select([sys.stdin], [], [], PATIENCE_S)[0] else ""
 
 
 def _wait_for(pattern: str) -> None:

@@ -12,7 +12,7 @@ BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
 SHARED = "shared"
 QUESTIONS = sorted(path.stem for path in BENCHMARKS.glob("*.py"))
 
-pytestmark = pytest.mark.timeout(180)  # programs are started, beside whatever else runs
+pytestmark = pytest.mark.timeout(300)  # programs are started, beside whatever else runs
 
 
 def command(question: str, *arguments: str) -> "subprocess.CompletedProcess[str]":

@@ -253,7 +253,6 @@ def test_real_kubectl_understands(
         },
         capture_output=True,
         text=True,
-        timeout=30,
         check=False,
     )
     assert done.returncode == 0, done.stderr

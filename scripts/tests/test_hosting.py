@@ -14,7 +14,7 @@ HOSTED = TOP / ".github"
 WORKFLOW = HOSTED / "workflows" / "test.yml"
 HOOKS = TOP / ".pre-commit-config.yaml"
 
-pytestmark = pytest.mark.timeout(60)
+pytestmark = pytest.mark.timeout(300)
 
 
 def check(folder: Path) -> subprocess.CompletedProcess[str]:

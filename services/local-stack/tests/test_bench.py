@@ -27,7 +27,7 @@ class Worker:
             self.at_once += 1
             self.most_at_once = max(self.most_at_once, self.at_once)
             self.entered.release()
-            assert self.gate.wait(10)
+            assert self.gate.wait(60)
             self.ran.append(name)
             self.at_once -= 1
             return name

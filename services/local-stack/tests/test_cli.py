@@ -5,33 +5,27 @@ import re
 import signal
 import socket
 import sys
-from collections.abc import AsyncGenerator, Iterator
-from contextlib import asynccontextmanager
+from collections.abc import Iterator
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 
 import aiohttp
 import pytest
+from owned_processes import program
 
 pytestmark = pytest.mark.timeout(300)
 
 READY = re.compile(r"ready: riva=(\S+) llm=(\S+)\n")
 
 
-@asynccontextmanager
-async def command(*options: str) -> AsyncGenerator[asyncio.subprocess.Process]:
-    process = await asyncio.create_subprocess_exec(
+def command(*options: str) -> AbstractAsyncContextManager[asyncio.subprocess.Process]:
+    return program(
         *(sys.executable, "-m", "voice_local", *options),
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
     )
-    try:
-        yield process
-    finally:
-        if process.returncode is None:
-            process.kill()
-        await process.communicate()
 
 
 @dataclass(frozen=True)
@@ -133,7 +127,7 @@ async def test_it_serves_until_a_signal(number: signal.Signals) -> None:
         async with aiohttp.ClientSession() as http, http.get(f"{llm}/models") as response:
             assert response.status == 200
         process.send_signal(number)
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(120):
             out, _ = await process.communicate()
         assert process.returncode == 0
         assert out == b"", "one line on standard output, no more"
@@ -148,7 +142,7 @@ async def test_the_chat_server_does_not_outlive_a_killed_command() -> None:
         _, llm = await ready(process)
         process.kill()
         await process.wait()
-        async with aiohttp.ClientSession() as http, asyncio.timeout(10):
+        async with aiohttp.ClientSession() as http, asyncio.timeout(120):
             while await answers(http, f"{llm}/models"):
                 pass
 

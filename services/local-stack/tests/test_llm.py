@@ -86,7 +86,7 @@ async def test_closing_the_connection_stops_the_generation(
     async with aclosing(tokens(http, server, endless)) as reply:
         await anext(reply)
         assert await busy_slots(http, server) == 1
-    async with asyncio.timeout(5):  # 2,000 tokens take several times that
+    async with asyncio.timeout(10):  # 2,000 tokens take several times that
         while await busy_slots(http, server):
             pass
 

@@ -344,7 +344,7 @@ async def test_reading_stops_while_the_recogniser_is_far_behind() -> None:
         sending = asyncio.create_task(
             client.send(opening(), *map(audio, chunked(pcm(np.tile(utterance, 40)))))
         )
-        await asyncio.to_thread(recogniser.entered.acquire, True, 10)
+        await asyncio.to_thread(recogniser.entered.acquire, True, 60)
         done, _ = await asyncio.wait([sending], timeout=0.5)
         assert not done
         recogniser.gate.set()
@@ -503,7 +503,7 @@ async def test_a_cancelled_stream_costs_no_more_recognition() -> None:
     async with serving(recogniser) as channel:
         client = Client(channel)
         await client.send(opening(), audio(pcm(np.tile(TALK, 3))))
-        await asyncio.to_thread(recogniser.entered.acquire, True, 10)
+        await asyncio.to_thread(recogniser.entered.acquire, True, 60)
         client.call.cancel()
         recogniser.gate.set()
         await recognise(channel, [pcm(say("one"))])

@@ -46,15 +46,15 @@ def auth() -> Generator[Any, None, None]:
     loop = asyncio.new_event_loop()
     thread = threading.Thread(target=loop.run_forever)
     thread.start()
-    port = asyncio.run_coroutine_threadsafe(server.start(), loop).result(30)
+    port = asyncio.run_coroutine_threadsafe(server.start(), loop).result(120)
     connection = riva.client.Auth(uri=f"127.0.0.1:{port}")
     try:
         yield connection
     finally:
         connection.channel.close()
-        asyncio.run_coroutine_threadsafe(server.stop(1), loop).result(30)
+        asyncio.run_coroutine_threadsafe(server.stop(1), loop).result(120)
         loop.call_soon_threadsafe(loop.stop)
-        thread.join(30)
+        thread.join(120)
         loop.close()
 
 

@@ -270,7 +270,7 @@ async def test_a_cancelled_call_asks_for_no_further_piece() -> None:
     async with serving(voice=voice) as channel:
         call: Any = rpc.RivaSpeechSynthesisStub(channel).SynthesizeOnline()
         await call.write(text("one two three four"))
-        await asyncio.to_thread(voice.entered.acquire, True, 10)
+        await asyncio.to_thread(voice.entered.acquire, True, 60)
         call.cancel()
         other = asyncio.create_task(online(channel, text("two")))
         await arrived(channel)
@@ -286,7 +286,7 @@ async def test_two_texts_take_turns() -> None:
     voice.gate.clear()
     async with serving(voice=voice) as channel:
         long = asyncio.create_task(online(channel, text("one " * 40)))
-        await asyncio.to_thread(voice.entered.acquire, True, 10)
+        await asyncio.to_thread(voice.entered.acquire, True, 60)
         short = asyncio.create_task(online(channel, text("two")))
         await arrived(channel)
         voice.gate.set()
@@ -313,7 +313,7 @@ async def test_one_call_too_many_is_refused() -> None:
     voice.gate.clear()
     async with serving(voice=voice, tts_limits=TtsLimits(calls=1)) as channel:
         first = asyncio.create_task(online(channel, text("one")))
-        await asyncio.to_thread(voice.entered.acquire, True, 10)
+        await asyncio.to_thread(voice.entered.acquire, True, 60)
         with pytest.raises(aio.AioRpcError) as caught:
             await online(channel, text("two"))
         assert caught.value.code() is StatusCode.RESOURCE_EXHAUSTED

@@ -28,7 +28,6 @@ def run(folder: Path, *arguments: str, tools: tuple[str, ...] = ("uv", "brew")) 
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         check=False,
-        timeout=20,
     )
     return f"{done.stdout}status {done.returncode}\n"
 

@@ -10,9 +10,9 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
+from owned_processes import program
 
 SCRIPT = Path(__file__).parents[3] / "scripts/run_local.sh"
-PATIENCE_S = 20.0
 
 # Each notes how it was called and, where it serves, that it was stopped as it should be.
 SERVER = """\
@@ -54,19 +54,13 @@ async def started(
     checkout: Path, *arguments: str, **environment: str
 ) -> AsyncGenerator[asyncio.subprocess.Process]:
     ports = {"GRPC_PORT": "0", "HTTP_PORT": "0", "RIVA_PORT": "0", "LLM_PORT": "0"}
-    process = await asyncio.create_subprocess_exec(
+    async with program(
         *(str(checkout / "scripts/run_local.sh"), *arguments),
         env={"PATH": f"{checkout}/bin:{os.environ['PATH']}"} | ports | environment,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.STDOUT,
-    )
-    try:
-        async with asyncio.timeout(PATIENCE_S):
-            yield process
-    finally:
-        if process.returncode is None:
-            process.kill()
-        await process.wait()
+    ) as process:
+        yield process
 
 
 async def run(checkout: Path, *arguments: str, **environment: str) -> tuple[int | None, str]:

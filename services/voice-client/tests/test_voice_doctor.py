@@ -71,7 +71,7 @@ async def http(status: str, date: str) -> AsyncGenerator[int]:
 
 
 def checks(address: str, http_port: int = 9) -> ServerChecks:
-    return ServerChecks(Gateway(address), http_port, patience_s=5.0)
+    return ServerChecks(Gateway(address), http_port, patience_s=60.0)
 
 
 async def test_a_healthy_gateway_is_found_so():

@@ -18,7 +18,7 @@ REPLY = b"\1\2" * 1600
 
 async def load(script: Script, *options: str) -> Exit:
     async with scripted_gateway(script) as gateway:
-        options = ("load", CLIP, "--server", gateway.address, "--timeout", "5", *options)
+        options = ("load", CLIP, "--server", gateway.address, "--timeout", "60", *options)
         return await run(read_options([*options, "--duration", "1"]))
 
 

@@ -19,7 +19,7 @@ LOUD = 1000
 
 async def voice(script: Script, *options: str) -> Exit:
     async with scripted_gateway(script) as gateway:
-        command = ["wav", "@en_cards_10c", "--fast", "--server", gateway.address, "--timeout", "5"]
+        command = ["wav", "@en_cards_10c", "--fast", "--server", gateway.address, "--timeout", "60"]
         return await run(read_options([*command, *options]))
 
 

@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from owned_processes import program
 from voice_client.__main__ import run
 from voice_client.failures import Exit
 from voice_client.options import read_options
@@ -56,12 +57,14 @@ async def test_ctrl_c_ends_the_process_with_130_and_keeps_what_was_answered(tmp_
         await asyncio.Event().wait()
 
     command = ["-m", "voice_client", "text", "hello", "--out", str(tmp_path / "reply.wav")]
-    async with scripted_gateway(hang) as gateway:
-        process = await asyncio.create_subprocess_exec(
+    async with (
+        scripted_gateway(hang) as gateway,
+        program(
             *(sys.executable, *command, "--server", gateway.address),
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,
-        )
+        ) as process,
+    ):
         assert process.stdout
         await process.stdout.readuntil(b"reply: Hi.")
         process.send_signal(signal.SIGINT)

@@ -35,7 +35,7 @@ def recording(tmp_path: Path) -> Callable[..., str]:
 
 async def voice(address: str, *arguments: str) -> Exit:
     command, *rest = arguments
-    return await run(read_options([command, "--server", address, "--timeout", "5", *rest]))
+    return await run(read_options([command, "--server", address, "--timeout", "60", *rest]))
 
 
 def hears(samples: int, *, text: str = "hello", reply_id: int = 1) -> Script:

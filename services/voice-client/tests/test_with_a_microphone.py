@@ -14,6 +14,8 @@ from pathlib import Path
 
 import grpc
 import pytest
+from owned_processes import output
+from owned_processes import program as run
 from voice_client import speech
 from voice_client.testing import Caller, HungUpError, Script, scripted_gateway
 from voice_client.wavfile import read_wav
@@ -22,7 +24,7 @@ from voice_proto import voice_workflow_pb2 as wire
 HERE = Path(__file__).parent
 REPOSITORY = HERE.parents[2]
 SCRIPT = REPOSITORY / "services/voice-gateway/tests/test_mic_client.py"
-PATIENCE_S = 10.0
+PATIENCE_S = 60.0
 CLIP = read_wav(speech.clip("en_cards_10c")).pcm
 SECOND = 2 * 16_000
 LATENCY = wire.TurnLatency(endpoint_ms=300, model_ms=200, clause_ms=60, voice_ms=40, total_ms=600)
@@ -87,20 +89,15 @@ def start(is_quick_start: bool, quick_start: Path, tmp_path: Path) -> Start:
     @asynccontextmanager
     async def started(*options: str, **environment: str) -> AsyncGenerator[Program]:
         sound = {"STAND_IN_SAYS": str(tmp_path / "says"), "STAND_IN_HEARS": str(tmp_path / "hears")}
-        process = await asyncio.create_subprocess_exec(
+        async with run(
             *(sys.executable, *command, *options),
             env={"PYTHONPATH": str(HERE / "stand_in"), "PYTHONUNBUFFERED": "1"}
             | sound
             | environment,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,
-        )
-        try:
+        ) as process:
             yield Program(process, tmp_path / "hears")
-        finally:
-            if process.returncode is None:
-                process.kill()
-            await process.wait()
 
     return started
 
@@ -332,10 +329,7 @@ async def test_missing_parts_are_named_with_what_to_do(start: Start, is_quick_st
 
 async def test_without_the_generated_stubs_the_quick_start_says_how_to_make_them(tmp_path: Path):
     (tmp_path / SCRIPT.name).write_bytes(SCRIPT.read_bytes())
-    process = await asyncio.create_subprocess_exec(
-        *(sys.executable, str(tmp_path / SCRIPT.name)), stderr=asyncio.subprocess.PIPE
-    )
-    _, err = await process.communicate()
-    assert process.returncode == 1
-    assert b"No module named 'voice_workflow_pb2'" in err
-    assert b"uv run python -m grpc_tools.protoc -I. --python_out=. " in err
+    status, _, err = await output(sys.executable, str(tmp_path / SCRIPT.name))
+    assert status == 1
+    assert "No module named 'voice_workflow_pb2'" in err
+    assert "uv run python -m grpc_tools.protoc -I. --python_out=. " in err

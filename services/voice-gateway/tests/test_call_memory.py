@@ -25,8 +25,6 @@ from voice_proto import voice_workflow_pb2 as pb
 
 from .conftest import Gateway, Serve
 
-pytestmark = pytest.mark.timeout(10)
-
 ID = "b1946ac92492d2347c6235b4d2611184"
 STORY = "Once upon a time, there was a fox. It lived in a wood. The end."
 

@@ -163,12 +163,12 @@ class TestRecogniser:
                 assert finals[0].alternatives[0].transcript == f"en-US {ordinal} "
 
     async def test_delays_do_not_hold_up_reading(self) -> None:
-        async with FakeRiva([WEATHER], asr_delay_s=0.2) as riva, stubs_of(riva) as (asr, _):
+        async with FakeRiva([WEATHER], asr_delay_s=0.5) as riva, stubs_of(riva) as (asr, _):
             await finals_of(asr.StreamingRecognize(), [config(), *[audio(0.1)] * 30])
             seen = await riva.asr_call(0)
             assert seen.last_audio_at is not None
-            assert seen.responses[0].sent_at - seen.responses[0].caused_at >= 0.199
-            assert seen.responses[-1].sent_at - seen.last_audio_at < 1.0  # not 20 times 0.2
+            assert seen.responses[0].sent_at - seen.responses[0].caused_at >= 0.499
+            assert seen.responses[-1].sent_at - seen.last_audio_at < 5.0  # not 20 times 0.5
 
     @pytest.mark.parametrize("fault", [Refuse(grpc.StatusCode.UNAVAILABLE, "full"), DieAfter(0)])
     async def test_faults_end_a_call_with_their_status(self, fault: Refuse | DieAfter) -> None:

@@ -1,10 +1,9 @@
 """A client built from the contract of the first version, in a process of its own, unchanged."""
 
-import asyncio
 import sys
 from pathlib import Path
 
-import pytest
+from owned_processes import output
 from voice_gateway.testing.fake_chat import FakeChat
 from voice_gateway.testing.fake_riva import FakeRiva, Says
 
@@ -25,7 +24,7 @@ def messages():
 words = text = ""
 audio = 0
 with grpc.insecure_channel(sys.argv[1]) as channel:
-    for message in pb_grpc.VoiceGatewayStub(channel).StreamAudio(messages(), timeout=20):
+    for message in pb_grpc.VoiceGatewayStub(channel).StreamAudio(messages(), timeout=60):
         match message.WhichOneof("content"):
             case "transcript_chunk":
                 words = message.transcript_chunk
@@ -40,15 +39,11 @@ print(words, text.strip(), audio, sep="|")
 
 
 async def run(*command: str, cwd: Path) -> str:
-    process = await asyncio.create_subprocess_exec(
-        *command, cwd=cwd, stdout=asyncio.subprocess.PIPE
-    )
-    out, _ = await process.communicate()
-    assert process.returncode == 0
-    return out.decode()
+    status, out, complaints = await output(*command, cwd=cwd)
+    assert status == 0, complaints
+    return out
 
 
-@pytest.mark.timeout(60)
 async def test_a_client_of_the_first_version_works_unchanged(serve: Serve, tmp_path: Path):
     compiler = (sys.executable, "-m", "grpc_tools.protoc", f"-I{RELEASED}", "--python_out=.")
     await run(*compiler, "--grpc_python_out=.", "voice_workflow.proto", cwd=tmp_path)

@@ -31,8 +31,6 @@ from voice_gateway.messages import Audio, CutOff, Interrupt, Typed
 from voice_gateway.speaking.playback import UNDER_WAY_S
 from voice_gateway.testing.scripted import Call, Says, ScriptedVoice, Sends
 
-pytestmark = pytest.mark.timeout(10)
-
 STORY = "Once upon a time, there was a fox. It lived in a wood. The end."
 ASKED = [(0.2, True), (0.9, False)]  # the voice of the question
 STORY_S = 15 * 0.4

@@ -22,7 +22,7 @@ from voice_proto import voice_workflow_pb2 as pb
 ANSWER = "It is sunny today."
 LONG = "Once upon a time there was a fox. " * 12
 CUT_OFF = " —"
-PATIENCE_S = 15.0
+PATIENCE_S = 60.0
 
 
 @dataclass
@@ -235,7 +235,7 @@ async def speaks_up(talk: Talk) -> None:
 
 async def presses_stop(talk: Talk) -> None:
     await talk.type("tell me a story")
-    await talk.listen(0.1)
+    await talk.listen(1.6)  # sooner, it may be that none of it was heard
     await talk.interrupt()
     await talk.until_over()
     await talk.type("what is the weather")
@@ -281,7 +281,11 @@ CONVERSATIONS = [
         "a button",
         presses_stop,
         [("", "", "cut off"), ("", ANSWER, "complete")],
-        [("user", "tell me a story what is the weather")],
+        [
+            ("user", "tell me a story"),
+            ("assistant", CUT_OFF),
+            ("user", "what is the weather"),
+        ],
         replies=[LONG, ANSWER],
     ),
     Conversation(

@@ -144,11 +144,8 @@ async def test_a_client_gone_in_mid_reply_leaves_nothing_running(serve: Serve):
         for call in riva.voice_calls:
             await call.ended.wait()
         assert asked.cancelled
-        for _ in range(100):
-            if not _call_tasks():
-                break
-            await asyncio.sleep(0.01)
-        assert _call_tasks() == []
+        while running := _call_tasks():
+            await asyncio.wait(running)
 
 
 async def test_callers_who_vanish_at_any_moment_are_no_failure(
@@ -173,9 +170,9 @@ async def test_callers_who_vanish_at_any_moment_are_no_failure(
     assert "broke" not in caplog.text
 
 
-def _call_tasks() -> list[str]:
+def _call_tasks() -> list[asyncio.Task[Any]]:
     parts = ("_receive", "_listen", "_write", "reply-", "asr-send", "write-")
-    return [t.get_name() for t in asyncio.all_tasks() if t.get_name().startswith(parts)]
+    return [task for task in asyncio.all_tasks() if task.get_name().startswith(parts)]
 
 
 async def test_another_rate_is_heard_and_answered_at_that_rate(serve: Serve):
@@ -316,7 +313,7 @@ async def test_one_call_too_many_is_refused_and_the_others_stay(serve: Serve):
 
 
 async def test_stopping_ends_idle_calls_and_lets_replies_finish(serve: Serve):
-    served = serve(*upstreams(), drain_s=10.0)
+    served = serve(*upstreams(), drain_s=60.0)
     async with served as gateway, gateway.dial() as idle, gateway.dial() as busy:
         await idle.say(config=pb.VoiceConfig())
         await idle.until(pb.LISTENING)

@@ -30,8 +30,6 @@ from voice_gateway.errors import Unavailable
 from voice_gateway.messages import ReplyAudio, ReplyText
 from voice_gateway.testing.scripted import Call, Says
 
-pytestmark = pytest.mark.timeout(5)
-
 POLICY = TurnPolicy(silence_s=0.3, drafts=2)
 WORDS = "what is the weather"
 FINAL = "What is the weather?"

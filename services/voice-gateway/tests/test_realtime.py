@@ -1,6 +1,5 @@
 """The Realtime API on a real WebSocket, before scripted upstreams: whole conversations."""
 
-import asyncio
 import json
 from typing import Any
 
@@ -373,7 +372,7 @@ async def test_reported_playback_is_what_was_heard(serve: Any):
 
 async def test_a_session_ends_with_its_turn_when_the_gateway_stops(serve: Any):
     async with (
-        serve(riva(), FakeChat([ANSWER]), drain_s=10.0) as gateway,
+        serve(riva(), FakeChat([ANSWER]), drain_s=60.0) as gateway,
         connect(gateway.http_port) as program,
     ):
         await program.type("hello")
@@ -397,12 +396,11 @@ async def test_a_full_gateway_says_so(serve: Any):
 
 
 async def test_a_client_that_goes_leaves_nothing_behind(serve: Any):
-    chat = FakeChat([LONG], token_s=0.05)
+    chat = FakeChat([LONG], token_s=0.2)
     async with serve(riva(), chat) as gateway:
         async with connect(gateway.http_port) as program:
             await program.type("tell me a story")
             await program.until("response.output_audio.delta")
         asked = await chat.request(0)
-        async with asyncio.timeout(5):
-            await asked.ended.wait()
+        await asked.ended.wait()
         assert asked.cancelled

@@ -1,6 +1,5 @@
 """Out-of-band responses, answers about something else, and silence that is spoken into."""
 
-import asyncio
 from typing import Any
 
 import pytest
@@ -124,7 +123,7 @@ async def test_its_functions_are_called(serve: Any):
 
 
 async def test_it_is_cancelled_by_its_name_alone(serve: Any):
-    chat = FakeChat([LONG], token_s=0.05)
+    chat = FakeChat([LONG], token_s=0.2)
     async with serve(riva(), chat) as gateway, connect(gateway.http_port) as program:
         beside = await ask_beside(program)
         await program.until("response.output_text.delta")
@@ -133,8 +132,7 @@ async def test_it_is_cancelled_by_its_name_alone(serve: Any):
         await program.say("response.cancel", response_id=beside)
         over = await done(program, beside)
         asked = await chat.request(0)
-        async with asyncio.timeout(5):
-            await asked.ended.wait()
+        await asked.ended.wait()
     assert over["status_details"] == {"type": "cancelled", "reason": "client_cancelled"}
     assert 0 < len(over["output"][0]["content"][0]["text"]) < len(LONG)
     assert asked.cancelled
@@ -162,7 +160,7 @@ async def test_it_fails_alone(serve: Any):
 
 
 async def test_a_few_at_once_are_enough(serve: Any):
-    chat = FakeChat([LONG], token_s=0.05)
+    chat = FakeChat([LONG], token_s=0.2)
     async with serve(riva(), chat) as gateway, connect(gateway.http_port) as program:
         begun = [await ask_beside(program) for _ in range(4)]
         await program.say("response.create", response={"conversation": "none"})
@@ -173,14 +171,13 @@ async def test_a_few_at_once_are_enough(serve: Any):
 
 
 async def test_it_ends_with_its_call(serve: Any):
-    chat = FakeChat([LONG], token_s=0.05)
+    chat = FakeChat([LONG], token_s=0.2)
     async with serve(riva(), chat) as gateway:
         async with connect(gateway.http_port) as program:
             await ask_beside(program)
             await program.until("response.output_text.delta")
         asked = await chat.request(0)
-        async with asyncio.timeout(5):
-            await asked.ended.wait()
+        await asked.ended.wait()
     assert asked.cancelled
 
 

@@ -4,7 +4,6 @@ import asyncio
 import os
 import re
 import shutil
-import socket
 import sys
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
@@ -14,6 +13,8 @@ from typing import Any, cast
 
 import pytest
 from grpc.aio import AioRpcError
+from held_ports import held_port
+from owned_processes import program
 from redis.asyncio import Redis
 from voice_gateway.adapters.redis_memory import RedisMemories, decoded, encoded
 from voice_gateway.conversation import Message, ToolCall
@@ -53,36 +54,28 @@ class Server:
     async def stop(self) -> None:
         if self.process.returncode is None:
             self.process.terminate()
-            await self.process.wait()
+            await self.process.communicate()
 
 
 @asynccontextmanager
-async def redis_server(folder: Path, port: int | None = None) -> AsyncGenerator[Server]:
-    port = port or free_port()
+async def redis_server(folder: Path, port: int) -> AsyncGenerator[Server]:
     config = f"port {port}\nbind 127.0.0.1\ndir {folder}\nsave ''\nrequirepass {PASSWORD}\n"
-    process = await asyncio.create_subprocess_exec(
-        "redis-server",
-        "-",
-        stdin=asyncio.subprocess.PIPE,
-        stdout=asyncio.subprocess.PIPE,
-    )
-    assert process.stdin
-    assert process.stdout
-    process.stdin.write(config.encode())
-    process.stdin.close()
-    server = Server(port, process)
-    try:
+    pipes = {"stdin": asyncio.subprocess.PIPE, "stdout": asyncio.subprocess.PIPE}
+    async with program("redis-server", "-", **pipes) as process:
+        assert process.stdin
+        assert process.stdout
+        process.stdin.write(config.encode())
+        process.stdin.close()
         while b"Ready to accept connections" not in (line := await process.stdout.readline()):
             assert line, "redis-server ended"
-        yield server
-    finally:
-        await server.stop()
+        yield Server(port, process)
 
 
 @pytest.fixture
 async def server(tmp_path: Path) -> AsyncGenerator[Server]:
-    async with redis_server(tmp_path) as running:
-        yield running
+    with held_port() as port:
+        async with redis_server(tmp_path, port) as running:
+            yield running
 
 
 @asynccontextmanager
@@ -101,12 +94,6 @@ async def looking(server: Server) -> AsyncGenerator[Any]:
         yield redis
     finally:
         await redis.aclose()
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 def test_messages_survive_their_way_through_json():
@@ -139,14 +126,14 @@ class TestRealRedis:
             assert await there.open(ID).recall() == SAID
 
     async def test_forgets_it_after_a_while_and_shows_no_id(self, server: Server):
-        async with memories(server.url, keep_s=5) as here, looking(server) as redis:
+        async with memories(server.url, keep_s=60) as here, looking(server) as redis:
             memory = here.open(ID)
             await memory.recall()
             await memory.keep(SAID)
             (key,) = await redis.keys("*")
             assert key.startswith("voice:conversation:")
             assert ID not in key
-            assert 0 < await redis.pttl(key) <= 5_000
+            assert 0 < await redis.pttl(key) <= 60_000
             await redis.pexpire(key, 0)
             assert await here.open(ID).recall() == ()
 
@@ -212,9 +199,10 @@ async def test_the_next_gateway_goes_on_where_one_was_killed(server: Server):
 
 
 async def test_a_gateway_whose_redis_is_gone_answers_all_the_same(serve: Serve):
-    url = f"redis://:{PASSWORD}@127.0.0.1:{free_port()}/0"
-    async with serve(FakeRiva(), FakeChat(replies=["Hi."]), call_state_url=url) as gateway:
-        assert await turn(gateway, "hello", error="memory unavailable") == ["hello"]
+    with held_port() as nobody:
+        url = f"redis://:{PASSWORD}@127.0.0.1:{nobody}/0"
+        async with serve(FakeRiva(), FakeChat(replies=["Hi."]), call_state_url=url) as gateway:
+            assert await turn(gateway, "hello", error="memory unavailable") == ["hello"]
 
 
 async def test_so_does_one_whose_redis_never_answers(serve: Serve):
@@ -243,23 +231,14 @@ async def gateway_process(
         "TURN_DETECTION": "asr",
         "CALL_STATE_URL": url,
     }
-    process = await asyncio.create_subprocess_exec(
-        sys.executable,
-        "-m",
-        "voice_gateway",
-        env={**os.environ, **settings},
-        stdout=asyncio.subprocess.PIPE,
-    )
-    assert process.stdout
-    try:
+    command = (sys.executable, "-m", "voice_gateway")
+    environment = {**os.environ, **settings}
+    async with program(*command, env=environment, stdout=asyncio.subprocess.PIPE) as process:
+        assert process.stdout
         ready = (await process.stdout.readline()).decode()
         (port,) = re.findall(r"grpc=\S+:(\d+)", ready)
         async with dial(f"127.0.0.1:{port}") as line:
             yield process, line
-    finally:
-        if process.returncode is None:
-            process.kill()
-        await process.wait()
 
 
 async def turn(gateway: Gateway, text: str, error: str = "") -> list[str]:

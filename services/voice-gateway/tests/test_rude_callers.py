@@ -36,7 +36,7 @@ async def test_a_caller_who_never_reads_is_let_go_and_the_others_hear_nothing_of
         mute = cast(Any, stubs.VoiceGatewayStub(channel)).StreamAudio()
         await mute.write(pb.ClientMessage(config=pb.VoiceConfig(sample_rate=48_000)))
         await mute.write(pb.ClientMessage(text_input="tell me a story"))
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             while not await calls_that_ended(gateway.http_port, "slow"):
                 pass
         await other.say(config=pb.VoiceConfig())

@@ -20,8 +20,6 @@ from voice_gateway.testing.scripted import (
     Sends,
 )
 
-pytestmark = pytest.mark.timeout(5)
-
 STORY = "Once upon a time, there was a fox. It lived in a wood. The end."
 
 

@@ -8,8 +8,6 @@ from voice_gateway.conversation.policy import TurnPolicy
 from voice_gateway.messages import Audio, Interrupt, Typed
 from voice_gateway.testing.scripted import Call, Says, ScriptedVoice, Sends
 
-pytestmark = pytest.mark.timeout(10)
-
 STORY = "Once upon a time, there was a fox. It lived in a wood. The end."
 STORY_S = 15 * 0.4
 ASKS = TurnPolicy(idle_prompt_s=8.0, idle_end_s=5.0)

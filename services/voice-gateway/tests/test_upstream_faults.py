@@ -18,11 +18,13 @@ from voice_proto import voice_workflow_pb2 as pb
 
 from .conftest import Gateway, Serve
 
+# Short for who waits for it, and long for an upstream that works on a busy machine.
+LIMIT_S = 2.0
 QUICK = {
-    "asr_timeout_s": 0.3,
-    "tts_timeout_s": 0.3,
-    "llm_first_token_timeout_s": 0.3,
-    "llm_token_timeout_s": 0.3,
+    "asr_timeout_s": LIMIT_S,
+    "tts_timeout_s": LIMIT_S,
+    "llm_first_token_timeout_s": LIMIT_S,
+    "llm_token_timeout_s": LIMIT_S,
 }
 
 
@@ -55,8 +57,8 @@ async def answers(gateway: Gateway, line: Line) -> None:
         (HttpError(404), "misconfigured", "check LLM_MODEL"),
         (HttpError(429), "unavailable", "answered 429"),
         (HttpError(500), "unavailable", "answered 500"),
-        (Silent(), "timed_out", "sent no text for 0.3 s"),
-        (StallAfter(2), "timed_out", "sent no text for 0.3 s"),
+        (Silent(), "timed_out", "sent no text for 2 s"),
+        (StallAfter(2), "timed_out", "sent no text for 2 s"),
         (DropAfter(2), "unavailable", "cannot be reached"),
         (Empty(), "empty", "without any text"),
         (Malformed(), "unavailable", ""),

@@ -20,7 +20,7 @@ from voice_gateway.testing.scripted import Call, Says, ScriptedVoice, Sends
 @asynccontextmanager
 async def voice_at(riva: FakeRiva) -> AsyncGenerator[RivaVoice]:
     async with riva:
-        voice = RivaVoice(RivaLine("tts", riva.uri), timeout_s=5.0)
+        voice = RivaVoice(RivaLine("tts", riva.uri), timeout_s=60.0)
         yield voice
         await voice.close()
 

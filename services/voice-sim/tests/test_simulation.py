@@ -35,7 +35,6 @@ def _must_hold(campaign: Campaign) -> None:
         pytest.fail(report(*campaign.failed), pytrace=False)
 
 
-@pytest.mark.timeout(60)
 def test_everything_holds_in_the_same_calls_as_ever():
     campaign = Campaign()
     with quiet():
@@ -82,7 +81,8 @@ def _with_manners(plain: Call, mannerly: Call) -> Call:
     return replace(plain, options=options, can_pause=mannerly.can_pause)
 
 
-@pytest.mark.timeout(150)
+@pytest.mark.slow
+@pytest.mark.timeout(600)
 @pytest.mark.parametrize("piece", range(FRESH_PIECES))
 def test_everything_holds_in_calls_that_nobody_has_seen(piece: int):
     first = randbelow(1_000_000_000)
@@ -93,7 +93,6 @@ def test_everything_holds_in_calls_that_nobody_has_seen(piece: int):
     _must_hold(campaign)
 
 
-@pytest.mark.timeout(60)
 def test_a_seed_is_the_same_call_in_every_process():
     script = Path(__file__).name  # any text; the program is what counts
     program = (

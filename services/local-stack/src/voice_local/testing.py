@@ -62,7 +62,7 @@ class ToneRecogniser:
         assert language in self.languages
         self.heard_s.append(len(samples) / EAR_RATE_HZ)
         self.entered.release()
-        assert self.gate.wait(10)
+        assert self.gate.wait(60)
         fault, self.fault = self.fault, None
         if fault is not None:
             raise fault
@@ -106,7 +106,7 @@ class ToneVoice:
         try:
             for word in text.split():
                 self.entered.release()
-                assert self.gate.wait(10)
+                assert self.gate.wait(60)
                 if self.fault is not None:
                     raise self.fault
                 self.pieces += 1

@@ -15,7 +15,7 @@ from voice_proto import voice_workflow_pb2_grpc as stubs
 
 Context = grpc.aio.ServicerContext[wire.ClientMessage, wire.ServerMessage]
 
-WAIT_S = 10.0
+WAIT_S = 60.0
 
 
 class HungUpError(Exception):

@@ -18,7 +18,7 @@ from playwright.async_api import Error, Page, WebSocket, async_playwright, expec
 from .conftest import ROOT, clips
 
 PICTURES = ROOT / "out" / "web-page"
-PATIENCE_MS = 30_000
+PATIENCE_MS = 90_000
 RATE_HZ = 48_000  # of a microphone as browsers have them
 DESK, PHONE = (1200, 780), (390, 844)
 

@@ -19,6 +19,7 @@ import pytest
 ROOT = Path(__file__).parents[4]
 SPEECH = ROOT / "services" / "voice-client" / "src" / "voice_client" / "speech"
 START_S = 600.0  # the first start fetches the models
+STOP_S = 120.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,9 +87,10 @@ def process(command: Sequence[str], env: dict[str, str]) -> Generator[str]:
         assert running.stdout
         try:
             yield _ready_line(running.stdout)
-        finally:
             running.terminate()
-            assert running.wait(60) == 0
+            assert running.wait(STOP_S) == 0
+        finally:
+            running.kill()
 
 
 def _ready_line(stdout: IO[str]) -> str:

@@ -9,11 +9,13 @@ import os
 import re
 import signal
 from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from owned_processes import program
+from uv import find_uv_bin
 
 from .conftest import ROOT, clips, normalised, word_errors
 from .judging import judged
@@ -27,6 +29,8 @@ PATIENCE_S = 120.0
 
 pytestmark = [
     pytest.mark.models,
+    pytest.mark.sound,
+    pytest.mark.alone,
     pytest.mark.timeout(900),
     pytest.mark.skipif(bool(what_is_missing()), reason=what_is_missing() or "-"),
 ]
@@ -65,19 +69,18 @@ class Client:
 async def client(
     commands: str, folder: Path, environment: dict[str, str]
 ) -> AsyncGenerator[Client]:
-    process = await asyncio.create_subprocess_exec(
+    async with program(
         *("bash", "-euo", "pipefail", "-c", commands),
         cwd=folder,
         env=environment,
         stdout=asyncio.subprocess.PIPE,
         start_new_session=True,
-    )
-    try:
-        yield Client(process)
-    finally:
-        if process.returncode is None:
-            os.killpg(process.pid, signal.SIGKILL)
-        await process.wait()
+    ) as process:
+        try:
+            yield Client(process)
+        finally:
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)  # and what it started
 
 
 async def test_the_quick_start_word_for_word(gateway: str, tmp_path: Path):
@@ -87,7 +90,8 @@ async def test_the_quick_start_word_for_word(gateway: str, tmp_path: Path):
         commands = quick_start()
         if led.port != PORT:
             commands = f"{commands.rstrip()} --server localhost:{led.port}"
-        environment = here.environment | {"REPOSITORY": str(ROOT)}
+        path = f"{Path(find_uv_bin()).parent}:{os.environ['PATH']}"
+        environment = here.environment | {"REPOSITORY": str(ROOT), "PATH": path}
         environment.pop("VIRTUAL_ENV", None)
         async with client(commands, empty, environment) as talker:
             await talker.says("[listening]")

@@ -10,7 +10,7 @@ from voice_proto import voice_workflow_pb2 as pb
 
 from .conftest import Clip, clips, normalised, word_errors
 
-pytestmark = [pytest.mark.models, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.models, pytest.mark.slow, pytest.mark.timeout(900)]
 
 CLIPS = clips()
 PATIENCE_S = 120.0  # several calls share two cores

@@ -1,6 +1,5 @@
 """What a user of the client gets: the right words, and an answer that says what was written."""
 
-import asyncio
 import json
 import sys
 import wave
@@ -8,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from owned_processes import output
 
 from .conftest import normalised, word_errors
 from .judging import judged
@@ -17,17 +17,9 @@ pytestmark = [pytest.mark.models, pytest.mark.timeout(900)]
 
 async def voice(*arguments: str) -> tuple[int, dict[str, Any], str]:
     """Run the installed client; return its status, its JSON and its complaints."""
-    running = await asyncio.create_subprocess_exec(
-        sys.executable,
-        "-m",
-        "voice_client",
-        *arguments,
-        "--json",
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE,
-    )
-    out, complaints = await running.communicate()
-    return running.returncode or 0, json.loads(out or "{}"), complaints.decode()
+    command = (sys.executable, "-m", "voice_client", *arguments, "--json")
+    status, out, complaints = await output(*command)
+    return status, json.loads(out or "{}"), complaints
 
 
 def recording(path: Path) -> tuple[bytes, int]:

@@ -8,10 +8,10 @@ from voice_proto import voice_workflow_pb2 as pb
 
 from .conftest import Clip, clips
 
-pytestmark = [pytest.mark.models, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.models, pytest.mark.alone, pytest.mark.timeout(900)]
 
 CLIPS = {clip.name: clip for clip in clips()}
-PATIENCE_S = 60.0
+PATIENCE_S = 120.0
 CHUNK_S = 0.02
 
 # Where their speech ends, by the gateway's voice detector; after it only the room is heard.

@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from owned_processes import output, program
+from uv import find_uv_bin
 
 from .conftest import ROOT, clips, normalised, word_errors
 from .judging import judged
@@ -17,9 +19,8 @@ from .virtual_sound import Room, room, what_is_missing
 
 CLIPS = {clip.name: clip for clip in clips()}
 QUESTION = CLIPS["en_nlp_question.wav"]
-PATIENCE_S = 120.0
 
-pytestmark = [pytest.mark.models, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.models, pytest.mark.alone, pytest.mark.timeout(900)]
 needs_sound = pytest.mark.skipif(bool(what_is_missing()), reason=what_is_missing() or "-")
 
 
@@ -29,7 +30,7 @@ def voice(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("tool")
     extras = "[opus]" if what_is_missing() else "[mic,aec,opus]"
     subprocess.run(
-        ["uv", "tool", "install", "--quiet", f"{ROOT}/services/voice-client{extras}"],
+        [find_uv_bin(), "tool", "install", "--quiet", f"{ROOT}/services/voice-client{extras}"],
         check=True,
         env={**os.environ, "UV_TOOL_DIR": str(folder), "UV_TOOL_BIN_DIR": str(folder / "bin")},
     )
@@ -42,12 +43,9 @@ def recording(path: Path) -> tuple[bytes, int]:
 
 
 async def run(voice: Path, *arguments: str, env: dict[str, str] | None = None) -> tuple[int, str]:
-    process = await asyncio.create_subprocess_exec(
-        str(voice), *arguments, env=env, stdout=asyncio.subprocess.PIPE
-    )
-    async with asyncio.timeout(PATIENCE_S):
-        out, _ = await process.communicate()
-    return process.returncode or 0, out.decode()
+    status, out, complaints = await output(str(voice), *arguments, env=env)
+    print(complaints)
+    return status, out
 
 
 async def test_load_holds_calls_at_once(gateway: str, voice: Path):
@@ -88,6 +86,7 @@ async def _keep_talking(here: Room) -> None:
     await here.say(100 * words, QUESTION.rate_hz)
 
 
+@pytest.mark.sound
 @needs_sound
 async def test_doctor_finds_a_gateway_and_a_sound_card_in_order(
     gateway: str, voice: Path, tmp_path: Path
@@ -121,29 +120,25 @@ async def _until(what: str, out: asyncio.StreamReader) -> str:
     return said
 
 
+@pytest.mark.sound
 @needs_sound
 async def test_a_reply_that_comes_back_into_the_microphone_interrupts_nothing(
     gateway: str, voice: Path, tmp_path: Path
 ):
     async with room(tmp_path, latency_ms=250) as here:
         await here.hear_the_loudspeakers(delay_ms=60)
-        process = await asyncio.create_subprocess_exec(
+        async with program(
             *(str(voice), "mic", "--echo-cancellation", "--server", gateway),
             env=here.environment,
             stdout=asyncio.subprocess.PIPE,
-        )
-        assert process.stdout
-        said = ""
-        try:
-            async with asyncio.timeout(PATIENCE_S):
-                said += await _until("[listening]", process.stdout)
-                await here.say(QUESTION.pcm, QUESTION.rate_hz)
-                said += await _until("[end of turn]", process.stdout)
+        ) as process:
+            assert process.stdout
+            said = await _until("[listening]", process.stdout)
+            await here.say(QUESTION.pcm, QUESTION.rate_hz)
+            said += await _until("[end of turn]", process.stdout)
             await here.loudspeakers.until_quiet(0.0, for_s=2.0)
-        finally:
             process.terminate()
             said += (await process.stdout.read()).decode()
-            await process.wait()
     print(said)
     assert "natural language processing" in said
     assert "[interrupted" not in said

@@ -11,7 +11,7 @@ from voice_gateway.testing.fake_chat import FakeChat
 from .browser import DESK, PHONE, recording, visit
 from .conftest import Stack, clips, normalised, process, word_errors
 
-pytestmark = [pytest.mark.models, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.models, pytest.mark.browser, pytest.mark.alone, pytest.mark.timeout(600)]
 
 LONG = (
     "Natural language processing is how machines make sense of what people write and say. It "

@@ -14,7 +14,7 @@ from voice_gateway.testing.fake_riva import FakeRiva, Refuse, Says
 
 from .browser import PHONE, Visitor, recording, visit
 
-pytestmark = pytest.mark.timeout(120)
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(300)]
 
 STORY = "Once upon a time there was a fox who lived at the edge of a wood. " * 4
 SHORT = "It is sunny."

@@ -15,12 +15,13 @@ from glob import glob
 from pathlib import Path
 
 import numpy as np
+from owned_processes import program
 
 RATE_HZ = 16_000
 WINDOW_S = 0.02
 LOUD = 300
 """The loudest sample of a window that is no silence; a null sink adds no noise."""
-PATIENCE_S = 60.0
+PATIENCE_S = 120.0
 
 _ALSA = "pcm.!default { type pulse }\nctl.!default { type pulse }\n"
 _PROGRAMS = ("pulseaudio", "pactl", "pacat", "parec", "gcc")
@@ -123,7 +124,7 @@ async def room(folder: Path, latency_ms: int = 100) -> AsyncGenerator[Room]:
         "PULSE_COOKIE": str(folder / "cookie"),
         "PULSE_LATENCY_MSEC": str(latency_ms),
     }
-    server = await asyncio.create_subprocess_exec(
+    async with program(
         *("pulseaudio", "-n", "--daemonize=no", "--use-pid-file=no", "--exit-idle-time=-1"),
         *("--disable-shm=yes", "--realtime=no", "--high-priority=no"),
         *("-L", "module-null-sink sink_name=loudspeakers rate=48000 channels=1"),
@@ -132,35 +133,30 @@ async def room(folder: Path, latency_ms: int = 100) -> AsyncGenerator[Room]:
         env=environment
         | {"XDG_RUNTIME_DIR": str(folder), "XDG_CONFIG_HOME": str(folder), "HOME": str(folder)},
         stderr=asyncio.subprocess.DEVNULL,
-    )
-    try:
+    ):
         await _answers(socket)
         await _run(environment, "pactl", "set-default-source", "microphone.monitor")
         await _run(environment, "pactl", "set-default-sink", "loudspeakers")
         async with _recorded(environment) as recording:
             yield Room(environment, recording)
-    finally:
-        server.terminate()
-        await server.wait()
 
 
 @asynccontextmanager
 async def _recorded(environment: dict[str, str]) -> AsyncGenerator[Recording]:
-    recorder = await asyncio.create_subprocess_exec(
-        *("parec", "--device=loudspeakers.monitor", "--raw", f"--rate={RATE_HZ}", *_MONO),
-        env=environment,
-        stdout=asyncio.subprocess.PIPE,
-    )
-    assert recorder.stdout
     recording = Recording()
-    async with asyncio.TaskGroup() as tasks:
-        tasks.create_task(recording.keep(recorder.stdout))
-        try:
-            await recording.until(0.1)
-            yield recording
-        finally:
-            recorder.terminate()
-            await recorder.wait()
+    async with (
+        program(
+            *("parec", "--device=loudspeakers.monitor", "--raw", f"--rate={RATE_HZ}", *_MONO),
+            env=environment,
+            stdout=asyncio.subprocess.PIPE,
+        ) as recorder,
+        asyncio.TaskGroup() as tasks,
+    ):
+        assert recorder.stdout
+        keeping = tasks.create_task(recording.keep(recorder.stdout))
+        await recording.until(0.1)
+        yield recording
+        keeping.cancel()
 
 
 async def _answers(socket: Path) -> None:
@@ -176,14 +172,7 @@ async def _answers(socket: Path) -> None:
 
 
 async def _run(environment: dict[str, str], *command: str, given: bytes = b"") -> None:
-    running = await asyncio.create_subprocess_exec(
-        *command, env=environment, stdin=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE
-    )
-    try:
-        async with asyncio.timeout(PATIENCE_S):
-            _, complaints = await running.communicate(given)
-    finally:
-        if running.returncode is None:
-            running.kill()
-            await running.communicate()
+    pipes = {"stdin": asyncio.subprocess.PIPE, "stderr": asyncio.subprocess.PIPE}
+    async with program(*command, env=environment, **pipes) as running:
+        _, complaints = await running.communicate(given)
     assert running.returncode == 0, f"{command}: {complaints.decode()}"

@@ -11,7 +11,7 @@ import grpc.aio
 from voice_proto import voice_workflow_pb2 as pb
 from voice_proto import voice_workflow_pb2_grpc as pb_grpc
 
-ANSWER_S = 10.0
+ANSWER_S = 60.0
 
 
 @dataclass

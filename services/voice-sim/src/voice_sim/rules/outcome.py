@@ -187,6 +187,8 @@ def _sent(record: Record) -> Iterator[Sent]:
 
 
 def _all_read(record: Record) -> bool:
-    """The caller was there, and read, to the end."""
+    """The caller was there, and read, to the end, which did not cut a message off."""
     vanished = any(isinstance(e, Left) and e.how == "vanished" for e in record.entries)
-    return not (record.unread or vanished or "caller gone" in record.faults or record.end.hung)
+    time_up = record.end.at >= record.script.call.options.longest_s
+    gone = vanished or "caller gone" in record.faults
+    return not (record.unread or gone or time_up or record.end.hung)
