@@ -57,7 +57,7 @@ test("an interruption shows what was heard, and begins with the words that made 
   answer("Once upon a time there was a fox.", { status: "" });
   talk.speaks();
   hear("wait");
-  assert.equal(talk.murmur, "wait");
+  assert.equal(talk.interim, "wait");
   take("gateway.paused", { response_id: "r1" });
   assert.equal(talk.floor, "paused");
   take("input_audio_buffer.speech_started", { item_id: "q2" });
@@ -71,14 +71,14 @@ test("an interruption shows what was heard, and begins with the words that made 
   ]);
 });
 
-test("a murmur that was nothing leaves no trace", () => {
+test("an interim that was nothing leaves no trace", () => {
   ask("tell me a story");
   answer("Once upon a time.", { status: "" });
   talk.speaks();
   hear("mm-hm");
   take("gateway.paused");
   take("gateway.resumed");
-  assert.equal(talk.murmur, "");
+  assert.equal(talk.interim, "");
   assert.equal(talk.floor, "voice");
   assert.equal(talk.entries.length, 2);
 });

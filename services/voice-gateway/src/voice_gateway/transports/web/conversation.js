@@ -27,7 +27,7 @@ export class Conversation {
   /** @type {Floor} */
   floor = "nobody";
   /** What is heard while the voice speaks; it may turn out to interrupt it. */
-  murmur = "";
+  interim = "";
   /** The response under way, if there is one. */
   response = "";
   #finals = [];
@@ -80,7 +80,7 @@ export class Conversation {
   breakOff() {
     for (const entry of this.entries) if (entry.state === "open") entry.state = "cut";
     this.entries = this.entries.filter((entry) => entry.text);
-    this.response = this.murmur = "";
+    this.response = this.interim = "";
     this.floor = "nobody";
     for (const entry of this.entries) delete entry.item;
   }
@@ -104,7 +104,7 @@ export class Conversation {
   hear({ text, final }) {
     const entry = this.open;
     if (!entry) {
-      this.murmur = text.trim();
+      this.interim = text.trim();
       return;
     }
     entry.text = [...this.#finals, text.trim()].join(" ");
@@ -114,8 +114,8 @@ export class Conversation {
   beginTurn({ item_id }) {
     this.floor = "you";
     this.#finals = [];
-    this.#add({ who: "you", text: this.murmur, state: "open", item: item_id });
-    this.murmur = "";
+    this.#add({ who: "you", text: this.interim, state: "open", item: item_id });
+    this.interim = "";
   }
 
   endTurn() {
@@ -150,7 +150,7 @@ export class Conversation {
     const entry = this.#answerOf(response.id);
     if (entry) entry.state = response.status === "completed" ? "done" : "cut";
     if (response.status === "failed") this.#explain(response.status_details?.error);
-    this.response = this.murmur = "";
+    this.response = this.interim = "";
     if (this.floor === "paused") this.floor = "voice";
     const sounds = response.status === "completed" && this.floor === "voice";
     if (this.floor !== "you" && !sounds) this.floor = "nobody";
@@ -178,7 +178,7 @@ export class Conversation {
 
   resume() {
     this.floor = "voice";
-    this.murmur = "";
+    this.interim = "";
   }
 
   /** What the server could not do; that an event of ours came too late for it is no trouble. */

@@ -107,9 +107,9 @@ export class View {
     if (line.state === "waiting") return [this.#lineText(), "What was said is kept."];
     if (line.state === "opening") return ["Connecting…", "One moment."];
     if (line.state === "closed") return ["Ready when you are", "Press Talk, or write below."];
-    const { floor, murmur } = conversation;
+    const { floor, interim } = conversation;
     const [text, hint] = (talking && wishes.byHand && BY_HAND[floor]) || FLOOR[floor];
-    if (murmur && (floor === "voice" || floor === "paused")) return [text, `“${murmur}”`];
+    if (interim && (floor === "voice" || floor === "paused")) return [text, `“${interim}”`];
     if (!talking) return floor === "nobody" ? TYPING : [text, floor === "voice" ? STOPPED : hint];
     if (floor !== "nobody") return [text, hint];
     return muted ? ["Muted", "It hears nothing until you unmute."] : [text, hint];
