@@ -55,7 +55,10 @@ class _Silence:
 
     def take(self, event: c.Event, before: Followed) -> None:
         match event:
-            case c.CallerVoiced() | c.CallerQuiet() | c.CallerTyped():
+            case c.CallerVoiced() | c.CallerQuiet():
+                self._broken(event.at)
+            case c.CallerTyped():
+                self.finals = True
                 self._broken(event.at)
             case c.CallerSpoke(at, text, final):
                 words = bool(text.strip())
