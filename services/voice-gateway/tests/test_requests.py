@@ -352,3 +352,30 @@ def test_what_was_noted_during_a_reply_may_be_withdrawn_during_it():
     noted = (CallerNoted(2.5, NOTE), CallerWithdrew(2.6, "note"))
     *_, started = play(*SPEAKING, *noted, ReplyEnded(3.0, 1, "Hi."), CallerAsked(3.1))
     assert texts(started) == [("user", "hello"), ("assistant", "Hi.")]
+
+
+# What one side says in several messages is one turn to the model, and each stays a message.
+
+
+def test_each_message_of_a_turn_is_withdrawn_alone():
+    noted = [CallerNoted(0.5, Message("user", word, name=word)) for word in ("one", "two", "three")]
+    whole, *_ = play(*noted, CallerAsked(1.0))
+    assert texts(whole) == [("user", "one two three")]
+    left, *_ = play(
+        *noted, CallerWithdrew(0.6, "one"), CallerWithdrew(0.7, "three"), CallerAsked(1.0)
+    )
+    assert texts(left) == [("user", "two")]
+
+
+def test_a_reply_that_is_amended_leaves_what_was_said_before_it():
+    """A program truncates the idle prompt, which came after an answer."""
+    added = CallerNoted(1.0, Message("assistant", "It lies on the Seine.", name="note"))
+    prompted = (CallerTyped(0.0, "hello"), ReplyEnded(0.5, 1, "Hi."), added, TimerFired(1.5))
+    cut = (ReplyEnded(2.0, 2, "Are you still there?"), HeardAmended(2.5, 2, "Are you"))
+    prompts = TurnPolicy(idle_prompt_s=1.0)
+    *_, started = play(*prompted, *cut, CallerTyped(3.0, "yes"), policy=prompts)
+    assert texts(started) == [
+        ("user", "hello"),
+        ("assistant", "Hi. It lies on the Seine. Are you"),
+        ("user", "yes"),
+    ]

@@ -8,14 +8,9 @@ from dataclasses import replace
 from voice_gateway.conversation.policy import TurnOptions
 
 from voice_sim.dice import Dice
-from voice_sim.known_faults import KNOWN
 from voice_sim.script import Act, Role, Script
 
-_OURS: tuple[str, ...] = (
-    ("nobody's",)
-    if "withdrawn_together" in KNOWN
-    else ("nobody's", "question-1", "question-2", "answer-1", "answer-2")
-)
+_OURS: tuple[str, ...] = "nobody's", "question-1", "question-2", "answer-1", "answer-2"
 """Messages that a program has not noted itself."""
 
 
@@ -71,8 +66,7 @@ class Requests(Dice):
         roles: tuple[Role, ...] = ("user", "user", "assistant", "system")
         role = self._dice.choice(roles)
         self._acts.append(Act(at, "notes", text, name=name, role=role))
-        if role == "system" or "withdrawn_together" not in KNOWN:
-            self._names.append(name)
+        self._names.append(name)
         later = round(at + self._soon(1.0), 2)
         if self._chance(0.2):
             self._withdraw(later)

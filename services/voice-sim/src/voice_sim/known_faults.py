@@ -6,11 +6,7 @@ it; None stands for what is not drawn, or not counted, wherever the name is look
 
 import re
 
-KNOWN: dict[str, re.Pattern[str] | None] = {
-    # What one side says in two messages is one message, known by the name of the last: whoever
-    # withdraws that withdraws both, and whoever withdraws the first withdraws nothing.
-    "withdrawn_together": None,
-}
+KNOWN: dict[str, re.Pattern[str] | None] = {}
 
 
 def is_known(sentence: str) -> bool:

@@ -9,7 +9,7 @@ from voice_gateway.audio import pcm
 from voice_gateway.call.out_of_band import OutOfBandResponse
 from voice_gateway.call.session import CallOptions, Session
 from voice_gateway.conversation import Message
-from voice_gateway.conversation.history import remembered
+from voice_gateway.conversation.history import as_turns, remembered
 from voice_gateway.errors import (
     BadMessage,
     CallerGone,
@@ -119,7 +119,7 @@ class Call:
         """An answer beside the conversation, to `history` or to what `config` says it is about."""
         return OutOfBandResponse(
             number,
-            remembered(tuple(history), self._options.policy.memory_messages),
+            as_turns(remembered(tuple(history), self._options.policy.memory_messages)),
             services=self._services,
             config=config,
             reply_options=self._options.reply,

@@ -36,8 +36,6 @@ History = tuple[Message, ...]
 
 def with_question(history: History, text: str, name: str = "") -> History:
     """Add the caller's words; to a question nobody answered they are its continuation."""
-    if history and history[-1].role == "user":
-        return (*history[:-1], Message("user", f"{history[-1].text} {text}", name=name))
     return (*history, Message("user", text, name=name))
 
 
@@ -49,26 +47,14 @@ def with_answer(
     calls: tuple[ToolCall, ...] = (),
     name: str = "",
 ) -> History:
-    """Add what was heard of a reply; two in a row are one message: chat templates want turns."""
-    if not text and not calls:
-        return history
-    last = history[-1] if history else None
-    if last and last.role == "assistant" and not last.calls and not calls:
-        said = Message("assistant", f"{last.text} {text}", interrupted, name=name)
-        return (*history[:-1], said)
-    return (*history, Message("assistant", text, interrupted, calls, name=name))
+    """Add what was heard of a reply; where that is nothing, no message."""
+    return with_message(history, Message("assistant", text, interrupted, calls, name=name))
 
 
 def with_message(history: History, message: Message) -> History:
-    """Add any message; what one side says in two messages is one turn of it."""
-    match message.role:
-        case "user":
-            return with_question(history, message.text, message.name)
-        case "assistant":
-            cut, calls, name = message.interrupted, message.calls, message.name
-            return with_answer(history, message.text, interrupted=cut, calls=calls, name=name)
-        case _:
-            return (*history, message)
+    """Add any message but one of the assistant that says and calls nothing."""
+    says_nothing = message.role == "assistant" and not message.text and not message.calls
+    return history if says_nothing else (*history, message)
 
 
 def with_messages(history: History, messages: Iterable[Message]) -> History:
@@ -76,9 +62,9 @@ def with_messages(history: History, messages: Iterable[Message]) -> History:
 
 
 def without(history: History, name: str) -> History:
-    """Take out the message by that name; what then stands side by side is one turn."""
+    """Take out the message by that name."""
     kept = tuple(message for message in history if message.name != name)
-    return history if len(kept) == len(history) else with_messages((), kept)
+    return history if len(kept) == len(history) else kept
 
 
 def amended(history: History, name: str, text: str) -> History:
@@ -92,6 +78,27 @@ def _cut_to(message: Message, text: str) -> Message:
     return message if message.text == text else replace(message, text=text, interrupted=True)
 
 
+def as_turns(history: History) -> History:
+    """The messages as the model is told them: chat templates want the two sides to take turns.
+
+    What one side says in several messages is one turn. The messages themselves stay apart, so that
+    each can be amended or withdrawn alone.
+    """
+    return reduce(_with_turn, history, ())
+
+
+def _with_turn(turns: History, message: Message) -> History:
+    last = turns[-1] if turns else None
+    if last is None or not _same_turn(last, message):
+        return (*turns, message)
+    return (*turns[:-1], replace(message, text=f"{last.text} {message.text}"))
+
+
+def _same_turn(last: Message, message: Message) -> bool:
+    one_side = last.role == message.role and message.role in ("user", "assistant")
+    return one_side and not last.calls and not message.calls
+
+
 def question_name(reply: int) -> str:
     """What the question to this reply is known by."""
     return f"question-{reply}"
@@ -102,11 +109,13 @@ def answer_name(reply: int) -> str:
 
 
 def remembered(history: History, limit: int) -> History:
-    """The newest messages, from a question on, unless the call began with a greeting."""
-    if len(history) <= limit:
+    """The newest `limit` turns, from a question on, unless the call began with a greeting."""
+    starts = [n for n in range(len(history)) if not n or not _same_turn(*history[n - 1 : n + 1])]
+    if len(starts) <= limit:
         return history
-    kept = history[-limit:]
-    return kept[1:] if kept[0].role == "assistant" else kept
+    kept = starts[-limit:]
+    first = kept[1:] if history[kept[0]].role == "assistant" else kept
+    return history[first[0] :] if first else ()
 
 
 def nameless(history: History) -> History:

@@ -26,7 +26,13 @@ from voice_gateway.conversation.events import (
     ReplyEnded,
     ReplyHeard,
 )
-from voice_gateway.conversation.history import plain, question_name, remembered, with_question
+from voice_gateway.conversation.history import (
+    as_turns,
+    plain,
+    question_name,
+    remembered,
+    with_question,
+)
 from voice_gateway.conversation.policy import TurnPolicy
 from voice_gateway.conversation.state import (
     Asked,
@@ -120,7 +126,7 @@ def answer(
         turn_at=at,
         commit_pending=False,
     )
-    return after, (*dropped, StartReply(number, history, request))
+    return after, (*dropped, StartReply(number, as_turns(history), request))
 
 
 def take_turn(
@@ -145,7 +151,7 @@ def take_turn(
     after = replace(now, floor=reply, reply=number, turn_at=at, commit_pending=False)
     if fits:
         return after, (ReleaseReply(number), *((AnnounceReply(number),) if audible else ()))
-    return after, (*dropped, StartReply(number, history, request))
+    return after, (*dropped, StartReply(number, as_turns(history), request))
 
 
 def timed(now: Conversation, floor: Listening, at: float, policy: TurnPolicy) -> Listening:
@@ -205,9 +211,12 @@ def _drafted(now: Conversation, floor: Listening, policy: TurnPolicy) -> Step:
     if not ready or policy.sounds_open(text):
         return replace(now, floor=floor), dropped
     number = now.reply + 1
-    history = remembered(with_question(now.history, text), policy.memory_messages)
+    history = as_turns(remembered(with_question(now.history, text), policy.memory_messages))
     floor = replace(floor, draft=Draft(text), drafts=floor.drafts + 1)
-    return replace(now, floor=floor, reply=number), (*dropped, PrepareReply(number, history))
+    return replace(now, floor=floor, reply=number), (
+        *dropped,
+        PrepareReply(number, history),
+    )
 
 
 def _without_draft(now: Conversation, floor: Listening) -> tuple[Listening, Commands]:
