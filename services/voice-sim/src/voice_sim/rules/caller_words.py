@@ -179,6 +179,8 @@ class _Remembered:
     repeated: set[str] = field(default_factory=set[str])
     """Words that the recogniser told again."""
     withdrawn: set[str] = field(default_factory=set[str])
+    again: list[str] = field(default_factory=list[str])
+    """Words of the question that is being asked again."""
 
     def take(self, step: Step, before: Followed) -> None:
         match step.event:
@@ -192,18 +194,19 @@ class _Remembered:
             case c.CallerSpoke(_, text, final):
                 said = set(_CALLERS.findall(text))
                 self.repeated |= said.intersection(self.words)
+                self.withdrawn -= said  # they were said again
                 if final or said:
                     self.interim = set() if final else said
             case _:
                 pass
         if any(isinstance(command, c.EndTurn | c.Interrupted) for command in step.commands):
-            again: list[str] = []
+            self.again = []
             starts = any(isinstance(command, c.StartReply) for command in step.commands)
             if starts and isinstance(step.event, c.CallerSpoke):
                 # The question is taken back, and asked again with its final words.
-                again = self.names.get(f"question-{before.live}", [])
-            said = [word for word in self.words if word not in again]
-            self.words, self.added = [*said, *self.added, *again], []
+                self.again = self.names.get(f"question-{before.live}", [])
+            said = [word for word in self.words if word not in self.again]
+            self.words, self.added = [*said, *self.added, *self.again], []
 
     def _drop(self, words: set[str]) -> None:
         self.words = [word for word in self.words if word not in words]
@@ -222,7 +225,7 @@ class _Remembered:
 
     def _compare(self, at: float, reply: int, history: Sequence[c.Message]) -> Iterator[str]:
         words = [word for message in history for word in _NOTED.findall(message.text)]
-        if known := self.withdrawn.intersection(words):
+        if known := (self.withdrawn - self.repeated).intersection(words):
             yield f"at {at:.2f} what was withdrawn is remembered: {' '.join(sorted(known))}"
         loose = self.provisional | self.repeated
         before = [word for word in self.words if word not in loose]
@@ -233,7 +236,7 @@ class _Remembered:
             yield f"at {at:.2f} what was said before is forgotten: {' '.join(gone)}"
         elif _after(words, kept, 0) is None:
             yield f"at {at:.2f} what was said before is remembered in another order"
-        self.words = words
+        new = [word for word in words if word not in self.words or word in self.again]
+        self.names[f"question-{reply}"] = new
+        self.words, self.again = words, []
         self.provisional, self.interim = self.interim, set()
-        question = next((m for m in reversed(history) if m.role == "user"), None)
-        self.names[f"question-{reply}"] = _NOTED.findall(question.text) if question else []
