@@ -1,15 +1,17 @@
-"""Programs that a test starts: they end with the block that started them, and so do their pipes."""
+"""Programs that a test starts: they end with its block, with what they started, and their pipes."""
 
 import asyncio
+import os
+import signal
 from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Any, cast
 
 
 @asynccontextmanager
 async def program(*command: str, **how: Any) -> AsyncGenerator[asyncio.subprocess.Process]:
     """Run a program for as long as the block lasts."""
-    process = await asyncio.create_subprocess_exec(*command, **how)
+    process = await asyncio.create_subprocess_exec(*command, start_new_session=True, **how)
     try:
         yield process
     finally:
@@ -26,11 +28,11 @@ async def output(*command: str, **how: Any) -> tuple[int, str, str]:
 
 
 async def _ended(process: asyncio.subprocess.Process) -> None:
-    """Kill it where it still runs, and close what nobody reads any more.
+    """Kill it and its children where they still run, and close what nobody reads any more.
 
     A pipe that is not read to its end outlives its process, and its transport the event loop.
     """
-    if process.returncode is None:
-        process.kill()
+    with suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
     await process.wait()
     cast(Any, process)._transport.close()

@@ -9,7 +9,7 @@ import os
 import re
 import signal
 from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -74,13 +74,8 @@ async def client(
         cwd=folder,
         env=environment,
         stdout=asyncio.subprocess.PIPE,
-        start_new_session=True,
     ) as process:
-        try:
-            yield Client(process)
-        finally:
-            with suppress(ProcessLookupError):
-                os.killpg(process.pid, signal.SIGKILL)  # and what it started
+        yield Client(process)
 
 
 async def test_the_quick_start_word_for_word(gateway: str, tmp_path: Path):

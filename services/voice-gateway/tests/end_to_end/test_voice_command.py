@@ -19,6 +19,7 @@ from .virtual_sound import Room, room, what_is_missing
 
 CLIPS = {clip.name: clip for clip in clips()}
 QUESTION = CLIPS["en_nlp_question.wav"]
+UNDERRUN = "underrun occurred"  # in the words of ALSA
 
 pytestmark = [pytest.mark.models, pytest.mark.alone, pytest.mark.timeout(900)]
 needs_sound = pytest.mark.skipif(bool(what_is_missing()), reason=what_is_missing() or "-")
@@ -120,17 +121,15 @@ async def _until(what: str, out: asyncio.StreamReader) -> str:
     return said
 
 
-@pytest.mark.sound
-@needs_sound
-async def test_a_reply_that_comes_back_into_the_microphone_interrupts_nothing(
-    gateway: str, voice: Path, tmp_path: Path
-):
-    async with room(tmp_path, latency_ms=250) as here:
+async def _echoed_turn(gateway: str, voice: Path, folder: Path) -> tuple[str, str]:
+    """Hold a turn on loudspeakers; return what the client shows, and its complaints."""
+    async with room(folder, latency_ms=250) as here:
         await here.hear_the_loudspeakers(delay_ms=60)
         async with program(
             *(str(voice), "mic", "--echo-cancellation", "--server", gateway),
             env=here.environment,
             stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
         ) as process:
             assert process.stdout
             said = await _until("[listening]", process.stdout)
@@ -138,8 +137,25 @@ async def test_a_reply_that_comes_back_into_the_microphone_interrupts_nothing(
             said += await _until("[end of turn]", process.stdout)
             await here.loudspeakers.until_quiet(0.0, for_s=2.0)
             process.terminate()
-            said += (await process.stdout.read()).decode()
-    print(said)
+            rest, complaints = await process.communicate()
+    return said + rest.decode(), complaints.decode()
+
+
+@pytest.mark.sound
+@needs_sound
+async def test_a_reply_that_comes_back_into_the_microphone_interrupts_nothing(
+    gateway: str, voice: Path, tmp_path: Path
+):
+    """Sound with holes is another sound than was played: such a turn says nothing of echoes."""
+    said, complaints = "", UNDERRUN
+    for attempt in range(4):
+        folder = tmp_path / str(attempt)
+        folder.mkdir()
+        said, complaints = await _echoed_turn(gateway, voice, folder)
+        print(said, complaints)
+        if UNDERRUN not in complaints:
+            break
+    assert UNDERRUN not in complaints, "the machine is too busy for a sound card"
     assert "natural language processing" in said
     assert "[interrupted" not in said
     assert said.count("you: ") == 1
