@@ -1,4 +1,4 @@
-"""On loudspeakers: whether an echo is taken for the caller, or the caller for an echo."""
+"""Measures on loudspeakers whether an echo is taken for the caller, or the caller for an echo."""
 
 from shared.launch import run
 

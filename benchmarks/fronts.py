@@ -1,4 +1,4 @@
-"""What a call costs on each front."""
+"""Measures what a call costs on each front."""
 
 from shared.launch import run
 

@@ -1,4 +1,4 @@
-"""What the gateway takes for heard when a reply is interrupted, beside what was."""
+"""Measures what the gateway takes for heard of an interrupted reply, beside what was heard."""
 
 from shared.launch import run
 

@@ -1,4 +1,4 @@
-"""What the gateway adds to a turn, and what a call costs it."""
+"""Measures what the gateway adds to a turn, and what a call costs it."""
 
 from shared.launch import run
 

@@ -1,4 +1,4 @@
-"""What each setting of the turn-taking costs in latency, and saves in false starts."""
+"""Measures what each setting of the turn-taking costs in latency, and saves in false starts."""
 
 from shared.launch import run
 

@@ -1,4 +1,4 @@
-"""Where turns end in recorded speech, and what an opinion on that costs."""
+"""Measures where turns end in recorded speech, and what a prediction of that costs."""
 
 from shared.launch import run
 

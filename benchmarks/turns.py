@@ -1,4 +1,4 @@
-"""How turns pass: voice to voice, interruptions, and what counts as heard."""
+"""Measures how turns pass: voice to voice, interruptions, and what counts as heard."""
 
 from shared.launch import run
 

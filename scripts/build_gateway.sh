@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# The gateway's image out of this tree: tagged by the commit, with a list of what is in it.
+# Builds the gateway's image from this tree, tagged by the commit, and lists what is in it.
 set -euo pipefail
 
 usage() {
@@ -67,7 +67,7 @@ choose_engine() {
   fail "no docker, podman or buildah that works: install one (Docker must be running)"
 }
 
-# A docker without its daemon is no docker.
+# A docker whose daemon is down does not count.
 works() {
   command -v "$1" >/dev/null 2>&1 || return 1
   [ "$1" != docker ] || docker version >/dev/null 2>&1
@@ -78,7 +78,7 @@ git_tag() {
   git describe --tags --always --dirty --match 'v[0-9]*'
 }
 
-# The commit's own time, so that the same commit gives the same image.
+# The image gets the commit's time, so that the same commit gives the same image.
 commit_time() { git log -1 --format=%ct 2>/dev/null || echo 0; }
 
 build() {
@@ -112,7 +112,7 @@ list_contents() {
   fi
   mkdir -p out/images
   archive=$(mktemp -d out/images/.sbom.XXXXXX)
-  # shellcheck disable=SC2064  # the folder of this run
+  # shellcheck disable=SC2064  # this run's folder, expanded now
   trap "rm -rf '$archive'" EXIT
   save "$archive/image.tar" || fail "the image could not be written to a file (see above)"
   python3 scripts/image_sbom.py "$archive/image.tar" --name "$name" --version "$tag" >"$archive/list" ||

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# What the hosting platform reads: workflows by a linter and by their schema, the issue forms by theirs.
+# Checks what the hosting platform reads: workflows by a linter and a schema, issue forms by a schema.
 set -euo pipefail
 
 usage() {

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Renders every Mermaid diagram of the Markdown files given (all that git knows, without any).
+# Renders every Mermaid diagram of the Markdown files given; without any, of all that git knows.
 set -euo pipefail
 
 case "${1:-}" in
@@ -9,7 +9,7 @@ esac
 top=$(cd "$(dirname "$0")/.." && pwd)
 command -v npm >/dev/null 2>&1 || { echo "check_mermaid: npm is missing: install Node 20 or newer" >&2; exit 1; }
 
-# Packages by their lock, once for each state of it; the folder appears whole or not at all.
+# Packages are installed once for each state of their lock; the folder appears whole or not at all.
 lock=$(cksum <"$top/scripts/mermaid/package-lock.json" | cut -d ' ' -f 1)
 home=$top/.cache/mermaid-$lock
 if [ ! -d "$home" ]; then
@@ -23,7 +23,7 @@ if [ ! -d "$home" ]; then
   }
   mv "$work" "$home" 2>/dev/null || true # another run may have been first
 fi
-# Packages are looked for from where a module stands.
+# Node looks for packages from the module's own folder.
 cp "$top/scripts/mermaid/check.mjs" "$home/check.mjs"
 if [ $# -eq 0 ]; then
   cd "$top"

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# The gateway in the cluster: its chart, and the wait until callers can reach it.
+# Installs the gateway's chart in the cluster, and waits until callers can reach it.
 set -euo pipefail
 
 usage() {
@@ -59,7 +59,7 @@ while [ $# -gt 0 ]; do
 done
 [ "${#overlays[@]}" -gt 0 ] || overlays=(gpu-cluster)
 
-# The overlays in order, then the user's own values.
+# The overlays come in their order, then the user's own values.
 given=(${values[@]+"${values[@]}"})
 values=()
 for overlay in "${overlays[@]}"; do
@@ -70,7 +70,7 @@ for overlay in "${overlays[@]}"; do
 done
 values+=(${given[@]+"${given[@]}"})
 
-# NAME[:TAG] as the chart's values; a colon before a slash belongs to the registry.
+# Writes NAME[:TAG] as the chart's values; a colon before a slash belongs to the registry.
 add_image() {
   local name=$1 tag=""
   case "${name##*/}" in *:*) tag=${name##*:} name=${name%:*} ;; esac
@@ -79,7 +79,7 @@ add_image() {
 }
 
 keys=voice-gateway-keys
-# Both keys in one Secret; the chart is told its name, never a key.
+# Puts both keys in one Secret; the chart is told its name, never a key.
 put_keys() {
   take_key LLM_API_KEY
   local llm_key=$taken
@@ -120,7 +120,7 @@ wait_until_ready() {
   done
 }
 
-# What the client's exit status says of the turn.
+# Says what the client's exit status means for the turn.
 why_test_failed() {
   local pod=$service-conversation
   case "$code" in

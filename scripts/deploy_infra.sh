@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# What stands in the cluster before Riva and the gateway: namespace, volumes, and the chat model.
+# Installs what Riva and the gateway need first: namespace, volumes and the chat model.
 set -euo pipefail
 
 usage() {
@@ -82,7 +82,7 @@ make_folders() {
   ok "made"
 }
 
-# What the Job does, as a line for somebody on the node.
+# Prints what the Job does, as a command for somebody on the node.
 by_hand() {
   local folders
   folders="$(setting RIVA_PATH) $(setting LLM_PATH) $(setting ASR_PATH) $(setting TTS_PATH)"

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Riva in the cluster: its secrets, its chart, and the wait until its models are loaded.
+# Installs Riva in the cluster: its secrets and its chart; waits until its models are loaded.
 set -euo pipefail
 
 usage() {
@@ -61,7 +61,7 @@ render() {
   helm template riva-api helm/riva-api --namespace "$namespace" "${values[@]}" --set "mode=$mode" 2>&1
 }
 
-# What the chart will ask of the cluster is there, before anything is changed.
+# Checks, before anything is changed, that the cluster has what the chart needs.
 check() {
   step "checks"
   need_cluster
@@ -79,7 +79,7 @@ check() {
   check_claims "$rendered"
 }
 
-# Claims that the pods name and the chart does not make must be there.
+# Checks the claims that the pods name and the chart does not make.
 check_claims() {
   local claim made
   made=$(echo "$1" | list_objects | sed -n 's/^PersistentVolumeClaim.//p')

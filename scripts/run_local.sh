@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# From a fresh checkout to a spoken answer: the gateway with real models on this machine's CPU.
+# Starts the gateway with real models on this machine's CPU, from a fresh checkout to a spoken answer.
 set -euo pipefail
 
 usage() {
@@ -55,7 +55,7 @@ riva_port=${RIVA_PORT:-50052}
 llm_port=${LLM_PORT:-8000}
 local_log=out/voice-local.log
 gateway_log=out/voice-gateway.log
-# An environment of its own: a developer's .venv stays as it is.
+# The environment is separate: a developer's .venv stays as it is.
 export UV_PROJECT_ENVIRONMENT=$PWD/.cache/run-venv
 bin=$UV_PROJECT_ENVIRONMENT/bin
 local_pid=""
@@ -63,7 +63,7 @@ gateway_pid=""
 
 # --- everything started is stopped, on every way out ---
 
-# End a child: the polite signal first, the other one after ten seconds.
+# Ends a child: SIGTERM first, SIGKILL after ten seconds.
 stop() {
   local pid=$1 tries=0
   [ -n "$pid" ] || return 0
@@ -107,7 +107,7 @@ check_port() {
   fi
 }
 
-# Show the last lines of a server that failed, then one clear line.
+# Shows the last lines of a server that failed, then one clear line.
 fail_with_log() {
   local log=$1
   shift
@@ -115,7 +115,7 @@ fail_with_log() {
   fail "$* (log: $log)"
 }
 
-# Show what a server is busy with: one line that is rewritten, or now and then a plain one.
+# Shows what a server is busy with: one line that is rewritten, or now and then a plain one.
 show_progress() {
   local last
   last=$(tail -n 1 "$1" | cut -c 1-76)
@@ -128,7 +128,7 @@ show_progress() {
   fi
 }
 
-# Wait for a server's ready line, for as long as it lives.
+# Waits for a server's ready line, for as long as it lives.
 wait_ready() {
   local pid=$1 out=$2 log=$3 name=$4 shown="" shown_at=$SECONDS
   until grep -q '^ready: ' "$out"; do
@@ -139,14 +139,14 @@ wait_ready() {
   [ ! -t 1 ] || printf '\r\033[K'
 }
 
-# Print one field of a ready line, such as grpc=127.0.0.1:50051.
+# Prints one field of a ready line, such as grpc=127.0.0.1:50051.
 ready_field() {
   tr ' ' '\n' <"$1" | sed -n "s/^$2=//p" | head -n 1
 }
 
 start_local() {
   echo "starting the speech server and the chat model"
-  # The child may not have opened them when we first look.
+  # The child may not have opened them yet.
   : >out/voice-local.out
   : >"$local_log"
   "$bin/voice-local" --riva-port "$riva_port" --llm-port "$llm_port" \

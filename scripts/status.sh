@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# What is up in the cluster, which models are loaded, what is wrong and what to do about it.
+# Shows what is up in the cluster, which models are loaded, what is wrong and what to do about it.
 set -euo pipefail
 
 usage() {
@@ -68,7 +68,7 @@ show_secrets() {
   done
 }
 
-# One Deployment: NAME WHAT HINT. Status 0 where it is ready.
+# Shows one Deployment: NAME WHAT HINT. The status is 0 where it is ready.
 show_deployment() {
   if ! there deployment "$1"; then
     absent "$2 is not installed: $3"

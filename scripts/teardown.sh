@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Takes away what the deployment scripts made: the releases, and what else is asked for.
+# Removes what the deployment scripts made: the releases, and what else is asked for.
 set -euo pipefail
 
 usage() {

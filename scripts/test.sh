@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Everything CI runs: generated code in step, lint, types, import rules, contract, images, all tests.
+# Runs all that CI runs: generated code in step, lint, types, import rules, contract, images, tests.
 set -euo pipefail
 
 usage() {
@@ -46,7 +46,7 @@ leave() {
 trap leave EXIT
 trap 'exit 143' INT TERM
 
-# Begin a check beside what else runs; `finish` says how it went.
+# Begins a check beside what else runs; `finish` says how it went.
 begin() { # NAME COMMAND...
   local name=$1
   shift
@@ -55,7 +55,7 @@ begin() { # NAME COMMAND...
   pids+=($!)
 }
 
-# Wait for all that was begun: one line each, and what it said only where it failed.
+# Waits for all checks that were begun: prints one line for each, and its output where it failed.
 finish() {
   local at name
   for at in "${!begun[@]}"; do
@@ -72,7 +72,7 @@ finish() {
   pids=()
 }
 
-check() { # NAME COMMAND...: what all else needs
+check() { # NAME COMMAND...: a check that all others need
   begin "$@"
   finish
   [ "${#failed[@]}" -eq 0 ] || exit 1
@@ -82,7 +82,7 @@ root_on_debian() {
   [ "$(uname -s)" = Linux ] && [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null 2>&1
 }
 
-# What tests and checks use where it is there, and a test says where it is not.
+# Tests and checks use these where they are there, and a test says where they are not.
 system_packages() {
   local missing=()
   root_on_debian || return 0
@@ -104,7 +104,7 @@ shell_scripts() {
   git ls-files -z '*.sh' .ci/run | xargs -0 shellcheck --external-sources
 }
 
-# Once, and not by the first test of each kind that needs them.
+# Models are fetched once here, and not by the first test of each kind that needs them.
 models() {
   local name
   for name in moonshine-tiny moonshine-base whisper-base; do
@@ -112,7 +112,7 @@ models() {
   done
 }
 
-# Run the tests of one kind; the summary of a run says which failed.
+# Runs the tests of one kind; the summary of a run says which failed.
 tests() { # NAME MARKERS PYTEST ARGUMENTS...
   local name=$1 markers=$2 status=0
   shift 2
@@ -143,7 +143,7 @@ $quick || begin "models" models
 finish
 [ "${#failed[@]}" -eq 0 ] || exit 1
 
-# Most tests wait most of the time; who measures in real time waits for all the others.
+# Most tests wait most of the time; those that measure in real time run after all the others.
 workers=$(($(getconf _NPROCESSORS_ONLN) + 2))
 beside=(-n "$workers" --dist loadfile --no-loadscope-reorder)
 if $quick; then
@@ -157,7 +157,7 @@ else
   fi
   tests "side by side" "not alone" "${beside[@]}" "$@"
   finish
-  # Speech in real time is cut to pieces where a process of somebody else has the processor.
+  # Speech in real time gets gaps where another process has the processor.
   if [ "$(id -u)" = 0 ]; then first=(nice -n -10); fi
   tests "alone" "alone" -n 1 "$@"
 fi

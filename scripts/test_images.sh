@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Builds both images and looks into them: who runs, what is missing, how large; then calls one with the other.
+# Builds both images, checks their user, content and size, then calls one with the other.
 set -euo pipefail
 
 usage() {
@@ -49,7 +49,7 @@ certificates=/etc/ssl/certs/ca-certificates.crt
 servers=()
 mkdir -p "$cache"
 export BUILDAH_ISOLATION=chroot STORAGE_DRIVER=vfs
-# The kernel's own layers, where it lets us, cost fewer copies.
+# Overlay mounts of the kernel, where they are allowed, cost fewer copies.
 mkdir "$work/lower" "$work/upper" "$work/scratch" "$work/merged"
 if mount -t overlay overlay -o "lowerdir=$work/lower,upperdir=$work/upper,workdir=$work/scratch" "$work/merged" 2>/dev/null; then
   umount "$work/merged"
@@ -78,14 +78,14 @@ trap 'exit 143' INT TERM
 
 # --- building ---
 
-# The tree as it stands now, also if somebody goes on editing it.
+# The build takes a copy of the tree, so that edits meanwhile do not matter.
 take_snapshot() {
   mkdir "$work/tree"
   git ls-files -z --cached --others --exclude-standard |
     tar --null --ignore-failed-read --files-from=- --create 2>/dev/null | tar --extract --directory "$work/tree"
 }
 
-# What python:3.13-slim-trixie is made of: Debian with a Python, and nothing to build with.
+# This is what python:3.13-slim-trixie is made of: Debian with a Python, without a compiler.
 make_base() {
   local tar=$cache/trixie.tar container
   if [ ! -s "$tar" ]; then
@@ -164,7 +164,7 @@ field() { tr ' ' '\n' <"$work/$1.out" | sed -n "s/^$2=//p" | head -n 1; }
 
 hold_a_turn() {
   local riva llm port
-  # The test's containers share this machine's network: any free ports.
+  # The test's containers share this machine's network, so they take any free ports.
   serve voice-local-stack voice-local --host 127.0.0.1 --riva-port 0 --llm-port 0 --llm smollm2 --offline
   riva=$(field voice-local-stack riva)
   llm=$(field voice-local-stack llm)
@@ -187,7 +187,7 @@ build voice-gateway services/voice-gateway
 build voice-local-stack services/local-stack --build-arg LLM=smollm2
 ok "both images built ($((SECONDS - began)) s, $STORAGE_DRIVER)"
 if $twice; then
-  # Not the image's own digest: buildah notes its random names in Docker's format.
+  # The image's own digest will not do: buildah notes its random names in Docker's format.
   first=$(inspect voice-gateway '{{.OCIv1.RootFS.DiffIDs}}')
   build voice-gateway services/voice-gateway
   [ "$(inspect voice-gateway '{{.OCIv1.RootFS.DiffIDs}}')" = "$first" ] || fail "the second build differs from the first"

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Whether all of this runs in a cluster: installs it there, calls it, replaces it under calls, removes it.
+# Tests everything in a cluster: installs it, calls it, replaces it under live calls, removes it.
 set -euo pipefail
 
 usage() {
@@ -64,7 +64,7 @@ doing=""
 detail=""
 work=$(mktemp -d "${TMPDIR:-/tmp}/voice-verify.XXXXXX")
 forwarder="" caller="" made=false
-port="" # on this machine, of the forwarded gateway
+port="" # local port of the forwarded gateway
 
 check() {
   local began=$SECONDS
@@ -95,7 +95,7 @@ leave() {
   exit "$status"
 }
 
-# What there is to see where a check failed.
+# Shows the cluster's state where a check failed.
 explain() {
   $made || return 0
   {
@@ -120,7 +120,7 @@ values=(--values "$chart/overlays/laptop-cluster.yaml"
   --set-string "image.repository=$(name_of "$image"),image.tag=$(tag_of "$image")"
   --set-string "localStack.image.repository=$(name_of "$stack_image"),localStack.image.tag=$(tag_of "$stack_image")"
   --set "localStack.llm=$llm,localStack.offline=$offline"
-  --set settings.LLM_MAX_TOKENS=40) # what is tried is the call, not how long a small model talks
+  --set settings.LLM_MAX_TOKENS=40) # the check is the call, not a small model's long answer
 
 upgrade() {
   helm upgrade --install "$release" "$chart" --namespace "$namespace" "${values[@]}" "$@" \
@@ -192,7 +192,7 @@ spoken_turn() {
   detail="heard $(said_in heard), answered $(said_in reply)"
 }
 
-# A field of the client's JSON, however Helm's log quotes it.
+# Prints a field of the client's JSON, however Helm's log quotes it.
 said_in() { sed 's/\\n/\n/g; s/\\"/"/g' "$work/test.log" | sed -n "s/^ *\"$1\": *\(\".*\"\),*\$/\1/p" | head -n 1; }
 
 # --- a caller on this machine, through a port-forward ---
@@ -207,7 +207,7 @@ forward() {
   port=$(sed -n 's/^Forwarding from 127[^:]*:\([0-9]*\) .*/\1/p' "$work/forward.log" | head -n 1)
 }
 
-# Try a command until it succeeds, or SECONDS are over.
+# Tries a command until it succeeds, or SECONDS are over.
 wait_for() {
   local end=$((SECONDS + $1))
   shift
@@ -233,7 +233,7 @@ call_through_forward() {
 
 # --- a live call, while what serves it is replaced ---
 
-# Short questions without pauses: what is tried here is the call, not the recogniser.
+# The questions are short and without pauses: the check is the call, not the recogniser.
 clips=(@en_weather_synth @en_nlp_question @en_weather_synth @en_nlp_question @en_weather_synth)
 
 turns() { grep -c '^saying ' "$work/call.log"; }
@@ -244,8 +244,8 @@ gateway_pod() {
     'jsonpath={range .items[*]}{.metadata.name}{" "}{.metadata.deletionTimestamp}{"\n"}{end}' | awk 'NF == 1 { print $1 }'
 }
 
-# Hold a call of several turns; in its second turn do what is given, to the end; the call must go on in
-# the leaving pod until the caller hangs up, and the pod must go then.
+# Holds a call of several turns, and runs a command to its end in the second. The call must go on in
+# the leaving pod until the caller hangs up; then the pod must go.
 under_a_call() {
   local pod rolled began
   pod=$(gateway_pod)

@@ -61,7 +61,7 @@ async def _hold(
 
 
 def _go_first() -> None:
-    """A sound card plays on while a machine is busy: so do these callers, where that is allowed."""
+    """Raise the callers' priority where allowed: a sound card plays on while a machine is busy."""
     with suppress(PermissionError):
         os.setpriority(os.PRIO_PROCESS, 0, -10)
 

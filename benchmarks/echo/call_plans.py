@@ -1,6 +1,6 @@
-"""What calls are made of: replies, speech to talk over them, the ways back.
+"""Draws what calls are made of: replies, recordings to talk over them, and echo paths.
 
-All draws are seeded: one seed is one set of calls.
+One seed gives one set of calls.
 """
 
 import json
@@ -44,10 +44,10 @@ _CLIPS = (
     "en_weather_synth",
 )
 _EDGE_FRAMES = 2  # kept before the first audible frame and after the last one
-_HEARD_DB = -40.0  # of the loudest frame
-_EARLIEST_S, _LATEST_S = 0.3, 3.0  # into a reply
-_MOST_ROOM_S = 0.35
-_AT_A_TIME = 3  # quiet replies and talk-overs of one call, of each so many
+_AUDIBLE_DB = -40.0  # relative to the loudest frame
+_EARLIEST_S, _LATEST_S = 0.3, 3.0  # after a reply's first audio
+_LONGEST_REVERBERATION_S = 0.35
+_OF_EACH_PER_CALL = 3  # quiet replies, and as many that are talked over
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +55,7 @@ class Clip:
     name: str
     words: tuple[str, ...]
     samples: Any
-    """From its first sound to its last one."""
+    """The samples from its first sound to its last one."""
 
     @property
     def seconds(self) -> float:
@@ -69,7 +69,7 @@ class Part:
     kind: str
     clip: Clip | None = None
     after_s: float = 0.0
-    """From the reply's first audio to the clip."""
+    """Seconds from the reply's first audio to the clip."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,14 +84,14 @@ class Plan:
         return f"echo-{self.ordinal}"
 
     def reply_to(self, questions: int) -> str:
-        """What the model says where it is asked the n-th question."""
+        """The model's answer to the call's n-th question."""
         return REPLIES[(self.ordinal * 5 + questions) % len(REPLIES)]
 
 
 def plans(quiet: int, over: int, seed: int, echo_db: float) -> list[Plan]:
-    """Calls with so many replies that nobody talks over, and so many that somebody does."""
+    """Draw calls with `quiet` replies that nobody talks over, and `over` that somebody does."""
     dice = random.Random(seed)
-    calls = -(-max(quiet, over) // _AT_A_TIME)
+    calls = -(-max(quiet, over) // _OF_EACH_PER_CALL)
     return [
         _plan(ordinal, dice, _share(quiet, ordinal, calls), _share(over, ordinal, calls), echo_db)
         for ordinal in range(calls)
@@ -108,7 +108,7 @@ def _plan(ordinal: int, dice: random.Random, quiet: int, over: int, echo_db: flo
     way = Way(
         delay_s=dice.uniform(0.05, 0.25),
         gain_db=echo_db,
-        room_s=dice.choice((0.0, dice.uniform(0.1, _MOST_ROOM_S))),
+        room_s=dice.choice((0.0, dice.uniform(0.1, _LONGEST_REVERBERATION_S))),
         seed=dice.randrange(2**32),
     )
     return Plan(ordinal, way, ordinal % 2 == 0, tuple(parts))
@@ -124,7 +124,7 @@ def clips() -> tuple[Clip, ...]:
 
 
 def words_of(text: str) -> tuple[str, ...]:
-    """Words as they are compared: numbers said, without case and marks."""
+    """The words as they are compared: numbers spelled out, without case and marks."""
     said = speakable(text.replace("-", " "), "en-US").lower().replace("-", " ")
     return tuple("".join(c for c in said if c.isalnum() or c in " '").split())
 
@@ -143,6 +143,6 @@ def _transcripts() -> dict[str, str]:
 def _trimmed(samples: Any) -> Any:
     whole = len(samples) // FRAME * FRAME
     energies: Any = np.mean(samples[:whole].reshape(-1, FRAME) ** 2, axis=1)
-    heard: Any = np.flatnonzero(energies > energies.max() * 10 ** (_HEARD_DB / 10))
-    first, last = max(0, int(heard[0]) - _EDGE_FRAMES), int(heard[-1]) + 1 + _EDGE_FRAMES
+    audible: Any = np.flatnonzero(energies > energies.max() * 10 ** (_AUDIBLE_DB / 10))
+    first, last = max(0, int(audible[0]) - _EDGE_FRAMES), int(audible[-1]) + 1 + _EDGE_FRAMES
     return samples[first * FRAME : last * FRAME]

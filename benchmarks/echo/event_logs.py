@@ -1,4 +1,4 @@
-"""What the gateway's event logs tell that callers are not told."""
+"""Reads from the gateway's event logs what callers are not told."""
 
 import json
 from dataclasses import replace
@@ -14,7 +14,7 @@ def keep(logs: Path, where: Path) -> None:
 
 
 def with_pauses(alone: Alone, logs: Path) -> Alone:
-    """Only callers who can pause are told of pauses: the gateway's event log knows of all."""
+    """Count pauses by the event log, because only callers who can pause are told of them."""
     pauses = 0
     for path in logs.glob(f"*{alone.call}.*"):
         for step in map(json.loads, path.read_text().splitlines()):

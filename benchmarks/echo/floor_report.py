@@ -1,4 +1,4 @@
-"""Who had the floor, as a table for people and as JSON for machines. Pure."""
+"""Reports who had the floor, as a table for people and as JSON for machines. Pure."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
@@ -15,7 +15,7 @@ class Found:
     asr: str
     seed: int
     ways: dict[str, Calls]
-    """One for each way of taking turns."""
+    """The calls of each way of taking turns."""
     clear: Sequence[Clear]
 
 

@@ -1,4 +1,4 @@
-"""What came of a reply that nobody talked over, and of one that somebody did. Pure."""
+"""The outcomes of replies that nobody talked over, and of those that somebody did. Pure."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from echo.call_plans import words_of
 
 LATE_S = 1.5
-"""After its last sound, a clip has taken the floor from a reply, or it has not."""
+"""Seconds after a clip's last sound within which it must have taken the floor."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,9 +22,9 @@ class Alone:
     turns: int
     """Turns that nobody began, taken during the reply or right after it."""
     words: tuple[str, ...]
-    """What the caller was said to have said."""
+    """The words that the gateway took for the caller's."""
     pauses: int = 0
-    """How often the voice paused for nothing."""
+    """How often the reply paused for nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,11 +39,11 @@ class TalkedOver:
     late: bool
     """The reply had ended before the clip began."""
     taken_s: float | None
-    """From the clip's first sound until the floor was the caller's; None: it never was."""
+    """Seconds from the clip's first sound until the caller had the floor; None: it never had."""
     last_audio_s: float | None
-    """To the reply's last audio message after the clip's first sound; None: there was none."""
+    """Seconds from the clip's first sound to the reply's last audio message; None: none came."""
     silent_s: float | None
-    """To the silence of the caller's loudspeaker."""
+    """Seconds from the clip's first sound until the caller's loudspeaker was silent."""
     seconds: float
     wanted: tuple[str, ...]
     got: tuple[str, ...] | None = None
@@ -55,7 +55,7 @@ class TalkedOver:
 
     @property
     def errors(self) -> int:
-        """Words wrong, left out or put in; all of them where there was no turn."""
+        """The words that are wrong, left out or put in; all of them where there was no turn."""
         return word_errors(self.wanted, self.got or ())
 
     @property

@@ -1,4 +1,4 @@
-"""Calls of somebody on loudspeakers who listens to replies, or talks over them."""
+"""Holds the calls of callers on loudspeakers who listen to replies or talk over them."""
 
 import asyncio
 from collections.abc import Sequence
@@ -13,10 +13,10 @@ from echo.scripted_chat import Chat
 from shared.clock import now
 
 _PATIENCE_S = 30.0
-_AFTER_S = 1.5  # of silence, in which an echo could still become a turn
-_CALM_S = 0.7  # between two parts of a call
-_FADES_S = 0.5  # the last of a clip, in which nothing is said any more
-_TURN_S = 8.0  # after a clip, for the gateway to begin its answer
+_ECHO_TURN_S = 1.5  # silence after a reply in which its echo could still become a turn
+_BETWEEN_PARTS_S = 0.7  # silence between two parts of a call
+_FADE_S = 0.5  # the end of a clip, which holds no words any more
+_ANSWER_WAIT_S = 8.0  # after a clip, until the gateway has begun its answer
 
 
 class Caller:
@@ -29,7 +29,7 @@ class Caller:
         self._seen = seen
         self._asked = 0
         self._reply = 0
-        """The one that is being spoken to this caller and is wanted; 0: there is none."""
+        """The reply that is being spoken and is wanted; 0: there is none."""
 
     async def hold(self) -> None:
         for part in self._plan.parts:
@@ -42,7 +42,7 @@ class Caller:
                 await self._talk_over(part)
 
     async def _ask(self) -> None:
-        """Type a question and wait for the voice."""
+        """Type a question and wait for the reply's first audio."""
         self._asked += 1
         first = len(self._phone.came)
         await self._phone.type(f"Question {self._asked}, please.")
@@ -56,18 +56,18 @@ class Caller:
             raise TimeoutError("no reply was spoken")
 
     def _voice(self, first: int) -> int:
-        """The reply of the first audio since."""
+        """The reply of the first audio among the messages from `first` on."""
         return next((came.reply for came in self._phone.came[first:] if _is_audio(came)), 0)
 
     async def _calm_down(self) -> None:
-        """Have whatever is being said stopped, and be silent for a moment."""
+        """Stop the reply that is being spoken, and wait for a moment of silence."""
         if self._reply:
             await self._phone.stop_reply()
         self._reply = 0
-        await self._silence(_CALM_S)
+        await self._silence(_BETWEEN_PARTS_S)
 
     async def _silence(self, seconds: float) -> None:
-        """Wait until nothing has been played for so long."""
+        """Wait until nothing has been played for `seconds`."""
         since = now()
 
         def silent() -> bool:
@@ -80,14 +80,14 @@ class Caller:
         reply, first = self._reply, self._index_of(self._reply)
         began_at = self._phone.came[first].at
         await self._phone.until(lambda: self._over(reply), _PATIENCE_S)
-        await self._silence(_AFTER_S)
+        await self._silence(_ECHO_TURN_S)
         came = self._phone.came[first:]
         turns = sum(each.is_event(pb.PROCESSING) and each.reply > reply for each in came)
         words = tuple(each.message.transcript_chunk for each in came)
         cut = any(each.cut and each.reply == reply for each in came)
         text, call = self._text(reply), self._plan.name
-        heard = tuple(filter(None, words))
-        alone = Alone(call, reply, text, began_at, now(), cut, turns, heard)
+        shown = tuple(filter(None, words))
+        alone = Alone(call, reply, text, began_at, now(), cut, turns, shown)
         self._seen.alone.append(alone)
         self._reply = self._live() if turns else 0
 
@@ -123,24 +123,24 @@ class Caller:
         return max(at, self._phone.silent_at or now())
 
     async def _words(self, clip: Clip, at: float, before: str) -> tuple[str, ...] | None:
-        """Wait for the turn that the clip is, and its answer.
+        """Wait for the turn that the clip makes, and for its answer.
 
-        Spoken early into the answer to `before`, the clip goes on with that question.
+        When it is spoken early into the answer to `before`, the clip goes on with that question.
         """
         ends_at = at + clip.seconds
 
         def answered() -> bool:
-            return self._live(ends_at - _FADES_S) > 0
+            return self._live(ends_at - _FADE_S) > 0
 
-        turn = await self._phone.until(answered, ends_at + _TURN_S - now())
-        self._reply = self._live(ends_at - _FADES_S)
+        turn = await self._phone.until(answered, ends_at + _ANSWER_WAIT_S - now())
+        self._reply = self._live(ends_at - _FADE_S)
         if not turn:
             return None
         question = self._chat.question(self._plan.name)
         return words_of(question if question == before else question.removeprefix(before))
 
     def _live(self, since: float = 0.0) -> int:
-        """The reply whose voice was announced last, unless it is over."""
+        """The reply that was announced last, unless it is over."""
         spoken = [each for each in self._phone.came if each.is_event(pb.SPEAKING)]
         last = spoken[-1] if spoken else None
         return last.reply if last and last.at > since and not self._over(last.reply) else 0
@@ -164,12 +164,12 @@ class Caller:
 
 
 async def hold_calls(address: str, plans: Sequence[Plan], chat: Chat, at_once: int) -> Calls:
-    """Hold all calls, so many at once."""
+    """Hold all calls, `at_once` at a time."""
     seen = Calls()
     waiting = list(reversed(plans))
 
     async def worker(ordinal: int) -> None:
-        await asyncio.sleep(ordinal * 1.7)  # what one call does, others do at other times
+        await asyncio.sleep(ordinal * 1.7)  # the calls run out of step
         while waiting:
             await _hold(address, waiting.pop(), chat, seen)
 
@@ -190,7 +190,7 @@ async def _hold(address: str, plan: Plan, chat: Chat, seen: Calls) -> None:
 
 
 async def say_in_silence(address: str, clips: Sequence[Clip]) -> list[Clear]:
-    """Say each clip once, with nothing else to be heard."""
+    """Say each clip once, while nothing else sounds."""
     return [await _say_in_silence(address, clip) for clip in clips]
 
 
@@ -199,7 +199,7 @@ async def _say_in_silence(address: str, clip: Clip) -> Clear:
     async with speakerphone(address, way, system_prompt="clear", name="clear") as phone:
         await asyncio.sleep(0.3)
         ends_at = phone.say(clip.samples) + clip.seconds
-        await phone.until(lambda: _answered(phone, ends_at), clip.seconds + _TURN_S)
+        await phone.until(lambda: _answered(phone, ends_at), clip.seconds + _ANSWER_WAIT_S)
         finals = [c.message for c in phone.came if c.message.transcript.is_final]
         text = " ".join(message.transcript_chunk for message in finals)
         return Clear(clip.name, clip.words, words_of(text))

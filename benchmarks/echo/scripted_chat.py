@@ -16,7 +16,7 @@ class Chat:
         self.served = FakeChat(self._reply, first_token_s=0.12, token_s=0.01)
 
     def question(self, call: str) -> str:
-        """The last one of this call."""
+        """The last question of this call."""
         return self._asked.get(call, [""])[-1]
 
     def _reply(self, messages: Sequence[dict[str, str]], _ordinal: int) -> str:

@@ -1,4 +1,4 @@
-"""The same callers, in turn on every front, and what the gateway spends on them."""
+"""Holds the same calls in turn on every front, and measures what the gateway spends on them."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -21,7 +21,7 @@ _WARM_UP_CALLS = 2
 class Load:
     calls: int
     seconds: float
-    """Of each call."""
+    """The length of each call."""
     turn_s: float = 4.0
 
 
@@ -30,9 +30,9 @@ class Front:
     """What was measured on one front."""
 
     cpu_ms_per_call_s: list[float] = field(default_factory=list[float])
-    """One figure a round."""
+    """One figure for each round."""
     first_audio_ms: list[float] = field(default_factory=list[float])
-    """From the typed question on, every turn."""
+    """Milliseconds from the typed question, one figure for each turn."""
     asked: int = 0
 
 

@@ -1,4 +1,4 @@
-"""One caller's end of a call on each front: the same calls, in the front's own words."""
+"""A caller's end of a call on each front: the same call in each front's messages."""
 
 import asyncio
 import json
@@ -23,13 +23,13 @@ class Line(Protocol):
     """One caller's end of a call."""
 
     async def send(self) -> None:
-        """One piece of its microphone."""
+        """Send one piece of microphone audio."""
         ...
 
     async def ask(self) -> None: ...
 
     async def read(self) -> str:
-        """The next message: "audio", "" for any other."""
+        """Read the next message: "audio" for reply audio, "" for any other."""
         ...
 
 

@@ -1,4 +1,4 @@
-"""The cost of each front as a table in Markdown. Pure."""
+"""Reports the cost of each front as a table in Markdown. Pure."""
 
 from statistics import mean, median
 

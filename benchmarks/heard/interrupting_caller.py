@@ -19,7 +19,7 @@ from shared.clock import now
 from shared.loudspeaker import Loudspeaker
 
 _WIRE_S = 0.02  # one way
-_REPORT_S = 0.1
+_REPORT_EVERY_S = 0.1
 _EARLIEST_S, _LATEST_S = 0.05, 0.4  # after the first audio, before the end of the last
 
 
@@ -51,16 +51,16 @@ class InterruptingCaller:
             return None
         stops_at = self._began + _EARLIEST_S + self._share * self._length_s()
         wait_s = stops_at + _WIRE_S - now()
-        if self._reports and wait_s > _REPORT_S:
-            played_s = self._speaker.played_s(now() + _REPORT_S - _WIRE_S)
-            await asyncio.sleep(_REPORT_S)
+        if self._reports and wait_s > _REPORT_EVERY_S:
+            played_s = self._speaker.played_s(now() + _REPORT_EVERY_S - _WIRE_S)
+            await asyncio.sleep(_REPORT_EVERY_S)
             return Played(self._reply, round(played_s, 3))
         await asyncio.sleep(wait_s)
         self._interrupted = True
         return Interrupt()
 
     async def send(self, message: ToCaller) -> None:
-        """It reaches the caller's loudspeaker a little later, over the wire."""
+        """Let the message reach the loudspeaker after its time on the wire."""
         match message:
             case ReplyAudio(reply, _, audio):
                 self._reply = reply
@@ -74,7 +74,7 @@ class InterruptingCaller:
                 pass
 
     def words_heard(self) -> int:
-        """Written words all of whose spoken ones had left the loudspeaker when the cut came."""
+        """Count the written words whose spoken words had all left the loudspeaker at the cut."""
         played_s = self._speaker.played_s(self._cut_at)
         ends = list(word_ends(texts_of(self._answer.text), self._stream))
         said = sum(end_s <= played_s for end_s in ends)
@@ -87,6 +87,6 @@ class InterruptingCaller:
         return heard
 
     def _length_s(self) -> float:
-        """Of the time in which it may interrupt: the answer's audio, without what is trimmed."""
+        """The seconds in which it may interrupt: the answer's audio without what is trimmed."""
         spans = [speech_of(text).words for text in texts_of(self._answer.text)]
         return sum(words[-1].end_s - words[0].start_s for words in spans) - _LATEST_S

@@ -1,9 +1,9 @@
-"""Interruptions at random times of synthesised speech whose every word's time is known.
+"""Interrupts synthesised speech at random times, where the time of every word is known.
 
 The gateway's own session runs on a virtual clock, so that hundreds of calls take a minute; the
 speech is real, made by the local stack's voice. What was truly heard goes by the voice's own word
-times, by where that audio is found in what reached the caller, and by the caller's loudspeaker; no
-part of the gateway has a say in it.
+times, by where that audio is found in what reached the caller, and by the caller's loudspeaker;
+no part of the gateway judges it.
 """
 
 import asyncio
@@ -27,15 +27,15 @@ from heard.word_times import MIN_WORDS
 
 @dataclass(frozen=True, slots=True)
 class Arm:
-    """What voice and caller are like."""
+    """One kind of call: what its voice and its caller are like."""
 
     tells: Tells
     reports: bool
     """The caller says ten times a second how far its loudspeaker has got."""
     buffer_s: float = 0.0
-    """How much later than its first audio the loudspeaker starts."""
+    """Seconds by which the loudspeaker starts later than the first audio arrives."""
     real_time_factor: float = 0.1
-    """What a second of the voice's audio takes it."""
+    """Seconds that the voice takes to make a second of audio."""
 
 
 ARMS = [
@@ -47,25 +47,25 @@ ARMS = [
 
 @dataclass(slots=True)
 class Counted:
-    """Words that the gateway took for heard, less those that were."""
+    """For each call, the words that the gateway took for heard less those that were."""
 
     off: list[int] = field(default_factory=list[int])
     problems: list[str] = field(default_factory=list[str])
 
 
 def interruptions(count: int, seed: int = 0) -> Iterator[tuple[Arm, Counted]]:
-    """For each arm so many calls, in each of which one answer is interrupted."""
+    """Hold `count` calls for each arm, and interrupt one answer in each."""
     for arm in ARMS:
-        chance = random.Random(seed)
+        dice = random.Random(seed)
         counted = Counted()
         for answer in islice(cycle(answers()), count):
-            _count(counted, arm, answer, chance.random())
+            _count(counted, arm, answer, dice.random())
         yield arm, counted
 
 
 def _count(counted: Counted, arm: Arm, answer: Answer, share: float) -> None:
     call = InterruptingCaller(answer, share, reports=arm.reports, buffer_s=arm.buffer_s)
-    virtual_time.run(_held(call, arm, answer))
+    virtual_time.run(_hold(call, arm, answer))
     if call.cut is None:
         counted.problems.append(f"not interrupted: {answer.text[:40]!r}")
         return
@@ -76,16 +76,16 @@ def _count(counted: Counted, arm: Arm, answer: Answer, share: float) -> None:
     counted.off.append(len(heard.split()) - call.words_heard())
 
 
-async def _held(caller: InterruptingCaller, arm: Arm, answer: Answer) -> None:
+async def _hold(caller: InterruptingCaller, arm: Arm, answer: Answer) -> None:
     voice = SynthesisedVoice(arm.tells, arm.real_time_factor)
-    services = Services(_Ear(), _Model(answer), voice)
+    services = Services(_NoRecogniser(), _Model(answer), voice)
     config = CallConfig("heard", "en-US", VOICE_RATE_HZ, "", "")
     rules = CallOptions(reply=ReplyOptions(min_words=MIN_WORDS, trim_s=0.3))
     await Session(caller, services, config, rules).run()
 
 
-class _Ear:
-    """Hears nothing: this caller types."""
+class _NoRecogniser:
+    """Recognises nothing: this caller types."""
 
     async def listen(
         self,

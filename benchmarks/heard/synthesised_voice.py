@@ -1,4 +1,4 @@
-"""The local stack's voice, quick as a GPU's or slow; where each word lies in its audio is known."""
+"""The local stack's voice, as quick as a GPU's or slow, with the place of each word known."""
 
 import asyncio
 from bisect import bisect_left
@@ -17,7 +17,7 @@ from shared.recordings import SAMPLE_BYTES
 VOICE_RATE_HZ = HibariVoice.rate_hz
 _SPEAKER = "heart"
 _CHUNK_S = 0.2
-_FIRST_S = 0.06
+_FIRST_AUDIO_S = 0.06
 
 Tells = Literal["early", "late", "never"]
 """The voice gives word times with a sentence's first audio, behind a text's last, or not."""
@@ -28,7 +28,7 @@ class Speech:
     pcm: bytes
     words: tuple[Word, ...]
     sentences: tuple[float, ...]
-    """Where in it the voice's sentences begin."""
+    """Seconds of the audio at which the voice's sentences begin."""
 
 
 @cache
@@ -38,7 +38,7 @@ def _engine() -> HibariVoice:
 
 @cache
 def speech_of(text: str) -> Speech:
-    """What the voice makes of a text; one told word for each word of it."""
+    """The voice's speech for a text, with a timed word for each word of it."""
     at_s, pieces, words, starts = 0.0, list[bytes](), list[Word](), list[float]()
     for said in _engine().speak(text, _SPEAKER):
         starts.append(at_s)
@@ -61,7 +61,7 @@ class SynthesisedVoice:
         self, text: str, *, language: str, voice: str, rate_hz: int
     ) -> AsyncGenerator[VoiceAudio, None]:
         speech = speech_of(text)
-        await asyncio.sleep(_FIRST_S)
+        await asyncio.sleep(_FIRST_AUDIO_S)
         size = round(_CHUNK_S * rate_hz) * SAMPLE_BYTES
         told = 0
         for start in range(0, len(speech.pcm), size):
@@ -73,7 +73,7 @@ class SynthesisedVoice:
             yield VoiceAudio(b"", speech.words)
 
     def _told_until(self, speech: Speech, at_s: float) -> int:
-        """How many words are told once so much audio was given: those of sentences begun."""
+        """The words told once audio up to `at_s` was given: those of sentences begun."""
         if self._tells != "early":
             return 0
         begun = bisect_left(speech.sentences, at_s)
@@ -82,5 +82,5 @@ class SynthesisedVoice:
 
 
 def seconds_of(size: int) -> float:
-    """How long so many bytes of its audio last."""
+    """Seconds that `size` bytes of the voice's audio last."""
     return size / (SAMPLE_BYTES * VOICE_RATE_HZ)

@@ -1,4 +1,4 @@
-"""How many words off, as a table for people and as JSON for machines. Pure."""
+"""Reports how many words the gateway is off, as a table and as JSON. Pure."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -8,7 +8,7 @@ from heard.interruptions import Arm, Counted
 from shared.lines import Json
 from shared.table import machine, row
 
-_SLOW = 0.5  # of its audio's time
+_SLOW_FACTOR = 0.5  # seconds that a slow voice takes for a second of audio
 _TELLS = {
     "early": "word times with the audio",
     "late": "word times behind the audio",
@@ -54,7 +54,7 @@ def problems(kinds: Sequence[tuple[Arm, Counted]]) -> list[str]:
 
 def _caller(arm: Arm) -> str:
     plays = f"plays {arm.buffer_s * 1000:.0f} ms late" if arm.buffer_s else "plays at once"
-    voice = "" if arm.real_time_factor < _SLOW else "; slow voice"
+    voice = "" if arm.real_time_factor < _SLOW_FACTOR else "; slow voice"
     return f"{plays}, {'reports' if arm.reports else 'says nothing'}{voice}"
 
 

@@ -1,4 +1,4 @@
-"""When each spoken word of an answer ends in what reached the caller: found by its waveform."""
+"""Finds by its waveform when each spoken word of an answer ends in what reached the caller."""
 
 from collections.abc import Iterator, Sequence
 from functools import cache
@@ -11,26 +11,26 @@ from heard.synthesised_voice import VOICE_RATE_HZ, seconds_of, speech_of
 from shared.recordings import SAMPLE_BYTES
 
 MIN_WORDS = 2
-"""Of a clause."""
-_LOUD = 1_000
-_MARK = round(0.03 * VOICE_RATE_HZ) * SAMPLE_BYTES  # enough of a waveform to find it again
+"""Fewest words of a clause."""
+_LOUD_SAMPLE = 1_000
+_MARK_BYTES = round(0.03 * VOICE_RATE_HZ) * SAMPLE_BYTES  # enough of a waveform to find it again
 
 
 @cache
 def texts_of(text: str) -> tuple[str, ...]:
-    """What the voice is given of an answer, piece by piece."""
+    """The texts that the voice is given of an answer, in order."""
     cutter = Clauses(MIN_WORDS, "en-US")
     return tuple(speakable(clause, "en-US") for clause in cutter.feed(text) + cutter.flush())
 
 
 def word_ends(texts: Sequence[str], stream: bytes) -> Iterator[float]:
-    """When in the stream each word ends that the voice said; stops with what is not in it."""
+    """Seconds of the stream at which each spoken word ends, up to audio that is not in it."""
     since = 0
     for text in texts:
         speech = speech_of(text)
         samples = np.frombuffer(speech.pcm, "<i2")
-        loud = int(np.argmax(np.abs(samples) > _LOUD)) * SAMPLE_BYTES
-        place = stream.find(speech.pcm[loud : loud + _MARK], since)
+        loud = int(np.argmax(np.abs(samples) > _LOUD_SAMPLE)) * SAMPLE_BYTES
+        place = stream.find(speech.pcm[loud : loud + _MARK_BYTES], since)
         if place < 0:
             return
         shift_s = seconds_of(place - loud)

@@ -1,4 +1,4 @@
-"""Callers in real time: each speaks its turns into one stream and notes when what came back."""
+"""Callers in real time: each speaks its turns into one stream and notes what came when."""
 
 import asyncio
 import math
@@ -40,7 +40,7 @@ class Call:
     came_at: list[float] = field(default_factory=list[float])
     sizes: list[int] = field(default_factory=list[int])
     late_s: list[float] = field(default_factory=list[float])
-    """How late each chunk was sent, by the caller's own fault."""
+    """Seconds by which the caller itself sent each chunk late."""
     turns: dict[str, Turn] = field(default_factory=dict[str, Turn])
     problems: list[str] = field(default_factory=list[str])
 
@@ -66,7 +66,7 @@ class Caller:
         ]
 
     async def hold(self, stub: Any, start_at: float) -> None:
-        """The whole call; what goes wrong is noted in `call.problems`."""
+        """Hold the whole call; what goes wrong is noted in `call.problems`."""
         await asyncio.sleep(start_at - now())
         within_s = self._load.seconds + _END_S
         called = open_call(stub, within_s, self.call.problems)
@@ -124,7 +124,7 @@ class Caller:
 
 
 async def hold_calls(uri: str, first: int, load: Load) -> list[Call]:
-    """All calls at once, their starts spread over one chunk; ordinals count from `first`."""
+    """Hold all calls at once, their starts spread over one chunk; ordinals count from `first`."""
     callers = [Caller(first + ordinal, load) for ordinal in range(load.calls)]
     start_at = now() + START_S
     async with asyncio.TaskGroup() as tasks:

@@ -1,4 +1,4 @@
-"""The pass-through's upstream: plays to each call what a caller of the gateway got, byte for byte.
+"""The pass-through's upstream: it plays to each call what a caller of the gateway got.
 
 A caller names itself in its config's `session_id`: the number of the recording it is to get.
 """

@@ -1,4 +1,4 @@
-"""The gateway's method as bytes: what relays messages has no need to know them."""
+"""Serves the gateway's method as bytes: a relay need not decode the messages that it copies."""
 
 from typing import Any, cast
 

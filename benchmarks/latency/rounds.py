@@ -1,4 +1,4 @@
-"""The running processes, their rounds, and what these have measured so far."""
+"""Runs the rounds of the benchmark's processes, and keeps what they have measured so far."""
 
 import json
 from collections.abc import Sequence
@@ -34,7 +34,7 @@ class Bench:
     problems: list[str] = field(default_factory=list[str])
 
     async def warm_up(self) -> None:
-        """One turn of one caller, thrown away: connections are made, code is loaded."""
+        """Hold one turn and discard it, so that connections are made and code is loaded."""
         load = replace(self.load, calls=1, turns=1, together=True)
         calls = await self._hold(self.gateway_uri, load)
         await self._mirror(calls)
@@ -42,7 +42,7 @@ class Bench:
         await self._take()
 
     async def round(self) -> None:
-        """One arm after the other; the second gets, byte for byte, what the first one got."""
+        """Measure one arm after the other; the second gets, byte for byte, what the first got."""
         before_s = self.gateway.cpu_s()
         calls = await self._hold(self.gateway_uri, self.load)
         self.gateway_costs.append(self._cost(self.gateway, before_s))

@@ -1,4 +1,4 @@
-"""What is said and answered, and with which delays: all processes of the benchmark know it.
+"""What is said and answered, and with which delays, as all processes of the benchmark know it.
 
 One turn of a call, on the call's own clock (the audio's position). Calls begin together, but each
 starts its first turn a little after the last call did, so that turns end as they do in the field:
@@ -27,7 +27,7 @@ DELAYS = Delays(endpoint_s=0.4, asr_s=0.05, first_token_s=0.1, token_s=0.02, voi
 _SPEECH_START_S, _SPEECH_END_S = 0.3, 1.1
 _QUESTION = "what is the weather like"
 _ANSWER = " is sunny, so take a hat with you"
-_NOISE = 1_500
+_NOISE_AMPLITUDE = 1_500
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +66,7 @@ def says(load: Load, call: int) -> list[Says]:
 
 
 def answer_to(question: str) -> str:
-    """Begins with the question's tag; the comma makes a first clause of three words."""
+    """An answer that begins with the tag; its comma makes a first clause of three words."""
     return f"{question.split()[0].capitalize()}{_ANSWER}."
 
 
@@ -92,8 +92,8 @@ def call_audio(load: Load, call: int) -> list[bytes]:
 
 @cache
 def _noise() -> bytes:
-    """As long as one turn's speech."""
+    """Noise as long as one turn's speech."""
     values = random.Random(1)
     count = round((_SPEECH_END_S - _SPEECH_START_S) * RATE_HZ)
-    samples = (values.randint(-_NOISE, _NOISE) for _ in range(count))
+    samples = (values.randint(-_NOISE_AMPLITUDE, _NOISE_AMPLITUDE) for _ in range(count))
     return b"".join(sample.to_bytes(2, "little", signed=True) for sample in samples)

@@ -54,7 +54,7 @@ class Upstreams:
         return {"turns": self._turns(), "mirrored": self._mirrored()}
 
     def _turns(self) -> dict[str, Json]:
-        """By tag, the records of turns since the last time."""
+        """The records of turns since the last time, by tag."""
         turns: dict[str, Json] = {}
         calls = self._new(0, self.riva.asr_calls)
         finals = (one for call in calls for one in call.responses if one.heard.is_final)

@@ -1,4 +1,4 @@
-"""The stages of turns and the cost of calls, as a table for people and as JSON for machines."""
+"""Reports the stages of turns and the cost of calls, as a table and as JSON."""
 
 from dataclasses import asdict
 

@@ -1,4 +1,4 @@
-"""From records of when things happened to the stages of each turn. Pure."""
+"""Computes the stages of each turn from records of when things happened. Pure."""
 
 from collections.abc import Mapping, Sequence
 from statistics import mean
@@ -16,12 +16,12 @@ STAGES = (
     "clause to the voice's request",
     "voice's audio to the caller",
 )
-"""Together they are ADDED: what lies between one upstream's end and the next one's start, network
+"""Together they are ADDED, what lies between one upstream's end and the next one's start, network
 and everybody's scheduling included."""
 BESIDE = ("final words to the caller", "model's text to the caller")
 LATENESS = "upstreams later than scripted"
 WIRE = "speech end to reply audio, less script"
-"""As the caller's wire alone shows it: ADDED and LATENESS."""
+"""ADDED and LATENESS together, as the caller's wire alone shows them."""
 
 
 def stages_of(turn: Turn, upstream: Mapping[str, Any]) -> dict[str, float] | None:
@@ -67,7 +67,7 @@ def figures_of(calls: Sequence[Call], upstream: Mapping[str, Json]) -> list[dict
 
 
 def round_trips(calls: Sequence[Call], mirrored: Mapping[str, Json]) -> list[float]:
-    """Through the pass-through and back: each message down, with the last one up before it."""
+    """Seconds through the pass-through and back, from each message down and the last one up."""
     trips: list[float] = []
     for call in calls:
         seen = mirrored.get(str(call.ordinal))

@@ -4,7 +4,7 @@
 
 Real recorded speech, the gateway's own session, voice detector and end-of-turn model, a recogniser
 whose words and delays were stored from a real one; on a virtual clock. Prints the tables, and
-writes them and the pictures into docs/architecture/plots.
+writes them and the plots into docs/architecture/plots.
 """
 
 import argparse

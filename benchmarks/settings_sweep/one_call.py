@@ -1,4 +1,4 @@
-"""One utterance said to the gateway's own session, on a virtual clock, and what came of it."""
+"""Says one utterance to the gateway's own session on a virtual clock, and notes what came of it."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -18,8 +18,8 @@ from settings_sweep.stored_words import STEP_S
 from shared.recordings import RATE_HZ
 
 _ANSWER = "It is sunny and warm there, with some wind from the west."
-_OWN_S = 0.48  # ASR_STOP_HISTORY_MS
-_WHOLE = 0.8  # of an utterance's words
+_OWN_ENDPOINT_S = 0.48  # ASR_STOP_HISTORY_MS
+_WHOLE_SHARE = 0.8  # of an utterance's words: a question with fewer is a piece of it
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +35,7 @@ class Setup:
 
 @dataclass(frozen=True, slots=True)
 class Answered:
-    """What came of one utterance. Seconds from the end of the speech."""
+    """What came of one utterance; times are seconds from the end of its speech."""
 
     decided_s: float | None
     answered_s: float | None
@@ -51,12 +51,12 @@ class Answered:
 
 @dataclass(slots=True)
 class Prepared(Uncounted):
-    """Answers made before their turn was over; counts nothing else."""
+    """Counts the answers prepared before their turn was over, and nothing else."""
 
     used: int = 0
     dropped: int = 0
     wasted: int = 0
-    """Pieces of text, about a token each, of those that were dropped."""
+    """Pieces of text, about a token each, that the dropped answers had."""
 
     def prepared(self, *, used: bool, pieces: int = 0) -> None:
         self.used += used
@@ -73,7 +73,7 @@ async def _talk(of: Utterance, setup: Setup) -> Answered:
     caller = ScriptedCaller(frames, of.seconds)
     model = ScriptedModel([_ANSWER] * 40, first_s=0.12, word_s=0.01)
     services = Services(
-        StoredRecogniser(of, obeys=setup.obeys, own_s=_OWN_S, step_s=STEP_S),
+        StoredRecogniser(of, obeys=setup.obeys, own_s=_OWN_ENDPOINT_S, step_s=STEP_S),
         model,
         ScriptedVoice(first_s=0.06),
         lambda _: StoredActivity(of),
@@ -97,14 +97,14 @@ def _result(
     audio = [(at, m.reply) for at, m in received if isinstance(m, ReplyAudio)]
     last = taken[-1] if taken else None
     first_audio = next((at for at, reply in audio if last and reply == last[1]), None)
-    words = len(of.heard_at(of.seconds).split())
+    words = len(of.recognised_until(of.seconds).split())
     question = asked[-1][-1].text if asked else ""
     return Answered(
         None if last is None else last[0] - end_s,
         None if first_audio is None else first_audio - end_s,
         any(at < end_s for at, _ in taken),
         any(at < end_s for at, _ in audio),
-        len(question.split()) < _WHOLE * words,
+        len(question.split()) < _WHOLE_SHARE * words,
         len(asked),
         prepared,
     )

@@ -1,6 +1,6 @@
-"""Draws what was found, once for light pages and once for dark ones.
+"""Draws the figures of a sweep, once for light pages and once for dark ones.
 
-Needs matplotlib, which the project does not: its types are unknown here.
+It needs matplotlib, which is not locked with the project: its types are unknown here.
 """
 # pyright: reportMissingImports=false, reportUnknownMemberType=false
 # pyright: reportUnknownVariableType=false, reportUnknownArgumentType=false
@@ -33,7 +33,7 @@ THEMES = (
 
 
 def draw(sweeps: Sequence[Sweep], folder: Path) -> None:
-    """Write each picture as `NAME-light.svg` and `NAME-dark.svg`."""
+    """Write each plot as `NAME-light.svg` and `NAME-dark.svg`."""
     folder.mkdir(parents=True, exist_ok=True)
     by_name = {sweep.setting: sweep for sweep in sweeps}
     for theme in THEMES:
@@ -128,21 +128,21 @@ def _silences(by_name: dict[str, Sweep], theme: Theme) -> Any:
 
 def _others(by_name: dict[str, Sweep], theme: Theme) -> Any:
     figure, panels = pyplot.subplots(1, 3, figsize=(10.4, 3.1))
-    wait, reopen, guesses = panels
+    wait, reopen, drafts = panels
     _panel(wait, by_name["TURN_FINAL_WAIT_MS"], theme, _answered)
     _titled(wait, "TURN_FINAL_WAIT_MS", "ms", "speech end to answer,\nmedian, ms", 1000)
     wait.legend(fontsize=8, title="the recogniser", alignment="left", loc="lower right")
     _panel(reopen, by_name["TURN_REOPEN_MS"], theme, _pieces)
     _titled(reopen, "TURN_REOPEN_MS", "ms", "questions answered\nin pieces, %", 30)
-    _panel(guesses, by_name["TURN_GUESSES"], theme, _answered)
+    _panel(drafts, by_name["TURN_GUESSES"], theme, _answered)
     _titled(
-        guesses,
+        drafts,
         "TURN_GUESSES",
         "answers prepared at most",
         "speech end to answer,\nmedian, ms",
         800,
     )
-    requests = guesses.twinx()
+    requests = drafts.twinx()
     requests.grid(visible=False)
     requests.spines["right"].set_visible(False)
     values = by_name["TURN_GUESSES"]

@@ -1,4 +1,4 @@
-"""Services that answer from store.
+"""Services that answer from stored words.
 
 The voice detector and the end-of-turn model are the gateway's own, run once per sound and
 remembered; the recogniser's words are stored.
@@ -17,12 +17,12 @@ from voice_gateway.ports import CallerAudioStream, Edge
 from settings_sweep.stored_speech import Utterance, edges_of
 from shared.recordings import RATE_HZ, bytes_of
 
-_OPINION_S = 0.05  # what the end-of-turn model takes
-_BEFORE_S = 0.5
+_PREDICTION_S = 0.05  # the time that the end-of-turn model takes
+_KEPT_BEFORE_TURN_S = 0.5
 
 
 class StoredRecogniser:
-    """Implements `ports.Recogniser`. `own_s`: silence after which it ends an utterance itself."""
+    """Implements `ports.Recogniser`; after `own_s` of silence it ends an utterance by itself."""
 
     def __init__(self, of: Utterance, *, obeys: bool, own_s: float, step_s: float) -> None:
         self._of = of
@@ -43,12 +43,12 @@ class StoredRecogniser:
         loop = asyncio.get_running_loop()
         position_s, stepped_s = 0.0, 0.0
         ends = [at for at, edge in edges_of(self._of) if not edge.voiced]
-        while (spoken := await speech.take()) is not None:
-            position_s += len(spoken.pcm) / 2 / rate_hz
+        while (piece := await speech.take()) is not None:
+            position_s += len(piece.pcm) / 2 / rate_hz
             if position_s - stepped_s >= self._step_s:
                 stepped_s = position_s
                 loop.call_later(self._of.took_s, self._interim, position_s, on_transcript)
-            asked = spoken.ends_utterance or (spoken.asks_final and self._obeys)
+            asked = piece.ends_utterance or (piece.asks_final and self._obeys)
             if asked or (ends and position_s >= ends[0] + self._own_s):
                 ends = [at for at in ends if at + self._own_s > position_s]
                 loop.call_later(self._of.took_s, self._final, position_s, on_transcript)
@@ -63,12 +63,12 @@ class StoredRecogniser:
     def _final(self, position_s: float, on_transcript: Callable[[Transcript], None]) -> None:
         text = self._rest(position_s)
         if text:
-            self._done = len(self._of.heard_at(position_s).split())
+            self._done = len(self._of.recognised_until(position_s).split())
             self._last = ""
             on_transcript(Transcript(text, final=True))
 
     def _rest(self, position_s: float) -> str:
-        return " ".join(self._of.heard_at(position_s).split()[self._done :])
+        return " ".join(self._of.recognised_until(position_s).split()[self._done :])
 
 
 class StoredActivity:
@@ -97,29 +97,29 @@ class StoredActivity:
 
 
 class StoredSound:
-    """Implements `ports.TurnSound`: the opinions are real, the time they take is not."""
+    """Implements `ports.TurnSound`: the predictions are real, the time they take is not."""
 
     def __init__(self) -> None:
         self._sound = bytearray()
 
     def begin(self) -> None:
-        del self._sound[: -bytes_of(_BEFORE_S)]
+        del self._sound[: -bytes_of(_KEPT_BEFORE_TURN_S)]
 
     def feed(self, pcm: bytes) -> None:
         self._sound += pcm
 
     async def probability(self) -> float | None:
         sound = bytes(self._sound[-8 * RATE_HZ * 2 :])
-        await asyncio.sleep(_OPINION_S)
-        return _opinion(sound)
+        await asyncio.sleep(_PREDICTION_S)
+        return _prediction(sound)
 
 
 @cache
-def _opinion(sound: bytes) -> float | None:
-    thread, ends = _judge()
+def _prediction(sound: bytes) -> float | None:
+    thread, ends = _predictor()
     return thread.submit(lambda: asyncio.run(ends.probability(sound))).result()
 
 
 @cache
-def _judge() -> tuple[ThreadPoolExecutor, Any]:
+def _predictor() -> tuple[ThreadPoolExecutor, Any]:
     return ThreadPoolExecutor(1), load_turn_end()

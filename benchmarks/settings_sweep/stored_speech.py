@@ -29,9 +29,9 @@ class Utterance:
     pcm: bytes
     speech_end_s: float
     said: tuple[tuple[float, str], ...]
-    """What the recogniser makes of the stream up to each position."""
+    """The recognised text of the stream up to each position in seconds."""
     took_s: float
-    """How long it thinks."""
+    """Seconds that the recogniser takes."""
     pause_s: float = 0.0
 
     @property
@@ -43,7 +43,7 @@ class Utterance:
         whole = len(self.pcm) // size * size
         return [self.pcm[start : start + size] for start in range(0, whole, size)]
 
-    def heard_at(self, position_s: float) -> str:
+    def recognised_until(self, position_s: float) -> str:
         texts = [text for at, text in self.said if at <= position_s + 1e-6]
         return texts[-1] if texts else ""
 
@@ -51,41 +51,41 @@ class Utterance:
 def utterances() -> list[Utterance]:
     """The clips, each as it is and with each of the pauses in it."""
     stored = json.loads(STORED.read_text())
-    chance = random.Random(1)
+    dice = random.Random(1)
     found: list[Utterance] = []
     for name, known in stored["clips"].items():
         plain = _plain(name, known)
         found.append(plain)
-        found += [_paused(plain, _gap(plain, chance), pause_s) for pause_s in PAUSES_S]
+        found += [_paused(plain, _gap(plain, dice), pause_s) for pause_s in PAUSES_S]
     return found
 
 
 def _plain(name: str, known: Any) -> Utterance:
     pcm = recording(name)
     said = tuple((at + _LEAD_S, text) for at, text in known["said"])
-    whole = Utterance(name, _hush(_LEAD_S) + pcm + _hush(_TAIL_S), 0.0, said, known["took_s"])
-    noticed_s, quiet = edges_of(whole)[-1]  # some clips end in noise: their energy tells nothing
+    whole = Utterance(name, _noise(_LEAD_S) + pcm + _noise(_TAIL_S), 0.0, said, known["took_s"])
+    noticed_s, quiet = edges_of(whole)[-1]  # the energy of clips that end in noise tells nothing
     return replace(whole, speech_end_s=noticed_s - quiet.ago_s)
 
 
-def _gap(of: Utterance, chance: random.Random) -> float:
+def _gap(of: Utterance, dice: random.Random) -> float:
     """A quiet moment between two words, somewhere in the middle."""
     loudness = _loudness(of.pcm)
     first, last = round(_LEAD_S / _ENERGY_S), round(of.speech_end_s / _ENERGY_S)
     span = last - first
     places = range(first + span // 4, last - span // 5)
     quietest = sorted(places, key=lambda at: sum(loudness[at - 2 : at + 3]))[: max(3, span // 20)]
-    return chance.choice(quietest) * _ENERGY_S
+    return dice.choice(quietest) * _ENERGY_S
 
 
 def _paused(of: Utterance, at_s: float, pause_s: float) -> Utterance:
     cut = bytes_of(at_s)
-    pcm = of.pcm[:cut] + _hush(pause_s) + of.pcm[cut:]
+    pcm = of.pcm[:cut] + _noise(pause_s) + of.pcm[cut:]
     said = tuple((at + pause_s if at > at_s + 0.05 else at, text) for at, text in of.said)
     return Utterance(of.name, pcm, of.speech_end_s + pause_s, said, of.took_s, pause_s)
 
 
-def _hush(seconds: float) -> bytes:
+def _noise(seconds: float) -> bytes:
     """Room noise too soft to be a voice."""
     noise = random.Random(2)
     return array("h", (noise.randint(-12, 12) for _ in range(round(seconds * RATE_HZ)))).tobytes()
@@ -101,7 +101,7 @@ def _loudness(pcm: bytes) -> list[float]:
 
 @cache
 def edges_of(of: Utterance) -> Sequence[tuple[float, Edge]]:
-    """Each edge of the voice, and the end of the frame that it is noticed in."""
+    """Each edge of the voice, with the end of the frame that it is noticed in."""
     activity = _silero()(RATE_HZ)
     found: list[tuple[float, Edge]] = []
     for number, frame in enumerate(of.frames(), 1):

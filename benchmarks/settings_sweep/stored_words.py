@@ -1,6 +1,6 @@
-"""Has the local stack's recogniser listen to the bundled clips, and stores what it says and when.
+"""Stores what the local stack's recogniser makes of the bundled clips, and when.
 
-Its words are played back on a virtual clock afterwards.
+The words are played back on a virtual clock afterwards.
 """
 
 import json
@@ -17,17 +17,17 @@ from voice_local.loading import load_recogniser
 from shared.recordings import RATE_HZ, recording
 
 STORED = Path(__file__).with_name("stored_words.json")
-STEP_S = 0.16  # as Riva's streaming models
+STEP_S = 0.16  # as in Riva's streaming models
 _TAIL_S = 1.0
 
 
 def store() -> None:
     """Write the words anew."""
-    STORED.write_text(json.dumps(_listen(), ensure_ascii=False, indent=1) + "\n")
+    STORED.write_text(json.dumps(_recognise_all(), ensure_ascii=False, indent=1) + "\n")
 
 
-def _listen() -> dict[str, Any]:
-    """Of each clip: what is recognised of its beginnings, and how long that takes."""
+def _recognise_all() -> dict[str, Any]:
+    """Recognise ever longer beginnings of each clip, and time that."""
     recogniser = load_recogniser("moonshine-base", offline=False)
     clips = {name: _recognised(recogniser, name) for name in clip_names()}
     return {"recogniser": recogniser.name, "step_s": STEP_S, "clips": clips}

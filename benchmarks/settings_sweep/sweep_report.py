@@ -1,4 +1,4 @@
-"""The figures of a sweep as tables in Markdown. Pure."""
+"""Reports the figures of a sweep as tables in Markdown. Pure."""
 
 from collections.abc import Iterator, Sequence
 

@@ -1,4 +1,4 @@
-"""Every setting's values, each over all utterances while the others stay as they are."""
+"""Tries each setting's values over all utterances, while the others keep their defaults."""
 
 import sys
 from collections.abc import Iterator, Sequence
@@ -20,7 +20,7 @@ _DEFAULT = {"default": Setup()}
 
 @dataclass(frozen=True, slots=True)
 class Figures:
-    """A setup over all utterances."""
+    """The figures of one setup over all utterances."""
 
     decided_ms: float
     answered_ms: float
@@ -50,7 +50,7 @@ class Sweep:
 class _Setting:
     name: str
     rule: str
-    """Its field of the policy, where durations are in seconds."""
+    """The policy's field for it; the policy's durations are in seconds."""
     values: Sequence[float]
     kinds: dict[str, Setup]
 
@@ -83,7 +83,7 @@ _FACTORS = (0.25, 0.5, 0.75, 1.0, 1.25, 1.5, 2.0)
 
 
 def sweeps(said: Sequence[Utterance]) -> Iterator[Sweep]:
-    """Every setting, the others as they are by default."""
+    """Sweep every setting, the others at their defaults."""
     for setting in _SETTINGS:
         policies = [setting.policy(value) for value in setting.values]
         lines = _lines(setting.name, setting.kinds, policies, said)
@@ -91,7 +91,7 @@ def sweeps(said: Sequence[Utterance]) -> Iterator[Sweep]:
 
 
 def trade_off(said: Sequence[Utterance]) -> Sweep:
-    """All silences made shorter and longer together."""
+    """Scale all silences together, shorter and longer."""
     usual = TurnPolicy()
     policies = [
         replace(usual, **{name: getattr(usual, name) * factor for name in _SILENCES})

@@ -1,4 +1,4 @@
-"""What the benchmarks' commands have in common: their options, and how a run ends."""
+"""The options that the benchmarks' commands share, and how a run ends."""
 
 import argparse
 import asyncio
@@ -27,7 +27,7 @@ class Options(argparse.ArgumentParser):
         self.exit(2, f"{self.prog}: {message} (see --help)\n")
 
     def count(self, name: str, default: int, least: int, most: int, text: str) -> None:
-        """A whole number within limits."""
+        """Add an option that takes a whole number within limits."""
         said = f"{text} ({least} to {most}; {default})"
         kind = _within(least, most)
         self.add_argument(name, type=kind, default=default, metavar="N", help=said)

@@ -10,12 +10,12 @@ import grpc.aio
 from voice_proto import voice_workflow_pb2_grpc as pb_grpc
 
 START_S = 1.0
-"""For all callers to connect before the first speaks."""
+"""Seconds in which all callers connect before the first one speaks."""
 
 
 @asynccontextmanager
 async def open_stub(uri: str) -> AsyncGenerator[Any, None]:
-    """The gateway over a connection of its own, as each caller in the field has one."""
+    """Open the gateway's stub on a connection of its own, as each caller in the field has."""
     options = [("grpc.use_local_subchannel_pool", 1)]
     async with grpc.aio.insecure_channel(uri, options=options) as channel:
         await asyncio.wait_for(channel.channel_ready(), 10)
@@ -24,7 +24,7 @@ async def open_stub(uri: str) -> AsyncGenerator[Any, None]:
 
 @asynccontextmanager
 async def open_call(stub: Any, within_s: float, problems: list[str]) -> AsyncGenerator[Any, None]:
-    """A call's stream. What breaks it is noted, and that it did not end within this time."""
+    """Open a call's stream; note what breaks it, or that it did not end within `within_s`."""
     stream = stub.StreamAudio()
     try:
         async with asyncio.timeout(within_s):

@@ -1,4 +1,4 @@
-"""What scripted upstreams take on purpose; the rest of the way is the gateway's."""
+"""The delays that scripted upstreams add on purpose; the rest of a turn's time is the gateway's."""
 
 from dataclasses import dataclass
 
@@ -7,7 +7,7 @@ AUDIO_S_PER_CHAR = 0.06
 
 @dataclass(frozen=True, slots=True)
 class Delays:
-    """Of the recogniser, the model and the voice."""
+    """The delays of the recogniser, the model and the voice."""
 
     endpoint_s: float
     """Silence after which the recogniser finalises by itself."""
@@ -15,5 +15,5 @@ class Delays:
     token_s: float
     voice_s: float
     asr_s: float = 0.0
-    """From the audio that makes words certain to the words."""
+    """Seconds from the audio that makes words certain to the words."""
     voice_real_time_factor: float = 0.1

@@ -1,4 +1,4 @@
-"""What a caller has heard of a reply: its audio plays on after it came."""
+"""How much of a reply a caller has heard: audio plays on after it has arrived."""
 
 
 class Loudspeaker:
@@ -9,7 +9,7 @@ class Loudspeaker:
         self._pieces: list[tuple[float, float]] = []
 
     def add(self, seconds: float, at: float) -> None:
-        """Audio came: it plays after what came before."""
+        """Queue `seconds` of audio that arrived at `at`: it plays after what arrived before."""
         begins_at = at + self._buffer_s
         if self._pieces:
             last_at, length_s = self._pieces[-1]

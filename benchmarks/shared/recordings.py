@@ -9,7 +9,7 @@ SAMPLE_BYTES = 2
 
 
 def recording(name: str) -> bytes:
-    """Its samples: s16le mono at RATE_HZ, as all of them are."""
+    """The samples of a recording: s16le mono at RATE_HZ, as all of them are."""
     with wave.open(str(voice_client.speech.clip(name))) as file:
         if (file.getframerate(), file.getnchannels(), file.getsampwidth()) != (RATE_HZ, 1, 2):
             raise ValueError(f"{name} is not {RATE_HZ} Hz mono of 16 bits")
@@ -17,5 +17,5 @@ def recording(name: str) -> bytes:
 
 
 def bytes_of(seconds: float) -> int:
-    """Bytes of so much audio, whole samples."""
+    """Bytes of `seconds` of audio, in whole samples."""
     return round(seconds * RATE_HZ) * SAMPLE_BYTES

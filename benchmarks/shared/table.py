@@ -14,12 +14,12 @@ def row(name: str, cells: Sequence[str]) -> str:
 
 
 def spread_row(name: str, of: Spread) -> str:
-    """Name, p50, p95 and p99."""
+    """A row of a name, p50, p95 and p99."""
     return row(name, tuple(f"{value:.1f}" for value in (of.p50, of.p95, of.p99)))
 
 
 def counted_row(name: str, seconds: Sequence[float]) -> str:
-    """Name, p50, p95, p99 and how many samples there are."""
+    """A row of a name, p50, p95, p99 and how many samples there are."""
     of = spread(seconds)
     return spread_row(name, of) + f"{of.count:>9}"
 

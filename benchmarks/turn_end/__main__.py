@@ -15,9 +15,9 @@ from voice_gateway.hearing.end_of_turn import load_turn_end
 
 from shared.command import Options, status_after, status_of, write_figures
 from turn_end.end_report import Found, as_json, report
-from turn_end.opinion_price import price
-from turn_end.opinions import Clip, clips, cut_off, judged, silences
-from turn_end.whole_chain import Heard, call, gateways
+from turn_end.prediction_price import price
+from turn_end.predictions import Clip, clips, cut_off, judged, silences
+from turn_end.whole_chain import ClipTurns, call, gateways
 
 WAYS = {
     "words alone": {"TURN_END_MODEL": "off"},
@@ -41,9 +41,9 @@ def _end_s(clip: Clip) -> float:
     return silences(clip)[-1].at_s
 
 
-async def _calls(asr: str, spoken: Sequence[Clip]) -> dict[str, list[Heard]]:
+async def _calls(asr: str, spoken: Sequence[Clip]) -> dict[str, list[ClipTurns]]:
     async with gateways(asr, WAYS) as addresses:
-        made: dict[str, list[Heard]] = {}
+        made: dict[str, list[ClipTurns]] = {}
         for way, address in addresses.items():
             print(f"calls: {way}", file=sys.stderr)
             made[way] = [await call(address, clip, _end_s(clip)) for clip in spoken]

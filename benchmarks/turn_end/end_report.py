@@ -1,4 +1,4 @@
-"""What was found out about ends of turns, as a table and as JSON. Pure."""
+"""Reports what was found about ends of turns, as a table and as JSON. Pure."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -6,23 +6,23 @@ from statistics import median
 
 from shared.lines import Json
 from shared.table import machine
-from turn_end.opinion_price import Price
-from turn_end.opinions import LATER_S, Silence
-from turn_end.whole_chain import Heard
+from turn_end.prediction_price import Price
+from turn_end.predictions import LATER_S, Silence
+from turn_end.whole_chain import ClipTurns
 
-LIMIT = 0.5
-"""From this chance on the network means "complete"."""
+COMPLETE_FROM = 0.5
+"""The end-of-turn probability from which on the network means "complete"."""
 
 
 @dataclass(frozen=True, slots=True)
 class Found:
     silences: Sequence[Silence]
     cuts: Sequence[float]
-    """Chances where speech was cut off by hand."""
+    """The probabilities where speech was cut off by hand."""
     price: Price
     asr: str
-    calls: Mapping[str, Sequence[Heard]]
-    """One per clip for each way of taking turns; empty where none were made."""
+    calls: Mapping[str, Sequence[ClipTurns]]
+    """The calls of each way of taking turns, one for each clip; empty where none were made."""
 
 
 def report(found: Found) -> str:
@@ -44,16 +44,16 @@ def as_json(found: Found) -> Json:
     }
 
 
-def _call(heard: Heard) -> Json:
-    more = {name: getattr(heard, name) for name in ("early", "early_audio", "decided_s")}
-    return asdict(heard) | more | {"answered_s": heard.answered_s}
+def _call(of: ClipTurns) -> Json:
+    more = {name: getattr(of, name) for name in ("early", "early_audio", "decided_s")}
+    return asdict(of) | more | {"answered_s": of.answered_s}
 
 
 def _right(found: Found) -> tuple[tuple[int, int], tuple[int, int], tuple[int, int]]:
-    """How many the network judged rightly, of how many: complete, pauses, cut off."""
-    ends = [each.chances[0] >= LIMIT for each in found.silences if each.complete]
-    pauses = [each.chances[0] < LIMIT for each in found.silences if not each.complete]
-    cuts = [chance < LIMIT for chance in found.cuts]
+    """How many the network judged rightly, and of how many: complete, pauses, cut off."""
+    ends = [each.chances[0] >= COMPLETE_FROM for each in found.silences if each.complete]
+    pauses = [each.chances[0] < COMPLETE_FROM for each in found.silences if not each.complete]
+    cuts = [probability < COMPLETE_FROM for probability in found.cuts]
     return (sum(ends), len(ends)), (sum(pauses), len(pauses)), (sum(cuts), len(cuts))
 
 
@@ -61,10 +61,10 @@ def _sound(found: Found) -> list[str]:
     later = "".join(f"{f'+{each:.1f} s':>8}" for each in LATER_S)
     (ends, of_ends), (pauses, of_pauses), (cuts, of_cuts) = _right(found)
     return [
-        "By the sound alone: the chance that the turn is complete, at once and later on",
+        "By the sound alone: the end-of-turn probability, at once and later on",
         f"  {'clip':<18}{'silent at':>10}{'for':>8}{'speaker':>10}{'at once':>9}{later}",
         *(_silence(each) for each in found.silences),
-        f"  right, at once, with {LIMIT} as the limit: {ends} of {of_ends} complete, "
+        f"  right, at once, with {COMPLETE_FROM} as the limit: {ends} of {of_ends} complete, "
         f"{pauses} of {of_pauses} that go on; {cuts} of {of_cuts} cut off by hand",
     ]
 
@@ -72,7 +72,7 @@ def _sound(found: Found) -> list[str]:
 def _silence(of: Silence) -> str:
     lasts = "end" if of.lasts_s is None else f"{of.lasts_s:.2f} s"
     speaker = "is done" if of.complete else "goes on"
-    later = "".join(f"{chance:8.2f}" for chance in of.chances[1:])
+    later = "".join(f"{probability:8.2f}" for probability in of.chances[1:])
     first = f"{of.chances[0]:9.2f}"
     return f"  {of.clip:<18}{of.at_s:8.2f} s{lasts:>8}{speaker:>10}{first}{later}"
 
@@ -81,7 +81,7 @@ def _cost(price: Price) -> list[str]:
     wall, lag, idle = price.wall, price.lag, price.idle_lag
     return [
         "Its cost",
-        f"  an opinion takes {wall.p50:.0f} ms (p99 {wall.p99:.0f}), {price.cpu_ms:.0f} ms of CPU",
+        f"  a prediction: {wall.p50:.0f} ms (p99 {wall.p99:.0f}), {price.cpu_ms:.0f} ms of CPU",
         "  the event loop while it thinks without pause: a tick is late by "
         f"{lag.p50:.1f} ms (p99 {lag.p99:.1f}); without it {idle.p50:.1f} ms (p99 {idle.p99:.1f})",
     ]
@@ -100,12 +100,12 @@ def _chain(found: Found) -> list[str]:
     ]
 
 
-def _cell(heard: Heard) -> str:
-    decided = "never" if heard.decided_s is None else f"{heard.decided_s:.2f} s"
-    return f"{f'{decided}  {heard.early}, {heard.early_audio}':>26}"
+def _cell(of: ClipTurns) -> str:
+    decided = "never" if of.decided_s is None else f"{of.decided_s:.2f} s"
+    return f"{f'{decided}  {of.early}, {of.early_audio}':>26}"
 
 
-def _total(calls: Sequence[Heard]) -> str:
+def _total(calls: Sequence[ClipTurns]) -> str:
     decided = [each.decided_s for each in calls if each.decided_s is not None]
     early, audio = (sum(getattr(each, name) for each in calls) for name in ("early", "early_audio"))
     return f"{median(decided):.2f} s  {early}, {audio}"

@@ -1,4 +1,4 @@
-"""Recorded speech through the whole chain, in real time: when is the caller's turn taken?"""
+"""Sends recorded speech through the whole chain in real time, and notes when turns are taken."""
 
 import asyncio
 from collections.abc import AsyncGenerator
@@ -12,11 +12,11 @@ from voice_proto import voice_workflow_pb2 as pb
 from shared.clock import now
 from shared.gateways import gateway, local_stack, upstreams
 from shared.recordings import RATE_HZ
-from turn_end.opinions import Clip
+from turn_end.predictions import Clip
 
 _PATIENCE_S = 60.0
 _CHUNK_S = 0.02
-_AFTER_S = 0.5  # of the answer's first audio: whatever still comes of the turn
+_REST_OF_TURN_S = 0.5  # after the answer's first audio, for what still comes of the turn
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,12 +29,12 @@ class Taken:
 
 
 @dataclass(frozen=True, slots=True)
-class Heard:
-    """How one clip was taken."""
+class ClipTurns:
+    """The turns that the gateway took of one clip."""
 
     clip: str
     end_s: float
-    """Where its speech ends."""
+    """The second at which its speech ends."""
     turns: tuple[Taken, ...]
 
     @property
@@ -49,7 +49,7 @@ class Heard:
 
     @property
     def decided_s(self) -> float | None:
-        """From the end of the speech to the turn that was taken after it."""
+        """Seconds from the end of the speech to the turn that was taken after it."""
         return next((t.at_s - self.end_s for t in self.turns if t.at_s >= self.end_s), None)
 
     @property
@@ -60,7 +60,7 @@ class Heard:
 
 @asynccontextmanager
 async def gateways(asr: str, ways: dict[str, dict[str, str]]) -> AsyncGenerator[dict[str, str]]:
-    """The local stack, and in front of it one gateway for each way of taking turns."""
+    """Run the local stack, and in front of it one gateway for each way of taking turns."""
     options = ("--llm-port", "0", "--llm", "smollm2", "--asr", asr)
     async with AsyncExitStack() as running:
         at = await running.enter_async_context(local_stack(*options))
@@ -71,7 +71,7 @@ async def gateways(asr: str, ways: dict[str, dict[str, str]]) -> AsyncGenerator[
         yield addresses
 
 
-async def call(address: str, clip: Clip, end_s: float) -> Heard:
+async def call(address: str, clip: Clip, end_s: float) -> ClipTurns:
     """Say the clip once, in real time, and note which turns were taken."""
     async with dial(address, _PATIENCE_S) as line, asyncio.TaskGroup() as tasks:
         await line.say(config=pb.VoiceConfig(language_code="en-US", sample_rate=RATE_HZ))
@@ -80,11 +80,11 @@ async def call(address: str, clip: Clip, end_s: float) -> Heard:
         async with asyncio.timeout(_PATIENCE_S):
             turns = await _turns(line, began, end_s)
         speaking.cancel()
-    return Heard(clip.name, end_s, tuple(turns))
+    return ClipTurns(clip.name, end_s, tuple(turns))
 
 
 async def _speak(line: Line, clip: Clip, began: float) -> None:
-    """The clip, and silence until this is cancelled; each chunk when its last sample is due."""
+    """Send the clip, then silence until cancelled; each chunk when its last sample is due."""
     size = 2 * round(_CHUNK_S * RATE_HZ)
     position = 0
     while True:
@@ -111,14 +111,14 @@ async def _turns(line: Line, began: float, end_s: float) -> list[Taken]:
             case "audio_chunk" if turns and turns[-1].audio_s is None:
                 turns[-1] = Taken(turns[-1].at_s, turns[-1].words, now_s)
                 if turns[-1].at_s >= end_s:
-                    until = now_s + began + _AFTER_S
+                    until = now_s + began + _REST_OF_TURN_S
             case _:
                 pass
     return turns
 
 
 async def _next(line: Line, until: float | None) -> pb.ServerMessage | None:
-    """The next message; None where none comes by then."""
+    """The next message; None where none comes by `until`."""
     try:
         async with asyncio.timeout_at(until):
             message = await line.call.read()

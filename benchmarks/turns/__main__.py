@@ -27,7 +27,7 @@ async def run(calls: int, rounds: int, delays: Delays) -> Bench:
 
 
 async def what_was_heard(calls: int) -> tuple[str, Json]:
-    """The table and the figures of `heard.py`."""
+    """Run `heard.py`, and return its table and its figures."""
     print(f"what was heard: {calls} interruptions of each kind", file=sys.stderr)
     async with benchmark("heard", "--calls", str(calls)) as process:
         table, _, figures = (await process.whole_output()).rstrip().rpartition("\n")

@@ -1,4 +1,4 @@
-"""The gateways that are compared, behind the same scripted upstreams, and its rounds."""
+"""Runs rounds of calls to the compared gateways, which share their scripted upstreams."""
 
 import asyncio
 import json
@@ -27,7 +27,7 @@ ARMS: Mapping[str, Mapping[str, str]] = {
 }
 _ALONE_TURNS, _ALONE_CUTS = 14, 14
 _TURNS, _CUTS = 3, 4
-_SPREAD_S = 4.0  # over which many callers begin: their turns end on their own, as in the field
+_SPREAD_S = 4.0  # many callers begin within it, so that their turns end independently
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +38,7 @@ class Gateway:
 
 @dataclass(slots=True)
 class Bench:
-    """The running processes, and what has been measured so far: arm and callers to figures."""
+    """The running processes, and what has been measured so far, by arm and number of callers."""
 
     calls: int
     delays: Delays
@@ -50,11 +50,11 @@ class Bench:
     calls_held: int = 0
 
     async def warm_up(self) -> None:
-        """One turn through each gateway, thrown away: connections are made, code is loaded."""
+        """Hold one turn through each gateway, so that connections are made and code is loaded."""
         await self._hold({arm: [answered(self._ordinal(), 1, 0.0)] for arm in ARMS})
 
     async def round(self) -> None:
-        """One caller at each gateway, then many at one after the other."""
+        """Measure one caller at each gateway, then many at one gateway after the other."""
         plans = {arm: [answered(self._ordinal(), _ALONE_TURNS, 0.0)] for arm in ARMS}
         plans[CUTS] = [interrupted(self._ordinal(), _ALONE_CUTS, 0.0)]
         await self._measure(1, plans)
@@ -113,7 +113,7 @@ class Bench:
 
 
 def _script(plans: Mapping[str, Sequence[Plan]]) -> str:
-    """What the upstreams have to know of these calls."""
+    """What the scripted upstreams have to know of these calls."""
     calls = [plan for of_arm in plans.values() for plan in of_arm]
     said = {plan.ordinal: [said for one in plan.questions for said in one.says] for plan in calls}
     answers = {one.tag: one.answer for plan in calls for one in plan.questions}

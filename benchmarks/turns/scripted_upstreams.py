@@ -32,8 +32,8 @@ from turns.speechlike_voice import AudibleVoice
 _UNKNOWN = "Say that again, please."
 
 
-class ExactEar(FakeRecogniser):
-    """Goes by the caller's audio alone: silence that comes with a request for words is no time."""
+class CallerAudioRecogniser(FakeRecogniser):
+    """Counts the caller's audio alone, without the silence that the gateway adds to a request."""
 
     async def StreamingRecognize(self, _requests: Any, context: Any) -> None:  # noqa: N802
         await super().StreamingRecognize(_requests, _CallersAudio(context))
@@ -58,7 +58,7 @@ class _CallersAudio:
 class Upstreams:
     def __init__(self, delays: Delays) -> None:
         self.riva = FakeRiva()
-        self.riva.asr = ExactEar(
+        self.riva.asr = CallerAudioRecogniser(
             says=self._says,
             endpoint_s=delays.endpoint_s,
             stable_s=None,
@@ -91,10 +91,10 @@ class Upstreams:
                 for ordinal, says in request["calls"].items()
             }
             return {}
-        ears, chats, voices = self.riva.asr_calls, self.chat.requests, self.riva.voice_calls
-        since, self._taken = self._taken, [len(ears), len(chats), len(voices)]
+        recognised, chats, voices = self.riva.asr_calls, self.chat.requests, self.riva.voice_calls
+        since, self._taken = self._taken, [len(recognised), len(chats), len(voices)]
         return {
-            "ears": dict(_ear(call) for call in ears[since[0] :]),
+            "recognised": dict(_recognised(call) for call in recognised[since[0] :]),
             "chats": self._by_tag([(_asked(one), _chat(one)) for one in chats[since[1] :]]),
             "voices": self._by_tag([(one.text, _voice(one)) for one in voices[since[2] :]]),
         }
@@ -117,7 +117,7 @@ class Upstreams:
         return next((word for word in words if word in self._answers), "")
 
 
-def _ear(call: AsrCall) -> tuple[int, Json]:
+def _recognised(call: AsrCall) -> tuple[int, Json]:
     said = [
         {"at": response.sent_at, "until_s": response.heard.words[-1].end_s}
         for response in call.responses

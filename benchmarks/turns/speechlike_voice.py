@@ -1,6 +1,6 @@
-"""What the scripted voice sounds like: recorded speech, its pauses taken out.
+"""The scripted voice of the benchmark: recorded speech without its pauses.
 
-A tone would be no voice: what comes in beside it is told from its echo by how loudness changes.
+A tone would not do: the gateway tells a caller from an echo by how their loudness changes.
 """
 
 from array import array
@@ -10,9 +10,9 @@ from voice_gateway.testing.fake_riva import FakeVoice
 
 from shared.recordings import RATE_HZ, bytes_of, recording
 
-_CLIP = "en_nlp_question"  # another speaker than the callers'
+_CLIP = "en_nlp_question"  # its speaker is not the callers'
 _FRAME = RATE_HZ // 50
-_PAUSE = 0.05  # of the loudest frame's swing: a softer frame is left out
+_SOFT_SHARE = 0.05  # of the loudest frame's swing; a softer frame is left out
 _PEAK = 16_000
 
 
@@ -32,7 +32,7 @@ def _speech() -> bytes:
     frames = [samples[at : at + _FRAME] for at in range(0, len(samples) - _FRAME, _FRAME)]
     loudest = max(max(frame) - min(frame) for frame in frames)
     voiced = [
-        one for frame in frames if max(frame) - min(frame) > _PAUSE * loudest for one in frame
+        one for frame in frames if max(frame) - min(frame) > _SOFT_SHARE * loudest for one in frame
     ]
     gain = _PEAK / max(map(abs, voiced))
     return array("h", (round(sample * gain) for sample in voiced)).tobytes()

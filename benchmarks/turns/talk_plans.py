@@ -1,7 +1,7 @@
 """What callers say and when, and what they are answered.
 
 Every question is one recorded sentence, sent in real time; the scripted recogniser knows where in
-the call's audio it stands, and hears in each a name that no other question has.
+the call's audio it stands, and recognises in each a name that no other question has.
 """
 
 import math
@@ -23,13 +23,13 @@ FIRST_CLAUSE_PIECES = 3
 _CLIP = "en_weather_synth"
 _PAUSED_AT_S = 1.5  # in the clip, between two sounds
 _PAUSE_S = 0.2  # too short to end a turn, long enough to look like its end
-_HESITANT = 3  # every so many questions one pauses
+_PAUSE_EVERY = 3  # questions, the last of which has a pause
 _FRAME_S = 0.01
-_QUIET = 0.01  # of the loudest frame: -40 dB, in a recording whose silence is at -60 dB
+_QUIET_SHARE = 0.01  # of the loudest frame: -40 dB, in a recording whose silence is at -60 dB
 _REPLY_TURN_S = 4.6  # question, decision, answer, and a pause
-_FIRST_S = 0.6  # the voice activity needs some silence before the first word
+_LEAD_IN_S = 0.6  # the voice activity needs some silence before the first word
 _EARLIEST_CUT_S, _LATEST_CUT_S = 0.8, 4.5  # after the question's end
-_LONG_ANSWER = 24  # sentences: longer than anybody listens here, in text and in audio
+_SENTENCES = 24  # of a long answer, which nobody here hears to its end
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,10 +45,10 @@ class Clip:
 class Question:
     tag: str
     start_s: float
-    """Of the speech, in the call's audio."""
+    """Start of the speech in the call's audio."""
     answer: str
     pause_s: float = 0.0
-    """Before its last word, where it sounds complete already."""
+    """Pause before the last word, where the question sounds complete already."""
 
     @property
     def end_s(self) -> float:
@@ -56,7 +56,7 @@ class Question:
 
     @property
     def says(self) -> list[tuple[str, float, float]]:
-        """Texts, and where in the call's audio each begins and ends."""
+        """The texts, and where in the call's audio each begins and ends."""
         whole, last = f"what is the weather in {self.tag}", "today"
         if not self.pause_s:
             return [(f"{whole} {last}", self.start_s, self.end_s)]
@@ -87,7 +87,7 @@ class Plan:
     reports: bool = False
     """The caller says how far its loudspeaker has got."""
     buffer_s: float = 0.0
-    """How much later than the first audio comes its loudspeaker starts."""
+    """Seconds by which its loudspeaker starts later than the first audio arrives."""
 
     def audio(self) -> list[bytes]:
         """The whole call's audio in chunks."""
@@ -100,7 +100,7 @@ class Plan:
 
 
 def answer_s(delays: Delays) -> float:
-    """From the model's request to the first audio."""
+    """Seconds from the model's request to the first audio."""
     return delays.first_token_s + FIRST_CLAUSE_PIECES * delays.token_s + delays.voice_s
 
 
@@ -112,28 +112,28 @@ def clip() -> Clip:
         sum(sample * sample for sample in samples[start : start + size])
         for start in range(0, len(samples) - size + 1, size)
     ]
-    floor = max(energies) * _QUIET**2
+    floor = max(energies) * _QUIET_SHARE**2
     loud = [frame for frame, energy in enumerate(energies) if energy > floor]
     return Clip(pcm, loud[0] * _FRAME_S, (loud[-1] + 1) * _FRAME_S)
 
 
 def answered(ordinal: int, turns: int, late_s: float) -> Plan:
-    """A call whose questions are each answered in full; the first one comes `late_s` later."""
-    chance = random.Random(ordinal)
+    """Plan a call whose questions are all answered in full; the first comes `late_s` later."""
+    dice = random.Random(ordinal)
     starts = [
-        _FIRST_S + late_s + turn * _REPLY_TURN_S + chance.uniform(0, 0.2) for turn in range(turns)
+        _LEAD_IN_S + late_s + turn * _REPLY_TURN_S + dice.uniform(0, 0.2) for turn in range(turns)
     ]
-    pauses = [_PAUSE_S if turn % _HESITANT == _HESITANT - 1 else 0.0 for turn in range(turns)]
+    pauses = [_PAUSE_S if turn % _PAUSE_EVERY == _PAUSE_EVERY - 1 else 0.0 for turn in range(turns)]
     questions = _questions(ordinal, starts, pauses, _short_answer)
-    return Plan(ordinal, questions, _FIRST_S + late_s + turns * _REPLY_TURN_S)
+    return Plan(ordinal, questions, _LEAD_IN_S + late_s + turns * _REPLY_TURN_S)
 
 
 def interrupted(ordinal: int, cuts: int, late_s: float) -> Plan:
-    """A call in which every question but the first interrupts the answer to the one before."""
-    chance = random.Random(ordinal)
-    starts = [_FIRST_S + late_s]
+    """Plan a call in which every question but the first interrupts the answer before it."""
+    dice = random.Random(ordinal)
+    starts = [_LEAD_IN_S + late_s]
     for _ in range(cuts):
-        after_s = chance.uniform(_EARLIEST_CUT_S, _LATEST_CUT_S)
+        after_s = dice.uniform(_EARLIEST_CUT_S, _LATEST_CUT_S)
         starts.append(starts[-1] + clip().end_s - clip().start_s + after_s)
     questions = _questions(ordinal, starts, [0.0] * len(starts), _long_answer)
     assert all(one.end_s < next_one.start_s for one, next_one in pairwise(questions))
@@ -157,8 +157,6 @@ def _short_answer(tag: str) -> str:
 
 
 def _long_answer(tag: str) -> str:
-    """Names its question in every clause, so that each can be told from another answer's."""
-    rest = [
-        f"Later {tag} will have clouds and some rain from the west." for _ in range(_LONG_ANSWER)
-    ]
+    """An answer that names its question in every clause, so that no clause fits another answer."""
+    rest = [f"Later {tag} will have clouds and some rain from the west." for _ in range(_SENTENCES)]
     return " ".join([f"{tag.capitalize()} is sunny, and {tag} stays so until noon.", *rest])

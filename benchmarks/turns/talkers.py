@@ -1,7 +1,7 @@
 """Callers who speak recorded questions in real time, and have a loudspeaker.
 
 A caller plays what it gets: from the first audio on, or a buffer's length later, until the reply is
-cut off. What has left its loudspeaker is known to the millisecond.
+cut off. The benchmark knows to the millisecond what has left its loudspeaker.
 """
 
 import asyncio
@@ -20,7 +20,7 @@ from shared.recordings import RATE_HZ, SAMPLE_BYTES
 from turns.talk_plans import CHUNK_S, Plan
 
 _END_S = 10.0
-_REPORT_EVERY = 5  # chunks: ten times a second
+_REPORT_EVERY_CHUNKS = 5  # ten times a second
 
 Kind = Literal["processing", "audio", "cut", "over"]
 _KINDS: "dict[pb.EventType, Kind]" = {pb.PROCESSING: "processing", pb.END_OF_TURN: "over"}
@@ -62,7 +62,7 @@ class Talker:
         self._stream: Any = None
 
     async def hold(self, stub: Any, start_at: float) -> None:
-        """The whole call; it ends when everything was said. Problems are noted in `talk`."""
+        """Hold the whole call; it ends when everything was said. Problems are noted in `talk`."""
         await asyncio.sleep(start_at - now())
         called = open_call(stub, self.talk.plan.seconds + _END_S, self.talk.problems)
         async with called as self._stream, asyncio.TaskGroup() as tasks:
@@ -76,13 +76,13 @@ class Talker:
         config = pb.VoiceConfig(language_code=language, sample_rate=RATE_HZ)
         await self._stream.write(pb.ClientMessage(config=config))
         for ordinal, chunk in enumerate(self._audio):
-            due_at = start_at + (ordinal + 1) * CHUNK_S  # a microphone gives it when it is full
+            due_at = start_at + (ordinal + 1) * CHUNK_S  # a microphone gives a full chunk
             await asyncio.sleep(due_at - now())
             sent_at = now()
             self.talk.late_s.append(sent_at - due_at)
             self.talk.sent_at.append(sent_at)
             await self._stream.write(pb.ClientMessage(audio_chunk=chunk))
-            if plan.reports and ordinal % _REPORT_EVERY == 0:
+            if plan.reports and ordinal % _REPORT_EVERY_CHUNKS == 0:
                 await self._report()
 
     async def _report(self) -> None:
@@ -117,7 +117,7 @@ class Talker:
 
 
 async def hold_talks(uri: str, plans: Sequence[Plan], start_at: float) -> list[Talk]:
-    """All calls at once, their chunks spread over one chunk's length."""
+    """Hold all calls at once, their chunks spread over one chunk's length."""
     talkers = [Talker(plan) for plan in plans]
     async with asyncio.TaskGroup() as tasks:
         for ordinal, talker in enumerate(talkers):

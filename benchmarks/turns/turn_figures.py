@@ -1,4 +1,4 @@
-"""From what callers and upstreams saw to figures. Pure; times in seconds."""
+"""Computes figures from what callers and upstreams saw. Pure; times are in seconds."""
 
 from collections import Counter, defaultdict
 from collections.abc import Sequence
@@ -28,15 +28,15 @@ VOICE_OVER = "LISTENING to the voice call's end"
 
 _AHEAD_S = 0.03
 """A request this long before PROCESSING came to the caller was made before the turn was over."""
-_LEARNS_S = 2.0
-"""Of the first answer, in which the gateway learns whether its voice comes back on this line."""
+_ECHO_LEARNED_S = 2.0
+"""Seconds of the first answer in which the gateway learns whether its audio comes back."""
 _REOPEN_S = 1.2
-"""Who speaks again sooner after PROCESSING may be taken to go on: nothing then counts as heard."""
+"""Seconds after PROCESSING within which more speech may go on with the question."""
 
 
 @dataclass(slots=True)
 class Tally:
-    """The samples of each figure, and how often what happened."""
+    """The samples of each figure, and the count of each occurrence."""
 
     samples: dict[str, list[float]] = field(
         default_factory=lambda: defaultdict[str, list[float]](list)
@@ -56,7 +56,7 @@ class Turn:
     onset_at: float
     end_at: float
     came: Sequence[Came]
-    """Until the next question's onset."""
+    """The messages until the next question's onset."""
     chats: Sequence[Json]
     voices: Sequence[Json]
 
@@ -71,7 +71,7 @@ class Turn:
 
     @property
     def answering(self) -> Json | None:
-        """The model's request that the reply came from: each one replaces those before."""
+        """The model's request that the reply came from: a later one replaces those before."""
         return self.chats[-1] if self.chats else None
 
 
@@ -92,10 +92,10 @@ def turns_of(talk: Talk, seen: Json) -> list[Turn]:
 
 
 def note_answers(tally: Tally, talk: Talk, seen: Json) -> None:
-    """Voice to voice, when the turn was taken, and what became of prepared answers."""
+    """Note voice-to-voice times, when turns were taken, and what became of prepared answers."""
     for turn in turns_of(talk, seen):
         tally.counts["turns"] += 1
-        _note_guesses(tally, turn)
+        _note_drafts(tally, turn)
         audio = [one for one in turn.came if one.kind == "audio" and one.reply == turn.reply]
         if not audio or turn.answering is None:
             continue
@@ -106,7 +106,7 @@ def note_answers(tally: Tally, talk: Talk, seen: Json) -> None:
         tally.add(ASKED, turn.answering["asked_at"] - turn.end_at)
 
 
-def _note_guesses(tally: Tally, turn: Turn) -> None:
+def _note_drafts(tally: Tally, turn: Turn) -> None:
     if not turn.taken or turn.answering is None:
         return
     taken_at = turn.taken[-1].at
@@ -120,7 +120,7 @@ def _note_guesses(tally: Tally, turn: Turn) -> None:
 
 
 def note_cuts(tally: Tally, talk: Talk, seen: Json) -> None:
-    """How soon speech silences each reply that was being heard, and what its audio did then."""
+    """Note how soon speech silences each reply that was being heard, and its audio after that."""
     turns = turns_of(talk, seen)
     for turn, later in pairwise(turns):
         tally.counts["interruptions"] += 1
@@ -135,18 +135,18 @@ def note_cuts(tally: Tally, talk: Talk, seen: Json) -> None:
         tally.counts["silenced"] += 1
         tally.counts["stale audio"] += sum(one.at > cut.at for one in audio)
         tally.add(CUT, cut.at - later.onset_at)
-        early = turn is turns[0] and later.onset_at - audio[0].at < _LEARNS_S
+        early = turn is turns[0] and later.onset_at - audio[0].at < _ECHO_LEARNED_S
         tally.add(LAST_EARLY if early else LAST_AUDIO, audio[-1].at - later.onset_at)
-        _note_way(tally, talk, later, cut, seen["ears"][str(talk.plan.ordinal)])
+        _note_way(tally, talk, later, cut, seen["recognised"][str(talk.plan.ordinal)])
         _note_upstreams(tally, turn, cut)
         _note_heard(tally, talk, turn, later, cut)
 
 
-def _note_way(tally: Tally, talk: Talk, later: Turn, cut: Came, ear: Json) -> None:
-    """Where the time goes between the first sound and the decision."""
+def _note_way(tally: Tally, talk: Talk, later: Turn, cut: Came, recognised: Json) -> None:
+    """Note where the time goes between the first sound and the decision."""
     question = later.question
     word_at = talk.sent(question.start_s + question.first_word_s)
-    told_at = next((o["at"] for o in ear["said"] if o["until_s"] > question.start_s), None)
+    told_at = next((o["at"] for o in recognised["said"] if o["until_s"] > question.start_s), None)
     if told_at is None:
         return
     tally.add(WORD, word_at - later.onset_at)
@@ -155,14 +155,13 @@ def _note_way(tally: Tally, talk: Talk, later: Turn, cut: Came, ear: Json) -> No
 
 
 def _note_upstreams(tally: Tally, turn: Turn, cut: Came) -> None:
-    """What the services did for a reply that nobody wanted any more.
+    """Note what the services did for a reply that nobody wanted any more.
 
-    What they are asked for after the cut is the next answer's, where the words went on with the
-    question.
+    A request after the cut belongs to the next answer, where the words went on with the question.
     """
     for name, figure, records in (
         ("chat", CHAT_OVER, [one for one in turn.chats if one["asked_at"] < cut.at][-1:]),
-        ("voice", VOICE_OVER, [one for one in _spoken(turn) if one["started_at"] < cut.at]),
+        ("voice", VOICE_OVER, [one for one in _voice_requests(turn) if one["started_at"] < cut.at]),
     ):
         for one in records:
             running = one["ended_at"] is None or one["ended_at"] > cut.at - _AHEAD_S
@@ -172,16 +171,16 @@ def _note_upstreams(tally: Tally, turn: Turn, cut: Came) -> None:
                 tally.add(figure, one["ended_at"] - cut.at)
 
 
-def _spoken(turn: Turn) -> list[Json]:
-    """The voice's calls for the reply that was heard, in order."""
+def _voice_requests(turn: Turn) -> list[Json]:
+    """The voice's requests for the reply that was heard, in order."""
     since = turn.answering["asked_at"] if turn.answering else inf
     return [one for one in turn.voices if one["started_at"] >= since]
 
 
 def _note_heard(tally: Tally, talk: Talk, turn: Turn, later: Turn, cut: Came) -> None:
-    """The gateway's idea of what was heard beside what had left the loudspeaker."""
+    """Compare the words that the gateway took for heard with those that had been played."""
     played_s = talk.speakers[cut.reply].played_s(cut.at)
-    texts = [str(one["text"]) for one in _spoken(turn)]
+    texts = [str(one["text"]) for one in _voice_requests(turn)]
     true_words, words = words_played(texts, played_s), cut.heard.split()
     mode = ledger_mode(reports=talk.plan.reports, buffer_s=talk.plan.buffer_s)
     if not words and true_words and later.onset_at - turn.taken[-1].at < _REOPEN_S:

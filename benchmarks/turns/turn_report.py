@@ -1,4 +1,4 @@
-"""What turns and interruptions took, as a table for people and as JSON for machines."""
+"""Reports what turns and interruptions took, as a table for people and as JSON for machines."""
 
 from collections.abc import Sequence
 from dataclasses import asdict

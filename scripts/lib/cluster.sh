@@ -1,12 +1,12 @@
 # shellcheck shell=bash
-# Sourced after say.sh: questions to the cluster, and the checks that come before any change.
+# This file is sourced after say.sh: questions to the cluster, and the checks that come before any change.
 
 namespace=${namespace:-voice-workflow}
 dry_run=${dry_run:-false}
 
 kube() { kubectl --namespace "$namespace" --request-timeout=30s "$@"; }
 
-# Whether something exists: KIND NAME.
+# Succeeds where an object exists: KIND NAME.
 there() { kube get "$1" "$2" -o name >/dev/null 2>&1; }
 
 need_cluster() {
@@ -34,7 +34,7 @@ need_storage_class() {
     fail "there is no storage class $1: run scripts/deploy_infra.sh, or name another in a values file (kubectl get storageclass lists them)"
 }
 
-# NODE|GPUS, a line each.
+# Prints NODE|GPUS, one line for each node.
 gpu_nodes() {
   kubectl --request-timeout=30s get nodes -o \
     'jsonpath={range .items[*]}{.metadata.name}{"|"}{.status.allocatable.nvidia\.com/gpu}{"\n"}{end}'
@@ -49,13 +49,13 @@ need_gpu() {
   ok "GPUs in the cluster: $found"
 }
 
-# Kind/name of every object in a YAML stream, each on its line.
+# Prints kind/name of every object in a YAML stream, one a line.
 list_objects() {
   awk '/^kind:/ { kind = $2 } /^metadata:/ { meta = 1; next } /^[^ ]/ { meta = 0 }
        meta && /^  name:/ { print kind "/" $2 }' | sort
 }
 
-# Apply a YAML stream: what this project says wins over what else set the same fields.
+# Applies a YAML stream; this project's values win over other owners of the same fields.
 apply() {
   if $dry_run; then
     list_objects | sed 's/^/   would apply: /'
@@ -66,19 +66,19 @@ apply() {
   return "${PIPESTATUS[0]}"
 }
 
-# What a service in the cluster answers to a GET: SERVICE:PORT PATH.
+# Prints a service's answer to a GET: SERVICE:PORT PATH.
 service_get() {
   kube get --raw "/api/v1/namespaces/$namespace/services/$1/proxy$2" 2>/dev/null
 }
 
-# Names of the models that Riva's Triton has loaded, a line each.
+# Prints the models that Riva's Triton has loaded, one a line.
 riva_models() {
   echo '{}' |
     kube create --raw "/api/v1/namespaces/$namespace/services/$1:triton-http/proxy/v2/repository/index" -f - 2>/dev/null |
     tr '}' '\n' | sed -n '/"READY"/s/.*"name": *"\([^"]*\)".*/\1/p' || true
 }
 
-# Names of the models that the chat server offers.
+# Prints the models that the chat server offers, one a line.
 llm_models() {
   service_get llm-nim:http /v1/models || service_get llm-nim:8000 /v1/models
 }

@@ -1,11 +1,11 @@
 # shellcheck shell=bash
-# Sourced after cluster.sh: k8s/infra with the settings of this cluster.
-# Needs: the working directory at the top of the project. Sets `infra`, a folder of this run.
+# This file is sourced after cluster.sh: k8s/infra with the settings of this cluster.
+# It needs the working directory at the top of the project, and sets `infra`, this run's folder.
 
 infra=""
 dry_run=${dry_run:-false}
 
-# Copy k8s/infra, with lines NAME=VALUE from a file and from further arguments in its settings.
+# Copies k8s/infra, with lines NAME=VALUE from a file and from further arguments in its settings.
 prepare_infra() {
   local file=$1
   shift
@@ -47,7 +47,7 @@ set_one() {
 
 setting() { sed -n "s/^$1=//p" "$infra/settings/cluster.env"; }
 
-# The manifests of one variant: volumes, plain, operator or paths.
+# Prints the manifests of one variant: volumes, plain, operator or paths.
 render_infra() {
   kubectl kustomize "$infra/$1" || fail "k8s/infra/$1 cannot be built"
 }

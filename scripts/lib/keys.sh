@@ -1,13 +1,13 @@
 # shellcheck shell=bash
-# Sourced after cluster.sh: from a key in the environment, a file or the terminal to Secrets in the
-# cluster. A key is never an argument of a program, never printed, and no child inherits it.
+# This file is sourced after cluster.sh: it makes Secrets of keys in the environment, a file or the
+# terminal. A key is never an argument of a program, never printed, and no child inherits it.
 
 registry=${NGC_REGISTRY:-nvcr.io}
 ngc_key=""
 namespace=${namespace:-voice-workflow}
 dry_run=${dry_run:-false}
 
-# Set `taken` to the key in a variable of the environment, or in the file that VARIABLE_FILE names, or
+# Sets `taken` to the key in a variable of the environment, or in the file that VARIABLE_FILE names, or
 # to nothing: VARIABLE [KEY GIVEN OTHERWISE].
 take_key() {
   local name=$1 file_name="$1_FILE" key file
@@ -46,7 +46,7 @@ has_ngc_secrets() {
   done
 }
 
-# Write a Secret, whatever stood there, from lines KEY|VALUE: NAME [TYPE]. Server-side apply keeps no
+# Writes a Secret from lines KEY|VALUE, over what was there: NAME [TYPE]. Server-side apply keeps no
 # copy of it in an annotation, and printf is the shell's own: nothing is an argument of a program.
 put_secrets() {
   local name=$1 type=${2:-Opaque} key value data=""
@@ -64,13 +64,13 @@ put_secret() {
 
 registry_login() {
   local auth
-  # shellcheck disable=SC2016  # the user name is $oauthtoken, as it stands
+  # shellcheck disable=SC2016  # the user name is literally $oauthtoken
   auth=$(printf '$oauthtoken:%s' "$ngc_key" | base64 | tr -d '\n')
   # shellcheck disable=SC2016
   printf '{"auths":{"%s":{"username":"$oauthtoken","password":"%s","auth":"%s"}}}' "$registry" "$ngc_key" "$auth"
 }
 
-# The four secrets that NVIDIA's images and models are fetched with.
+# Writes the four secrets that NVIDIA's images and models are fetched with.
 put_ngc_secrets() {
   step "secrets in $namespace"
   if [ -z "$ngc_key" ]; then
@@ -82,7 +82,7 @@ put_ngc_secrets() {
   put_secret ngc-api NGC_API_KEY "$ngc_key"
   put_secret modelpullsecret apikey "$ngc_key"
   put_secret imagepullsecret .dockerconfigjson "$(registry_login)" kubernetes.io/dockerconfigjson
-  # Models by NVIDIA are not encrypted with anything secret.
+  # NVIDIA's models are encrypted with a key that is public.
   take_key MODEL_DEPLOY_KEY
   put_secret riva-model-deploy-key key "${taken:-tlt_encode}"
   ngc_key=""

@@ -1,26 +1,26 @@
 # shellcheck shell=bash
-# Sourced after cluster.sh: what pods are doing, what is wrong with them and what to do about it.
+# This file is sourced after cluster.sh: what pods do, what is wrong with them and what to do.
 
 dry_run=${dry_run:-false}
 poll_s=${DEPLOY_POLL_S:-5}
-# What is wrong may mend itself for so long: a scheduler that looks again, a registry that hiccups.
+# A fault may pass by itself within this time: a scheduler tries again, a registry recovers.
 grace_s=${DEPLOY_GRACE_S:-45}
-# What a pod does that runs without being ready, in words.
+# The words for a pod that runs without being ready.
 running_words="loading models"
 
 # NAME|PHASE|READY|INIT CONTAINER RUNNING SINCE|REASONS FOR WAITING|SCHEDULER'S WORDS|KUBELET'S WORDS
 pod_fields='{range .items[*]}{.metadata.name}{"|"}{.status.phase}{"|"}{.status.conditions[?(@.type=="Ready")].status}{"|"}{.status.initContainerStatuses[*].state.running.startedAt}{"|"}{.status.initContainerStatuses[*].state.waiting.reason}{" "}{.status.containerStatuses[*].state.waiting.reason}{"|"}{.status.conditions[?(@.type=="PodScheduled")].message}{"|"}{.status.initContainerStatuses[*].state.waiting.message}{" "}{.status.containerStatuses[*].state.waiting.message}{"\n"}{end}'
 
-# The newest comes last.
+# The newest pod comes last.
 pods() { kube get pods -l "$1" --sort-by=.metadata.creationTimestamp -o "jsonpath=$pod_fields" 2>/dev/null || true; }
 
-# The selector that a Deployment itself uses, as a,b.
+# Prints the selector that a Deployment itself uses, as a,b.
 # shellcheck disable=SC2016  # the variables are the template's
 selector_of() {
   kube get deployment "$1" -o 'go-template={{range $k, $v := .spec.selector.matchLabels}}{{$k}}={{$v}},{{end}}' | sed 's/,$//'
 }
 
-# The last thing a pod wrote: POD [logs' options].
+# Prints the last line that a pod wrote: POD [logs' options].
 last_words() {
   local pod=$1
   shift
@@ -32,7 +32,7 @@ warnings() {
     'jsonpath={range .items[*]}{.reason}{" "}{.message}{"\n"}{end}' 2>/dev/null | tail -n 5 || true
 }
 
-# Look at a Deployment and its pods: NAME SELECTOR. Sets `state` to ready, busy or stuck, and `said` to
+# Looks at a Deployment and its pods: NAME SELECTOR. Sets `state` to ready, busy or stuck, and `said` to
 # one line on it.
 look() {
   local lines line
@@ -54,7 +54,7 @@ $lines
 EOF
 }
 
-# Why there is no pod at all.
+# Says why there is no pod at all.
 look_for_refusal() {
   local refused cache
   cache=$(kube get nimcaches.apps.nvidia.com "$1" -o 'jsonpath={.status.state}' 2>/dev/null || true)
@@ -100,7 +100,7 @@ why_unscheduled() {
   esac
 }
 
-# CLAIM|PHASE|CLASS, a line each.
+# Prints CLAIM|PHASE|CLASS, one line for each claim.
 claims() {
   kube get pvc -o 'jsonpath={range .items[*]}{.metadata.name}{"|"}{.status.phase}{"|"}{.spec.storageClassName}{"\n"}{end}' 2>/dev/null || true
 }
@@ -109,7 +109,7 @@ unbound_claims() {
   claims | awk -F'|' '$2 != "Bound" { printf "%s%s (%s)", sep, $1, $3; sep = ", " }'
 }
 
-# Status 1 where the reason is none to worry about.
+# The status is 1 where the reason is no fault.
 why_waiting() {
   local kubelet
   kubelet=$(echo "$3" | hide_keys | sed 's/^ *//' | cut -c 1-300)
@@ -132,7 +132,7 @@ why_no_image() {
   esac
 }
 
-# A pod that runs, or starts, without being ready.
+# Says what a pod waits for that runs, or starts, without being ready.
 look_at_starting() {
   local pod=$1 building=$2 warned down
   state=busy
@@ -148,7 +148,7 @@ look_at_starting() {
   fi
 }
 
-# Which of a gateway's upstreams it cannot reach, by its own log: POD.
+# Names the upstreams that a gateway cannot reach, by its own log: POD.
 upstreams_down() {
   kube logs "$1" --tail=500 2>/dev/null | hide_keys | tr -d '\r' |
     sed -nE 's/.*upstream ([a-z]+) is (up|down)[^:]*: (.*)/\1|\2|\3/p' |
@@ -164,7 +164,7 @@ why_not_mounted() {
   esac
 }
 
-# One line that is rewritten on a terminal; elsewhere a line when it changes.
+# Shows one line that is rewritten on a terminal; elsewhere, a line at each change.
 progress() {
   if [ -t 1 ]; then
     printf '\r\033[K   ... %s' "$(echo "$1" | cut -c 1-100)"
@@ -176,7 +176,7 @@ progress() {
 
 end_progress() { [ ! -t 1 ] || printf '\r\033[K'; }
 
-# Whether it has been stuck for longer than it may; remembers since when in `stuck_since`.
+# Succeeds where it is stuck for too long; `stuck_since` remembers since when.
 lost() {
   if [ "$state" != stuck ]; then
     stuck_since=""
@@ -186,7 +186,7 @@ lost() {
   [ $((SECONDS - stuck_since)) -ge "$grace_s" ]
 }
 
-# Wait until a Deployment is rolled out: WHAT NAME SELECTOR SECONDS.
+# Waits until a Deployment is rolled out: WHAT NAME SELECTOR SECONDS.
 wait_for_pods() {
   local what=$1 name=$2 selector=$3 limit=$4 started=$SECONDS stuck_since="" shown=""
   while :; do
@@ -209,7 +209,7 @@ wait_for_pods() {
   done
 }
 
-# Look at the newest of the pods that no Deployment owns: SELECTOR. Sets `state` and `said`.
+# Looks at the newest of the pods that no Deployment owns: SELECTOR. Sets `state` and `said`.
 look_at_pods() {
   local line
   line=$(pods "$1" | tail -n 1)
@@ -217,7 +217,7 @@ look_at_pods() {
   [ -z "$line" ] || look_at_pod "$line"
 }
 
-# Wait until a Job is done: NAME SECONDS. Status 1 where it will not be, with why in `said`.
+# Waits until a Job is done: NAME SECONDS. Status 1, with the reason in `said`, where it will not be.
 wait_for_job() {
   local name=$1 limit=$2 started=$SECONDS stuck_since="" shown="" job failed
   local running_words="at work"
@@ -236,7 +236,7 @@ wait_for_job() {
   done
 }
 
-# Run a release's test, saying meanwhile what its pod waits for, and end it where that pod will never
+# Runs a release's test, says meanwhile what its pod waits for, and ends it where that pod will never
 # run: RELEASE. Status 1 where the test fails, with the pod's exit code, if it has one, in `code`.
 run_helm_test() {
   local release=$1 started=$SECONDS stuck_since="" shown="" status=0 out helm_test
@@ -249,7 +249,7 @@ run_helm_test() {
   out=$(mktemp "${TMPDIR:-/tmp}/voice-test.XXXXXX")
   "${command[@]}" >"$out" 2>&1 &
   helm_test=$!
-  # shellcheck disable=SC2064  # the program and the file of this run
+  # shellcheck disable=SC2064  # this run's program and file, expanded now
   trap "kill $helm_test 2>/dev/null; rm -f '$out'" EXIT
   while kill -0 "$helm_test" 2>/dev/null; do
     look_at_pods "$selector"
@@ -270,7 +270,7 @@ run_helm_test() {
   return "$status"
 }
 
-# Of the newest pod's container: SELECTOR.
+# Prints the exit code of the newest pod's container: SELECTOR.
 exit_code_of() {
   kube get pods -l "$1" --sort-by=.metadata.creationTimestamp -o 'jsonpath={range .items[*]}{.status.containerStatuses[0].state.terminated.exitCode}{"\n"}{end}' 2>/dev/null |
     tail -n 1 || true

@@ -1,8 +1,8 @@
 # shellcheck shell=bash
-# Sourced by the deployment scripts: how they speak, fail, and hold back when --dry-run is given.
-# Bash 3.2 will do, as on a Mac. Tracing (bash -x) is turned off: keys pass through these scripts.
+# The deployment scripts source this file: how they print, fail, and change nothing with --dry-run.
+# Bash 3.2 is enough, as on a Mac. Tracing (bash -x) is turned off: keys pass through these scripts.
 { set +x; } 2>/dev/null
-# The shell knows the keys it was given; no program that it starts inherits them.
+# The shell keeps the keys it was given; no program that it starts inherits them.
 export -n NGC_API_KEY MODEL_DEPLOY_KEY LLM_API_KEY RIVA_API_KEY
 
 program=$(basename "$0" .sh)
@@ -22,13 +22,13 @@ step() { echo "== $*"; }
 ok() { echo "   ok  $*"; }
 note() { echo "   $*"; }
 
-# The value of an option that needs one.
+# Prints the value of an option that needs one.
 value_of() {
   if [ $# -lt 2 ] || [ -z "$2" ]; then misused "$1 needs a value"; fi
   printf '%s' "$2"
 }
 
-# The value of an option that needs seconds.
+# Prints the value of an option that needs seconds.
 seconds_of() {
   local given
   given=$(value_of "$@") || exit
@@ -36,7 +36,7 @@ seconds_of() {
   printf '%s' "$given"
 }
 
-# What a foreign program says, without any key in it.
+# Passes a foreign program's output on, without any key in it.
 hide_keys() {
   sed -E 's/nvapi-[A-Za-z0-9_-]+/nvapi-***/g; s/("(password|auth|apikey)": *")[^"]*/\1***/g; s/([Bb]earer )[A-Za-z0-9._-]+/\1***/g'
 }
@@ -45,7 +45,7 @@ need() {
   command -v "$1" >/dev/null 2>&1 || fail "$1 is missing: $2"
 }
 
-# Run what changes the cluster, or only say so; standard input goes to it.
+# Runs what changes the cluster, or only prints it; standard input goes to it.
 change() {
   if $dry_run; then
     echo "   would run: $*"
@@ -55,7 +55,7 @@ change() {
   return "${PIPESTATUS[0]}"
 }
 
-# How long something took, in words.
+# Prints how long something took, in words.
 minutes() {
   if [ "$1" -lt 120 ]; then echo "$1 s"; else echo "$(($1 / 60)) min"; fi
 }

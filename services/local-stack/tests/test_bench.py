@@ -333,11 +333,11 @@ async def test_the_bench_asks_its_engines() -> None:
     bench = Bench(ToneRecogniser(), ToneVoice(), EnergyActivity)
     samples = say("one two")
     transcript = await bench.transcribe("a", samples, "en-US")
-    guess = await bench.guess("a", lambda: samples, "en-US")
+    guess = await bench.interim("a", lambda: samples, "en-US")
     listener = await bench.new_listener("a")
     frames = [samples[:512], np.zeros(512, np.float32)]
     assert transcript.text == "One two."
     assert guess == transcript
-    assert await bench.guess("a", lambda: None, "en-US") is None
-    assert await bench.chances("a", listener, frames) == [0.95, 0.02]
+    assert await bench.interim("a", lambda: None, "en-US") is None
+    assert await bench.speech_probabilities("a", listener, frames) == [0.95, 0.02]
     await bench.close()

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soxr
-from voice_local.engines import EAR_RATE_HZ, VAD_FRAME, Recogniser, Samples, Unspeakable, Voice
+from voice_local.engines import ASR_RATE_HZ, VAD_FRAME, Recogniser, Samples, Unspeakable, Voice
 from voice_local.failures import MissingExtra
 from voice_local.loading import load_recogniser, load_voice, load_voice_activity
 from voice_local.models import loudness, timing
@@ -32,7 +32,7 @@ class Clip:
 
     @property
     def seconds(self) -> float:
-        return len(self.samples) / EAR_RATE_HZ
+        return len(self.samples) / ASR_RATE_HZ
 
 
 def clips() -> list[Clip]:
@@ -43,7 +43,7 @@ def clips() -> list[Clip]:
 
 def heard(path: Path) -> Samples:
     with wave.open(str(path)) as recording:
-        assert recording.getframerate() == EAR_RATE_HZ
+        assert recording.getframerate() == ASR_RATE_HZ
         pcm = np.frombuffer(recording.readframes(recording.getnframes()), np.int16)
     return pcm.astype(np.float32) / np.float32(32_768)
 
@@ -122,9 +122,9 @@ def test_the_first_word_begins_and_the_last_ends_with_the_speech(tiny: Recognise
         chances = [listener.speech(clip.samples[at : at + VAD_FRAME]) for at in frames]
         spoken = [at for at, chance in zip(frames, chances, strict=True) if chance > 0.5]
         words = tiny.transcribe(clip.samples, "en-US").words
-        assert words[0].start_s == pytest.approx(spoken[0] / EAR_RATE_HZ, abs=0.15), clip.name
+        assert words[0].start_s == pytest.approx(spoken[0] / ASR_RATE_HZ, abs=0.15), clip.name
         if clip.name != "en_goforward.wav":  # it ends in a breath that is as loud as speech
-            assert words[-1].end_s == pytest.approx(spoken[-1] / EAR_RATE_HZ, abs=0.15), clip.name
+            assert words[-1].end_s == pytest.approx(spoken[-1] / ASR_RATE_HZ, abs=0.15), clip.name
 
 
 @models
@@ -133,10 +133,10 @@ def test_the_first_word_begins_and_the_last_ends_with_the_speech(tiny: Recognise
     [
         np.zeros(0, np.float32),
         np.zeros(100, np.float32),
-        np.zeros(3 * EAR_RATE_HZ, np.float32),
-        np.full(EAR_RATE_HZ, 0.1, np.float32),
-        np.random.default_rng(1).normal(0, 0.0005, 2 * EAR_RATE_HZ).astype(np.float32),
-        np.random.default_rng(2).normal(0, 0.02, 2 * EAR_RATE_HZ).astype(np.float32),
+        np.zeros(3 * ASR_RATE_HZ, np.float32),
+        np.full(ASR_RATE_HZ, 0.1, np.float32),
+        np.random.default_rng(1).normal(0, 0.0005, 2 * ASR_RATE_HZ).astype(np.float32),
+        np.random.default_rng(2).normal(0, 0.02, 2 * ASR_RATE_HZ).astype(np.float32),
     ],
     ids=["empty", "too short", "silence", "offset", "faint hiss", "loud hiss"],
 )
@@ -161,7 +161,7 @@ def test_a_long_call_is_transcribed_in_stretches(tiny: Recogniser) -> None:
 @models
 def test_a_language_it_has_not_is_refused(tiny: Recogniser) -> None:
     with pytest.raises(ValueError, match="language must be one of en-US: 'hi-IN'"):
-        tiny.transcribe(np.zeros(EAR_RATE_HZ, np.float32), "hi-IN")
+        tiny.transcribe(np.zeros(ASR_RATE_HZ, np.float32), "hi-IN")
 
 
 def test_an_unknown_engine_is_refused() -> None:
@@ -185,22 +185,22 @@ def test_whisper_without_its_package_names_the_extra(monkeypatch: pytest.MonkeyP
 
 
 def test_short_audio_is_one_stretch() -> None:
-    samples = np.ones(12 * EAR_RATE_HZ, np.float32)
+    samples = np.ones(12 * ASR_RATE_HZ, np.float32)
     assert [(start, len(part), more) for start, part, more in stretches(samples)] == [
         (0, len(samples), False)
     ]
 
 
 def test_long_audio_is_cut_in_its_pauses_and_nowhere_else() -> None:
-    samples = np.random.default_rng(4).normal(0, 0.1, 30 * EAR_RATE_HZ).astype(np.float32)
+    samples = np.random.default_rng(4).normal(0, 0.1, 30 * ASR_RATE_HZ).astype(np.float32)
     for pause_s in (9.0, 19.5):
-        at = int(pause_s * EAR_RATE_HZ)
-        samples[at : at + EAR_RATE_HZ // 5] *= 0.01
+        at = int(pause_s * ASR_RATE_HZ)
+        samples[at : at + ASR_RATE_HZ // 5] *= 0.01
     cut = list(stretches(samples))
     assert [more for _, _, more in cut] == [True, True, False]
-    assert [start / EAR_RATE_HZ for start, _, _ in cut] == pytest.approx([0, 9.1, 19.6], abs=0.1)
+    assert [start / ASR_RATE_HZ for start, _, _ in cut] == pytest.approx([0, 9.1, 19.6], abs=0.1)
     assert np.concatenate([part for _, part, _ in cut]).tolist() == samples.tolist()
-    longer = np.concatenate([samples, samples[:EAR_RATE_HZ]])
+    longer = np.concatenate([samples, samples[:ASR_RATE_HZ]])
     assert [start for start, _, _ in stretches(longer)] == [start for start, _, _ in cut]
 
 
@@ -221,8 +221,8 @@ def test_more_runs_than_words_and_no_runs_at_all() -> None:
 
 
 def test_loudness_finds_a_burst_in_the_quiet() -> None:
-    samples = np.random.default_rng(3).normal(0, 0.001, 2 * EAR_RATE_HZ).astype(np.float32)
-    samples[EAR_RATE_HZ // 2 : EAR_RATE_HZ] *= 200
+    samples = np.random.default_rng(3).normal(0, 0.001, 2 * ASR_RATE_HZ).astype(np.float32)
+    samples[ASR_RATE_HZ // 2 : ASR_RATE_HZ] *= 200
     [run] = timing.runs(loudness.voiced(loudness.levels_db(samples)))
     assert (run.start, run.end) == pytest.approx((50, 100), abs=2)
 
@@ -243,7 +243,7 @@ def test_what_the_voice_says_is_understood(tiny: Recogniser, hibari: Voice) -> N
     for sentence in SENTENCES:
         said = np.concatenate([piece.samples for piece in hibari.speak(sentence, "heart")])
         assert np.abs(said).max() <= 1.0
-        at_16k = soxr.resample(said, hibari.rate_hz, EAR_RATE_HZ).astype(np.float32)
+        at_16k = soxr.resample(said, hibari.rate_hz, ASR_RATE_HZ).astype(np.float32)
         wrong += misheard(sentence, tiny.transcribe(at_16k, "en-US").text)
         total += len(plain(sentence))
     assert wrong / total <= 0.2
@@ -256,7 +256,7 @@ def test_the_voice_tells_when_it_says_each_word(hibari: Voice, base: Recogniser)
     for sentence in SENTENCES:
         (said, *more) = hibari.speak(sentence.replace(". ", ", "), "heart")
         assert not more
-        at_16k = soxr.resample(said.samples, hibari.rate_hz, EAR_RATE_HZ).astype(np.float32)
+        at_16k = soxr.resample(said.samples, hibari.rate_hz, ASR_RATE_HZ).astype(np.float32)
         heard = base.transcribe(at_16k, "en-US").words
         assert [plain(word.text) for word in heard] == [plain(word.text) for word in said.words]
         for one, other in zip(said.words, heard, strict=True):

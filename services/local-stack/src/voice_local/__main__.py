@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     _Engines = tuple[Recogniser, Voice, Callable[[], VoiceActivity]]
 
-# What is heavy is imported where it is used: --help and a bad option answer at once.
+# Heavy modules are imported where they are used: --help and a bad option answer at once.
 
 log = logging.getLogger("voice_local")
 
@@ -47,7 +47,7 @@ class Options:
 
     @property
     def language_model(self) -> Model | None:
-        """The model to serve ourselves; None for another's server, or none at all."""
+        """The model to serve here; None where another server is used, or none at all."""
         return LANGUAGE_MODELS.get(self.llm)
 
 
@@ -168,7 +168,7 @@ def _models(options: Options) -> list[Model]:
 
 
 def _check_ports(options: Options) -> None:
-    """Find a taken port before half a minute of fetching and loading, not after."""
+    """Find a taken port before half a minute is spent on fetching and loading."""
     ports = [options.riva_port]
     if options.language_model:
         ports.append(options.llm_port)

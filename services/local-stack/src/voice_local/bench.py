@@ -1,4 +1,4 @@
-"""The bench the engines stand on: each is asked on its own thread, one call at a time, in turn."""
+"""Owns the engines, and asks each on its own thread, one call at a time, with fair turns."""
 
 from collections.abc import AsyncGenerator, Callable, Hashable, Sequence
 from functools import partial
@@ -10,7 +10,7 @@ ROOM = 256
 """Calls that may wait for one engine."""
 
 GLANCE_SHARE = 0.5
-"""The part of the recogniser's time that guesses at unfinished utterances may take."""
+"""The share of the recogniser's time that interims of unfinished utterances may take."""
 
 
 class Bench:
@@ -31,17 +31,17 @@ class Bench:
         self._listening = Lane("activity", room=ROOM)
 
     async def transcribe(self, caller: Hashable, samples: Samples, language: str) -> Transcript:
-        """Transcribe what must not be lost; the caller's waiting guess is dropped."""
+        """Transcribe what must not be lost; the caller's waiting interim is dropped."""
         return await self._hearing.do(
             caller, partial(self.recogniser.transcribe, samples, language)
         )
 
-    async def guess(
+    async def interim(
         self, caller: Hashable, newest: Callable[[], Samples | None], language: str
     ) -> Transcript | None:
-        """Transcribe what `newest` gives when the turn comes, unless it gives None.
+        """Transcribe an interim of what `newest` gives when the turn comes, unless it gives None.
 
-        Raises SupersededError when the caller asked for a transcript or a newer guess meanwhile.
+        Raises SupersededError when the caller asked for a transcript or a newer interim meanwhile.
         """
 
         def prepare() -> Callable[[], Transcript] | None:
@@ -57,13 +57,13 @@ class Bench:
         return self._speaking.pieces(caller, partial(self.voice.speak, text, speaker))
 
     async def new_listener(self, caller: Hashable) -> VoiceActivity:
-        """Make the memory of one listener; the caller keeps it and asks `chances` with it."""
+        """Make the memory of one listener; the caller keeps it for `speech_probabilities`."""
         return await self._listening.do(caller, self._listeners)
 
-    async def chances(
+    async def speech_probabilities(
         self, caller: Hashable, listener: VoiceActivity, frames: Sequence[Samples]
     ) -> list[float]:
-        """The chance of speech in each frame of VAD_FRAME samples."""
+        """The probability of speech in each frame of VAD_FRAME samples."""
         return await self._listening.do(caller, lambda: [listener.speech(f) for f in frames])
 
     async def close(self) -> None:

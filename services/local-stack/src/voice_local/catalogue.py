@@ -65,7 +65,7 @@ class WeightFile:
     size: int
     sha256: str
     sources: tuple[Source, ...]
-    """In the order they are tried; the first whose bytes hash right wins."""
+    """The sources in the order they are tried; the first whose bytes hash right wins."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""What the local stack asks of a model: the interfaces between Riva's API and the engines.
+"""The interfaces between Riva's API and the engines: what the local stack asks of a model.
 
 Everything here blocks and runs off the event loop. An engine serves one call at a time; whoever
 owns it (`bench.py`) sees to that.
@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 Samples = NDArray[np.float32]
 """Mono audio, -1 to 1; the rate is said beside it."""
 
-EAR_RATE_HZ = 16_000
-"""What every recogniser and the voice activity detector listen at."""
+ASR_RATE_HZ = 16_000
+"""The rate of the audio that recognisers and the voice activity detector take."""
 
 VAD_FRAME = 512
 """Samples in one frame of voice activity: 32 ms."""
@@ -29,7 +29,7 @@ class Unspeakable(ValueError):
 class Word:
     text: str
     start_s: float
-    """From the start of its samples; estimated where a recogniser's model gives none."""
+    """Counted from the start of the samples; estimated where a recogniser's model gives none."""
     end_s: float
     confidence: float = 0.0
 
@@ -54,7 +54,7 @@ class Recogniser(Protocol):
         ...
 
     def transcribe(self, samples: Samples, language: str) -> Transcript:
-        """Transcribe mono speech at EAR_RATE_HZ; `language` is one of `languages`."""
+        """Transcribe mono speech at ASR_RATE_HZ; `language` is one of `languages`."""
         ...
 
 
@@ -64,7 +64,7 @@ class Said:
 
     samples: Samples
     words: tuple[Word, ...] = ()
-    """The words of the piece as they are pronounced; none from an engine that doesn't know when."""
+    """The words of the piece as they are pronounced; none from an engine without word times."""
 
 
 class Voice(Protocol):
@@ -78,7 +78,7 @@ class Voice(Protocol):
 
     @property
     def speakers(self) -> tuple[str, ...]:
-        """The voices one can ask for by name."""
+        """The voices that can be asked for by name."""
         ...
 
     @property
@@ -93,8 +93,8 @@ class Voice(Protocol):
 
 
 class VoiceActivity(Protocol):
-    """The memory of one listener: frames go in, in order, the chance of speech comes out."""
+    """The memory of one stream: it takes frames in order and gives the probability of speech."""
 
     def speech(self, frame: Samples) -> float:
-        """Take the next VAD_FRAME samples at EAR_RATE_HZ; return 0 to 1. Cheap: a tenth of a ms."""
+        """Take the next VAD_FRAME samples at ASR_RATE_HZ; return 0 to 1. Cheap: a tenth of a ms."""
         ...

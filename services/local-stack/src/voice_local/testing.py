@@ -1,4 +1,4 @@
-"""Scripted engines: words are tones, so a test knows by position what has to be heard."""
+"""Scripted engines: words are tones, so a test knows by position what has to be recognised."""
 
 import threading
 from collections.abc import AsyncGenerator, Iterator
@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 import numpy as np
 from grpc import aio
 
-from voice_local.engines import EAR_RATE_HZ, Said, Samples, Transcript, Word
+from voice_local.engines import ASR_RATE_HZ, Said, Samples, Transcript, Word
 from voice_local.riva.asr import AsrLimits
 from voice_local.riva.server import RivaServer
 from voice_local.riva.tts import TtsLimits
@@ -21,11 +21,11 @@ _STEP_HZ = 200
 _BLOCK = 160
 
 
-def silence(length_s: float, rate_hz: int = EAR_RATE_HZ) -> Samples:
+def silence(length_s: float, rate_hz: int = ASR_RATE_HZ) -> Samples:
     return np.zeros(round(length_s * rate_hz), np.float32)
 
 
-def say(text: str, rate_hz: int = EAR_RATE_HZ) -> Samples:
+def say(text: str, rate_hz: int = ASR_RATE_HZ) -> Samples:
     """Words of VOCABULARY as tones of WORD_S, each followed by GAP_S of silence."""
     pieces: list[Samples] = []
     time_s = np.arange(round(WORD_S * rate_hz)) / rate_hz
@@ -42,7 +42,7 @@ def pcm(samples: Samples) -> bytes:
 
 
 class ToneRecogniser:
-    """Hears the words of `say`; everything else is nothing to it."""
+    """Recognises the words of `say`, and nothing else."""
 
     name = "tones"
 
@@ -60,7 +60,7 @@ class ToneRecogniser:
 
     def transcribe(self, samples: Samples, language: str) -> Transcript:
         assert language in self.languages
-        self.heard_s.append(len(samples) / EAR_RATE_HZ)
+        self.heard_s.append(len(samples) / ASR_RATE_HZ)
         self.entered.release()
         assert self.gate.wait(60)
         fault, self.fault = self.fault, None
@@ -72,7 +72,7 @@ class ToneRecogniser:
 
 
 class EnergyActivity:
-    """Speech is whatever is loud."""
+    """Takes whatever is loud for speech."""
 
     def speech(self, frame: Samples) -> float:
         return 0.95 if float(np.sqrt(np.mean(frame * frame))) > 0.02 else 0.02
@@ -149,12 +149,12 @@ def _words(samples: Samples) -> Iterator[Word]:
     loud = np.sqrt(np.mean(blocks * blocks, axis=1)) > 0.02
     edges = np.flatnonzero(np.diff(np.concatenate([[False], loud, [False]]).astype(np.int8)))
     for start, end in zip(edges[::2] * _BLOCK, edges[1::2] * _BLOCK, strict=True):
-        if end - start < EAR_RATE_HZ // 10:
+        if end - start < ASR_RATE_HZ // 10:
             continue
         tone = samples[start:end]
         spectrum = np.abs(np.fft.rfft(tone * np.hanning(len(tone))))
-        tone_hz = float(np.argmax(spectrum)) * EAR_RATE_HZ / len(tone)
+        tone_hz = float(np.argmax(spectrum)) * ASR_RATE_HZ / len(tone)
         nearest = round((tone_hz - _LOWEST_HZ) / _STEP_HZ)
         if 0 <= nearest < len(VOCABULARY):
             text = VOCABULARY[nearest]
-            yield Word(text, start / EAR_RATE_HZ, end / EAR_RATE_HZ, 0.9)
+            yield Word(text, start / ASR_RATE_HZ, end / ASR_RATE_HZ, 0.9)

@@ -1,4 +1,4 @@
-"""Whether a file in the cache is the one the catalogue means, without hashing it at every start."""
+"""Tells whether a cached file is the catalogue's, without hashing it at every start."""
 
 import contextlib
 import hashlib
@@ -10,7 +10,7 @@ from voice_local.catalogue import Model, WeightFile
 
 
 def missing_files(model: Model, cache: Path) -> list[WeightFile]:
-    """The model's files that are absent from the cache or hash wrong; hashes only what is new."""
+    """The model's files that are absent from the cache or hash wrong; only new files are hashed."""
     folder = cache / model.name
     return [file for file in model.files if not stands(folder / file.name, file)]
 
@@ -49,7 +49,7 @@ def write_whole(path: Path, text: str) -> None:
 
 
 def _remember(path: Path, file: WeightFile) -> None:
-    with contextlib.suppress(OSError):  # a cache we may only read is hashed at every start
+    with contextlib.suppress(OSError):  # a read-only cache is hashed at every start
         write_whole(_stamp_path(path), _stamp(path, file))
 
 

@@ -22,8 +22,8 @@ def ensure(model: Model, cache: Path | None = None, *, offline: bool = False) ->
     """
     root = cache or default_cache()
     if missing_files(model, root):
-        with ThreadPoolExecutor(1) as aside:
-            aside.submit(lambda: asyncio.run(fetch([model], root, offline=offline))).result()
+        with ThreadPoolExecutor(1) as thread:
+            thread.submit(lambda: asyncio.run(fetch([model], root, offline=offline))).result()
     return root / model.name
 
 

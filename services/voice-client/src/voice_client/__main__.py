@@ -1,4 +1,4 @@
-"""The command `voice`: reads the command line, holds the call, reports how it went."""
+"""The command `voice`: it reads the command line, holds the call and reports how it went."""
 
 import asyncio
 import json
@@ -66,7 +66,7 @@ def complain(text: str) -> None:
 
 
 async def run(options: Options) -> Exit:
-    """Do what was asked for; return how it went."""
+    """Run the command that was asked for; return how it went."""
     match options.command:
         case "mic" | "devices" | "doctor" | "load":
             return await _alone(options)
@@ -75,7 +75,7 @@ async def run(options: Options) -> Exit:
 
 
 async def _alone(options: Options) -> Exit:
-    """Run a command that shows by itself how it goes."""
+    """Run a command that shows its own progress."""
     try:
         return await _COMMANDS[options.command](options)
     except ClientError as failure:
@@ -165,7 +165,7 @@ async def _load(options: Options) -> Exit:
     try:
         await load.load(plan, tally)
     finally:
-        # Also after Ctrl-C: what was measured until then is worth showing.
+        # What was measured until a Ctrl-C is worth showing, too.
         say(load.as_json(plan, tally) if options.json else load.report(plan, tally))
     return tally.status
 
@@ -181,7 +181,7 @@ async def _talk(options: Options) -> Exit:
         try:
             await _hold(options, sayings, turns, screen or Nobody())
         finally:
-            # Also after Ctrl-C: what was answered until then is worth keeping.
+            # What was answered until a Ctrl-C is worth keeping, too.
             _keep(options, turns, screen)
     except ClientError as error:
         failure = error

@@ -1,4 +1,4 @@
-"""One call to the gateway: the channel, the stream, the only writer."""
+"""One call to the gateway: its channel, its stream and the only writer to it."""
 
 # pyright: reportUnknownMemberType=false, reportUnknownVariableType=false
 # (the generated stub ships no types)
@@ -20,7 +20,7 @@ from voice_client.messages import Message, ReplyAudio, from_wire
 from voice_client.opus import OpusLine
 
 CONNECT_S = 10.0
-"""A handshake through a tunnel takes well under a second."""
+"""The limit of a handshake, which takes well under a second even through a tunnel."""
 
 _OPTIONS = (
     # Tunnels drop a connection that is silent; the gateway allows a ping every ten seconds.
@@ -64,15 +64,15 @@ class Hello:
     voice: str = ""
     prompt: str = ""
     can_pause: bool = False
-    """Whoever calls stops its loudspeaker when told, and goes on when told."""
+    """The client stops its loudspeaker when told to, and goes on when told to."""
     conversation_id: str = ""
-    """Calls with the same one go on with each other's conversation."""
+    """Calls with the same id go on with each other's conversation."""
     opus: bool = False
-    """Ask for Opus packets instead of raw audio, for a thin line."""
+    """Ask for Opus packets instead of raw audio, for a slow connection."""
 
 
 class Call:
-    """A running call. Writes wait for each other; a write or a status never waits for ever."""
+    """A running call. Writes wait for each other; every write and every status has a time limit."""
 
     def __init__(self, stream: Stream, patience_s: float) -> None:
         self._stream = stream
@@ -137,7 +137,7 @@ class Call:
             await self._stream.done_writing()
 
     async def messages(self) -> AsyncGenerator[Message]:
-        """Yield what the gateway says until the call ends with OK; else raise CallBrokenError."""
+        """Yield the gateway's messages until the call ends with OK; else raise CallBrokenError."""
         while (message := await self._next()) is not grpc.aio.EOF:
             known = from_wire(cast("wire.ServerMessage", message))
             if isinstance(known, ReplyAudio):
@@ -163,7 +163,7 @@ class Call:
             self._opus = OpusLine(rate_hz)
 
     async def _answer(self) -> int:
-        """Return the encoding that the first LISTENING names; what comes with it is kept."""
+        """Return the encoding that the first LISTENING names; keep the messages before it."""
         while (message := await self._read()) is not grpc.aio.EOF:
             self._early.append(message)
             event = cast("wire.ServerMessage", message).event
@@ -220,7 +220,7 @@ async def dial(gateway: Gateway, hello: Hello, patience_s: float) -> AsyncGenera
 
 
 async def _reach(channel: grpc.aio.Channel, address: str, within_s: float) -> None:
-    """Connect first: a port that nobody listens on is another failure than a refused call."""
+    """Connect first: an unreachable port and a refused call are different failures."""
     try:
         async with asyncio.timeout(within_s):
             state = channel.get_state(try_to_connect=True)

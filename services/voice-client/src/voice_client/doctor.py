@@ -1,4 +1,4 @@
-"""`voice doctor`: looks at everything between a mouth and an answer, and says what to do."""
+"""`voice doctor`: it checks what lies between the caller's voice and an answer, and advises."""
 
 import asyncio
 import json
@@ -29,14 +29,14 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """One thing to look at."""
+    """One check of the doctor."""
 
     name: str
     look: Callable[[], Awaitable[Finding]]
     status: Exit
     """What the command returns where this is the first check that fails."""
     needs: str = ""
-    """The check without which this one makes no sense."""
+    """The name of the check that must pass before this one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +83,7 @@ async def _look(check: Check, out_of_order: set[str]) -> Finding:
 
 
 def line(result: Result) -> str:
-    """Return the finding as it is shown: verdict, name, what was found; the advice below."""
+    """Return the finding as it is shown: verdict, name, what was found, and advice below it."""
     finding = result.finding
     told = f"{finding.verdict:<8} {result.check.name:<12} {finding.found}"
     advice = finding.advice.splitlines()
@@ -91,7 +91,7 @@ def line(result: Result) -> str:
 
 
 def status_of(results: list[Result]) -> Exit:
-    """Return what the first failure stands for."""
+    """Return the exit status of the first failed check."""
     for result in results:
         if result.finding.verdict is Verdict.FAILED:
             return result.check.status

@@ -1,4 +1,4 @@
-"""What `voice doctor` looks at on the way to the gateway, and in it."""
+"""The doctor's checks of the way to the gateway, and of the gateway."""
 
 # pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false, reportUnknownParameterType=false
 # (the generated stubs of health and reflection ship no types)
@@ -57,7 +57,7 @@ class ServerChecks:
         return self.gateway.address.rpartition(":")[0].strip("[]")
 
     async def reach(self) -> Finding:
-        """Connect to the port: the tunnel, the address, the firewall."""
+        """Connect to the port, through tunnel and firewall."""
         port = int(self.gateway.address.rpartition(":")[2])
         now = asyncio.get_running_loop().time
         began = now()
@@ -152,7 +152,7 @@ class ServerChecks:
         return fine("agrees with the gateway's")
 
     async def conversation(self) -> Finding:
-        """Ask a recorded question and hear the answer: recognition, model and voice."""
+        """Ask a recorded question and receive the answer: recognition, model and voice."""
         sayings, rate_hz = read_sayings([QUESTION], [])
         turns = Turns(rate_hz)
         try:
@@ -204,7 +204,7 @@ async def _health(channel: grpc.aio.Channel, service: str) -> int:
 
 
 async def _reflected(channel: grpc.aio.Channel) -> set[str]:
-    """Return the gateway's fields, such as "VoiceConfig.can_pause"; empty where it tells none."""
+    """Return the gateway's fields, such as "VoiceConfig.can_pause"; empty without reflection."""
     stub = cast("Any", reflection_pb2_grpc.ServerReflectionStub(cast("Any", channel)))
     question = reflection_pb2.ServerReflectionRequest(
         file_containing_symbol="voice_workflow.VoiceGateway"

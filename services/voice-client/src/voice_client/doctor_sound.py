@@ -1,4 +1,4 @@
-"""What `voice doctor` looks at in this machine: the microphone and the loudspeaker."""
+"""The doctor's checks of this machine's microphone and loudspeaker."""
 
 import asyncio
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ QUIET_DB = -60.0
 OFF_CLOCK = 0.05
 MELODY_DB = -20.0
 LATE_S = 0.3
-"""How much longer than they say devices may take, as those with Bluetooth do."""
+"""Seconds by which devices may be later than they say, as those with Bluetooth are."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +27,7 @@ class SoundChecks:
     output_device: str
 
     async def microphone(self) -> Finding:
-        """Listen for a moment: does sound come, is it silence, does its clock keep time?"""
+        """Record for a moment: check that sound comes, that it is not silence, and its clock."""
         try:
             with open_sound(self.input_device, self.output_device) as sound:
                 return await _listen(sound)
@@ -35,7 +35,7 @@ class SoundChecks:
             return failed("cannot be used", str(error))
 
     async def loudspeaker(self) -> Finding:
-        """Play a few notes, and tell whether the microphone hears them."""
+        """Play a few notes, and tell whether the microphone picks them up."""
         try:
             with open_sound(self.input_device, self.output_device) as sound:
                 return await _play(sound)
@@ -45,9 +45,9 @@ class SoundChecks:
 
 async def _listen(sound: Sound) -> Finding:
     name, now = sound.names[0], asyncio.get_running_loop().time
-    await _heard(sound, 0.2)  # what lay in the device's buffer comes at once
+    await _recorded(sound, 0.2)  # the content of the device's buffer comes at once
     began = now()
-    pcm = await _heard(sound, LISTEN_S)
+    pcm = await _recorded(sound, LISTEN_S)
     took_s = now() - began
     if not pcm:
         return failed(f"{name} delivers nothing", "is it unplugged, or taken by another program?")
@@ -68,7 +68,7 @@ async def _listen(sound: Sound) -> Finding:
 async def _play(sound: Sound) -> Finding:
     name = sound.names[1]
     sound.playback.push(1, melody(sound.rate_hz, MELODY_DB))
-    heard = await _heard(sound, MELODY_S + sound.delay_s + LATE_S)
+    heard = await _recorded(sound, MELODY_S + sound.delay_s + LATE_S)
     _, played_ms = sound.playback.played()
     if not played_ms:
         return failed(f"{name} takes no sound", "is it unplugged, or taken by another program?")
@@ -81,8 +81,8 @@ async def _play(sound: Sound) -> Finding:
     return fine(f"{found}; notes were played, and the microphone did not hear them")
 
 
-async def _heard(sound: Sound, seconds: float) -> bytes:
-    """Return so much of what the microphone hears; less where it delivers no more."""
+async def _recorded(sound: Sound, seconds: float) -> bytes:
+    """Return `seconds` of microphone audio; less where it delivers no more."""
     pcm = bytearray()
     try:
         while len(pcm) < 2 * seconds * sound.rate_hz:

@@ -1,7 +1,7 @@
-"""Takes the loudspeaker's sound out of the microphone's; the only place that knows LiveKit's SDK.
+"""Takes the loudspeaker's sound out of the microphone's; only this module knows LiveKit's SDK.
 
-The work is done by WebRTC's audio processing module, which that package carries as native code;
-nothing else of it is used, and nothing leaves the machine.
+WebRTC's audio processing module does the work, which that package carries as native code. Nothing
+else of the package is used, and nothing leaves the machine.
 """
 
 # pyright: reportUnknownMemberType=false, reportUnknownVariableType=false
@@ -13,7 +13,7 @@ from typing import Protocol, cast
 from voice_client.failures import BadInputError
 
 FRAME_S = 0.01
-"""The module takes exactly so much at a time."""
+"""The length of the frames that the module takes."""
 _INSTALL = (
     "echo cancellation needs the package livekit: uv run --extra mic --extra aec voice mic "
     "--echo-cancellation, or uv tool install 'voice-client[mic,aec]'; --half-duplex needs nothing"
@@ -31,7 +31,7 @@ class _Module(Protocol):
 
 
 class _Rtc(Protocol):
-    """What is used of `livekit.rtc`."""
+    """The part of `livekit.rtc` that is used."""
 
     def AudioFrame(self, data: bytes, rate: int, channels: int, samples: int) -> _Frame: ...  # noqa: N802
     def AudioProcessingModule(  # noqa: N802
@@ -45,10 +45,10 @@ def can_cancel(rate_hz: int) -> bool:
 
 
 class EchoCanceller:
-    """Both methods take pieces of whole frames, s16le mono, each on its own device's thread.
+    """Cancels echo; both methods take whole frames, s16le mono, each on its device's thread.
 
-    `delay_s` is from handing a sample to the loudspeaker to finding its echo in the microphone, as
-    far as the devices tell; the module finds the rest, which is up to half a second, by itself.
+    `delay_s` is the time from handing a sample to the loudspeaker to its echo in the microphone, as
+    far as the devices tell; the module finds the rest, up to half a second, by itself.
     """
 
     def __init__(self, rate_hz: int) -> None:
@@ -65,12 +65,12 @@ class EchoCanceller:
         self.delay_s = 0.0
 
     def played(self, pcm: bytes) -> None:
-        """Learn what the loudspeaker is about to play."""
+        """Take what the loudspeaker is about to play."""
         for frame in self._frames(pcm):
             self._module.process_reverse_stream(frame)
 
     def clean(self, pcm: bytes) -> bytes:
-        """Return what the microphone has heard without what the loudspeaker has played."""
+        """Return the microphone's audio without what the loudspeaker has played."""
         cleaned = bytearray()
         for frame in self._frames(pcm):
             self._module.set_stream_delay_ms(round(self.delay_s * 1000))

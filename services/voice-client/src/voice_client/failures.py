@@ -1,4 +1,4 @@
-"""How a run of `voice` can end, and the one exception type that says so."""
+"""The ways in which a run of `voice` can end, and the exceptions that stand for them."""
 
 from enum import IntEnum
 from typing import cast
@@ -17,7 +17,7 @@ class Exit(IntEnum):
 
 
 class ClientError(Exception):
-    """A run that cannot go on. The text is for the person at the terminal."""
+    """A run that cannot go on; its text is for the person at the terminal."""
 
     status = Exit.CALL_BROKE
 
@@ -46,7 +46,7 @@ class CallBrokenError(ClientError):
 
 
 def first_failure(group: BaseExceptionGroup[BaseException]) -> BaseException:
-    """Return what a task group failed of: ours before foreign, the first before the rest."""
+    """Return the error that a task group failed with: ours before foreign, the first first."""
     ours = group.subgroup(ClientError) or group
     first: BaseException = ours
     while isinstance(first, BaseExceptionGroup):

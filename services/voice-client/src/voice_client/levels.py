@@ -1,4 +1,4 @@
-"""How loud the microphone and the loudspeaker are: peaks, in dB below full scale."""
+"""The levels of the microphone and the loudspeaker: peaks, in dB below full scale."""
 
 import array
 import math
@@ -11,7 +11,7 @@ FULL_SCALE = 32768
 
 @dataclass(slots=True)
 class Levels:
-    """What is going in and out right now; written by the devices' threads, read by anyone."""
+    """The current input and output levels; the devices' threads write them, anyone reads them."""
 
     microphone_db: float = QUIETEST_DB
     loudspeaker_db: float = QUIETEST_DB

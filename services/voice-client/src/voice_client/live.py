@@ -1,7 +1,7 @@
-"""The live view of a call on a terminal: what was said above, what happens now below.
+"""The live view of a call on a terminal: finished lines above, the present state below.
 
 Finished lines scroll away as in the plain view; the panel under them shows who has the floor, how
-loud both sides are, the words in the making, and where the last turn's time went.
+loud both sides are, the interim words, and where the last turn's time went.
 """
 
 import re
@@ -31,8 +31,8 @@ from voice_client.messages import (
 )
 from voice_client.turns import Turn
 
-PICTURES_A_SECOND = 12
-FLOOR_DB = -60.0
+REFRESHES_PER_S = 12
+LOWEST_DB = -60.0
 BAR_WIDTH = 24
 STAGES_WIDTH = 40
 LONGEST_TEXT = 600
@@ -53,7 +53,7 @@ _FLOORS = {
 
 
 class LiveScreen:
-    """An audience with a picture. Use it as a context manager around the call."""
+    """An audience that draws a panel; a context manager around the call."""
 
     def __init__(self, console: Console, levels: Levels, *, hint: str = "") -> None:
         self._console = console
@@ -66,7 +66,7 @@ class LiveScreen:
         self._live = Live(
             console=console,
             get_renderable=self.picture,
-            refresh_per_second=PICTURES_A_SECOND,
+            refresh_per_second=REFRESHES_PER_S,
             transient=True,
         )
 
@@ -84,14 +84,14 @@ class LiveScreen:
         self._live.stop()
 
     def note(self, text: str) -> None:
-        """Show a line of our own."""
+        """Show a line of the client's own."""
         self._print(text, "dim")
 
     def see(self, message: Message) -> None:
-        """Follow the call."""
+        """Show a message of the call."""
         match message:
             case Transcript():
-                self._heard(message)
+                self._show_transcript(message)
             case ReplyText(text=text):
                 self._settle_interim()
                 self._reply += _clean(text)
@@ -118,7 +118,7 @@ class LiveScreen:
         self._stages = turn.stages or self._stages
 
     def close(self) -> None:
-        """Keep what was in the making."""
+        """Print the words that were still unfinished."""
         self._settle_interim()
         self._settle_reply()
         self._floor = "dialling"
@@ -141,7 +141,7 @@ class LiveScreen:
         table.add_row("loudspeaker", *_bar(self._levels.loudspeaker_db, "cyan"))
         return table
 
-    def _heard(self, transcript: Transcript) -> None:
+    def _show_transcript(self, transcript: Transcript) -> None:
         text = _clean(transcript.text).strip()
         self._interim = text
         if transcript.is_final:
@@ -184,12 +184,12 @@ def stages_line(stages: StageLatency) -> Text:
 
 
 def _bar(db: float, style: str) -> tuple[Text, str]:
-    full = round(BAR_WIDTH * max(0.0, min(1.0, 1 - db / FLOOR_DB)))
+    full = round(BAR_WIDTH * max(0.0, min(1.0, 1 - db / LOWEST_DB)))
     bar = Text("█" * full, style="red" if db > -1 else style)
     bar.append("·" * (BAR_WIDTH - full), style="dim")
     return bar, "silent" if db <= QUIETEST_DB else f"{db:.0f} dB"
 
 
 def _clean(text: str) -> str:
-    """Control characters from the network must not steer the terminal."""
+    """Drop control characters: the network must not steer the terminal."""
     return re.sub(r"[\x00-\x1f\x7f-\x9f]+", " ", text)

@@ -1,4 +1,4 @@
-"""`voice load`: many calls at once with recorded speech; where the time went, what failed."""
+"""`voice load`: it holds many calls with recorded speech, and reports times and failures."""
 
 import asyncio
 import json
@@ -16,11 +16,11 @@ from voice_client.turns import Turn, Turns
 PIECE_S = 0.04
 TRAILING_SILENCE_S = 5.0
 AFTER_FAILURE_S = 1.0
-"""A gateway that refuses at once must not be dialled as fast as it refuses."""
+"""The wait after a failed call: a gateway that refuses must not be dialled without pause."""
 OVERTIME_S = 60.0
-"""A call that was begun in time may still take so long to end."""
-TICK_S = 0.02
-LATE_MS = 50
+"""The longest that a call may go on after the time is up."""
+LATENESS_TICK_S = 0.02
+REPORTED_LATE_MS = 50
 
 _ROWS = (
     ("end of turn", "endpoint_ms"),
@@ -35,7 +35,7 @@ _QUANTILES = (("p50", 0.5), ("p90", 0.9), ("p99", 0.99), ("max", 1.0))
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """Whom to call, with what, how many at once, how long."""
+    """Which gateway to call, with which recordings, how many calls at once, and how long."""
 
     gateway: Gateway
     hello: Hello
@@ -48,14 +48,14 @@ class Plan:
 
 @dataclass(slots=True)
 class Tally:
-    """What came of it so far."""
+    """What the calls have come to so far."""
 
     calls: int = 0
     turns: int = 0
     failures: Counter[str] = field(default_factory=Counter[str])
     took_ms: dict[str, list[int]] = field(default_factory=dict[str, list[int]])
     late_ms: float = 0.0
-    """The most by which this program itself was late: what it measured is off by as much."""
+    """The most by which this program itself was late: its figures are off by as much."""
 
     def add(self, turns: Turns) -> None:
         """Count the turns of a call."""
@@ -77,12 +77,12 @@ class Tally:
 
     @property
     def status(self) -> Exit:
-        """ANSWERED where every call and every turn went well."""
+        """The exit status: ANSWERED where every call and every turn went well."""
         return Exit.CALL_BROKE if self.failures or not self.turns else Exit.ANSWERED
 
 
 async def load(plan: Plan, tally: Tally) -> None:
-    """Hold the calls; `tally` has what came of it also where this is cancelled."""
+    """Hold the calls; `tally` has the results also where this is cancelled."""
     watch = asyncio.Event()
     async with asyncio.TaskGroup() as tasks:
         ticking = tasks.create_task(_watch_lateness(tally), name="lateness")
@@ -140,8 +140,8 @@ async def _call(plan: Plan, tally: Tally, sayings: list[Saying], latest: float) 
 async def _watch_lateness(tally: Tally) -> None:
     now = asyncio.get_running_loop().time
     while True:
-        due = now() + TICK_S
-        await asyncio.sleep(TICK_S)
+        due = now() + LATENESS_TICK_S
+        await asyncio.sleep(LATENESS_TICK_S)
         tally.late_ms = max(tally.late_ms, (now() - due) * 1000)
 
 
@@ -165,7 +165,7 @@ def report(plan: Plan, tally: Tally) -> str:
         lines.append(f"{name:<12}{figures}{len(took_ms):>8}")
     if tally.failures:
         lines += ["", *(f"{count:>5} x  {name}" for name, count in tally.failures.most_common())]
-    if tally.late_ms > LATE_MS:
+    if tally.late_ms > REPORTED_LATE_MS:
         late = f"this machine was up to {tally.late_ms:.0f} ms late itself: use fewer calls on it"
         lines += ["", late]
     return "\n".join(lines)

@@ -1,4 +1,4 @@
-"""What the gateway says, as values: the only reader of `ServerMessage`."""
+"""The gateway's messages as values; this is the only reader of `ServerMessage`."""
 
 from dataclasses import dataclass
 
@@ -23,7 +23,7 @@ class ReplyText:
 
 @dataclass(frozen=True, slots=True)
 class ReplyAudio:
-    """The next piece of a reply's voice: s16le mono at the call's rate."""
+    """The next piece of a reply's audio: s16le mono at the call's rate."""
 
     reply_id: int
     offset_ms: int
@@ -59,12 +59,12 @@ class Speaking:
 
 @dataclass(frozen=True, slots=True)
 class VoicePaused:
-    """The caller makes a sound: keep what is queued, and play nothing for now."""
+    """The caller makes a sound: the client keeps what is queued, and plays nothing for now."""
 
 
 @dataclass(frozen=True, slots=True)
 class VoiceResumed:
-    """It was nothing: play on."""
+    """The sound was no interruption: the client plays on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +97,7 @@ class TurnEnded:
 
 @dataclass(frozen=True, slots=True)
 class Goodbye:
-    """The gateway hangs up of its own will: nobody had said anything for long."""
+    """The gateway hangs up of its own accord: nobody had said anything for long."""
 
 
 Message = (

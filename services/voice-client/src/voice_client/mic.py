@@ -1,4 +1,4 @@
-"""A call with the microphone and the loudspeaker, taken up again when the connection drops."""
+"""Calls with the microphone and the loudspeaker, and dials again when the connection drops."""
 
 import asyncio
 from contextlib import suppress
@@ -25,15 +25,15 @@ from voice_client.screen import Audience
 from voice_client.sound import PIECE_S, Sound
 from voice_client.turns import Turns
 
-PROGRESS_S = 0.2
-FULL_S = 0.05
+REPORT_EVERY_S = 0.2
+FULL_QUEUE_POLL_S = 0.05
 SILENT_MICROPHONE_S = 3.0
 DEAD_MICROPHONE_S = 5.0
 FIRST_PAUSE_S = 0.5
 LONGEST_PAUSE_S = 10.0
 GOODBYE_S = 3.0
-ATTEMPTS = 8
-"""A minute: a pod that is replaced is back by then."""
+DIAL_ATTEMPTS = 8
+"""The attempts take a minute: a pod that is replaced is back by then."""
 
 _HOPELESS = {
     "INVALID_ARGUMENT",
@@ -50,25 +50,25 @@ PERMISSION = (
 
 @dataclass(slots=True)
 class MicCall:
-    """One call of the microphone: listens, speaks, and reports what has been played."""
+    """One call with the microphone: it plays replies, sends audio, and reports what was played."""
 
     call: Call
     sound: Sound
     screen: Audience
     half_duplex: bool = False
-    """Send silence while the loudspeaker plays, where it would be heard by the microphone."""
+    """Send silence while the loudspeaker plays, whose sound the microphone would pick up."""
     greeted: bool = False
-    """The gateway has said something."""
+    """Whether the gateway has sent a message."""
 
     async def run(self) -> None:
         """Talk until the call ends; raise CallBrokenError when it does so badly."""
         while not self.sound.microphone.empty():
-            self.sound.microphone.get_nowait()  # said while nobody was on the line
+            self.sound.microphone.get_nowait()  # audio from before the call
         try:
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(self._speak(), name="speak")
                 tasks.create_task(self._report(), name="report")
-                await self._listen()  # to the goodbye
+                await self._listen()  # until the goodbye is over
                 raise CallBrokenError("the gateway has ended the call", code="OK")
         except BaseExceptionGroup as group:
             raise first_failure(group) from None
@@ -90,9 +90,9 @@ class MicCall:
     async def _play(self, message: Message) -> None:
         match message:
             case ReplyAudio(reply_id=reply_id, pcm=pcm):
-                # Emptied by PortAudio's thread, which can set no event of ours.
+                # PortAudio's thread empties the queue, and can set no event here.
                 while self.sound.playback.full:  # noqa: ASYNC110
-                    await asyncio.sleep(FULL_S)
+                    await asyncio.sleep(FULL_QUEUE_POLL_S)
                 self.sound.playback.push(reply_id, pcm)
             case Listening(interruption=cut) if cut:
                 self.sound.playback.flush()
@@ -133,7 +133,7 @@ class MicCall:
     async def _report(self) -> None:
         told = (0, 0)
         while True:
-            await asyncio.sleep(PROGRESS_S)
+            await asyncio.sleep(REPORT_EVERY_S)
             reply_id, played_ms = self.sound.playback.played()
             if reply_id and (reply_id, played_ms) != told:
                 told = (reply_id, played_ms)
@@ -142,7 +142,7 @@ class MicCall:
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """Where to call, how to begin, how long to wait."""
+    """How to call: the gateway, the call's beginning, and how long to wait."""
 
     gateway: Gateway
     hello: Hello
@@ -150,7 +150,7 @@ class Line:
 
 
 async def converse(line: Line, sound: Sound, screen: Audience, *, half_duplex: bool) -> None:
-    """Hold a conversation until Ctrl-C or goodbye; once it stood, dial again when it breaks."""
+    """Hold a conversation until Ctrl-C or goodbye; dial again when an accepted call breaks."""
     ever_greeted, failures = False, 0
     while True:
         talk, failure = await _one_call(line, sound, screen, half_duplex)
@@ -163,7 +163,7 @@ async def converse(line: Line, sound: Sound, screen: Audience, *, half_duplex: b
         greeted = talk is not None and talk.greeted
         ever_greeted = ever_greeted or greeted
         failures = 0 if greeted else failures + 1
-        if not ever_greeted or failures > ATTEMPTS or _is_final(failure):
+        if not ever_greeted or failures > DIAL_ATTEMPTS or _is_final(failure):
             raise failure
         pause_s = min(FIRST_PAUSE_S * 2**failures, LONGEST_PAUSE_S)
         screen.note(f"{failure}\ndialling again in {pause_s:g} s")
@@ -173,7 +173,7 @@ async def converse(line: Line, sound: Sound, screen: Audience, *, half_duplex: b
 async def _one_call(
     line: Line, sound: Sound, screen: Audience, half_duplex: bool
 ) -> tuple[MicCall | None, ClientError]:
-    """Return the call, where one was taken, and what ended it."""
+    """Return the call, where one was accepted, and what ended it."""
     talk: MicCall | None = None
     try:
         async with dial(line.gateway, line.hello, line.patience_s) as call:
@@ -185,15 +185,15 @@ async def _one_call(
 
 
 def _is_goodbye(failure: ClientError) -> bool:
-    """Tell whether the gateway hung up of its own will: nobody had said anything for long."""
+    """Tell whether the gateway hung up of its own accord, after a long silence."""
     return isinstance(failure, CallBrokenError) and failure.code == "OK"
 
 
 async def _play_out(sound: Sound) -> None:
     with suppress(TimeoutError):
         async with asyncio.timeout(GOODBYE_S):
-            while sound.playback.audible:  # noqa: ASYNC110 (emptied by PortAudio's thread)
-                await asyncio.sleep(FULL_S)
+            while sound.playback.audible:  # noqa: ASYNC110 (PortAudio's thread empties it)
+                await asyncio.sleep(FULL_QUEUE_POLL_S)
 
 
 def _is_final(failure: ClientError) -> bool:

@@ -30,7 +30,7 @@ _COMMANDS = "mic|wav|text|devices|doctor|load"
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """What was asked for; the fields of other subcommands keep their defaults."""
+    """The options that were given; the fields of other subcommands keep their defaults."""
 
     command: str
     server: str = "localhost:50051"
@@ -90,7 +90,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--version", action="version", version=f"%(prog)s {version('voice-client')}"
     )
-    # Not `required`: argparse would ask for a command where an unknown option is what is wrong.
+    # It is not `required`: argparse would ask for a command where an unknown option is wrong.
     commands = parser.add_subparsers(dest="command", metavar=_COMMANDS)
     _add_mic(commands.add_parser("mic", help="talk with the microphone"))
     _add_wav(commands.add_parser("wav", help="say recordings, one turn each"))

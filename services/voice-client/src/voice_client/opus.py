@@ -1,4 +1,4 @@
-"""The client's end of a line that carries Opus; the only place that knows the codec."""
+"""The client's end of a call that carries Opus; only this module knows the codec."""
 
 import importlib
 from dataclasses import replace
@@ -28,7 +28,7 @@ def check_opus(rate_hz: int) -> None:
 
 
 class OpusLine:
-    """Packs what the caller says, unpacks the replies."""
+    """Packs the caller's audio into packets, and unpacks the replies."""
 
     def __init__(self, rate_hz: int) -> None:
         check_opus(rate_hz)
@@ -39,11 +39,11 @@ class OpusLine:
         self._reply_id = 0
 
     def pack(self, pcm: bytes) -> list[bytes]:
-        """Return the packets that are full."""
+        """Return the packets that the audio fills."""
         return self._encoder.encode(pcm)
 
     def pack_rest(self) -> list[bytes]:
-        """Return the packets that bring out the last sample."""
+        """Return the packets up to the last sample."""
         return self._encoder.finish()
 
     def unpack(self, audio: ReplyAudio) -> ReplyAudio:

@@ -1,10 +1,10 @@
-"""When the next piece of audio is due: absolute deadlines, so that lateness never adds up."""
+"""Tells when the next piece of audio is due, by absolute deadlines: lateness never adds up."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
 
 TOO_LATE_S = 1.0
-"""Later than this, as after a laptop slept, the clock starts anew instead of catching up."""
+"""With more lateness than this, as after a laptop slept, the clock starts anew."""
 
 
 class Pace:
@@ -28,5 +28,5 @@ class Pace:
         wait_s = self._due - self._now()
         if wait_s < -TOO_LATE_S:
             self._due = self._now()
-        # Also at 0: a sender that is behind must still let the reader run.
+        # A sender that is behind sleeps, too, if for 0 s: it must let the reader run.
         await self._sleep(max(wait_s, 0.0))

@@ -1,12 +1,12 @@
-"""What waits to leave the loudspeaker: bounded, flushable, filled and emptied by two threads."""
+"""The loudspeaker's bounded queue, which can be flushed; one thread fills it, one empties it."""
 
 import threading
 from collections import deque
 
-MOST_S = 60.0
-"""So much may wait; the gateway sends little ahead, a plain one a whole answer at once."""
+LONGEST_QUEUE_S = 60.0
+"""The most that may wait; the gateway sends little ahead, a plain one a whole answer at once."""
 TAIL_S = 0.3
-"""After the last sample was handed over a room still rings, and the device still plays."""
+"""How long the device still plays, and the room rings, after the last sample was handed over."""
 
 
 class Playback:
@@ -22,7 +22,7 @@ class Playback:
         self._reply_id: int = 0
         self._played: int = 0
         self._paused = False
-        self._silent_bytes = self._bytes(MOST_S)
+        self._silent_bytes = self._bytes(LONGEST_QUEUE_S)
 
     def push(self, reply_id: int, pcm: bytes) -> None:
         """Queue a piece of a reply, behind what waits already."""
@@ -38,7 +38,7 @@ class Playback:
             self._paused = False
 
     def pause(self) -> None:
-        """Fall silent, and keep what waits."""
+        """Stop playing, and keep what waits."""
         self._paused = True
 
     def go_on(self) -> None:
@@ -48,11 +48,11 @@ class Playback:
     @property
     def full(self) -> bool:
         """Tell whether whoever fills the queue should wait."""
-        return self._waiting >= self._bytes(MOST_S)
+        return self._waiting >= self._bytes(LONGEST_QUEUE_S)
 
     @property
     def audible(self) -> bool:
-        """Tell whether a microphone in the room may hear the loudspeaker now."""
+        """Tell whether a microphone in the room may pick up the loudspeaker now."""
         playing = self._waiting > 0 and not self._paused
         return playing or self._silent_bytes < self._bytes(TAIL_S + self.device_delay_s)
 

@@ -1,4 +1,4 @@
-"""From the command line's files and texts to the sayings of one call."""
+"""Makes the sayings of one call from the command line's files and texts."""
 
 from collections.abc import Sequence
 

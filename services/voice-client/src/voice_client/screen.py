@@ -1,4 +1,4 @@
-"""What the person at the terminal sees of a call."""
+"""Shows a call to the person at the terminal."""
 
 import re
 from collections.abc import Callable
@@ -36,7 +36,7 @@ class Audience(Protocol):
 
 
 class Nobody:
-    """Shows nothing: for `--json`."""
+    """Shows nothing, for `--json`."""
 
     def note(self, text: str) -> None: ...
     def see(self, message: Message) -> None: ...
@@ -59,21 +59,21 @@ class Screen:
         self._in_reply = False
 
     def note(self, text: str) -> None:
-        """Show a line of our own."""
+        """Show a line of the client's own."""
         self._line(text)
 
     def see(self, message: Message) -> None:
         """Show a message as it comes."""
         match message:
             case Transcript():
-                self._heard(message)
+                self._show_transcript(message)
             case ReplyText(text=text):
                 self._reply(text)
             case Processing():
                 self._settle_interim()
                 self._line("[thinking]")
             case Speaking():
-                if not self._in_reply:  # else the text that is being spoken stands there
+                if not self._in_reply:  # else the line shows the text that is being spoken
                     self._line("[speaking]")
             case Fault():
                 where = f"{message.stage} {message.code}".strip() or "gateway"
@@ -95,7 +95,7 @@ class Screen:
         self._settle_interim()
         self._end_reply()
 
-    def _heard(self, transcript: Transcript) -> None:
+    def _show_transcript(self, transcript: Transcript) -> None:
         text = _clean(transcript.text).strip()
         if transcript.is_final:
             self._interim = ""
@@ -114,7 +114,7 @@ class Screen:
         self._write(f"{_CLEAR}  ... {shown}")
 
     def _settle_interim(self) -> None:
-        """What was only an interim has become what was said."""
+        """Print the interim as what was said."""
         if self._interim:
             text, self._interim = self._interim, ""
             self._line(f"you: {text}")
@@ -149,5 +149,5 @@ def _interrupted(cut: Interruption) -> str:
 
 
 def _clean(text: str) -> str:
-    """Control characters from the network must not steer the terminal."""
+    """Drop control characters: the network must not steer the terminal."""
     return re.sub(r"[\x00-\x1f\x7f-\x9f]+", " ", text)

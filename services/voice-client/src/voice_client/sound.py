@@ -1,4 +1,4 @@
-"""The microphone and the loudspeaker of this machine; the only place that knows PyAudio."""
+"""The microphone and the loudspeaker of this machine; only this module knows PyAudio."""
 
 import asyncio
 import importlib
@@ -16,11 +16,11 @@ from voice_client.playback import Playback
 
 PIECE_S = 0.02
 MICROPHONE_PIECES = 50
-"""A second: older sound is of no use to a conversation."""
+"""A second of audio: older audio is of no use to a conversation."""
 RATES_HZ = (16_000, 48_000, 44_100, 32_000, 24_000, 22_050, 8_000)
 
-_INT16 = 8
-_CONTINUE = 0
+_PA_INT16 = 8
+_PA_CONTINUE = 0
 
 _INSTALL = (
     "the microphone needs PyAudio, which needs PortAudio. Install PortAudio "
@@ -39,7 +39,7 @@ class _Stream(Protocol):
 
 
 class _PyAudio(Protocol):
-    """What is used of `pyaudio.PyAudio`, which ships no types."""
+    """The part of `pyaudio.PyAudio` that is used; the package ships no types."""
 
     def get_device_count(self) -> int: ...
     def get_device_info_by_index(self, index: int) -> DeviceInfo: ...
@@ -72,7 +72,7 @@ class Device:
     outputs: int
     rate_hz: int
     is_default: bool = False
-    """The one that is taken where none is asked for."""
+    """Whether it is taken where no device is asked for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +85,7 @@ class Sound:
     names: tuple[str, str]
     levels: Levels
     delay_s: float
-    """From handing a sample to the loudspeaker to hearing it in the microphone, say the devices."""
+    """Seconds from the loudspeaker's queue to the microphone's audio, as the devices tell."""
 
 
 def devices() -> list[Device]:
@@ -143,7 +143,7 @@ def _pyaudio() -> Generator[_PyAudio]:
         module = importlib.import_module("pyaudio")
     except ImportError as error:
         raise BadInputError(f"{error}: {_INSTALL}") from None
-    with _hushed():
+    with _without_alsa_messages():
         audio = cast("_PyAudio", module.PyAudio())
     try:
         yield audio
@@ -152,8 +152,8 @@ def _pyaudio() -> Generator[_PyAudio]:
 
 
 @contextmanager
-def _hushed() -> Generator[None]:
-    """Keep quiet what ALSA and JACK write to standard error about devices that are not there."""
+def _without_alsa_messages() -> Generator[None]:
+    """Suppress what ALSA and JACK write to standard error about devices that are not there."""
     if sys.platform != "linux":
         yield
         return
@@ -217,9 +217,9 @@ def _common_rate(audio: _PyAudio, ears: Device, mouth: Device, *, whole_frames: 
 def _can_do(audio: _PyAudio, rate_hz: int, ears: Device, mouth: Device) -> bool:
     try:
         return audio.is_format_supported(
-            rate_hz, input_device=ears.index, input_channels=1, input_format=_INT16
+            rate_hz, input_device=ears.index, input_channels=1, input_format=_PA_INT16
         ) and audio.is_format_supported(
-            rate_hz, output_device=mouth.index, output_channels=1, output_format=_INT16
+            rate_hz, output_device=mouth.index, output_channels=1, output_format=_PA_INT16
         )
     except ValueError:  # PyAudio's way to say no
         return False
@@ -235,12 +235,12 @@ def _open_loudspeaker(
         wires.levels.loudspeaker_db = peak_db(pcm)
         if wires.canceller:
             wires.canceller.played(pcm)
-        return pcm, _CONTINUE
+        return pcm, _PA_CONTINUE
 
     stream = audio.open(
         rate=rate_hz,
         channels=1,
-        format=_INT16,
+        format=_PA_INT16,
         frames_per_buffer=round(PIECE_S * rate_hz),
         stream_callback=play,
         output=True,
@@ -254,9 +254,9 @@ def _open_loudspeaker(
 def _open_microphone(
     audio: _PyAudio, ears: Device, rate_hz: int, streams: ExitStack, wires: _Wires
 ) -> tuple[asyncio.Queue[bytes], float]:
-    """Return what it hears and its delay in seconds.
+    """Return the queue of its audio and its delay in seconds.
 
-    PortAudio calls back on a thread of its own: each piece is handed over to the loop.
+    PortAudio calls back on a thread of its own, which hands each piece over to the loop.
     """
     loop = asyncio.get_running_loop()
     microphone = asyncio.Queue[bytes](maxsize=MICROPHONE_PIECES)
@@ -272,12 +272,12 @@ def _open_microphone(
             heard = wires.canceller.clean(heard)
         wires.levels.microphone_db = peak_db(heard)
         loop.call_soon_threadsafe(deliver, heard)
-        return None, _CONTINUE
+        return None, _PA_CONTINUE
 
     stream = audio.open(
         rate=rate_hz,
         channels=1,
-        format=_INT16,
+        format=_PA_INT16,
         frames_per_buffer=round(PIECE_S * rate_hz),
         stream_callback=hear,
         input=True,

@@ -1,4 +1,4 @@
-"""A call that says what it was given, turn by turn: files and typed lines."""
+"""Holds a call that says files and typed lines, turn by turn."""
 
 import asyncio
 from collections.abc import Sequence
@@ -11,8 +11,8 @@ from voice_client.pace import Pace
 from voice_client.screen import Audience
 from voice_client.turns import Turns
 
-NOTHING_HEARD_S = 5.0
-"""After an announced end of utterance so long without a turn means that nothing was heard."""
+NOTHING_RECOGNISED_S = 5.0
+"""An announced end of utterance without a turn for this long means that nothing was recognised."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,19 +37,19 @@ Saying = Spoken | Typed
 
 @dataclass(frozen=True, slots=True)
 class TalkOptions:
-    """How to talk."""
+    """How the sayings are sent, and how long to wait for answers."""
 
     piece_s: float = 0.02
     fast: bool = False
     """Send recordings as fast as the gateway takes them instead of in real time."""
     trailing_silence_s: float = 10.0
-    """So much silence, in real time, may follow a recording before we say that it is over."""
+    """The silence that follows a recording, in real time, before its end is announced."""
     patience_s: float = 60.0
-    """So long the gateway may be silent while it owes an answer."""
+    """How long the gateway may be silent while it owes an answer."""
 
 
 class Talk:
-    """Says one thing after the other; the next when the one before has been answered."""
+    """Says one thing after the other, each when the one before has been answered."""
 
     def __init__(
         self, call: Call, turns: Turns, audience: Audience, talk_options: TalkOptions
@@ -70,7 +70,7 @@ class Talk:
         """The call ended while we still waited for something."""
 
     async def run(self, sayings: Sequence[Saying]) -> None:
-        """Say everything, hear everything, and return when the gateway has ended the call."""
+        """Say everything, read every answer, and return when the gateway has ended the call."""
         try:
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(self._listen(), name="listen")
@@ -93,7 +93,7 @@ class Talk:
             if ended:
                 self._audience.turn_over(ended)
             self._follow(message)
-        # Whoever still waits for a word must not wait for ever.
+        # Who still waits for a message must not wait for ever.
         self._cut_off = not (self._greeted.is_set() and self._answered.is_set())
         for event in (self._greeted, self._answered, self._over):
             event.set()
@@ -145,8 +145,8 @@ class Talk:
     async def _fall_silent(self, pace: Pace, *, last: bool) -> None:
         """Send silence, as a microphone does, until the saying is answered.
 
-        What is not taken up within the trailing silence is declared over: by the half-close
-        that follows after the last saying, in so many words before that.
+        A saying that becomes no turn within the trailing silence is declared over: the last one by
+        the half-close that follows, the others by `end_of_utterance`.
         """
         silence = bytes(self._piece_bytes())
         limit_s, silent_s, declared = self._talk_options.trailing_silence_s, 0.0, False
@@ -156,7 +156,7 @@ class Talk:
                 if last or declared:
                     return
                 await self._call.end_utterance()
-                limit_s, silent_s, declared = NOTHING_HEARD_S, 0.0, True
+                limit_s, silent_s, declared = NOTHING_RECOGNISED_S, 0.0, True
             await pace.next_piece()
             await self._send(silence)
             silent_s = silent_s + self._talk_options.piece_s if self._floor_ours else 0.0
@@ -169,7 +169,7 @@ class Talk:
         await self._call.speak(pcm)
 
     async def _until(self, event: asyncio.Event, complaint: str) -> None:
-        """Wait for `event`, as long as there is news from the gateway now and then."""
+        """Wait for `event`, as long as the gateway sends something now and then."""
         self._news_at = self._now()
         while not event.is_set():
             self._check_patience(complaint)

@@ -1,4 +1,4 @@
-"""A gateway that follows a script: the contract without anything behind it, for tests."""
+"""A gateway that follows a script, for tests: the contract without anything behind it."""
 
 # pyright: reportUnknownMemberType=false, reportUntypedBaseClass=false
 # (the generated stubs ship no types)
@@ -24,7 +24,7 @@ class HungUpError(Exception):
 
 @dataclass(slots=True)
 class Caller:
-    """A call as the script sees it: what came in, and what to send."""
+    """A call as the script sees it: what came in, and the means to answer."""
 
     context: Context
     config: wire.VoiceConfig = field(default_factory=wire.VoiceConfig)

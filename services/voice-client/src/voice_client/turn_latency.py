@@ -1,4 +1,4 @@
-"""Where the time of a turn went: the end of speech in a recording, and the figures in words."""
+"""Finds the end of speech in a recording, and shows where the time of a turn went."""
 
 import array
 import math
@@ -8,12 +8,12 @@ from voice_client.messages import StageLatency
 
 FRAME_S = 0.01
 LOUD_FRAMES = 4
-"""So many frames of LOUD_WINDOW must be loud: a click is not speech."""
+"""The frames of LOUD_WINDOW that must be loud: a click is not speech."""
 LOUD_WINDOW = 8
 BELOW_LOUDEST_DB = 22.0
 ABOVE_NOISE_DB = 8.0
 FAINTEST_DB = -60.0
-"""Full scale is 0 dB; below this nobody speaks."""
+"""The softest speech, where full scale is 0 dB."""
 
 _STAGES = (
     ("end of turn", "endpoint_ms", "last word to the decision that the turn is over"),
@@ -34,7 +34,7 @@ def speech_end(pcm: bytes, rate_hz: int) -> int | None:
         return None
     ranked = sorted(levels)
     loudest, noise = ranked[len(ranked) * 98 // 100], ranked[len(ranked) // 10]
-    # Never above the middle: a recording that is all speech has no noise floor to see.
+    # The floor is never above the middle: a recording that is all speech shows no noise floor.
     threshold = min(max(loudest - BELOW_LOUDEST_DB, noise + ABOVE_NOISE_DB), (loudest + noise) / 2)
     if loudest < FAINTEST_DB:
         return None

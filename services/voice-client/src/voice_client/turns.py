@@ -1,4 +1,4 @@
-"""What came of a call: its turns, each with what was heard, answered and how fast."""
+"""The turns of a call, each with its transcript, its answer and its times."""
 
 from dataclasses import asdict, dataclass, field
 
@@ -26,7 +26,7 @@ class Turn:
     """One turn as the gateway cut it: one saying may be several turns."""
 
     saying: int
-    """Which of the things we said it belongs to, counted from 0."""
+    """The saying that it belongs to, counted from 0."""
     said: str
     finals: list[str] = field(default_factory=list[str])
     interim: str = ""
@@ -39,7 +39,7 @@ class Turn:
     """"open", "answered" or "interrupted"."""
     answering: bool = False
     begun: bool = False
-    """The reply has text or sound: words heard from here on are another turn's."""
+    """The reply has text or audio: words recognised from here on are another turn's."""
 
     @property
     def heard(self) -> str:
@@ -69,12 +69,12 @@ class Turns:
         self._measured = False
 
     def say(self, label: str, *, typed: bool = False) -> None:
-        """What follows answers this."""
+        """Note that a saying begins: what follows answers it."""
         self._sayings.append((label, typed))
         self._speech_end, self._measured = None, False
 
     def speech_ended(self, at: float) -> None:
-        """The last of the saying's speech has gone out."""
+        """Note that the last of the saying's speech has been sent."""
         self._speech_end = at
 
     def see(self, message: Message, at: float) -> Turn | None:

@@ -19,17 +19,17 @@ from voice_local.engines import Said, Samples, Unspeakable, Word
 from voice_local.models.onnx import also_giving
 
 _SPEAKER = "heart"
-_LONGEST = 200
+_LONGEST_TEXT = 200
 """Characters given to the model at once: its cost for one sentence grows with the square."""
 _BREAKS = (re.compile(r"[.!?…]['\")\]]*\s"), re.compile(r"[,;:—–]\s"), re.compile(r"\s"))
 _DURATIONS = "/Cast_32_output_0"
-"""How long each phoneme becomes, inside the model: it speaks by these, and keeps them to itself."""
-_INT64 = 7  # of ONNX's element types
-_FRAME = SAMPLE_RATE // 80
-_SILENT = 0.004  # root mean square: -48 dB
+"""The model's inner tensor of phoneme durations, which it does not give as an output."""
+_INT64 = 7  # the element type in ONNX
+_FRAME_SAMPLES = SAMPLE_RATE // 80
+_SILENT_RMS = 0.004  # -48 dB
 
 Sound = tuple[str, int]
-"""A phoneme, and which of the text's words it belongs to."""
+"""A phoneme, and the index of the text's word that it belongs to."""
 
 
 class HibariVoice:
@@ -90,7 +90,7 @@ class HibariVoice:
     def _synthesised(
         self, sounds: list[str], rng: np.random.Generator
     ) -> tuple[Samples, list[int]]:
-        """The speech, and how long each phoneme is in it, in parts of the whole."""
+        """The speech, and each phoneme's share of its length."""
         ids = self._voice.ids("".join(sounds))
         if not sounds:
             return np.zeros(0, np.float32), []
@@ -108,7 +108,7 @@ def _stripped(sounds: list[Sound]) -> list[Sound]:
 def _timed(
     words: list[str], sounds: list[Sound], durations: list[int], audio: Samples
 ) -> Iterator[Word]:
-    """When each word is pronounced; the model pads the phonemes with silence on either side."""
+    """The times of each word; the model pads the phonemes with silence on either side."""
     edges = np.cumsum(durations) * (len(audio) / sum(durations))
     spans: dict[int, tuple[int, int]] = {}
     for at, (sound, word) in enumerate(sounds):
@@ -122,9 +122,9 @@ def _timed(
 
 def _sounding(audio: Samples) -> int:
     """Samples until it falls silent: to the model, a pause belongs to the phoneme before it."""
-    frames = audio[: len(audio) // _FRAME * _FRAME].reshape(-1, _FRAME)
-    loud = np.flatnonzero(np.sqrt(np.mean(frames * frames, axis=1)) > _SILENT)
-    return (int(loud[-1]) + 1) * _FRAME if len(loud) else len(audio)
+    frames = audio[: len(audio) // _FRAME_SAMPLES * _FRAME_SAMPLES].reshape(-1, _FRAME_SAMPLES)
+    loud = np.flatnonzero(np.sqrt(np.mean(frames * frames, axis=1)) > _SILENT_RMS)
+    return (int(loud[-1]) + 1) * _FRAME_SAMPLES if len(loud) else len(audio)
 
 
 def _check_readable(text: str) -> None:
@@ -143,8 +143,8 @@ def _readable(text: str) -> bool:
 def pieces(text: str) -> Iterator[str]:
     """Cut text that is too long for the model: after a sentence, else a clause, else a word."""
     rest = text.strip()
-    while len(rest) > _LONGEST:
-        end = _break(rest[:_LONGEST])
+    while len(rest) > _LONGEST_TEXT:
+        end = _break(rest[:_LONGEST_TEXT])
         yield rest[:end].strip()
         rest = rest[end:].strip()
     if rest:

@@ -1,24 +1,24 @@
-"""Where in a stretch of audio somebody seems to speak, judged by loudness alone: cheap, and rough.
+"""Finds by loudness alone where in audio somebody seems to speak: cheap, and rough.
 
-It trims, cuts and spreads words; whether there is speech at all is for a voice activity detector
-to say.
+The result trims, cuts and spreads words; whether there is speech at all is for a voice activity
+detector to say.
 """
 
 import numpy as np
 from numpy.typing import NDArray
 
-from voice_local.engines import EAR_RATE_HZ, Samples
+from voice_local.engines import ASR_RATE_HZ, Samples
 
 PER_S = 100
 """Frames of loudness in a second."""
 
-FRAME = EAR_RATE_HZ // PER_S
+FRAME = ASR_RATE_HZ // PER_S
 """Samples in one frame."""
 
 _SILENT_DB = -60.0
 _UNDER_PEAK_DB = 30.0
 _OVER_FLOOR_DB = 6.0
-_HANG = 3
+_HANG_FRAMES = 3
 
 
 def levels_db(samples: Samples) -> NDArray[np.float32]:
@@ -48,5 +48,5 @@ def spread_db(levels: NDArray[np.float32]) -> float:
 
 def _without_specks(loud: NDArray[np.bool_]) -> NDArray[np.bool_]:
     """Drop lone clicks: a frame counts where at least three of the five around it are loud."""
-    counts = np.convolve(loud.astype(np.int8), np.ones(2 * _HANG - 1, np.int8), "same")
-    return loud & (counts >= _HANG)
+    counts = np.convolve(loud.astype(np.int8), np.ones(2 * _HANG_FRAMES - 1, np.int8), "same")
+    return loud & (counts >= _HANG_FRAMES)

@@ -8,21 +8,21 @@ from pathlib import Path
 
 import numpy as np
 
-from voice_local.engines import EAR_RATE_HZ, Samples, Transcript, Word
+from voice_local.engines import ASR_RATE_HZ, Samples, Transcript, Word
 from voice_local.models import loudness, timing
-from voice_local.models.moonshine_net import Ear, Spelled
+from voice_local.models.moonshine_net import MoonshineNet, Spelled
 from voice_local.models.tokens import Vocabulary
 
 _LONGEST_S = 12.0
-"""A stretch goes to the networks whole up to here: their cost grows with its square."""
+"""The longest audio that the networks get whole: their cost grows with its square."""
 _CUT_FROM_S = 8.0
-"""A longer one is cut at the quietest moment after this."""
-_MARGIN = 25
+"""Longer audio is cut at the quietest moment after this."""
+_MARGIN_FRAMES = 25
 """Frames of quiet kept around the speech: 250 ms."""
-_UNSURE = 0.6
-_STEADY_DB = 9.0
+_UNSURE_BELOW = 0.6
+_STEADY_BELOW_DB = 9.0
 """Sound that varies less than this and leaves the model unsure is noise, spelled "You"."""
-_REMEMBERED = 32
+_REMEMBERED_STRETCHES = 32
 
 
 class Moonshine:
@@ -30,14 +30,14 @@ class Moonshine:
 
     languages = ("en-US",)
 
-    def __init__(self, name: str, ear: Ear, vocabulary: Vocabulary) -> None:
+    def __init__(self, name: str, net: MoonshineNet, vocabulary: Vocabulary) -> None:
         self.name = name
-        self._ear = ear
+        self._net = net
         self._vocabulary = vocabulary
         self._known: OrderedDict[bytes, Transcript] = OrderedDict()
 
     def transcribe(self, samples: Samples, language: str) -> Transcript:
-        """Transcribe mono speech at EAR_RATE_HZ.
+        """Transcribe mono speech at ASR_RATE_HZ.
 
         A growing buffer is cut at the same places each time, and the transcripts of stretches that
         are complete are remembered, so the next partial costs only what is new.
@@ -46,30 +46,30 @@ class Moonshine:
             raise ValueError(f"language must be one of {', '.join(self.languages)}: {language!r}")
         parts: list[Transcript] = []
         for start, stretch, complete in stretches(samples):
-            heard = self._recalled(stretch) if complete else self._heard(stretch)
-            parts.append(_shifted(heard, start / EAR_RATE_HZ))
+            recognised = self._recalled(stretch) if complete else self._recognised(stretch)
+            parts.append(_shifted(recognised, start / ASR_RATE_HZ))
         return _joined(parts)
 
     def _recalled(self, stretch: Samples) -> Transcript:
         key = hashlib.blake2b(stretch.tobytes(), digest_size=16).digest()
         if key not in self._known:
-            self._known[key] = self._heard(stretch)
-            if len(self._known) > _REMEMBERED:
+            self._known[key] = self._recognised(stretch)
+            if len(self._known) > _REMEMBERED_STRETCHES:
                 self._known.popitem(last=False)
         self._known.move_to_end(key)
         return self._known[key]
 
-    def _heard(self, stretch: Samples) -> Transcript:
+    def _recognised(self, stretch: Samples) -> Transcript:
         levels = loudness.levels_db(stretch)
         speech = timing.runs(loudness.voiced(levels))
         if not speech:
             return Transcript("")
-        first = max(speech[0].start - _MARGIN, 0) * loudness.FRAME
-        last = (speech[-1].end + _MARGIN) * loudness.FRAME
-        spelled = self._ear.spell(stretch[first:last])
+        first = max(speech[0].start - _MARGIN_FRAMES, 0) * loudness.FRAME
+        last = (speech[-1].end + _MARGIN_FRAMES) * loudness.FRAME
+        spelled = self._net.spell(stretch[first:last])
         words = self._words(spelled)
-        guessed = _mean(spelled) < _UNSURE and loudness.spread_db(levels) < _STEADY_DB
-        if guessed or not any(map(str.isalnum, "".join(word.text for word in words))):
+        is_noise = _mean(spelled) < _UNSURE_BELOW and loudness.spread_db(levels) < _STEADY_BELOW_DB
+        if is_noise or not any(map(str.isalnum, "".join(word.text for word in words))):
             return Transcript("")
         spans = timing.spans([word.text for word in words], speech)
         timed = tuple(
@@ -97,8 +97,8 @@ def stretches(samples: Samples) -> Iterator[tuple[int, Samples, bool]]:
     Where a stretch ends depends on its own samples alone, not on what comes after.
     """
     start = 0
-    while len(samples) - start > _LONGEST_S * EAR_RATE_HZ:
-        end = start + _quietest(samples[start : start + int(_LONGEST_S * EAR_RATE_HZ)])
+    while len(samples) - start > _LONGEST_S * ASR_RATE_HZ:
+        end = start + _quietest(samples[start : start + int(_LONGEST_S * ASR_RATE_HZ)])
         yield start, samples[start:end], True
         start = end
     yield start, samples[start:], False
@@ -113,14 +113,14 @@ def _quietest(samples: Samples) -> int:
 
 
 def _mean(spelled: Sequence[Spelled]) -> float:
-    return sum(each.chance for each in spelled) / len(spelled) if spelled else 0.0
+    return sum(each.probability for each in spelled) / len(spelled) if spelled else 0.0
 
 
-def _shifted(heard: Transcript, by_s: float) -> Transcript:
+def _shifted(text: Transcript, by_s: float) -> Transcript:
     words = tuple(
-        replace(word, start_s=word.start_s + by_s, end_s=word.end_s + by_s) for word in heard.words
+        replace(word, start_s=word.start_s + by_s, end_s=word.end_s + by_s) for word in text.words
     )
-    return replace(heard, words=words)
+    return replace(text, words=words)
 
 
 def _joined(parts: Sequence[Transcript]) -> Transcript:
@@ -133,6 +133,6 @@ def load_moonshine(name: str, folder: Path) -> Moonshine:
     """Load whichever export stands in the folder, and warm it."""
     encoder = next(folder.glob("encoder_model.on*"), folder / "encoder_model.ort")
     decoder = encoder.with_name("decoder_model_merged" + encoder.suffix)
-    ear = Ear(encoder, decoder)
-    ear.spell(np.zeros(EAR_RATE_HZ, np.float32))
-    return Moonshine(name, ear, Vocabulary(folder / "tokenizer.bin"))
+    net = MoonshineNet(encoder, decoder)
+    net.spell(np.zeros(ASR_RATE_HZ, np.float32))
+    return Moonshine(name, net, Vocabulary(folder / "tokenizer.bin"))

@@ -1,7 +1,7 @@
 # onnxruntime ships no types.
 # pyright: reportUnknownMemberType=false, reportUnknownVariableType=false
 # pyright: reportUnknownArgumentType=false
-"""How an ONNX model is run here: one thread that doesn't spin, so that many share two cores."""
+"""Runs an ONNX model on one thread that doesn't spin, so that many share two cores."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -54,6 +54,6 @@ def also_giving(path: Path, tensor: str, kind: int) -> bytes:
 
 
 def _field(number: int, content: bytes) -> bytes:
-    """A protobuf field of a short length: one byte says it."""
+    """A protobuf field whose length fits into one byte."""
     assert len(content) < 128
     return bytes((number << 3 | 2, len(content))) + content

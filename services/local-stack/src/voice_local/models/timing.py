@@ -1,4 +1,4 @@
-"""When each word was said, for a recogniser that doesn't tell: an estimate from the audio's pauses.
+"""Estimates when each word was said from the audio's pauses, where a recogniser doesn't tell.
 
 The runs of speech between the pauses are known from loudness. The words are dealt out to them in
 order so that each run gets about as many letters as it has time for, and within a run by length.
@@ -10,12 +10,12 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-_PAUSE = 12
+_PAUSE_FRAMES = 12
 """Frames of quiet that part two runs: 120 ms, more than a stop consonant."""
 _WORD_COST = 2.0
 """Letters' worth of time that every word takes beside its letters."""
 _STOP_BONUS = 0.6
-"""How much likelier a pause is after punctuation: this part of the misfit is forgiven."""
+"""The part of the misfit that is forgiven after punctuation, where a pause is likelier."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,11 +31,11 @@ class Run:
 
 
 def runs(voiced: NDArray[np.bool_]) -> list[Run]:
-    """The runs of speech, those closer than a pause joined."""
+    """The runs of speech; those closer than a pause are joined."""
     edges = np.flatnonzero(np.diff(np.concatenate(([0], voiced.astype(np.int8), [0]))))
     found: list[Run] = []
     for start, end in edges.reshape(-1, 2).tolist():
-        if found and start - found[-1].end < _PAUSE:
+        if found and start - found[-1].end < _PAUSE_FRAMES:
             found[-1] = Run(found[-1].start, end)
         else:
             found.append(Run(start, end))

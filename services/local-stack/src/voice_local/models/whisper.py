@@ -18,7 +18,7 @@ _LANGUAGES = (
     " zh-CN ar-AR"
 )
 _PROMPTS = {"hi": "हाँ, ठीक है।"}
-"""Without it Whisper base writes Hindi in Latin or Arabic letters; with it, roughly, in its own."""
+"""Prompts by language: without one Whisper base writes Hindi in Latin or Arabic letters."""
 
 
 class Whisper:
@@ -31,7 +31,7 @@ class Whisper:
         self._model = model
 
     def transcribe(self, samples: Samples, language: str) -> Transcript:
-        """Transcribe mono speech at EAR_RATE_HZ in one of `languages`."""
+        """Transcribe mono speech at ASR_RATE_HZ in one of `languages`."""
         if language not in self.languages:
             raise ValueError(f"language must be one of {', '.join(self.languages)}: {language!r}")
         speech = timing.runs(loudness.voiced(loudness.levels_db(samples)))
@@ -52,7 +52,7 @@ class Whisper:
 
 
 def _transcript(segments: "list[Segment]", speech_from_s: float) -> Transcript:
-    """Whisper starts its first word where the audio starts: it is moved to where speech does."""
+    """The transcript, with the first word moved to where the speech starts, not the audio."""
     words = tuple(
         Word(
             word.word.strip(),

@@ -1,4 +1,4 @@
-"""What a recognition client asks for, checked: raw fields in, `Asked` or a refusal out. PURE."""
+"""Checks what a recognition client asks for: raw fields in, `Asked` or a refusal out. PURE."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field

@@ -26,7 +26,7 @@ class AsrLimits:
     config_wait_s: float = 10.0
     """How long a stream may take to send its configuration."""
     idle_s: float = 60.0
-    """How long a stream may go without audio: Riva releases the sequence then."""
+    """How long a stream may go without audio; Riva releases the sequence then."""
 
 
 class Recognition:
@@ -86,7 +86,7 @@ class Recognition:
 
 
 class _End:
-    """Follows the last response."""
+    """Marks the end of the responses."""
 
 
 class _Stream:
@@ -124,7 +124,7 @@ class _Stream:
         return _asked(message, self._bench, "online")
 
     async def _feed(self, listening: Listening) -> None:
-        """Read until the client half-closes; audio that takes long to be heard is no idleness."""
+        """Read until the client half-closes; time spent on recognition does not count as idle."""
         clock = asyncio.get_running_loop()
         audio_until = clock.time() + self._limits.idle_s
         while (message := await self._read_by(audio_until)) is not None:

@@ -11,7 +11,7 @@ from grpc import aio
 from riva.client.proto import riva_asr_pb2 as pb
 from riva.client.proto import riva_asr_pb2_grpc as rpc
 
-from voice_local.engines import EAR_RATE_HZ, Word
+from voice_local.engines import ASR_RATE_HZ, Word
 from voice_local.riva.asking import Asked, Wanted
 from voice_local.riva.wording import Result
 
@@ -100,7 +100,7 @@ def write_models(models: Sequence[Model]) -> Any:
         parameters["type"] = "online" if model.online else "offline"
         parameters["streaming"] = str(model.online)
         parameters["offline"] = str(not model.online)
-        parameters["sample_rate"] = str(EAR_RATE_HZ)
+        parameters["sample_rate"] = str(ASR_RATE_HZ)
     return response
 
 

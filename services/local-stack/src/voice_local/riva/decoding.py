@@ -1,9 +1,9 @@
-"""From the bytes of a client to what the engines hear: mono floats at EAR_RATE_HZ."""
+"""Decodes a client's bytes to what the engines take: mono floats at ASR_RATE_HZ."""
 
 import numpy as np
 import soxr
 
-from voice_local.engines import EAR_RATE_HZ, Samples
+from voice_local.engines import ASR_RATE_HZ, Samples
 from voice_local.riva.coding import Coding, Encoding
 from voice_local.riva.refusal import RefusedError
 from voice_local.riva.wav import could_be_wav, read_header
@@ -11,7 +11,7 @@ from voice_local.riva.wav import could_be_wav, read_header
 RATES_HZ = range(8_000, 48_001)
 CHANNELS = range(1, 17)
 DEFAULT_RATE_HZ = 16_000
-"""Of raw audio whose rate the client does not say."""
+"""The rate of raw audio for which the client names none."""
 
 _NONE = np.zeros(0, np.float32)
 _CODINGS = {
@@ -27,7 +27,7 @@ class Decoder:
     """Decodes one stream of audio, cut into messages anywhere.
 
     A WAV header at the start overrides what the client said of the audio. Of several channels the
-    first is heard. Raises RefusedError for audio that is not spoken here, as soon as it is known.
+    first is used. Raises RefusedError for a coding that is not known here, as soon as it shows.
     """
 
     def __init__(self, encoding: Encoding, rate_hz: int = 0, channels: int = 0) -> None:
@@ -43,13 +43,13 @@ class Decoder:
         self._left: int | None = None
 
     def feed(self, data: bytes) -> Samples:
-        """Take the next bytes; give what can be heard of them so far."""
+        """Take the next bytes; return the samples that are complete so far."""
         if self._start is not None:
             data = self._sniff(self._start + data)
         return self._resample(self._read(data)) if data else _NONE
 
     def finish(self) -> Samples:
-        """Give what was held back; nothing may be fed afterwards."""
+        """Return the samples that were held back; nothing may be fed afterwards."""
         return self._resample(_NONE, last=True)
 
     def _use(self, coding: Coding, rate_hz: int, channels: int) -> None:
@@ -59,12 +59,12 @@ class Decoder:
         self._channels = channels
         self._resampler = (
             None
-            if rate_hz == EAR_RATE_HZ
-            else soxr.ResampleStream(rate_hz, EAR_RATE_HZ, 1, quality=_quality(rate_hz))
+            if rate_hz == ASR_RATE_HZ
+            else soxr.ResampleStream(rate_hz, ASR_RATE_HZ, 1, quality=_quality(rate_hz))
         )
 
     def _sniff(self, start: bytes) -> bytes:
-        """Look for a header at the start; give the audio after it, or nothing while undecided."""
+        """Look for a header at the start; return the audio after it, or nothing while undecided."""
         foreign = _FOREIGN.get(start[:4])
         if foreign is not None:
             raise RefusedError(
@@ -100,7 +100,7 @@ class Decoder:
 
 def _quality(rate_hz: int) -> str:
     """The better of soxr's qualities that holds back 30 ms of audio at most."""
-    return "MQ" if rate_hz < EAR_RATE_HZ else "HQ"
+    return "MQ" if rate_hz < ASR_RATE_HZ else "HQ"
 
 
 def _check(field: str, value: int, allowed: range) -> None:

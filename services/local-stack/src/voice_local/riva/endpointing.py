@@ -1,4 +1,4 @@
-"""Where utterances start, pause and end: PURE, one chance of speech per frame in, turns out.
+"""Finds where utterances start, pause and end, from each frame's speech probability. PURE.
 
 frames    . . s s s s s . s s . . . . . . . . . . . . . . . . . . . . . . . .
           STARTED ^               PAUSED ^  SETTLED ^               ENDED ^
@@ -10,13 +10,13 @@ from dataclasses import dataclass
 from enum import Enum, auto
 from math import ceil
 
-from voice_local.engines import EAR_RATE_HZ, VAD_FRAME
+from voice_local.engines import ASR_RATE_HZ, VAD_FRAME
 
-FRAME_MS = VAD_FRAME * 1000 // EAR_RATE_HZ
+FRAME_MS = VAD_FRAME * 1000 // ASR_RATE_HZ
 
 ONSET = 0.5
 OFFSET = 0.35
-"""A frame is speech from the chance ONSET on, and stays speech down to OFFSET."""
+"""A frame is speech from the probability ONSET on, and stays speech down to OFFSET."""
 
 SURE = 0.7
 """An utterance starts only where one frame is this likely: music begins with less, speech never."""
@@ -64,7 +64,7 @@ class Endpointer:
         self._silent_frames = 0
         self._settled = False
         self.frame = 0
-        """Frames heard."""
+        """Frames taken so far."""
         self.open = False
         """Whether an utterance is under way."""
         self.began = 0
@@ -72,11 +72,11 @@ class Endpointer:
         self.spoke_until = 0
         """The frame after its last speech frame so far."""
 
-    def hear(self, chance: float) -> list[Turn]:
-        """Take the next frame's chance of speech; give what it brought about, in order."""
-        self._speech = chance >= (OFFSET if self._speech else ONSET)
+    def hear(self, probability: float) -> list[Turn]:
+        """Take the next frame's probability of speech; return what it brought about, in order."""
+        self._speech = probability >= (OFFSET if self._speech else ONSET)
         self.frame += 1
-        return self._go_on() if self.open else self._look_for_start(chance)
+        return self._go_on() if self.open else self._look_for_start(probability)
 
     def reset(self) -> None:
         """End the utterance here, whatever the windows say; the next may start with any frame."""
@@ -87,8 +87,8 @@ class Endpointer:
         """Whether the utterance under way pauses just now."""
         return self._silent_frames >= self._pause_frames
 
-    def _look_for_start(self, chance: float) -> list[Turn]:
-        sure = self._sure.push(chance >= SURE)
+    def _look_for_start(self, probability: float) -> list[Turn]:
+        sure = self._sure.push(probability >= SURE)
         if not (self._start.push(self._speech) and sure):
             return []
         self.open = True

@@ -1,4 +1,4 @@
-"""The standard health service of gRPC: SERVING from the start, NOT_SERVING once we go."""
+"""The standard health service of gRPC: SERVING from the start, NOT_SERVING once it stops."""
 # pyright: reportUnknownMemberType=false, reportUnknownVariableType=false
 # pyright: reportAttributeAccessIssue=false, reportUnknownArgumentType=false
 # grpc_health ships no types; riva's own health stub must not be imported beside it

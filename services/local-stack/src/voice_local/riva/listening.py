@@ -1,8 +1,8 @@
-"""One stream being listened to: audio in, one response per 160 ms and every final out.
+"""Recognises one stream: audio in, one response per 160 ms and every final out.
 
-hear()      bytes -> samples -> frames -> voice activity -> Utterances -> events
-_conclude() events in order -> the recogniser -> finals; never skips, never reorders
-_guess()    the tail of the utterance under way -> the recogniser -> the newest hypothesis
+hear()                bytes -> samples -> frames -> voice activity -> Utterances -> events
+_conclude()           events in order -> the recogniser -> finals; none is skipped or reordered
+_recognise_interims() the tail of the utterance under way -> the recogniser -> the newest interim
 """
 
 import asyncio
@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from voice_local.bench import Bench
-from voice_local.engines import EAR_RATE_HZ, VAD_FRAME, Samples, Transcript, VoiceActivity
+from voice_local.engines import ASR_RATE_HZ, VAD_FRAME, Samples, Transcript, VoiceActivity
 from voice_local.lane import BusyError, SupersededError
 from voice_local.riva import wording
 from voice_local.riva.asking import Asked
@@ -22,23 +22,23 @@ from voice_local.riva.utterance import Cut, Ended, Event, Part, Paused, Span, Ut
 from voice_local.riva.wording import Result
 
 CHUNK = 5 * VAD_FRAME
-"""Samples of audio, 160 ms, that are answered by one response."""
+"""Samples of audio, 160 ms, for which one response is sent."""
 
-GUESS_EVERY = EAR_RATE_HZ // 2
-"""New samples of an utterance that are worth a new guess."""
+INTERIM_EVERY = ASR_RATE_HZ // 2
+"""New samples of an utterance that are worth a new interim."""
 
-FIRST_GUESS_LATER = EAR_RATE_HZ // 10
-"""An utterance's first 500 ms are half lead; what little speech is in them is guessed badly."""
+FIRST_INTERIM_LATER = ASR_RATE_HZ // 10
+"""An utterance's first 500 ms are half lead; what little speech is in them is recognised badly."""
 
-BEHIND_LIMIT = 20 * EAR_RATE_HZ
-"""Samples waiting for the recogniser from which on no more audio is taken in."""
+BEHIND_LIMIT = 20 * ASR_RATE_HZ
+"""With more samples than these waiting for the recogniser, no audio is taken in."""
 
 _EVENTS_LIMIT = 128
 _SLICE_BYTES = 32_768
 
 
 Tell = Callable[[Result | None], Awaitable[None]]
-"""Takes one response; None is a response without results. May wait, which holds the stream up."""
+"""Takes one response; None is a response without results. Its wait holds the stream up."""
 
 
 class Listening:
@@ -60,19 +60,19 @@ class Listening:
         self._behind = 0
         self._eased = asyncio.Event()
         self._newest: Result | None = None
-        self._guess_due = asyncio.Event()
-        self._guessed_at = 0
+        self._interim_due = asyncio.Event()
+        self._interim_at = 0
         self._early = 0
 
     async def run(self, feed: Callable[[], Awaitable[None]]) -> None:
         """Listen until `feed` returns and the last final is told."""
         async with asyncio.TaskGroup() as group:
-            guessing = group.create_task(self._guess(), name="guess")
+            interims = group.create_task(self._recognise_interims(), name="interims")
             concluding = group.create_task(self._conclude(), name="conclude")
             await feed()
             await self._finish()
             await concluding
-            guessing.cancel()
+            interims.cancel()
 
     async def hear(self, audio: bytes) -> None:
         """Take the next bytes; waits while the recogniser is far behind."""
@@ -80,7 +80,7 @@ class Listening:
             await self._listen(self._decoder.feed(audio[start : start + _SLICE_BYTES]))
 
     async def force_end(self) -> None:
-        """End the utterance under way; told as a final, an empty one where nothing was heard."""
+        """End the utterance under way and send its final, an empty one where it has no words."""
         await self._put(self._utterances.force_end())
 
     async def _finish(self) -> None:
@@ -94,10 +94,10 @@ class Listening:
         self._unframed = np.concatenate([self._unframed, samples])
         for frames in self._framed():
             await self._room()
-            chances = await self._bench.chances(self, self._activity, frames)
-            for frame, chance in zip(frames, chances, strict=True):
-                await self._put(self._utterances.hear(frame, chance))
-            self._want_guess()
+            probabilities = await self._bench.speech_probabilities(self, self._activity, frames)
+            for frame, probability in zip(frames, probabilities, strict=True):
+                await self._put(self._utterances.hear(frame, probability))
+            self._want_interim()
             if self._utterances.position % CHUNK == 0:
                 await self._respond()
 
@@ -120,14 +120,14 @@ class Listening:
             await self._events.put(event)
 
     async def _respond(self) -> None:
-        """Respond to 160 ms of audio with the newest that is known, unless that was done early."""
+        """Respond to 160 ms of audio with the newest result, unless that was done early."""
         if self._early:
             self._early -= 1
         else:
             await self._tell(self._newest)
 
     async def _tell_now(self, result: Result) -> None:
-        """Respond ahead of the beat, which is then left out: the count stays one per 160 ms."""
+        """Respond early, and leave out the next due response: the count stays one per 160 ms."""
         self._early += 1
         await self._tell(result)
 
@@ -171,13 +171,13 @@ class Listening:
         if ended.utterance is not None:
             parts = [*ended.utterance.parts, await self._tail(ended.utterance, ended.span)]
         self._newest = None
-        audio_s = ended.decided_at / EAR_RATE_HZ
+        audio_s = ended.decided_at / ASR_RATE_HZ
         result = wording.final(parts, audio_s, punctuated=self._asked.punctuated)
         if result.text or ended.forced:
             await self._tell_now(result)
 
     async def _tail(self, utterance: Utterance, span: Span) -> Part:
-        """What was said in the tail; known already where it was thought of ahead."""
+        """The transcript of the tail; it is known already where it was recognised ahead."""
         ahead = utterance.ahead
         if ahead is None or (ahead[0].start, ahead[0].end) != (span.start, span.end):
             ahead = utterance.ahead = (span, await self._transcript(span))
@@ -188,51 +188,51 @@ class Listening:
             return Transcript("")
         return await self._bench.transcribe(self, span.samples, self._asked.language)
 
-    def _want_guess(self) -> None:
+    def _want_interim(self) -> None:
         utterance = self._utterances.current
         if utterance is None or not self._asked.interims:
             return
-        since = max(self._guessed_at, utterance.tail_start * VAD_FRAME + FIRST_GUESS_LATER)
-        if self._utterances.position - since >= GUESS_EVERY:
-            self._guess_due.set()
+        since = max(self._interim_at, utterance.tail_start * VAD_FRAME + FIRST_INTERIM_LATER)
+        if self._utterances.position - since >= INTERIM_EVERY:
+            self._interim_due.set()
 
-    async def _guess(self) -> None:
-        while await self._guess_due.wait():
-            self._guess_due.clear()
+    async def _recognise_interims(self) -> None:
+        while await self._interim_due.wait():
+            self._interim_due.clear()
             with suppress(SupersededError, BusyError):
-                await self._guess_once()
+                await self._recognise_interim_once()
 
-    async def _guess_once(self) -> None:
-        guess: _Guess | None = None
+    async def _recognise_interim_once(self) -> None:
+        tail: _InterimTail | None = None
 
         def newest() -> Samples | None:
-            nonlocal guess
-            guess = self._to_guess()
-            return None if guess is None else guess.span.samples
+            nonlocal tail
+            tail = self._interim_tail()
+            return None if tail is None else tail.span.samples
 
-        transcript = await self._bench.guess(self, newest, self._asked.language)
-        if guess is None or transcript is None or not guess.is_of(self._utterances.current):
+        transcript = await self._bench.interim(self, newest, self._asked.language)
+        if tail is None or transcript is None or not tail.is_of(self._utterances.current):
             return
-        parts = [*guess.utterance.parts, Part(transcript, guess.span.start_s)]
-        await self._tell_interim(parts, guess.span.end_s)
+        parts = [*tail.utterance.parts, Part(transcript, tail.span.start_s)]
+        await self._tell_interim(parts, tail.span.end_s)
 
-    def _to_guess(self) -> "_Guess | None":
+    def _interim_tail(self) -> "_InterimTail | None":
         """The tail under way; None while it is silent, or while what came before it is unknown."""
         utterance = self._utterances.current
         if utterance is None or self._utterances.silent or self._behind:
             return None
-        self._guessed_at = self._utterances.position
-        return _Guess(utterance, utterance.cuts, utterance.span())
+        self._interim_at = self._utterances.position
+        return _InterimTail(utterance, utterance.cuts, utterance.span())
 
 
 @dataclass(frozen=True, slots=True)
-class _Guess:
+class _InterimTail:
     utterance: Utterance
     cuts: int
     span: Span
 
     def is_of(self, current: Utterance | None) -> bool:
-        """Whether it still says something of what is said now."""
+        """Whether it still belongs to the utterance that is under way."""
         return self.utterance is current and self.utterance.cuts == self.cuts
 
 

@@ -1,4 +1,4 @@
-"""What a client is told when its call cannot be served; where faults become statuses."""
+"""Turns faults into statuses: what a client is told when its call cannot be served."""
 
 import logging
 from collections.abc import AsyncGenerator, Generator
@@ -53,7 +53,7 @@ async def answering(context: Call) -> AsyncGenerator[None, None]:
     """End the call with a status of ours for whatever is raised inside; a cancel passes through."""
     try:
         yield
-    except Exception as error:  # noqa: BLE001 - the boundary: no fault's own text reaches a client
+    except Exception as error:  # noqa: BLE001 - no fault's own text reaches a client
         if any(isinstance(fault, aio.InternalError) for fault in _leaves(error)):
             log.debug("the client went away in the middle of a write")
             return
@@ -62,7 +62,7 @@ async def answering(context: Call) -> AsyncGenerator[None, None]:
 
 
 def as_refusal(error: Exception) -> RefusedError:
-    """The status for a fault; one nobody foresaw is logged, and the client gets its reference."""
+    """The status for a fault; an unforeseen one is logged, and the client gets its reference."""
     faults = list(_leaves(error))
     for fault in faults:
         if isinstance(fault, RefusedError):

@@ -17,7 +17,7 @@ MESSAGE_LIMIT_BYTES = 16 * 1024 * 1024
 _OPTIONS = [
     ("grpc.so_reuseport", 0),  # a second server on the port fails instead of sharing its calls
     ("grpc.max_receive_message_length", MESSAGE_LIMIT_BYTES),
-    ("grpc.http2.bdp_probe", 0),  # else 4 MB, two minutes of audio, are in before a client waits
+    ("grpc.http2.bdp_probe", 0),  # else a client sends 4 MB, two minutes of audio, unread
     ("grpc.http2.min_ping_interval_without_data_ms", 5_000),
     ("grpc.keepalive_permit_without_calls", 1),
 ]

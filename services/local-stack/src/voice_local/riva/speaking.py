@@ -1,4 +1,4 @@
-"""One text being spoken: what was asked, checked, and the audio of it piece by piece."""
+"""Speaks one text: checks what was asked, and makes the audio piece by piece."""
 
 import re
 from collections.abc import AsyncGenerator
@@ -29,7 +29,7 @@ _NONE = np.zeros(0, np.float32)
 
 @dataclass(frozen=True, slots=True)
 class Wish:
-    """The fields of a SynthesizeSpeechRequest that matter here, as they came."""
+    """The fields of a SynthesizeSpeechRequest that matter here, unchecked."""
 
     text: str
     language: str = ""
@@ -41,7 +41,7 @@ class Wish:
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
+class CheckedText:
     """A text to be spoken, checked."""
 
     text: str
@@ -52,8 +52,8 @@ class Line:
     word_times: bool
 
 
-def check(wish: Wish, voice: Voice) -> Line:
-    """Check what a client wishes of a voice; raises RefusedError."""
+def check(wish: Wish, voice: Voice) -> CheckedText:
+    """Check what a client asks of a voice; raises RefusedError."""
     spoken_text = _spoken(wish.text)
     if not spoken_text:
         raise RefusedError("Error: text is empty; allowed are 1 to 2000 characters")
@@ -68,7 +68,7 @@ def check(wish: Wish, voice: Voice) -> Line:
             f"Error: Invalid sample rate: sample_rate_hz is {wish.rate_hz}; "
             f"allowed are 0 and {RATES_HZ.start} to {RATES_HZ.stop - 1}"
         )
-    return Line(
+    return CheckedText(
         text=wish.text,
         spoken_text=spoken_text,
         speaker=pick_speaker(voice, wish.voice_name, wish.language),
@@ -81,31 +81,31 @@ def check(wish: Wish, voice: Voice) -> Line:
 @dataclass(frozen=True, slots=True)
 class Chunk:
     audio: bytes
-    """Encoded, at most CHUNK_S."""
+    """Encoded audio of at most CHUNK_S."""
     words: tuple[Word, ...] = ()
-    """The words that begin in this chunk or soon after, from the start of the line's audio."""
+    """The words that begin in this chunk or soon after, timed from the start of the audio."""
 
 
 class Speaking:
-    """The audio of one line, and when each of its words is heard, where the voice knows."""
+    """The audio of one text, with the times of its words where the voice knows them."""
 
-    def __init__(self, line: Line, bench: Bench) -> None:
-        self._line = line
+    def __init__(self, asked: CheckedText, bench: Bench) -> None:
+        self._asked = asked
         self._bench = bench
         self._spoken_s = 0.0
         self._resampler = (
             None
-            if line.rate_hz == bench.voice.rate_hz
-            else soxr.ResampleStream(bench.voice.rate_hz, line.rate_hz, 1, quality="HQ")
+            if asked.rate_hz == bench.voice.rate_hz
+            else soxr.ResampleStream(bench.voice.rate_hz, asked.rate_hz, 1, quality="HQ")
         )
 
     async def chunks(self) -> AsyncGenerator[Chunk, None]:
-        """Yield it piece by piece; once closed the voice is not asked for more.
+        """Yield the audio piece by piece; once closed, the voice is not asked for more.
 
-        Words come with the first audio of the piece they are in, if the line wants their times.
+        Words come with the first audio of the piece they are in, if their times are asked for.
         """
-        line = self._line
-        async with aclosing(self._bench.speak(self, line.spoken_text, line.speaker)) as pieces:
+        asked = self._asked
+        async with aclosing(self._bench.speak(self, asked.spoken_text, asked.speaker)) as pieces:
             async for piece in pieces:
                 words = self._placed(piece)
                 for audio in self._cut(self._resample(piece.samples)):
@@ -115,10 +115,10 @@ class Speaking:
             yield Chunk(audio)
 
     def _placed(self, piece: Said) -> tuple[Word, ...]:
-        """The words of the next piece, from the start of the line."""
+        """The words of the next piece, timed from the start of the audio."""
         start_s = self._spoken_s
         self._spoken_s += len(piece.samples) / self._bench.voice.rate_hz
-        words = piece.words if self._line.word_times else ()
+        words = piece.words if self._asked.word_times else ()
         return tuple(Word(w.text, start_s + w.start_s, start_s + w.end_s) for w in words)
 
     def _resample(self, samples: Samples, *, last: bool = False) -> Samples:
@@ -127,9 +127,9 @@ class Speaking:
         return self._resampler.resample_chunk(np.ascontiguousarray(samples), last=last)
 
     def _cut(self, samples: Samples) -> list[bytes]:
-        size = int(CHUNK_S * self._line.rate_hz)
+        size = int(CHUNK_S * self._asked.rate_hz)
         return [
-            write_samples(samples[at : at + size], self._line.encoding)
+            write_samples(samples[at : at + size], self._asked.encoding)
             for at in range(0, len(samples), size)
         ]
 
@@ -141,7 +141,7 @@ def _spoken(text: str) -> str:
 
 
 def _encoding(number: int) -> Encoding:
-    """An encoding that is left open is LINEAR_PCM."""
+    """The encoding; one that is left open is LINEAR_PCM."""
     for encoding in _ENCODINGS:
         if encoding == (number or Encoding.LINEAR_PCM):
             return encoding

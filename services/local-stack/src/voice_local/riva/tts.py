@@ -1,4 +1,4 @@
-"""Riva's synthesis service over gRPC: spoken as it comes, spoken whole, and the list of voices."""
+"""Riva's synthesis service over gRPC: streamed speech, whole speech, and the list of voices."""
 # ruff: noqa: N802 - the methods bear the names of the RPCs
 
 import asyncio
@@ -12,7 +12,7 @@ from voice_local.bench import Bench
 from voice_local.engines import Word
 from voice_local.riva import tts_wire
 from voice_local.riva.refusal import Admission, Call, RefusedError, answering
-from voice_local.riva.speaking import Line, Speaking, check
+from voice_local.riva.speaking import CheckedText, Speaking, check
 
 WHOLE_LIMIT_BYTES = 4_000_000
 """A whole answer has to fit gRPC's usual limit of 4 MiB on the client's side."""
@@ -39,11 +39,11 @@ class Synthesis:
             with self._admission.admit():
                 accepted = False
                 while (request := await self._next(context)) is not aio.EOF:
-                    line = check(tts_wire.read_wish(request), self._bench.voice)
+                    asked = check(tts_wire.read_wish(request), self._bench.voice)
                     if not accepted:
                         await context.send_initial_metadata(())
                     accepted = True
-                    await self._speak(line, tts_wire.request_id(request), context)
+                    await self._speak(asked, tts_wire.request_id(request), context)
 
     async def Synthesize(self, request: Any, context: Call) -> Any:
         response = None
@@ -72,10 +72,10 @@ class Synthesis:
                 f"Error: no text within {self._limits.idle_s:g} s", StatusCode.DEADLINE_EXCEEDED
             ) from None
 
-    async def _speak(self, line: Line, request_id: str, context: Call) -> None:
+    async def _speak(self, asked: CheckedText, request_id: str, context: Call) -> None:
         """Answer one text: `meta.text` comes with its first audio."""
-        speaking = Speaking(line, self._bench)
-        untold = line
+        speaking = Speaking(asked, self._bench)
+        untold = asked
         async with aclosing(speaking.chunks()) as chunks:
             async for chunk in chunks:
                 answer = tts_wire.write_audio(chunk.audio, request_id, untold, chunk.words)
@@ -83,8 +83,8 @@ class Synthesis:
                 untold = None
 
     async def _speak_whole(self, request: Any) -> Any:
-        line = check(tts_wire.read_wish(request), self._bench.voice)
-        speaking = Speaking(line, self._bench)
+        asked = check(tts_wire.read_wish(request), self._bench.voice)
+        speaking = Speaking(asked, self._bench)
         audio, words = bytearray(), list[Word]()
         async with aclosing(speaking.chunks()) as chunks:
             async for chunk in chunks:
@@ -95,4 +95,4 @@ class Synthesis:
                         f"Error: the audio of text exceeds {WHOLE_LIMIT_BYTES} bytes; "
                         "use SynthesizeOnline, a shorter text or a lower sample_rate_hz"
                     )
-        return tts_wire.write_audio(bytes(audio), tts_wire.request_id(request), line, words)
+        return tts_wire.write_audio(bytes(audio), tts_wire.request_id(request), asked, words)

@@ -11,7 +11,7 @@ from riva.client.proto import riva_tts_pb2 as pb
 from riva.client.proto import riva_tts_pb2_grpc as rpc
 
 from voice_local.engines import Voice, Word
-from voice_local.riva.speaking import Line, Wish
+from voice_local.riva.speaking import CheckedText, Wish
 
 SERVICE = "nvidia.riva.tts.RivaSpeechSynthesis"
 
@@ -37,15 +37,15 @@ def request_id(request: Any) -> str:
 
 
 def write_audio(
-    audio: bytes, request_id: str, line: Line | None = None, words: Sequence[Word] = ()
+    audio: bytes, request_id: str, asked: CheckedText | None = None, words: Sequence[Word] = ()
 ) -> Any:
-    """One response; with the line's text in `meta` where a line is given."""
+    """One response; `meta` has the text where `asked` is given."""
     response = pb.SynthesizeSpeechResponse(audio=audio)
     if request_id:
         response.id.value = request_id
-    if line is not None:
-        response.meta.text = line.text
-        response.meta.processed_text = line.spoken_text
+    if asked is not None:
+        response.meta.text = asked.text
+        response.meta.processed_text = asked.spoken_text
     for word in words:
         response.meta.words.add(
             word=word.text,

@@ -1,11 +1,11 @@
-"""The audio of utterances: what belongs to each, and where a long one is cut. PURE, no models."""
+"""Gathers the audio of utterances: what belongs to each, and where a long one is cut. PURE."""
 
 from collections import deque
 from dataclasses import dataclass, field
 
 import numpy as np
 
-from voice_local.engines import EAR_RATE_HZ, VAD_FRAME, Samples, Transcript
+from voice_local.engines import ASR_RATE_HZ, VAD_FRAME, Samples, Transcript
 from voice_local.riva.endpointing import Endpointer, Turn, Windows, frames
 
 LEAD_FRAMES = frames(200)
@@ -23,7 +23,7 @@ _SOFT_FRAMES = 5
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """A piece of the stream: samples at EAR_RATE_HZ, and where it stands, in samples."""
+    """A piece of the stream: samples at ASR_RATE_HZ, and where it stands, in samples."""
 
     samples: Samples
     start: int
@@ -34,11 +34,11 @@ class Span:
 
     @property
     def start_s(self) -> float:
-        return self.start / EAR_RATE_HZ
+        return self.start / ASR_RATE_HZ
 
     @property
     def end_s(self) -> float:
-        return self.end / EAR_RATE_HZ
+        return self.end / ASR_RATE_HZ
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,18 +54,18 @@ class Utterance:
     """One utterance as it grows: the spans cut off it, and the tail that is still open."""
 
     tail_start: int
-    """In frames from the start of the stream."""
+    """Where the tail starts, in frames from the start of the stream."""
     tail: list[Samples] = field(default_factory=list[Samples])
     cuts: int = 0
     parts: list[Part] = field(default_factory=list[Part])
-    """What is known of the spans that were cut off."""
+    """The transcripts of the spans that were cut off."""
     ahead: tuple[Span, Transcript] | None = None
     """The tail as it was at a pause, and its transcript."""
     paused_at: int | None = None
     """Where the utterance pauses now, in samples; None while somebody speaks."""
 
     def span(self, end: int | None = None) -> Span:
-        """The tail, up to a frame of the stream or to all that was heard."""
+        """The tail, up to a frame of the stream or to all of it."""
         count = len(self.tail) if end is None else max(0, end - self.tail_start)
         kept = self.tail[:count]
         return Span(np.concatenate(kept) if kept else _NOTHING, self.tail_start * VAD_FRAME)
@@ -124,7 +124,7 @@ class Utterances:
 
     @property
     def position(self) -> int:
-        """Samples of the stream heard so far."""
+        """Samples of the stream taken so far."""
         return self._endpointer.frame * VAD_FRAME
 
     @property
@@ -132,9 +132,9 @@ class Utterances:
         """Whether the current utterance pauses."""
         return self._endpointer.silent
 
-    def hear(self, frame: Samples, chance: float) -> list[Event]:
-        """Take the next VAD_FRAME samples and their chance of speech."""
-        turns = self._endpointer.hear(chance)
+    def hear(self, frame: Samples, probability: float) -> list[Event]:
+        """Take the next VAD_FRAME samples and their probability of speech."""
+        turns = self._endpointer.hear(probability)
         if self.current is None:
             self._lead.append(frame)
         else:
@@ -145,7 +145,7 @@ class Utterances:
         return events + self._cut_if_long()
 
     def force_end(self, *, forced: bool = True) -> list[Event]:
-        """End the current utterance here and now; what is said next starts another."""
+        """End the current utterance here; what is said next starts another."""
         return [self._end(forced=forced)]
 
     def finish(self) -> list[Event]:
@@ -166,7 +166,7 @@ class Utterances:
         return Paused(utterance, span, settled=turn is Turn.SETTLED)
 
     def _begin(self) -> None:
-        """Start with the lead before the first speech frame, as far as it was not used already."""
+        """Start with the lead before the first speech frame, less what was used already."""
         endpointer = self._endpointer
         wanted = endpointer.frame - endpointer.began + LEAD_FRAMES
         lead = list(self._lead)[-wanted:]

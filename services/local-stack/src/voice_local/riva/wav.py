@@ -1,4 +1,4 @@
-"""The header of a RIFF/WAVE file, read as it trickles in: clients stream files header and all."""
+"""Reads the header of a RIFF/WAVE file as it comes: clients stream files with their headers."""
 
 import struct
 from dataclasses import dataclass
@@ -43,7 +43,7 @@ def could_be_wav(start: bytes) -> bool:
 def read_header(start: bytes) -> WavHeader | None:
     """Read the header at the start of a WAV file; None where more bytes are needed.
 
-    Raises RefusedError for a header that is broken, too long, or of a coding not spoken here.
+    Raises RefusedError for a header that is broken, too long, or of a coding not known here.
     """
     form: tuple[Coding, int, int] | None = None
     at = 12

@@ -1,4 +1,4 @@
-"""From transcripts to the wording of results: joined, dressed as asked, and how sure. PURE."""
+"""Words results: joins transcripts, punctuates as asked, and says how stable they are. PURE."""
 
 import unicodedata
 from collections.abc import Sequence
@@ -31,7 +31,7 @@ class Result:
 
 
 def final(parts: Sequence[Part], audio_s: float, *, punctuated: bool) -> Result:
-    """The last word on an utterance."""
+    """The final result of an utterance."""
     words = [_moved(word, part.start_s) for part in parts for word in part.transcript.words]
     if not punctuated:
         words = [replace(word, text=text) for word in words if (text := bare(word.text))]
@@ -53,7 +53,7 @@ def settled(parts: Sequence[Part], audio_s: float, *, punctuated: bool) -> Resul
 def interim(
     parts: Sequence[Part], audio_s: float, before: Result | None, *, punctuated: bool
 ) -> Result:
-    """A guess at an utterance under way; steadier when it agrees with the one before it."""
+    """The interim of an utterance under way; more stable when it agrees with the one before."""
     text = _joined(parts, punctuated=punctuated).rstrip(".,;:!?…। ")
     agreed = before is not None and bool(text) and bare(before.text) == bare(text)
     return Result(text, False, audio_s, AGREED if agreed else UNSTABLE)

@@ -1,4 +1,4 @@
-"""The recorded questions that come with the client: `@en_nlp_question` names one."""
+"""The recorded questions that come with the client; `@en_nlp_question` names one."""
 
 from pathlib import Path
 

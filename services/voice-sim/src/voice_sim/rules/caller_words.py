@@ -179,6 +179,8 @@ class _Remembered:
     repeated: set[str] = field(default_factory=set[str])
     """Words that the recogniser told again."""
     withdrawn: set[str] = field(default_factory=set[str])
+    kept_turns: set[str] = field(default_factory=set[str])
+    """Names of turns that were kept for later: which of the words were theirs is not told."""
     again: list[str] = field(default_factory=list[str])
     """Words of the question that is being asked again."""
 
@@ -189,7 +191,8 @@ class _Remembered:
                 self.names[message.name] = words
                 (self.added if before.live else self.words).extend(words)
             case c.CallerWithdrew(_, name):
-                self.withdrawn.update(self.names.get(name, ()))
+                words = self.names.get(name, ())
+                (self.repeated if name in self.kept_turns else self.withdrawn).update(words)
                 self._drop(self.withdrawn)
             case c.CallerSpoke(_, text, final):
                 said = set(_CALLERS.findall(text))
@@ -220,6 +223,8 @@ class _Remembered:
                 yield from self._compare(at, reply, history)
             case c.ReleaseReply(reply):
                 yield from self._compare(at, reply, self.drafted)
+            case c.KeepTurn(reply):
+                self.kept_turns.add(f"question-{reply}")
             case _:
                 pass
 
@@ -237,6 +242,7 @@ class _Remembered:
         elif _after(words, kept, 0) is None:
             yield f"at {at:.2f} what was said before is remembered in another order"
         new = [word for word in words if word not in self.words or word in self.again]
-        self.names[f"question-{reply}"] = new
+        for name in (f"question-{reply}", *(self.kept_turns - self.names.keys())):
+            self.names[name] = new
         self.words, self.again = words, []
         self.provisional, self.interim = self.interim, set()

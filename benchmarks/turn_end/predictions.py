@@ -1,4 +1,4 @@
-"""What the end-of-turn network makes of recorded speech: at every pause and end, and cut off."""
+"""Asks the end-of-turn network about recorded speech: at every pause and end, and cut off."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -13,20 +13,20 @@ from shared.recordings import RATE_HZ, recording
 CHUNK = RATE_HZ // 50
 SHORTEST_PAUSE_S = 0.2
 LATER_S = (0.3, 0.6, 1.0)
-"""Of silence, at which the network is asked once more; the gateway asks at the edge alone."""
-HUSH_S = 2.5
+"""Seconds of silence at which the network is asked again; the gateway asks at the edge alone."""
+NOISE_S = 2.5
 _SHORTEST_VOICE_S = 0.15  # a click at the end of a recording is no speech
-_DIP_DB = 12.0  # under the 60th percentile of the speech: between words, or in a stop consonant
+_DIP_DB = 12.0  # below the 60th percentile of the speech: between words, or in a stop consonant
 
 READS_ON = {"en_austen_0880": "unless to be rather cold hearted and rather selfish"}
-"""Recordings that end in mid-sentence: what the reader says next."""
+"""Recordings that end in mid-sentence, with what the reader says next."""
 
 
 @dataclass(frozen=True, slots=True)
 class Clip:
     name: str
     pcm: bytes
-    """16 kHz, with HUSH_S of the recording room's quiet after it."""
+    """16 kHz samples, followed by NOISE_S of soft noise."""
     speech_s: float
 
     def upto(self, position_s: float) -> bytes:
@@ -37,14 +37,14 @@ class Clip:
 class Silence:
     clip: str
     at_s: float
-    """In the clip, where the voice fell silent."""
+    """The position in the clip where the voice fell silent."""
     known_s: float
-    """Where the voice detector said so."""
+    """The position at which the voice detector reported it."""
     lasts_s: float | None
-    """None: to the end."""
+    """None: it lasts to the end of the clip."""
     complete: bool
     chances: tuple[float, ...] = ()
-    """That the turn is complete: when the silence was known, and LATER_S into it."""
+    """End-of-turn probabilities: when the silence was known, and LATER_S into it."""
 
 
 def clips() -> list[Clip]:
@@ -53,12 +53,12 @@ def clips() -> list[Clip]:
 
 def _read(name: str) -> Clip:
     pcm = recording(name)
-    hush = np.random.default_rng(0).normal(0, 3, round(HUSH_S * RATE_HZ)).astype("<i2").tobytes()
-    return Clip(name, pcm + hush, len(pcm) / 2 / RATE_HZ)
+    noise = np.random.default_rng(0).normal(0, 3, round(NOISE_S * RATE_HZ)).astype("<i2").tobytes()
+    return Clip(name, pcm + noise, len(pcm) / 2 / RATE_HZ)
 
 
 def silences(of: Clip) -> list[Silence]:
-    """Pauses of SHORTEST_PAUSE_S and more, and the end of the speech."""
+    """The pauses of at least SHORTEST_PAUSE_S, and the end of the speech."""
     found = list(_runs(of))
     ends = found[-1]
     inner = [each for each in found[:-1] if (each.lasts_s or 0) >= SHORTEST_PAUSE_S]
@@ -66,7 +66,7 @@ def silences(of: Clip) -> list[Silence]:
 
 
 def _runs(of: Clip) -> Iterator[Silence]:
-    """Every silence after voice, by the gateway's own detector fed as the gateway feeds it."""
+    """Every silence after voice, as the gateway's own detector finds it."""
     detector = load_silero()(RATE_HZ)
     open_: Silence | None = None
     voice_at = 0.0
@@ -87,20 +87,20 @@ def _runs(of: Clip) -> Iterator[Silence]:
 
 
 async def judged(of: Clip, silence: Silence, ends: TurnEnds) -> Silence:
-    until_s = HUSH_S if silence.lasts_s is None else silence.lasts_s
+    until_s = NOISE_S if silence.lasts_s is None else silence.lasts_s
     asked = [silence.known_s, *(silence.at_s + later for later in LATER_S if later <= until_s)]
-    chances = [await _chance(of.upto(position_s), ends) for position_s in asked]
+    chances = [await _probability(of.upto(position_s), ends) for position_s in asked]
     return replace(silence, chances=tuple(chances))
 
 
 async def cut_off(of: Clip, end_s: float, ends: TurnEnds) -> list[float]:
-    """The chances where the speech before `end_s` is cut at a dip, and 0.1 s of quiet follows."""
-    hush = of.pcm[-2 * RATE_HZ // 10 :]
-    return [await _chance(of.upto(at_s) + hush, ends) for at_s in _dips(of, end_s)]
+    """The probabilities after each dip before `end_s`, where 0.1 s of quiet replaces the rest."""
+    noise = of.pcm[-2 * RATE_HZ // 10 :]
+    return [await _probability(of.upto(at_s) + noise, ends) for at_s in _dips(of, end_s)]
 
 
 def _dips(of: Clip, end_s: float) -> list[float]:
-    """Where the speech is softest within 0.3 s, away from its start and end."""
+    """Seconds at which the speech is softest within 0.3 s, away from its start and end."""
     step = RATE_HZ // 100
     samples = np.frombuffer(of.upto(end_s), "<i2").astype(np.float64)
     frames = samples[: len(samples) // step * step].reshape(-1, step)
@@ -115,9 +115,9 @@ def _dips(of: Clip, end_s: float) -> list[float]:
     ]
 
 
-async def _chance(sound: bytes, ends: TurnEnds) -> float:
+async def _probability(sound: bytes, ends: TurnEnds) -> float:
     caller = ends(RATE_HZ)
     caller.feed(sound)
-    chance = await caller.probability()
-    assert chance is not None, "nobody else asks"
-    return chance
+    probability = await caller.probability()
+    assert probability is not None, "nobody else asks"
+    return probability

@@ -1,4 +1,4 @@
-"""What an opinion of the end-of-turn network costs, and what the event loop feels of it."""
+"""Measures what a prediction of the end-of-turn network costs, and how it delays the event loop."""
 
 import asyncio
 import time
@@ -18,29 +18,29 @@ class Price:
     wall: Spread
     cpu_ms: float
     lag: Spread
-    """How late a tick of 5 ms is while the network thinks without pause."""
+    """How late a tick of 5 ms is while the network predicts without pause."""
     idle_lag: Spread
 
 
 async def price(sound: bytes, ends: TurnEnds, seconds: float = 3.0) -> Price:
-    """What opinions cost, and what the event loop feels of them."""
+    """Measure the time of predictions, and the event loop's lag with them and without."""
     idle = await _lag(seconds)
     walls: list[float] = []
     caller = ends(RATE_HZ)
     caller.feed(sound)
     async with asyncio.TaskGroup() as tasks:
-        thinking = tasks.create_task(_think(caller.probability, walls))
+        predicting = tasks.create_task(_predict(caller.probability, walls))
         before = time.process_time()
         lags = await _lag(seconds)
         used = time.process_time() - before
-        thinking.cancel()
+        predicting.cancel()
     return Price(spread(walls), used / max(1, len(walls)) * 1000, spread(lags), spread(idle))
 
 
-async def _think(chance: Callable[[], Awaitable[float | None]], walls: list[float]) -> None:
+async def _predict(predict: Callable[[], Awaitable[float | None]], walls: list[float]) -> None:
     while True:
         began = time.perf_counter()
-        await chance()
+        await predict()
         walls.append(time.perf_counter() - began)
 
 
