@@ -242,7 +242,10 @@ class _Remembered:
         elif _after(words, kept, 0) is None:
             yield f"at {at:.2f} what was said before is remembered in another order"
         new = [word for word in words if word not in self.words or word in self.again]
-        for name in (f"question-{reply}", *(self.kept_turns - self.names.keys())):
+        own, kept = f"question-{reply}", self.kept_turns - self.names.keys()
+        for name in (own, *kept):
             self.names[name] = new
+        if kept:
+            self.kept_turns.add(own)
         self.words, self.again = words, []
         self.provisional, self.interim = self.interim, set()
