@@ -1,5 +1,5 @@
 # shellcheck shell=bash
-# This file is sourced: it puts `uv` on the PATH, installing it into .cache/uv where there is none.
+# Sourced: puts `uv` on the PATH, installing it into .cache/uv where there is none.
 # It needs the working directory to be the top of the project.
 
 ensure_uv() {
