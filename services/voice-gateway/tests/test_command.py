@@ -29,7 +29,7 @@ COMMAND_LINES = {
     "voice-gateway": (str(COMMANDS / "voice-gateway"),),
     "src/main.py": (str(MAIN),),
     "voice-sim": (str(COMMANDS / "voice-sim"),),
-    "voice-replay": (str(COMMANDS / "voice-replay"),),
+    "voice-replay": (str(COMMANDS / "voice-replay"), "FILE"),
     "settings_table": ("-m", "voice_gateway.settings_table"),
     "diagram": ("-m", "voice_gateway.testing.diagram"),
 }

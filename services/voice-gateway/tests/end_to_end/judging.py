@@ -2,7 +2,7 @@
 
 import numpy as np
 import soxr
-from voice_local.engines import EAR_RATE_HZ
+from voice_local.engines import ASR_RATE_HZ
 from voice_local.loading import load_recogniser
 
 from .conftest import normalised
@@ -11,5 +11,5 @@ from .conftest import normalised
 def judged(pcm: bytes, rate_hz: int) -> list[str]:
     """The words of a recording, s16le mono."""
     samples = np.frombuffer(pcm, "<i2").astype(np.float32) / 32768
-    heard = soxr.resample(samples, rate_hz, EAR_RATE_HZ).astype(np.float32)
+    heard = soxr.resample(samples, rate_hz, ASR_RATE_HZ).astype(np.float32)
     return normalised(load_recogniser("whisper-base").transcribe(heard, "en-US").text)

@@ -12,7 +12,7 @@ from voice_gateway.language.speakable import speakable
 from voice_gateway.language.speakable.aligned import letters, word_ends
 from voice_gateway.messages import Word
 from voice_gateway.speaking.heard import Ledger
-from voice_local.engines import EAR_RATE_HZ, Recogniser, Said, Voice
+from voice_local.engines import ASR_RATE_HZ, Recogniser, Said, Voice
 from voice_local.loading import load_recogniser, load_voice
 
 pytestmark = [pytest.mark.models, pytest.mark.timeout(600)]
@@ -51,7 +51,7 @@ def ledger_of(written: str, said: Said, rate_hz: int, *, told: bool) -> Ledger:
 
 def truth(written: str, said: Said, rate_hz: int, recogniser: Recogniser) -> list[float]:
     """When each written word ends, as far as the recogniser wrote the same; else the word after."""
-    at_16k = soxr.resample(said.samples, rate_hz, EAR_RATE_HZ).astype(np.float32)
+    at_16k = soxr.resample(said.samples, rate_hz, ASR_RATE_HZ).astype(np.float32)
     heard = recogniser.transcribe(at_16k, "en-US").words
     told = [letters(word.text) for word in heard]
     ends, mine = list(accumulate(map(len, told))), letters(written)
