@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from voice_gateway.hearing.echo import FRAME_S, Echo
 from voice_gateway.hearing.own_words import APART, OwnWords, Utterance, callers_part, split
-from voice_gateway.hearing.voice_activity import Line, VoiceActivity, load_silero
+from voice_gateway.hearing.voice_activity import ArrivalClock, VoiceActivity, load_silero
 from voice_gateway.language import language_of
 from voice_gateway.messages import Transcript, Word
 from voice_gateway.ports import Edge
@@ -316,12 +316,12 @@ def test_a_reply_that_comes_later_than_the_one_before_is_no_voice_either():
 
 
 def test_late_packets_are_not_late_words():
-    line = Line()
-    said = [line.arrives(0.02, at) for at in (1.00, 1.02, 1.24, 1.24, 1.24, 1.24, 1.24)]
+    clock = ArrivalClock()
+    said = [clock.arrives(0.02, at) for at in (1.00, 1.02, 1.24, 1.24, 1.24, 1.24, 1.24)]
     assert said == pytest.approx([1.0, 1.02, 1.04, 1.06, 1.08, 1.1, 1.12], abs=0.02)
 
 
 def test_whoever_stopped_sending_speaks_when_its_audio_comes():
-    line = Line()
-    line.arrives(0.02, 1.0)
-    assert line.arrives(0.02, 9.0) == 9.0
+    clock = ArrivalClock()
+    clock.arrives(0.02, 1.0)
+    assert clock.arrives(0.02, 9.0) == 9.0

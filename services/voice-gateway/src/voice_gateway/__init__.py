@@ -1,1 +1,1 @@
-"""The voice gateway: one call in, Riva and a chat model behind it."""
+"""The voice gateway: serves calls with Riva ASR, a chat model and Riva TTS."""

@@ -26,16 +26,17 @@ def main() -> None:
         format="%(asctime)s %(levelname)s %(name)s: %(message)s",
         stream=sys.stderr,
     )
-    for noisy in ("httpx", "httpx2", "httpcore", "openai"):
-        logging.getLogger(noisy).setLevel(logging.WARNING)
+    for verbose in ("httpx", "httpx2", "httpcore", "openai"):
+        logging.getLogger(verbose).setLevel(logging.WARNING)
     sys.exit(asyncio.run(_serve(settings)))
 
 
 async def _serve(settings: Settings) -> int:
-    os.environ.setdefault("GRPC_VERBOSITY", "NONE")  # noqa: TID251  # its errors reach us anyway
-    # Numpy's products here are small: threads for them would only spin beside the calls.
+    os.environ.setdefault("GRPC_VERBOSITY", "NONE")  # noqa: TID251  # errors are raised
+    # Numpy's arrays are small here, so more threads would only take CPU from the calls.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # noqa: TID251
-    from voice_gateway.server import GatewayServer, PortTaken  # a bad setting is told at once
+    # This import is slow; a bad setting is reported before it.
+    from voice_gateway.server import GatewayServer, PortTaken
 
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
@@ -47,7 +48,7 @@ async def _serve(settings: Settings) -> int:
     except PortTaken as error:
         sys.stderr.write(f"voice-gateway: {error}\n")
         return 1
-    # What is loaded by now stays: a full collection need not stop every call to look at it.
+    # All objects so far stay alive, so later collections need not stop the calls to scan them.
     gc.collect()
     gc.freeze()
     page = f"http://{_reachable(settings.http_host)}:{ports.http}/"
@@ -58,7 +59,7 @@ async def _serve(settings: Settings) -> int:
 
 
 def _reachable(host: str) -> str:
-    """An address to open in a browser, which gives its microphone to pages of this machine."""
+    """A host for a browser, which allows pages of this machine to use the microphone."""
     return "127.0.0.1" if host in ("", "0.0.0.0", "::") else host
 
 

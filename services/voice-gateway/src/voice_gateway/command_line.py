@@ -1,4 +1,4 @@
-"""The gateway's command lines: help and version before anything is read or started."""
+"""The command lines of the gateway: answers `--help` and `--version` before settings are read."""
 
 import argparse
 import textwrap
@@ -9,7 +9,7 @@ from pydantic import SecretStr
 
 from voice_gateway.settings import Settings
 
-_MATTER_FIRST = (
+_MOST_NEEDED = (
     "grpc_port",
     "http_port",
     "riva_uri",
@@ -38,7 +38,7 @@ exit status: 0 after a stop (Ctrl-C or SIGTERM, once running replies have had DR
 
 
 class OneLineParser(argparse.ArgumentParser):
-    """A parser with `--version` that refuses in one line, and says where the rest is told."""
+    """A parser with `--version` whose errors are one line that points to `--help`."""
 
     def __init__(
         self,
@@ -60,19 +60,19 @@ class OneLineParser(argparse.ArgumentParser):
 
 
 def answer(arguments: list[str] | None = None) -> None:
-    """Answer `--help`, `--version` and what is neither, and end the process; else return."""
+    """Answer `--help`, `--version` or a bad argument and end the process; else return."""
     parser = OneLineParser("voice-gateway", _WHAT_IT_DOES, _epilog())
     parser.parse_args(arguments)
 
 
 def _epilog() -> str:
-    rows = "\n".join(_row(name) for name in _MATTER_FIRST)
+    rows = "\n".join(_row(name) for name in _MOST_NEEDED)
     every = "Every setting, its default and what it does: docs/settings.md"
     return f"settings that matter first, and their defaults:\n{rows}\n\n{every}\n\n{_HOW_IT_ENDS}"
 
 
 def _row(name: str) -> str:
-    """One setting; what it does goes on below itself where the line is full."""
+    """The lines of one setting; a long description wraps in its own column."""
     field = Settings.model_fields[name]
     default = "" if isinstance(field.default, SecretStr) else str(field.default)
     head = f"  {name.upper():{_NAME_COLUMN}}{default or 'empty':{_DEFAULT_COLUMN}}"

@@ -1,19 +1,19 @@
-"""What can go wrong, by whose fault it is.
+"""The errors of the gateway, by their cause.
 
 VoiceGatewayError
-├── ServiceError           an upstream: `stage` says which, `retryable` whether to try again
-│   ├── Unavailable        cannot be reached, or broke off
-│   ├── TimedOut           accepted the work and did not answer
-│   ├── Rejected           will not serve what the caller asked for (a language, a voice)
-│   ├── Misconfigured      will not serve the gateway: a wrong key, model or address
-│   └── Empty              answered, with nothing
-└── CallError              this call: the transport turns it into a status
-    ├── BadMessage         the caller sent something that is not allowed
+├── ServiceError           an upstream failed: `stage` names it, `retryable` allows a retry
+│   ├── Unavailable        it cannot be reached, or the connection broke
+│   ├── TimedOut           it accepted the request and did not answer
+│   ├── Rejected           it does not serve what the caller asked for (a language, a voice)
+│   ├── Misconfigured      it does not serve the gateway: a wrong key, model or address
+│   └── Empty              it answered with nothing
+└── CallError              the call ends; the transport sends it as a status
+    ├── BadMessage         the caller sent a message that is not allowed
     ├── CallerSilent       the caller sent nothing for too long
-    ├── CallerSlow         the caller does not read
-    ├── CallerGone         the caller hung up without a word, or its line dropped
+    ├── CallerSlow         the caller does not read its messages
+    ├── CallerGone         the caller's connection ended without a hang-up
     ├── GatewayFull        no room for another call
-    └── CallLost           what the caller said, or the gateway itself, is gone
+    └── CallLost           caller audio was lost, or the gateway stops
 """
 
 from typing import ClassVar, Literal
@@ -22,7 +22,7 @@ Stage = Literal["asr", "llm", "tts", "memory", "gateway"]
 
 
 class VoiceGatewayError(Exception):
-    """The root of everything the gateway raises on purpose."""
+    """The base class of the gateway's errors."""
 
 
 class ServiceError(VoiceGatewayError):

@@ -1,6 +1,6 @@
-"""Where a turn's time goes: the moments of one reply, and the stages between them.
+"""The latency of a turn: the moments of one reply, and the stages between them.
 
-Pure: moments are loop times in seconds; a moment that did not come is None.
+The module is pure. Moments are event loop times in seconds; a moment that did not come is None.
 """
 
 from dataclasses import asdict, dataclass
@@ -16,7 +16,7 @@ class TurnMoments:
     first_audio: float | None = None
 
     def release(self, turn_end: float, speech_end: float | None) -> None:
-        """The reply was prepared before the turn was over: only now can it be heard."""
+        """Move the moments of a draft to its release, the first time that it can be heard."""
         self.turn_end, self.speech_end = turn_end, speech_end
         if self.first_audio is not None:
             self.first_audio = turn_end

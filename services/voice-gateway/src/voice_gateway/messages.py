@@ -1,6 +1,6 @@
-"""What passes between a caller and its session, whatever wire it came over.
+"""The messages between a caller and its session, whatever transport carries them.
 
-Audio is s16le mono throughout.
+All audio is s16le mono.
 """
 
 from collections.abc import Mapping
@@ -12,22 +12,22 @@ from voice_gateway.conversation.policy import TurnOptions
 from voice_gateway.errors import ServiceError
 from voice_gateway.latency import TurnStages
 
-# From the caller.
+# These come from any caller.
 
 
 @dataclass(frozen=True, slots=True)
 class Tool:
-    """What the caller's program can do for the model."""
+    """A tool of the caller's program that the model may call."""
 
     name: str
     description: str
     parameters: Mapping[str, Any]
-    """JSON schema."""
+    """The JSON schema of the arguments."""
 
 
 @dataclass(frozen=True, slots=True)
 class ModelOptions:
-    """How the model is asked; None stands for the gateway's own settings."""
+    """The options of a model request; None stands for the gateway's settings."""
 
     temperature: float | None = None
     max_tokens: int | None = None
@@ -35,14 +35,14 @@ class ModelOptions:
     tool_choice: str = "auto"
     """"auto", "none", "required", or "=" and the name of the tool to use."""
     counts_tokens: bool = False
-    """The caller's program wants to know what was used."""
+    """The caller's program wants the numbers of tokens used."""
     about: tuple[Message, ...] | None = None
-    """What it is asked about instead of the conversation; None: that."""
+    """The messages to answer instead of the conversation; None: the conversation."""
 
 
 @dataclass(frozen=True, slots=True)
 class CallConfig:
-    """What a call is run with, its defaults filled in."""
+    """The config of one call, with all defaults filled in."""
 
     call_id: str
     language: str
@@ -50,11 +50,11 @@ class CallConfig:
     voice: str
     system_prompt: str
     can_pause: bool = False
-    """The caller's loudspeaker can stop and go on; it wants to be told when."""
+    """The client can pause its loudspeaker, and wants `Paused` and `Resumed`."""
     conversation_id: str = field(default="", repr=False)
-    """Whoever knows it may go on with the conversation; empty: it ends with the call."""
+    """A later call with this id continues the conversation; empty: none can."""
     spoken: bool = True
-    """Replies are spoken; else the caller's program reads them."""
+    """Replies are spoken; else they are text only."""
     asking: ModelOptions = field(default_factory=ModelOptions)
     turns: TurnOptions = field(default_factory=TurnOptions)
 
@@ -62,7 +62,7 @@ class CallConfig:
 @dataclass(frozen=True, slots=True)
 class Audio:
     pcm: bytes
-    """At the call's rate, cut anywhere."""
+    """Caller audio at the call's sample rate, cut anywhere."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,40 +86,40 @@ class Played:
     seconds: float
 
 
-# From a caller's program.
+# These come from a caller's program only.
 
 
 @dataclass(frozen=True, slots=True)
 class Adjust:
-    """Go on with this config; its call, rate and, once audio came, language stay as they are."""
+    """Change the config; call id, rate and, once audio came, language stay the same."""
 
     config: CallConfig
 
 
 @dataclass(frozen=True, slots=True)
 class Noted:
-    """Something to remember, which is not answered for itself."""
+    """Add a message to the history without a reply to it."""
 
     message: Message
 
 
 @dataclass(frozen=True, slots=True)
 class Withdrawn:
-    """The message by this name is to be forgotten."""
+    """Remove the message of this name from the history."""
 
     name: str
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """Answer now, once, with this config; None: the call's."""
+    """Start one reply now, with this config; None: the call's."""
 
     config: CallConfig | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Truncated:
-    """Of this reply, the caller has heard only so much, and will hear no more."""
+    """The client's program stopped playback of a reply after `seconds`."""
 
     reply: int
     seconds: float
@@ -127,7 +127,7 @@ class Truncated:
 
 @dataclass(frozen=True, slots=True)
 class Forget:
-    """What the caller said and was not answered yet is not to count."""
+    """Discard the transcript of the open turn."""
 
 
 FromCaller = (
@@ -144,20 +144,20 @@ FromCaller = (
     | Forget
 )
 
-# To the caller.
+# These go to the caller.
 
 
 @dataclass(frozen=True, slots=True)
 class Word:
     text: str
     start_s: float
-    """From the first sample: of the call's audio, or of what the voice makes of one text."""
+    """Seconds from the first sample of the caller audio, or of one text's TTS audio."""
     end_s: float
 
 
 @dataclass(frozen=True, slots=True)
 class Transcript:
-    """What the recogniser makes of the utterance so far; replaces what it said before."""
+    """The transcript of the utterance so far; it replaces the one before."""
 
     text: str
     final: bool
@@ -187,7 +187,7 @@ class Listening:
 class Processing:
     reply: int
     silence_s: float = 0.0
-    """The caller said nothing for so long, and is asked whether it is there; 0: it is not that."""
+    """How long the caller had been silent, for an idle prompt; 0: it is none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,7 +197,7 @@ class Speaking:
 
 @dataclass(frozen=True, slots=True)
 class Paused:
-    """The loudspeaker is to stop, and to keep what it has not played."""
+    """The client stops its loudspeaker, and keeps the audio that is not played yet."""
 
     reply: int
 
@@ -209,7 +209,7 @@ class Resumed:
 
 @dataclass(frozen=True, slots=True)
 class CutOff:
-    """The reply was interrupted; whatever of it is not played yet is to be thrown away."""
+    """The reply was interrupted; the client drops its audio that is not played yet."""
 
     reply: int
     heard_s: float
@@ -220,12 +220,12 @@ class CutOff:
 class Failed:
     error: ServiceError
     reply: int = 0
-    """The reply that failed; 0 where it was none."""
+    """The reply that failed; 0: the fault was in no reply."""
 
 
 @dataclass(frozen=True, slots=True)
 class ToolCalled:
-    """The model asks the caller's program for something; the answer to it is `Noted`."""
+    """The model calls a tool; the program sends the result as `Noted`."""
 
     reply: int
     call: ToolCall
@@ -233,20 +233,20 @@ class ToolCalled:
 
 @dataclass(frozen=True, slots=True)
 class TurnTaken:
-    """The caller's turn is over, and waits for an answer to be asked for."""
+    """The caller's turn is over, and waits until the program asks for a reply."""
 
     reply: int
-    """Which reply that would be."""
+    """The number of the reply that will answer it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Goodbye:
-    """The gateway hangs up of its own will; nothing follows."""
+    """The gateway hangs up; no message follows."""
 
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """Tokens, as the model server counts them."""
+    """The tokens of a model request, as the model server counts them."""
 
     input_tokens: int
     output_tokens: int

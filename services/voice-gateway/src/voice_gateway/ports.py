@@ -1,6 +1,6 @@
-"""What the core asks of the world: the caller, the ear, the model, the voice.
+"""The interfaces of the core to the caller, the recogniser, the chat model and the TTS voice.
 
-Adapters and transports implement these; nothing here knows how. Audio is s16le mono throughout.
+Adapters, transports and other rooms implement them. All audio is s16le mono.
 """
 
 from collections.abc import AsyncGenerator, Callable, Sequence
@@ -22,7 +22,7 @@ from voice_gateway.messages import (
 
 
 class Caller(Protocol):
-    """The caller's end of the line. Neither method is called while it is still running."""
+    """The client's end of a call. Neither method is called while it is still running."""
 
     async def receive(self) -> FromCaller | None:
         """The next message; None when no more come. Raises BadMessage."""
@@ -31,80 +31,81 @@ class Caller(Protocol):
     async def send(self, message: ToCaller) -> None: ...
 
 
-# To and from the services.
+# These pass to and from the services.
 
 
 @dataclass(frozen=True, slots=True)
 class CallerAudioPiece:
-    """The caller's audio since the last time, and what is known about its end."""
+    """The caller audio since the last piece, and what is known about its end."""
 
     pcm: bytes
     ends_utterance: bool = False
-    """The caller said so, and may send nothing more."""
+    """The client ended the utterance, and may send no more audio."""
     asks_final: bool = False
-    """The gateway takes the utterance to be over; more audio follows."""
+    """The gateway expects the utterance to be over; more audio follows."""
 
 
 class CallerAudioStream(Protocol):
-    """The caller's audio on its way to the recogniser."""
+    """The caller audio on its way to the recogniser."""
 
     async def take(self) -> CallerAudioPiece | None:
-        """Everything that came since the last time, or the next that comes; None at the end."""
+        """All audio since the last piece; waits while there is none. None at the end."""
         ...
 
 
 class Recogniser(Protocol):
     async def listen(
         self,
-        speech: CallerAudioStream,
+        caller_audio: CallerAudioStream,
+        /,
         *,
         language: str,
         rate_hz: int,
         on_transcript: Callable[[Transcript], None],
     ) -> None:
-        """Recognise until `speech` ends and everything in it was heard.
+        """Recognise until `caller_audio` ends and all of it is transcribed.
 
-        Word times count from the first sample this call takes. Raises ServiceError.
+        Word times count from the first sample that is taken. Raises ServiceError.
         """
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class Edge:
-    """The caller's voice began, or fell silent."""
+    """The caller's voice activity began or ended."""
 
     voiced: bool
     ago_s: float
-    """How long before the end of the audio fed so far."""
+    """Seconds from the edge to the end of the audio fed so far."""
 
 
 class Activity(Protocol):
     """One caller's voice activity."""
 
     def feed(self, pcm: bytes, at: float) -> Sequence[Edge]:
-        """Take the next whole samples, complete at `at`; cheap enough for the event loop."""
+        """Take the next samples, the last arrived at `at`; cheap enough for the event loop."""
         ...
 
     def plays(self, pcm: bytes, rate_hz: int, at: float) -> None:
-        """This leaves the caller's loudspeaker from `at` on, and may come back."""
+        """The caller's loudspeaker plays this audio from `at` on, and it may come back."""
         ...
 
     def echoes(self) -> bool | None:
-        """Whether what is played comes back; None: not known."""
+        """Whether the caller's microphone picks up the loudspeaker; None: not known."""
         ...
 
     @property
     def echoed_at(self) -> float:
-        """When a sound was taken for an echo the last time."""
+        """When a frame was last taken for an echo."""
         ...
 
 
 ModelPiece = str | ToolCall | Usage
-"""What a model answers with: text as it is written, whole tool calls, at last what it used."""
+"""A piece of a model's answer: some text, a whole tool call, or at last the tokens used."""
 
 
 class TurnSound(Protocol):
-    """One caller's turn as it sounds."""
+    """The end-of-turn prediction of one caller."""
 
     def begin(self) -> None:
         """A new turn begins with the voice that begins now."""
@@ -115,7 +116,7 @@ class TurnSound(Protocol):
         ...
 
     async def probability(self) -> float | None:
-        """How probably the turn is complete as it stands; None: no opinion, or not in time."""
+        """The end-of-turn probability of the audio so far; None: there was no time for it."""
         ...
 
 
@@ -132,18 +133,18 @@ class ChatModel(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class VoiceAudio:
-    """Some of the voice's speech, and what it tells of its words; either may be empty."""
+    """Some audio of the voice, and the times of its words; either may be empty."""
 
     pcm: bytes
     words: tuple[Word, ...] = ()
-    """The next words of the text, with or after their audio; a voice that can't tell gives none."""
+    """The next words of the text, with or after their audio; a voice without times gives none."""
 
 
 class Voice(Protocol):
     def speak(
         self, text: str, *, language: str, voice: str, rate_hz: int
     ) -> AsyncGenerator[VoiceAudio, None]:
-        """Yield the speech as it is made, cut anywhere. Raises ServiceError.
+        """Yield the audio as it is made, cut anywhere. Raises ServiceError.
 
         Closing the generator ends the request upstream.
         """
@@ -151,30 +152,30 @@ class Voice(Protocol):
 
 
 class CallRecord(Protocol):
-    """Keeps what happens in one call. Neither method waits, or fails."""
+    """Records the events and commands of one call. Both methods return at once and never fail."""
 
     def note(self, event: Event, commands: Sequence[Command]) -> None:
-        """The conversation took `event` in, and decided this."""
+        """Note that `event` made the conversation return `commands`."""
         ...
 
     def close(self) -> None:
-        """The call is over; may be said again."""
+        """End the record; calling it again does nothing."""
         ...
 
 
 class Memory(Protocol):
-    """What is remembered of one conversation, as one call sees it.
+    """The stored history of one conversation, as one call uses it.
 
-    The call that recalled it last has it: what an older one still keeps, whose line may have
-    dropped without a word, is not taken.
+    The call that recalled it last owns it: `keep` of an older call, whose connection may have
+    dropped unnoticed, is ignored.
     """
 
     async def recall(self) -> tuple[Message, ...]:
-        """Take it over; nothing where nothing was kept, or not any more. Raises ServiceError."""
+        """Take the history over; empty where none is kept (any more). Raises ServiceError."""
         ...
 
     async def keep(self, messages: Sequence[Message]) -> None:
-        """Keep this instead of what was kept before, for a while. Raises ServiceError."""
+        """Replace the kept history, until it expires. Raises ServiceError."""
         ...
 
 
@@ -184,50 +185,50 @@ class Services:
     model: ChatModel
     voice: Voice
     activity: Callable[[int], Activity] | None = None
-    """Makes a listener for audio at a rate; None: turns go by the recogniser alone."""
+    """Makes a call's voice activity at a sample rate; None: the recogniser alone ends turns."""
     record: Callable[[CallConfig], CallRecord] | None = None
-    """Begins the record of a call; None: nothing is kept."""
+    """Begins the record of a call; None: no call is recorded."""
     turn_sound: Callable[[int], TurnSound] | None = None
-    """Hears how complete turns are, in audio at a rate; None: they go by their words."""
+    """Makes a call's end-of-turn prediction at a sample rate; None: words alone decide."""
     memory: Callable[[str], Memory] | None = None
-    """Opens a call's memory of the conversation with this id; None: nothing outlives its call."""
+    """Opens a call's memory of the conversation with this id; None: no history is kept."""
 
 
-# What is counted. Nothing here waits or fails.
+# These count. Their methods return at once and never fail.
 
 
 class CallMetrics(Protocol):
-    """What one call tells about itself, as it happens."""
+    """The metrics of one call."""
 
     def took_in(self, seconds: float) -> None:
-        """So much of the caller's audio."""
+        """Count caller audio."""
 
     def gave_out(self, seconds: float) -> None:
-        """So much audio for the caller."""
+        """Count audio sent to the caller."""
 
     def answered(self, stages: TurnStages) -> None:
-        """A turn went to its end."""
+        """Count a turn that went to its end."""
 
     def interrupted(self) -> None:
-        """The caller cut a reply off."""
+        """Count a reply that the caller interrupted."""
 
     def prepared(self, *, used: bool, pieces: int = 0) -> None:
-        """A reply made ahead was used, or dropped with so many pieces of text written."""
+        """Count a draft that was used, or dropped after so many pieces of text."""
 
     def failed(self, error: ServiceError) -> None:
-        """The call met a failing upstream."""
+        """Count a fault of an upstream."""
 
 
 class GatewayMetrics(Protocol):
-    """What the gateway tells about its calls; a front is "grpc" or "realtime"."""
+    """The metrics of all calls; a front is "grpc" or "realtime"."""
 
     def began(self, front: str) -> CallMetrics: ...
 
     def ended(self, front: str, outcome: str, lasted_s: float) -> None:
-        """A call is over that began; `outcome` says how."""
+        """Count a call that began and is over; `outcome` says how it ended."""
 
     def refused(self, front: str, outcome: str) -> None:
-        """A call that never began."""
+        """Count a call that was not admitted."""
 
 
 class Uncounted(CallMetrics):

@@ -1,4 +1,4 @@
-"""The gateway as a running server: built from its settings, started, drained, stopped."""
+"""The gateway as a server: builds it from the settings, starts, drains and stops it."""
 
 import asyncio
 import logging
@@ -36,13 +36,10 @@ log = logging.getLogger(__name__)
 SERVICE = pb.DESCRIPTOR.services_by_name["VoiceGateway"].full_name
 
 _OPTIONS = [
-    (
-        "grpc.so_reuseport",
-        0,
-    ),  # a second gateway on the port fails, and takes no calls
-    # Above our own limit, so that a chunk too large is answered in our words.
+    ("grpc.so_reuseport", 0),  # a second gateway on the same port fails to start
+    # This is above the gateway's own limit, so that the gateway answers a chunk that is too large.
     ("grpc.max_receive_message_length", 4 * MOST_AUDIO),
-    # Callers sit behind tunnels that drop idle connections: ask after them, and let them ask.
+    # Proxies drop idle connections, so both sides may send keepalive pings.
     ("grpc.keepalive_time_ms", 30_000),
     ("grpc.keepalive_timeout_ms", 20_000),
     ("grpc.keepalive_permit_without_calls", 1),
@@ -52,7 +49,7 @@ _OPTIONS = [
 
 
 class PortTaken(Exception):
-    """The address cannot be bound; the text says which and what to do."""
+    """An address cannot be bound; the text names it and says what to do."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,36 +73,40 @@ class GatewayServer:
 
     def _build(self) -> None:
         settings = self._settings
-        languages()  # loaded before a call waits for it
-        ear = RivaRecogniser(wiring.line(settings, "asr"), wiring.recogniser_options(settings))
-        voice = RivaVoice(wiring.line(settings, "tts"), settings.tts_timeout_s)
+        languages()  # so that no call waits for the import
+        recogniser = RivaRecogniser(
+            wiring.riva_channel(settings, "asr"), wiring.recogniser_options(settings)
+        )
+        voice = RivaVoice(wiring.riva_channel(settings, "tts"), settings.tts_timeout_s)
         model = ChatEndpoint(wiring.chat_options(settings))
-        for adapter in (ear, voice, model):
+        for adapter in (recogniser, voice, model):
             self._stack.push_async_callback(adapter.close)
-        self._watch = UpstreamWatch({"asr": ear, "tts": voice, "llm": model}, self._on_change)
-        rules = wiring.call_options(settings)
+        self._watch = UpstreamWatch(
+            {"asr": recogniser, "tts": voice, "llm": model}, self._on_change
+        )
+        options = wiring.call_options(settings)
         turn_ends = wiring.turn_ends(settings, self._metrics.opinion)
         if turn_ends:
             self._stack.callback(turn_ends.close)
         memories = wiring.memories(settings)
         self._stack.push_async_callback(memories.close)
         services = Services(
-            ear,
+            recogniser,
             model,
             voice,
             wiring.activity(settings),
-            self._record(rules),
+            self._record(options),
             turn_ends,
             memories.open,
         )
-        self._calls = Calls(services, rules, most=settings.max_calls, metrics=self._metrics)
+        self._calls = Calls(services, options, most=settings.max_calls, metrics=self._metrics)
         realtime = RealtimeFront(
             self._calls, wiring.defaults(settings), wiring.realtime_options(settings)
         )
         self._http = HttpFront(
             readiness=self._readiness,
             exposition=self._metrics.exposition,
-            choices=lambda: wiring.page_options(settings, ear.served, voice.served),
+            choices=lambda: wiring.page_options(settings, recogniser.served, voice.served),
             realtime=realtime.answer,
         )
 
@@ -115,8 +116,8 @@ class GatewayServer:
         grpc_port = self._bind()
         http_port = await self._start_http()
         await self._server.start()
-        await self._say("", serving=True)
-        await self._say(SERVICE, serving=False)
+        await self._set_health("", serving=True)
+        await self._set_health(SERVICE, serving=False)
         return BoundPorts(grpc_port, http_port)
 
     def _add_services(self) -> None:
@@ -131,7 +132,7 @@ class GatewayServer:
 
     async def run(self, stop: asyncio.Event) -> None:
         """Serve until `stop` is set; then let running turns end, and close everything."""
-        self._stack.push_async_callback(self._server.stop, None)  # also where this is cancelled
+        self._stack.push_async_callback(self._server.stop, None)  # also where `run` is cancelled
         self._stack.push_async_callback(self._http.stop)
         async with self._stack, asyncio.TaskGroup() as tasks:
             watching = [
@@ -144,10 +145,10 @@ class GatewayServer:
             for task in watching:
                 task.cancel()
 
-    def _record(self, rules: CallOptions) -> Callable[[CallConfig], CallRecord] | None:
+    def _record(self, options: CallOptions) -> Callable[[CallConfig], CallRecord] | None:
         if self._settings.record_events_dir is None:
             return None
-        recorder = Recorder(self._settings.record_events_dir, rules.policy)
+        recorder = Recorder(self._settings.record_events_dir, options.policy)
         self._stack.push_async_callback(recorder.close)
         return recorder.begin
 
@@ -166,15 +167,15 @@ class GatewayServer:
             raise _port_taken(f"{host}:{port}", "HTTP") from None
 
     async def _drain(self) -> None:
-        patience_s = self._settings.drain_s
-        log.info("stopping: %d calls run, for at most %g s", len(self._calls), patience_s)
+        drain_s = self._settings.drain_s
+        log.info("stopping: %d calls run, for at most %g s", len(self._calls), drain_s)
         self._stopping = True
         await self._health.enter_graceful_shutdown()
         self._calls.drain("the gateway is stopping; call again")
         async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(self._server.stop(patience_s), name="stop gRPC")
+            tasks.create_task(self._server.stop(drain_s), name="stop gRPC")
             with suppress(TimeoutError):
-                async with asyncio.timeout(patience_s):
+                async with asyncio.timeout(drain_s):
                     await self._calls.over()
 
     def _readiness(self) -> Readiness:
@@ -185,13 +186,13 @@ class GatewayServer:
         self._changed.set()
 
     async def _keep_health(self) -> None:
-        """Readiness follows the upstreams; liveness (the empty name) is always there."""
+        """Set readiness by the upstreams; liveness (the empty name) stays true."""
         while True:
             await self._changed.wait()
             self._changed.clear()
-            await self._say(SERVICE, serving=self._watch.all_up)
+            await self._set_health(SERVICE, serving=self._watch.all_up)
 
-    async def _say(self, service: str, *, serving: bool) -> None:
+    async def _set_health(self, service: str, *, serving: bool) -> None:
         status = health_pb2.HealthCheckResponse
         await self._health.set(service, status.SERVING if serving else status.NOT_SERVING)
 

@@ -1,6 +1,6 @@
-"""Every setting of the gateway: its name, default, limits and one line of help.
+"""The settings of the gateway: the name, default, limits and description of each.
 
-The only reader of the environment. The names are the same in the environment, in `.env`, in the
+Only this module reads the environment. The names are the same in the environment, in `.env`, in the
 Helm values and in `docs/settings.md`, which is generated from this class.
 """
 
@@ -98,7 +98,7 @@ class Settings(BaseSettings):
         None, description="File with the CA to trust; empty: the system's."
     )
     riva_api_key: SecretStr = Field(
-        SecretStr(""), description="Sent to Riva as a bearer token (hosted Riva)."
+        SecretStr(""), description="Bearer token sent to Riva (hosted Riva)."
     )
     riva_asr_function_id: str = Field("", description="`function-id` metadata for hosted ASR.")
     riva_tts_function_id: str = Field("", description="`function-id` metadata for hosted TTS.")
@@ -192,22 +192,22 @@ class Settings(BaseSettings):
     )
     turn_end_model: Literal["on", "off"] = Field(
         "on",
-        description="Hear in the voice whether a turn is complete: 30 ms of CPU at each pause.",
+        description="Predict the end of turn from the caller's voice: 30 ms of CPU at each pause.",
     )
     turn_end_likely: Probability = Field(
         0.8,
-        description="A turn at least so probably complete sounds finished.",
+        description="End-of-turn probability from which on a turn sounds finished.",
     )
     turn_end_unlikely: Probability = Field(
         0.5,
-        description="A turn less probably complete sounds as if it goes on.",
+        description="End-of-turn probability below which a turn sounds as if it goes on.",
     )
     turn_final_wait_ms: Milliseconds = Field(
         700, description="How long the recogniser may take over final words it was asked for."
     )
     turn_reopen_ms: Milliseconds = Field(
         1_000,
-        description="Who speaks on this soon after its turn was taken had not finished.",
+        description="A caller who speaks on this soon after its turn was taken had not finished.",
     )
     turn_guesses: int = Field(
         3, ge=0, le=20, description="How often an answer may be prepared before its turn is over."
@@ -234,7 +234,7 @@ class Settings(BaseSettings):
     interrupt_resume_ms: Milliseconds = Field(
         500, description="A paused reply goes on after this much silence without words."
     )
-    greeting: str = Field("", max_length=2000, description="Said when a call begins.")
+    greeting: str = Field("", max_length=2000, description="Text said when a call begins.")
     greeting_firm: bool = Field(
         False, description="The greeting cannot be interrupted; what is said meanwhile is answered."
     )
@@ -245,7 +245,7 @@ class Settings(BaseSettings):
         "Are you still there?",
         min_length=1,
         max_length=500,
-        description="Said into a long silence.",
+        description="Text said into a long silence.",
     )
     idle_end_s: float = Field(
         0,
@@ -254,7 +254,9 @@ class Settings(BaseSettings):
         description="Silence (after IDLE_PROMPT, if any) after which the call ends; 0: never.",
     )
     idle_goodbye: str = Field(
-        "Goodbye.", max_length=500, description="Said before a call ends for silence; may be empty."
+        "Goodbye.",
+        max_length=500,
+        description="Text said before silence ends a call; may be empty.",
     )
     memory_turns: int = Field(
         20, ge=1, le=1000, description="Turns of the call that the model is reminded of."
@@ -294,7 +296,7 @@ class Settings(BaseSettings):
 def _is_redis_url(url: str) -> bool:
     try:
         parts = urlsplit(url)
-        port = parts.port  # raises where it is none
+        port = parts.port  # it raises where this is no number
     except ValueError:
         return False
     database = parts.path.strip("/")

@@ -22,7 +22,7 @@ This page is generated: `uv run python -m voice_gateway.settings_table > docs/se
 
 
 def table() -> str:
-    """The whole page."""
+    """The text of `docs/settings.md`."""
     rows = (_row(name, field) for name, field in Settings.model_fields.items())
     return _HEAD + "".join(rows)
 

@@ -1,4 +1,4 @@
-"""What each part of the gateway is told, out of the settings."""
+"""Makes the options of each part of the gateway from the settings."""
 
 from collections.abc import Callable, Mapping, Sequence
 
@@ -18,7 +18,7 @@ from voice_gateway.transports.realtime.front import RealtimeOptions
 from voice_gateway.transports.wire import Defaults
 
 
-def line(settings: Settings, stage: str) -> RivaLine:
+def riva_channel(settings: Settings, stage: str) -> RivaLine:
     asr = stage == "asr"
     return RivaLine(
         stage="asr" if asr else "tts",

@@ -1,1 +1,1 @@
-"""Sound as bytes: samples, seconds, rates. Pure."""
+"""Audio as bytes: samples, durations, sample rates and G.711. The package is pure."""

@@ -1,4 +1,4 @@
-"""G.711, as telephones speak it: 8-bit mu-law and A-law to and from s16le samples."""
+"""G.711, the codec of telephones: converts 8-bit mu-law and A-law to and from s16le samples."""
 
 from functools import cache
 from typing import Any, Literal
@@ -6,18 +6,18 @@ from typing import Any, Literal
 Law = Literal["mu", "a"]
 
 RATE_HZ = 8_000
-_NEGATIVE_ZERO = 0x7F  # of mu-law
+_NEGATIVE_ZERO = 0x7F  # the mu-law code
 
 
 def decode(codes: bytes, law: Law) -> bytes:
-    """One byte a sample in, s16le out."""
-    import numpy as np  # brought in only by calls that speak G.711
+    """Take one byte a sample; return s16le samples."""
+    import numpy as np  # only calls in G.711 need it
 
     return _levels(law)[np.frombuffer(codes, np.uint8)].tobytes()
 
 
 def encode(pcm: bytes, law: Law) -> bytes:
-    """Whole s16le samples in, one byte a sample out: the code whose level is nearest."""
+    """Take whole s16le samples; return one byte a sample, the code with the nearest level."""
     import numpy as np
 
     return _codes(law)[np.frombuffer(pcm, "<u2")].tobytes()
@@ -25,7 +25,7 @@ def encode(pcm: bytes, law: Law) -> bytes:
 
 @cache
 def _levels(law: Law) -> Any:
-    """The level of each of the 256 codes, as ITU-T G.711 has them (scaled to 16 bits)."""
+    """The level of each of the 256 codes by ITU-T G.711, scaled to 16 bits."""
     import numpy as np
 
     level = _mu_level if law == "mu" else _a_level
@@ -40,7 +40,7 @@ def _codes(law: Law) -> Any:
     levels = _levels(law).astype(np.int32)
     order = np.argsort(levels, kind="stable")
     if law == "mu":
-        order = order[order != _NEGATIVE_ZERO]  # silence is sent as the positive one
+        order = order[order != _NEGATIVE_ZERO]  # silence is the positive zero
     borders = (levels[order][1:] + levels[order][:-1]) / 2
     samples = np.arange(65536, dtype=np.uint16).astype(np.int16).astype(np.int32)
     return order[np.searchsorted(borders, samples)].astype(np.uint8)

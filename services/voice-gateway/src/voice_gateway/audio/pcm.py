@@ -1,4 +1,4 @@
-"""s16le mono: bytes, samples and seconds, and the odd byte between two chunks."""
+"""Mono s16le audio: durations, silence, whole samples and pieces."""
 
 from collections.abc import Iterator
 

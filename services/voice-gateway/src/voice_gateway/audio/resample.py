@@ -1,4 +1,4 @@
-"""From one sample rate to another, chunk by chunk."""
+"""Converts audio from one sample rate to another, chunk by chunk."""
 
 from typing import Any
 
@@ -6,17 +6,17 @@ from voice_gateway.audio.pcm import WholeSamples
 
 
 class Resampler:
-    """s16le mono chunks, cut anywhere, at one rate in; whole samples at another rate out.
+    """Takes s16le mono chunks, cut anywhere, at one rate; returns whole samples at another.
 
-    Keeps its state between chunks (soxr's streaming mode), so the joins cannot be heard. At equal
-    rates only the odd byte is kept back.
+    It keeps its state between chunks (soxr's streaming mode), so that the joins are inaudible. At
+    equal rates it only joins samples that were cut between two chunks.
     """
 
     def __init__(self, from_hz: int, to_hz: int) -> None:
         self._whole = WholeSamples()
         self._stream: Any = None
         if from_hz != to_hz:
-            import soxr  # brings numpy: only calls at another rate pay for it
+            import soxr  # it imports numpy; only calls at another rate need it
 
             self._stream = soxr.ResampleStream(from_hz, to_hz, 1, dtype="int16", quality="MQ")
 
@@ -25,7 +25,7 @@ class Resampler:
         return samples if self._stream is None else self._convert(samples, last=False)
 
     def flush(self) -> bytes:
-        """What is still inside after the last chunk."""
+        """Return the samples that are left after the last chunk."""
         return b"" if self._stream is None else self._convert(b"", last=True)
 
     def _convert(self, samples: bytes, *, last: bool) -> bytes:

@@ -1,1 +1,1 @@
-"""A call from its first message to its end: its session, replies, memory."""
+"""A call from its first message to its end: its session, replies and memory."""

@@ -1,4 +1,4 @@
-"""The calls that run, whatever front they came in on: let in, counted, ended together."""
+"""The running calls of all fronts: admits them, counts them and drains them."""
 
 import asyncio
 import logging
@@ -34,7 +34,7 @@ _OUTCOMES: dict[type[BaseException], str] = {
 
 
 class Calls:
-    """Admits calls up to a limit and runs them; drained, it takes no more."""
+    """Admits calls up to a limit; after `drain` it admits no more."""
 
     def __init__(
         self, services: Services, options: CallOptions, *, most: int, metrics: GatewayMetrics
@@ -53,9 +53,9 @@ class Calls:
 
     @contextmanager
     def admitted(self, front: str) -> Generator["Call"]:
-        """Room for one call; raises CallLost where the gateway stops, GatewayFull where it is full.
+        """Admit one call; raises CallLost where the gateway stops, GatewayFull where it is full.
 
-        What the call ends with is counted by what leaves this block.
+        The exception that leaves the block, if any, is the outcome that is counted.
         """
         self._check_room(front)
         call = Call(self._services, self._options, self._metrics.began(front))
@@ -83,7 +83,7 @@ class Calls:
             raise GatewayFull(f"{len(self._running)} calls are running; allowed: at most that many")
 
     def drain(self, why: str) -> None:
-        """Take no more calls; each running one ends with its turn."""
+        """Admit no more calls; each running one ends with its turn."""
         self._closing = why
         for call in tuple(self._running):
             call.drain(why)
@@ -94,7 +94,7 @@ class Calls:
 
 
 class Call:
-    """One admitted call: first its front asks what it is to be, then it runs."""
+    """One admitted call; its front runs it once the caller's config is known."""
 
     def __init__(self, services: Services, options: CallOptions, metrics: CallMetrics) -> None:
         self._services = services
@@ -116,7 +116,7 @@ class Call:
     def out_of_band(
         self, number: int, history: Sequence[Message], config: CallConfig
     ) -> OutOfBandResponse:
-        """An answer beside the conversation, to `history` or to what `config` says it is about."""
+        """A response to `history`, or to the messages that `config` names instead of it."""
         return OutOfBandResponse(
             number,
             as_turns(remembered(tuple(history), self._options.policy.memory_messages)),

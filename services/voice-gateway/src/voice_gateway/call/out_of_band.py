@@ -1,4 +1,4 @@
-"""An answer beside the conversation: made like a reply, without the floor, remembered by nobody."""
+"""One out-of-band response: made like a reply, without the floor, and kept in no history."""
 
 import asyncio
 import logging
@@ -14,14 +14,14 @@ from voice_gateway.speaking.reply import Reply, ReplyOptions
 
 log = logging.getLogger(__name__)
 
-_ROOM_S = 10.0  # audio made ahead
+_AUDIO_AHEAD_S = 10.0  # audio made ahead of the loudspeaker
 
 
 class OutOfBandResponse:
-    """One answer to `messages`, under a `number` that no reply of the call has.
+    """One response to `messages`; no reply of the call has its `number`.
 
-    It is told to whoever asks as a reply is told to a caller: text, audio at the pace it is played,
-    tool calls, then `TurnOver`, or `CutOff` where it was stopped.
+    The client gets it as it gets a reply: text, audio at the pace of playback, tool calls, then
+    `TurnOver`, or `CutOff` where it was stopped.
     """
 
     def __init__(
@@ -43,7 +43,7 @@ class OutOfBandResponse:
         self._outbox = Outbox(
             rate_hz=config.rate_hz,
             lead_s=lead_s,
-            room_s=_ROOM_S,
+            room_s=_AUDIO_AHEAD_S,
             clock=self._clock,
             on_full=self.stop,
         )
@@ -58,19 +58,19 @@ class OutOfBandResponse:
         )
         self._making: asyncio.Task[None] | None = None
 
-    async def run(self, tell: Callable[[ToCaller], Awaitable[None]]) -> None:
-        """Make the answer, and tell it to its end or until nobody listens any more."""
+    async def run(self, send: Callable[[ToCaller], Awaitable[None]]) -> None:
+        """Make the response and send it, to its end or until the client is gone."""
         self._outbox.begin(self.number)
         async with asyncio.TaskGroup() as tasks:
             self._making = tasks.create_task(self._make(), name=f"out-of-band-{-self.number}")
             try:
-                await self._hand_out(tell)
-            except CallError as error:  # the call itself finds out, and ends
+                await self._send_all(send)
+            except CallError as error:  # the call meets the same error, and ends
                 log.info("call %s: out-of-band response %d: %s", self._call_id, self.number, error)
                 self._making.cancel()
 
     def stop(self) -> None:
-        """End it now; what was told of it stays."""
+        """End the response now; what was sent of it stays."""
         if self._making is None or self._making.done():
             return
         self._making.cancel()
@@ -81,7 +81,7 @@ class OutOfBandResponse:
     async def _make(self) -> None:
         try:
             fault = await self._reply.run(self._messages, lambda: None)
-        except Exception:  # a bug in an answer must not end the call
+        except Exception:  # the boundary: a bug in a response must not end the call
             log.exception("call %s: out-of-band response %d broke", self._call_id, self.number)
             fault = Unavailable("gateway", "the answer failed inside the gateway; see its log")
         if fault:
@@ -93,8 +93,8 @@ class OutOfBandResponse:
         self._metrics.failed(fault)
         self._outbox.post(Failed(fault, self.number))
 
-    async def _hand_out(self, tell: Callable[[ToCaller], Awaitable[None]]) -> None:
+    async def _send_all(self, send: Callable[[ToCaller], Awaitable[None]]) -> None:
         while (message := await self._outbox.take()) is not None:
-            await tell(message)
+            await send(message)
             if isinstance(message, TurnOver | CutOff):
                 return

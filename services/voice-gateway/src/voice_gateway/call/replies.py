@@ -1,4 +1,4 @@
-"""A call's replies, at most one live: drafted, made, released, paused, cut."""
+"""The replies of one call, of which at most one is live: makes, releases, pauses and cuts them."""
 
 import asyncio
 import logging
@@ -24,8 +24,8 @@ from voice_gateway.speaking.reply import Reply, ReplyOptions
 
 log = logging.getLogger(__name__)
 
-_REQUESTS = 16  # remembered: one is answered at a time, and what comes beside it is refused
-_NEXT_WORDS_S = 1.0  # of a reply: the word being said, and the next ones
+_REMEMBERED_REQUESTS = 16  # a program's requests; only one is answered at a time
+_WORD_END_ERROR_S = 1.0  # how far the estimated end of a word may be off
 
 ReplyCommand = (
     c.StartReply
@@ -42,7 +42,7 @@ ReplyCommand = (
 
 
 class Replies:
-    """Carries out what the conversation decides about its replies. Nothing here waits."""
+    """Carries out the conversation's commands about replies; every method returns at once."""
 
     def __init__(
         self,
@@ -59,9 +59,9 @@ class Replies:
         on_fault: Callable[[ServiceError, int], None],
         on_over: Callable[[str, float], None],
     ) -> None:
-        """`speech_end`: when the caller's last word had arrived, as far as that is known.
+        """`speech_end` returns when the caller's last word had arrived; None: not known.
 
-        `on_over` is told what was said of a reply that is over, and until when it may sound.
+        `on_over` gets the text that was played of a reply that is over, and when playback ends.
         """
         self._services = services
         self._outbox = outbox
@@ -76,18 +76,18 @@ class Replies:
         self._live: Reply | None = None
         self._making: asyncio.Task[None] | None = None
         self._draft = 0
-        """The number of the live reply while it is kept from the caller; 0: it is not."""
+        """The number of the live reply while it is a draft; 0: it is none."""
         self._last: Reply | None = None
-        """The reply before the live one, of which the caller may have heard less than was sent."""
+        """The reply before the live one; the caller may have heard less of it than was sent."""
         self._last_sent_s = 0.0
         self.config = config
-        """What replies are made with."""
+        """The config that replies are made with."""
         self._requests = count(1)
         self._requested: dict[int, CallConfig] = {}
-        """What replies are made with that the caller's program asked for, by its requests."""
+        """The configs of replies that the caller's program asked for, by request."""
 
     def carry_out(self, command: ReplyCommand, tasks: asyncio.TaskGroup) -> None:
-        """Do what was decided; a reply is made in `tasks`."""
+        """Carry a command out; a reply is made in `tasks`."""
         match command:
             case c.StartReply() | c.Say() | c.PrepareReply():
                 self._begin(command, tasks)
@@ -109,27 +109,24 @@ class Replies:
                 assert_never(command)
 
     def cancel(self) -> None:
-        """End the live reply now, if there is one; nothing more of it is handed out."""
+        """End the live reply now, if there is one; nothing more of it is sent."""
         if self._live and self._live.number == self._draft:
             self._metrics.prepared(used=False, pieces=self._live.pieces)
         self._outbox.drop()
-        self._fall_silent(ahead_s=self._lead_s)
+        self._end_live(ahead_s=self._lead_s)
         if self._making:
             self._making.cancel()
             self._making = None
 
     def requested(self, config: CallConfig | None) -> int:
-        """The caller's program asks for a reply made with this config; None: with the call's.
-
-        Returns the number of its request.
-        """
+        """Note a request for a reply with `config` (None: the call's); return its number."""
         request = next(self._requests)
         if config:
             self._requested[request] = config
-            self._requested.pop(request - _REQUESTS, None)
+            self._requested.pop(request - _REMEMBERED_REQUESTS, None)
         return request
 
-    # What the caller has heard, and may be hearing.
+    # These tell what the caller has heard of a reply.
 
     def heard_so_far(self, now: float) -> c.ReplyHeard | None:
         """How much of the live reply the caller has heard by now."""
@@ -139,12 +136,12 @@ class Replies:
         return c.ReplyHeard(now, self._live.number, heard)
 
     def sounding(self) -> str:
-        """What of the live reply has left here, or may have: where words end is an estimate."""
+        """The text of the live reply that was sent, and the next words: word ends are estimates."""
         sent_s = self._outbox.playback.sent_s
-        return self._live.heard(sent_s + _NEXT_WORDS_S) if self._live and sent_s else ""
+        return self._live.heard(sent_s + _WORD_END_ERROR_S) if self._live and sent_s else ""
 
     def played(self, number: int, seconds: float) -> None:
-        """The caller's loudspeaker has got this far in a reply."""
+        """The client reports how far its loudspeaker has played a reply."""
         if self._live and number == self._live.number:
             self._outbox.playback.report(seconds, self._clock())
 
@@ -158,7 +155,7 @@ class Replies:
             heard = self._last.heard(min(seconds, self._last_sent_s))
             self._tell(c.HeardAmended(now, number, heard))
 
-    # A reply, from its start to its end.
+    # These take a reply from its start to its end.
 
     def _begin(
         self, command: c.StartReply | c.Say | c.PrepareReply, tasks: asyncio.TaskGroup
@@ -201,7 +198,7 @@ class Replies:
 
         try:
             fault = await reply.run(answers, on_audio)
-        except Exception:  # the one boundary: a bug in a reply must not end the call
+        except Exception:  # the boundary: a bug in a reply must not end the call
             log.exception("call %s: reply %d broke", self.config.call_id, reply.number)
             fault = Unavailable("gateway", "the reply failed inside the gateway; see its log")
         if fault and reply.number != self._draft:
@@ -236,11 +233,11 @@ class Replies:
         log.info("call %s turn %d: %s", self.config.call_id, number, stages)
         self._metrics.answered(stages)
         self._outbox.post(TurnOver(number, stages, self._live.usage))
-        self._fall_silent(ahead_s=self._outbox.playback.ahead_s(self._clock()))
+        self._end_live(ahead_s=self._outbox.playback.ahead_s(self._clock()))
         self._making = None
 
-    def _fall_silent(self, ahead_s: float) -> None:
-        """The reply is over; its last words may still come back through the microphone."""
+    def _end_live(self, ahead_s: float) -> None:
+        """End the live reply; its last words may still come back through the microphone."""
         if self._live:
             self._on_over(self.sounding(), self._clock() + ahead_s)
             if self._live.number != self._draft:

@@ -1,4 +1,4 @@
-"""One call, from the first message to the hang-up: feeds the conversation, runs its commands."""
+"""One call from the first message to the hang-up: feeds the conversation and runs its commands."""
 
 import asyncio
 import logging
@@ -45,14 +45,14 @@ from voice_gateway.speaking.reply import ReplyOptions
 
 log = logging.getLogger(__name__)
 
-_REPLY_ROOM_S = 10.0  # audio made ahead: the next clause is ready before this one was heard
-_SEND_S = 30.0  # a caller who takes longer over one message does not read
-_GOODBYE_S = 5.0  # for the last notices of a call
+_AUDIO_AHEAD_S = 10.0  # audio made ahead: the next clause is ready before this one is heard
+_SEND_S = 30.0  # a client that takes longer over one message does not read
+_LAST_NOTICES_S = 5.0  # how long the last notices of a call may take
 
 
 @dataclass(frozen=True, slots=True)
 class CallOptions:
-    """What is the same for every call; seconds unless named otherwise."""
+    """The options that every call has."""
 
     asr_rate_hz: int = 16_000
     playback_lead_s: float = 0.3
@@ -63,7 +63,7 @@ class CallOptions:
 
 
 class Session:
-    """Runs one call. `tell` is synchronous: nothing a caller or a service does can hold it up."""
+    """Runs one call. `_tell` is synchronous: no caller and no service can delay a step."""
 
     def __init__(
         self,
@@ -83,7 +83,7 @@ class Session:
         self._outbox = Outbox(
             rate_hz=config.rate_hz,
             lead_s=options.playback_lead_s,
-            room_s=_REPLY_ROOM_S,
+            room_s=_AUDIO_AHEAD_S,
             clock=self._clock,
             on_full=lambda: self._end(CallerSlow("the caller does not read its messages")),
         )
@@ -113,7 +113,7 @@ class Session:
         self._memory = CallMemory(services, config, self._metrics, on_lost=self._report)
         self._joined = asyncio.Event()
         self._early: list[c.Event] = []
-        """What happened before it was known what was said before: half a second's, at most."""
+        """The events that came before the history was recalled; replayed after it."""
         self._left_over: tuple[c.Message, ...] = ()
         self._policy = replace(options.policy, language=config.language)
         self._record = services.record(config) if services.record else None
@@ -134,9 +134,9 @@ class Session:
             ]
             try:
                 await self._over.wait()
-                await asyncio.wait(parts[-1:], timeout=_GOODBYE_S)
+                await asyncio.wait(parts[-1:], timeout=_LAST_NOTICES_S)
             finally:
-                self._end(None)  # nothing begins any more, also where this was cancelled
+                self._end(None)  # no reply begins any more, also where `run` was cancelled
                 for part in parts:
                     part.cancel()
                 await self._memory.close(self._left_over)
@@ -144,14 +144,14 @@ class Session:
             raise self._error
 
     def drain(self, why: str) -> None:
-        """The gateway stops: the call ends as soon as its running turn is over."""
+        """End the call when its running turn is over, as the gateway stops."""
         self._farewell = CallLost(why)
         self._tell(c.CallerFinished(self._clock()))
 
-    # The conversation, and what it commands.
+    # These drive the conversation and run its commands.
 
     async def _join(self) -> None:
-        """Begin the conversation, with what was said before this call; the ear hears meanwhile."""
+        """Begin the conversation with the recalled history; recognition runs meanwhile."""
         joined = self._clock()
         recalled = await self._memory.recall()
         self._joined.set()
@@ -162,7 +162,7 @@ class Session:
     def _tell(self, event: c.Event) -> None:
         """Let the conversation take one step, and carry out what it decides."""
         if self._over.is_set():
-            return  # whatever still happens, nothing more comes of it
+            return  # events after the end change nothing
         if not self._joined.is_set():
             self._early.append(event)
             return
@@ -200,29 +200,29 @@ class Session:
     def _set_timer(self, deadline: float | None) -> None:
         self._cancel_timer()
         if deadline is not None:
-            self._timer = self._loop.call_at(deadline, self._ring, deadline)
+            self._timer = self._loop.call_at(deadline, self._fire_timer, deadline)
 
     def _cancel_timer(self) -> None:
         if self._timer:
             self._timer.cancel()
             self._timer = None
 
-    def _ring(self, deadline: float) -> None:
-        # The loop may ring a hair early; the conversation knows the time it asked for.
+    def _fire_timer(self, deadline: float) -> None:
+        # The loop may fire slightly early; the conversation compares with the time it asked for.
         self._tell(c.TimerFired(max(deadline, self._clock())))
 
-    # What comes in.
+    # These take in what the caller and the recogniser send.
 
     async def _receive(self) -> None:
         try:
-            async with asyncio.timeout(None) as patience:
+            async with asyncio.timeout(None) as idle_limit:
                 while True:
-                    patience.reschedule(self._clock() + self._options.idle_timeout_s)
+                    idle_limit.reschedule(self._clock() + self._options.idle_timeout_s)
                     message = await self._caller.receive()
                     if message is None:
                         break
                     if not isinstance(message, Audio):
-                        await self._joined.wait()  # a caller's program may send any number
+                        await self._joined.wait()  # so that `_early` stays short
                     await self._take_in(message)
         except TimeoutError:
             idle_s = self._options.idle_timeout_s
@@ -230,7 +230,7 @@ class Session:
         await self._hang_up()
 
     async def _hang_up(self) -> None:
-        """The caller has sent its last message, and waits for what is still to be said."""
+        """End the caller's side: its last message came, and it waits for the last reply."""
         await self._caller_audio.close()
         self._outbox.unpace()
         self._tell(c.CallerClosed(self._clock()))
@@ -252,7 +252,7 @@ class Session:
                 self._follow(message)
 
     def _follow(self, message: Adjust | Noted | Withdrawn | Answer | Truncated | Forget) -> None:
-        """What only a caller's program asks for."""
+        """Take in a message that only a caller's program sends."""
         now = self._clock()
         match message:
             case Adjust(config):
@@ -285,9 +285,9 @@ class Session:
             return
         self._tell(c.CallerQuiet(now, since=now - edge.ago_s))
         if self._tasks and not self._over.is_set():
-            self._caller_audio.judge_turn(self._tasks, self._turn_judged)
+            self._caller_audio.predict_turn_end(self._tasks, self._turn_predicted)
 
-    def _turn_judged(self, probability: float) -> None:
+    def _turn_predicted(self, probability: float) -> None:
         self._tell(c.EndOfTurnProbability(self._clock(), probability))
 
     async def _listen(self) -> None:
@@ -304,10 +304,10 @@ class Session:
         self._metrics.failed(fault)
         self._outbox.post(Failed(fault, reply))
 
-    # What goes out, and how it ends.
+    # These send to the caller, and end the call.
 
     async def _write(self) -> None:
-        """The only writer: a stream allows one write in flight."""
+        """Send the outbox's messages; the only writer, as a stream allows one write at a time."""
         while (message := await self._outbox.take()) is not None:
             if isinstance(message, ReplyAudio):
                 self._caller_audio.plays(message, self._outbox.plays_from)
@@ -318,7 +318,7 @@ class Session:
                 raise CallerSlow(f"the caller did not read for {_SEND_S:g} s") from None
 
     async def _guarded(self, part: Callable[[], Coroutine[None, None, None]]) -> None:
-        """Run a part of the call; where it fails, the call ends with what went wrong."""
+        """Run a part of the call; where it fails, the call ends with its error."""
         try:
             async with asyncio.timeout(self._options.longest_s):
                 await part()
@@ -328,7 +328,7 @@ class Session:
             self._end(CallerSilent(f"the call took longer than {self._options.longest_s:g} s"))
 
     def _end(self, error: CallError | None) -> None:
-        """The call is over, now; what was already told the caller is still sent."""
+        """End the call now; what already is in the outbox is still sent."""
         self._error = self._error or error
         if not self._over.is_set():
             heard = self._replies.heard_so_far(self._clock())

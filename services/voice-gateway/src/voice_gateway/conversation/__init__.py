@@ -1,29 +1,28 @@
 """The conversation: who has the floor, and what happens next.
 
-Pure: no I/O, no clock, no tasks, no logging. Every event carries the time it happened at; the only
-timer is `wake_at` of the state, which whoever drives the conversation honours with `TimerFired`.
-What the conversation decides comes back as commands, to be carried out in order.
+The package is pure: it has no I/O, no clock, no tasks and no logging. Every event carries the time
+it happened at. The only timer is the state's `wake_at`: the driver sends `TimerFired` at that time.
+The conversation returns its decisions as commands, and the driver carries them out in order.
 
     caller   "what is" … "the weather"      |                    | "wait"
     events   CallerSpoke (interims, final)  | TimerFired         | CallerSpoke
     floor    Listening ────────────────────▶ Replying ──────────▶ Listening
     commands                                  StartReply           CancelReply, Interrupted
 
-Where the caller's voice is known to have fallen silent, the answer is prepared at once, out of
-the caller's hearing, as a draft; it is released when the turn is over and the words have stayed
-the same.
+When voice activity ends, the answer is prepared at once as a draft that the caller does not hear.
+The draft is released when the turn is over, if the transcript has stayed the same.
 
     voice    ▅▇▅▂▁▁▁▁▁▁▁▁▁▁▁▁
     events       CallerQuiet |  TimerFired | CallerSpoke (final)
     commands     PrepareReply   AskFinal     ReleaseReply
 
-A voice during a reply makes it pause; its words decide whether the reply is cut off or goes on.
+Voice activity during a reply pauses it; the transcript decides whether the reply is cut off.
 
-`state` has a type for each holder of the floor, with what only that one can have; `listening` and
-`replying` have the rules of each, and know nothing of each other. `unasked` is what the gateway
-says of its own accord, `requests` what a caller's program asks for, `history` what was said. `step`
-hands each event to its owner, and the floor from one holder to the other. `events` and `commands`
-are the words that all of it is written in.
+`state` has a type for each holder of the floor, with the fields that only this holder has.
+`listening` and `replying` hold the rules of each, and neither imports the other. `unasked` makes
+the replies that no turn asked for (greeting, idle prompt, goodbye), `requests` follows the caller's
+program, and `history` keeps the messages. `step` hands each event to the holder of the floor, and
+passes the floor on. `events` are the inputs of a step, `commands` its outputs.
 """
 
 from voice_gateway.conversation.commands import (

@@ -1,4 +1,4 @@
-"""What the conversation decides: to be carried out in order, without waiting."""
+"""The commands that a step of the conversation returns; they are carried out in order, at once."""
 
 from dataclasses import dataclass
 
@@ -7,7 +7,7 @@ from voice_gateway.conversation.history import Message
 
 @dataclass(frozen=True, slots=True)
 class AskFinal:
-    """The turn seems over: the recogniser is to give its final words now."""
+    """The turn seems over: the recogniser is asked for its final transcript now."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,22 +15,22 @@ class StartReply:
     reply: int
     history: tuple[Message, ...]
     request: int = 0
-    """The request of the caller's program that it answers; 0: it answers the caller."""
+    """The request of the caller's program that the reply answers; 0: it answers the caller."""
 
 
 @dataclass(frozen=True, slots=True)
 class Say:
-    """A reply that needs no model: these words."""
+    """Start a reply with this text; no model is asked."""
 
     reply: int
     text: str
     silence_s: float = 0.0
-    """The silence of the caller's that they break; 0: it is not for silence that they are said."""
+    """How long the caller had been silent, for an idle prompt; 0: the text is no idle prompt."""
 
 
 @dataclass(frozen=True, slots=True)
 class PrepareReply:
-    """Make a reply, and keep all of it from the caller."""
+    """Make a reply as a draft: nothing of it is sent to the caller yet."""
 
     reply: int
     history: tuple[Message, ...]
@@ -38,21 +38,21 @@ class PrepareReply:
 
 @dataclass(frozen=True, slots=True)
 class ReleaseReply:
-    """The turn is over, and the prepared reply answers it: let the caller have it."""
+    """The turn is over and the draft answers it: send the draft to the caller."""
 
     reply: int
 
 
 @dataclass(frozen=True, slots=True)
 class PauseReply:
-    """The caller makes a sound: nothing more of the reply is to be heard until it is known what."""
+    """The caller's voice began: hold the reply back until it is known what the voice is."""
 
     reply: int
 
 
 @dataclass(frozen=True, slots=True)
 class ResumeReply:
-    """It was nothing: the reply goes on from where it stopped."""
+    """The voice was no interruption: the reply goes on from where it stopped."""
 
     reply: int
 
@@ -71,7 +71,7 @@ class AnnounceReply:
 
 @dataclass(frozen=True, slots=True)
 class Interrupted:
-    """The reply was cut off; this much of it stays in memory."""
+    """The reply was cut off; the history keeps `heard` of it."""
 
     reply: int
     heard: str
@@ -84,10 +84,10 @@ class EndTurn:
 
 @dataclass(frozen=True, slots=True)
 class KeepTurn:
-    """The caller's turn is over, and is not answered before that is asked for."""
+    """The caller's turn is over, and no reply starts before the program asks for one."""
 
     reply: int
-    """Which reply would be its answer."""
+    """The number of the reply that will answer it."""
 
 
 @dataclass(frozen=True, slots=True)

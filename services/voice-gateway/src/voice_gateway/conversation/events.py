@@ -1,4 +1,4 @@
-"""What happens in a call: the facts that may change who has the floor.
+"""The events that a step of the conversation takes in.
 
 Every event carries the time it happened at, in seconds.
 """
@@ -14,12 +14,12 @@ class CallerJoined:
 
     at: float
     recalled: tuple[Message, ...] = ()
-    """What was said in the calls that this one goes on with."""
+    """The messages of the earlier calls that this call continues."""
 
 
 @dataclass(frozen=True, slots=True)
 class CallerSpoke:
-    """The recogniser's idea of the words since its last final ones."""
+    """The recogniser's transcript of everything after its last final."""
 
     at: float
     text: str
@@ -28,7 +28,7 @@ class CallerSpoke:
 
 @dataclass(frozen=True, slots=True)
 class CallerVoiced:
-    """The caller's voice began: sound, not yet words."""
+    """The caller's voice activity began; no transcript is known yet."""
 
     at: float
 
@@ -37,12 +37,12 @@ class CallerVoiced:
 class CallerQuiet:
     at: float
     since: float
-    """When the voice had fallen silent."""
+    """When the caller's voice activity ended."""
 
 
 @dataclass(frozen=True, slots=True)
 class EndOfTurnProbability:
-    """How complete the turn sounds that the voice has just fallen silent in."""
+    """The end-of-turn probability, predicted from the caller audio of the turn."""
 
     at: float
     probability: float
@@ -56,37 +56,37 @@ class CallerTyped:
 
 @dataclass(frozen=True, slots=True)
 class CallerInterrupted:
-    """The caller asked for silence without a word."""
+    """The client stopped the reply with a message; the caller said no words."""
 
     at: float
 
 
 @dataclass(frozen=True, slots=True)
 class CallerEnded:
-    """The caller says that its utterance ends here; its final words are on their way."""
+    """The client ended the utterance; the recogniser's final is still to come."""
 
     at: float
 
 
 @dataclass(frozen=True, slots=True)
 class CallerForgot:
-    """What the caller said in the open turn is not to count."""
+    """The caller's program discards the transcript of the open turn."""
 
     at: float
 
 
 @dataclass(frozen=True, slots=True)
 class CallerAsked:
-    """The caller's program wants an answer now, to whatever was said."""
+    """The caller's program asks for a reply now, whatever was said."""
 
     at: float
     request: int = 1
-    """The number of this request, from 1 on; its answer bears it."""
+    """The number of this request, from 1 on; the reply to it carries the same number."""
 
 
 @dataclass(frozen=True, slots=True)
 class CallerNoted:
-    """The caller's program adds a message to the conversation; it is not answered for that."""
+    """The caller's program adds a message to the history; this starts no reply."""
 
     at: float
     message: Message
@@ -94,7 +94,7 @@ class CallerNoted:
 
 @dataclass(frozen=True, slots=True)
 class CallerWithdrew:
-    """The caller's program takes a message out of the conversation."""
+    """The caller's program removes a message from the history."""
 
     at: float
     name: str
@@ -102,7 +102,7 @@ class CallerWithdrew:
 
 @dataclass(frozen=True, slots=True)
 class CallerChose:
-    """How the caller's program wants turns taken from now on: see `policy.TurnOptions`."""
+    """The caller's program sets the turn options from now on: see `policy.TurnOptions`."""
 
     at: float
     by_hand: bool
@@ -115,14 +115,14 @@ class CallerChose:
 
 @dataclass(frozen=True, slots=True)
 class CallerClosed:
-    """The last audio is in; the recogniser still works on it."""
+    """The caller sends no more audio; the recogniser still works on the last of it."""
 
     at: float
 
 
 @dataclass(frozen=True, slots=True)
 class CallerFinished:
-    """There is nothing more to recognise."""
+    """The recogniser has returned its last transcript."""
 
     at: float
 
@@ -135,7 +135,7 @@ class ReplyAudioStarted:
 
 @dataclass(frozen=True, slots=True)
 class ReplyHeard:
-    """The caller has heard the reply up to here; said before any event that may cut it off."""
+    """The caller has heard `text` of the reply; sent before any event that may cut it off."""
 
     at: float
     reply: int
@@ -144,7 +144,7 @@ class ReplyHeard:
 
 @dataclass(frozen=True, slots=True)
 class ReplyEnded:
-    """All of the reply was sent, or it failed after `text`."""
+    """The whole reply was sent, or the reply failed after `text`."""
 
     at: float
     reply: int
@@ -154,7 +154,7 @@ class ReplyEnded:
 
 @dataclass(frozen=True, slots=True)
 class HeardAmended:
-    """Of a reply that is over the caller has heard only this."""
+    """The caller has heard only `text` of a reply that is already over."""
 
     at: float
     reply: int

@@ -1,4 +1,4 @@
-"""What was said in a call, as the model is told it: one turn of one side after the other."""
+"""The messages of a call as the model gets them: the two sides alternate."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
@@ -9,7 +9,7 @@ from unicodedata import category
 
 @dataclass(frozen=True, slots=True)
 class ToolCall:
-    """The model asks the caller's program to do something."""
+    """The model calls a tool of the caller's program."""
 
     call_id: str
     name: str
@@ -22,20 +22,20 @@ class Message:
     role: Literal["user", "assistant", "system", "tool"]
     text: str
     interrupted: bool = False
-    """The caller cut it off: `text` is what was heard of it, and no word more."""
+    """The caller interrupted this message: `text` is only what the caller heard of it."""
     calls: tuple[ToolCall, ...] = ()
-    """Of the assistant."""
+    """The tool calls of an assistant message."""
     call_id: str = ""
-    """Of a tool: the call that `text` answers."""
+    """The tool call that a tool message answers with `text`."""
     name: str = field(default="", compare=False)
-    """What it is known by to whoever may change or withdraw it later."""
+    """The key by which the message can be changed or withdrawn later."""
 
 
 History = tuple[Message, ...]
 
 
 def with_question(history: History, text: str, name: str = "") -> History:
-    """Add the caller's words; to a question nobody answered they are its continuation."""
+    """Add the caller's words; they continue the last question where nobody answered it."""
     return (*history, Message("user", text, name=name))
 
 
@@ -68,7 +68,7 @@ def without(history: History, name: str) -> History:
 
 
 def amended(history: History, name: str, text: str) -> History:
-    """Keep of the message by that name only `text`; where that is nothing, no message."""
+    """Cut the message of that name to `text`; an empty `text` removes the message."""
     if all(message.name != name or message.text == text for message in history):
         return history
     return with_messages((), (_cut_to(m, text) if m.name == name else m for m in history))
@@ -100,7 +100,7 @@ def _same_turn(last: Message, message: Message) -> bool:
 
 
 def question_name(reply: int) -> str:
-    """What the question to this reply is known by."""
+    """The name of the user message that this reply answers."""
     return f"question-{reply}"
 
 
@@ -119,11 +119,11 @@ def remembered(history: History, limit: int) -> History:
 
 
 def nameless(history: History) -> History:
-    """As another call may have it, which counts its replies anew."""
+    """The messages without names: names hold reply numbers, and each call counts from 1."""
     return tuple(replace(message, name="") for message in history)
 
 
 def plain(text: str) -> str:
-    """Words without case and punctuation, to tell whether two transcripts say the same."""
-    # By category, not isalnum(): vowel signs of Devanagari and others are part of their words.
+    """The text without case and punctuation, to compare two transcripts."""
+    # isalnum() would drop the vowel signs of Devanagari, which are part of their words.
     return "".join(c for c in text.lower() if category(c)[0] not in "PS").strip()

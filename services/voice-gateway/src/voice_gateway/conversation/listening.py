@@ -1,4 +1,4 @@
-"""While the caller has the floor: its words, its silence, and the answer prepared ahead.
+"""The rules while the caller has the floor: when the turn ends, and when a draft is made.
 
 voice    ▅▇▅▂▁▁▁▁▁▁▁▁▁▁▁▁
 words        "what is the weather"        "What is the weather?" final
@@ -58,9 +58,9 @@ def spoke(now: Conversation, floor: Listening, event: CallerSpoke, policy: TurnP
         now = replace(now, finals=finals, interim="", commit_pending=False)
         if isinstance(floor.wait, Asked):
             return answer(now, floor, floor.wait.request, event.at, policy)
-        floor = _no_longer_for_finals(floor)
+        floor = _without_wait_for_finals(floor)
     elif not text:
-        return now, ()  # the recogniser has second thoughts; what it said before still waits
+        return now, ()  # an empty interim does not take back the one before
     else:
         now = replace(now, interim=text)
     return _drafted(now, timed(now, floor, event.at, policy), policy)
@@ -73,7 +73,7 @@ def sounded(
         now = replace(now, voice=Quiet(event.since))
         return _drafted(now, timed(now, floor, event.at, policy), policy)
     now = replace(now, voice=Voiced(event.at))
-    floor, dropped = _without_draft(now, _no_longer_for_finals(floor))
+    floor, dropped = _without_draft(now, _without_wait_for_finals(floor))
     return replace(now, floor=timed(now, floor, event.at, policy)), dropped
 
 
@@ -83,13 +83,13 @@ def draft_went_on(
     draft = floor.draft
     if draft is None or event.reply != now.reply or isinstance(event, ReplyHeard):
         return now
-    # One that ended out of hearing has failed; the turn will be answered anew.
-    goes_on = replace(draft, audible=True) if isinstance(event, ReplyAudioStarted) else None
-    return replace(now, floor=replace(floor, draft=goes_on))
+    # A draft that ended before its release has failed; the turn gets a new reply.
+    after = replace(draft, audible=True) if isinstance(event, ReplyAudioStarted) else None
+    return replace(now, floor=replace(floor, draft=after))
 
 
 def wait_over(now: Conversation, floor: Listening, at: float, policy: TurnPolicy) -> Step:
-    """The caller has been silent long enough: have the last words made final, or answer."""
+    """The caller has been silent long enough: ask for the final, or answer."""
     if isinstance(floor.wait, Asked):
         return answer(now, floor, floor.wait.request, at, policy)
     if isinstance(floor.wait, Silence) and now.interim and now.voice:
@@ -99,9 +99,9 @@ def wait_over(now: Conversation, floor: Listening, at: float, policy: TurnPolicy
 
 
 def asked(now: Conversation, floor: Listening, event: CallerAsked, policy: TurnPolicy) -> Step:
-    """An answer is wanted: to the open turn, once its final words are there, or to what stands."""
+    """The program asks for a reply: wait for the open turn's final, or answer the history."""
     if isinstance(floor.wait, Asked):
-        return now, ()  # it comes already
+        return now, ()  # a request waits already
     if not (now.interim or now.commit_pending):
         return answer(now, floor, event.request, event.at, policy)
     comes = now.commit_pending or isinstance(floor.wait, Finals) or now.line is not Line.OPEN
@@ -112,7 +112,7 @@ def asked(now: Conversation, floor: Listening, event: CallerAsked, policy: TurnP
 def answer(
     now: Conversation, floor: Listening, request: int, at: float, policy: TurnPolicy
 ) -> Step:
-    """Answer the request of the caller's program: the open turn, or else what stands."""
+    """Answer the request of the caller's program: the open turn, or else the history."""
     if now.said():
         return take_turn(now, floor, at, policy, request)
     _, dropped = _without_draft(now, floor)
@@ -132,12 +132,12 @@ def answer(
 def take_turn(
     now: Conversation, floor: Listening, at: float, policy: TurnPolicy, request: int = 0
 ) -> Step:
-    """The caller's turn is over: answer it, with the draft if that fits."""
+    """The caller's turn is over: release its draft if that fits, else start a reply."""
     if isinstance(floor.wait, Asked):
         request = floor.wait.request
     keeps = not (now.options.answers or request or now.line is Line.CLOSED)
     question, provisional, draft = now.question(), now.interim, floor.draft
-    # What a program asks for, it may want made in another way than what was prepared.
+    # A program's request may carry other options than the draft was made with.
     fits = draft and not (request or keeps) and plain(question) == plain(draft.question)
     number = now.reply if fits else now.reply + 1
     history = with_question(now.history, question, question_name(number))
@@ -155,7 +155,7 @@ def take_turn(
 
 
 def timed(now: Conversation, floor: Listening, at: float, policy: TurnPolicy) -> Listening:
-    """Wait for the end of the turn from now on, unless final words are waited for."""
+    """Set the wait for the end of the turn, unless the floor waits for finals."""
     if isinstance(floor.wait, Asked | Finals):
         return floor
     if not now.said():
@@ -164,8 +164,8 @@ def timed(now: Conversation, floor: Listening, at: float, policy: TurnPolicy) ->
     return replace(floor, wait=None if until is None else Silence(until))
 
 
-def made_anew(now: Conversation, floor: Listening, policy: TurnPolicy) -> Step:
-    """What answers are made from is another now: a draft is begun again, if there was one."""
+def redrafted(now: Conversation, floor: Listening, policy: TurnPolicy) -> Step:
+    """The options or the history changed: make the draft again, if there is one."""
     if floor.draft is None:
         return replace(now, floor=floor), ()
     floor, dropped = _without_draft(now, floor)
@@ -174,7 +174,7 @@ def made_anew(now: Conversation, floor: Listening, policy: TurnPolicy) -> Step:
 
 
 def forgotten(now: Conversation, floor: Listening, at: float, policy: TurnPolicy) -> Step:
-    """The words of the open turn do not count; an answer that was asked for comes without them."""
+    """The transcript of the open turn was discarded; a requested reply starts without it."""
     if isinstance(floor.wait, Asked):
         return answer(now, floor, floor.wait.request, at, policy)
     _, dropped = _without_draft(now, floor)
@@ -183,29 +183,29 @@ def forgotten(now: Conversation, floor: Listening, at: float, policy: TurnPolicy
 
 
 def closing(floor: Listening) -> Listening:
-    """No silence ends a turn whose last words are still to come."""
+    """No silence ends the turn once the audio has ended: the last final is still to come."""
     return floor if isinstance(floor.wait, Asked) else replace(floor, wait=None)
 
 
 def _turn_end(now: Conversation, at: float, policy: TurnPolicy) -> float | None:
-    """When silence ends the turn if nothing more happens."""
+    """The time at which silence ends the turn, if no event comes before."""
     if now.line is not Line.OPEN or now.options.by_hand:
         return None
     if isinstance(now.voice, Quiet):
         silence_s = policy.silence_after(now.question(), now.voice.probability, now.options)
         return max(at, now.voice.since + silence_s)
-    going_on = now.voice or now.interim
-    return at + (policy.max_silence_s if going_on else policy.settle_s)
+    unfinished = now.voice or now.interim
+    return at + (policy.max_silence_s if unfinished else policy.settle_s)
 
 
 def _drafted(now: Conversation, floor: Listening, policy: TurnPolicy) -> Step:
-    """Have the answer made ahead, if the caller is silent and the words seem to be all."""
+    """Prepare a draft, if the caller is silent and the words do not ask for more."""
     text = now.question()
     if floor.draft and text and plain(text) == plain(floor.draft.question):
         return replace(now, floor=floor), ()
     floor, dropped = _without_draft(now, floor)
     if not text:
-        return replace(now, floor=replace(floor, drafts=0)), dropped  # the turn came to nothing
+        return replace(now, floor=replace(floor, drafts=0)), dropped  # the open turn has no words
     quiet = isinstance(now.voice, Quiet) and isinstance(floor.wait, Silence | Finals)
     ready = quiet and now.options.answers and floor.drafts < policy.drafts
     if not ready or policy.sounds_open(text):
@@ -225,5 +225,5 @@ def _without_draft(now: Conversation, floor: Listening) -> tuple[Listening, Comm
     return replace(floor, draft=None), (CancelReply(now.reply),)
 
 
-def _no_longer_for_finals(floor: Listening) -> Listening:
+def _without_wait_for_finals(floor: Listening) -> Listening:
     return replace(floor, wait=None) if isinstance(floor.wait, Finals) else floor

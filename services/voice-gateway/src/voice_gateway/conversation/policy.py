@@ -1,6 +1,6 @@
-"""When a turn is over, and when a sound is an interruption.
+"""The numbers and rules of turn-taking: when a turn is over, and which words interrupt.
 
-Pure: rules and their numbers, no state. Seconds throughout.
+The rules are pure and keep no state. All times are in seconds.
 
     voice    ▂▅▇▅▂▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁
     words    "what is the weather"
@@ -18,34 +18,34 @@ _LONGEST_BACKCHANNEL = 4  # words
 
 @dataclass(frozen=True, slots=True)
 class TurnOptions:
-    """How one caller's program wants turns taken; a call without one takes them as it does."""
+    """The turn options of one caller's program; a call without a program has these defaults."""
 
     by_hand: bool = False
-    """No silence ends a turn: the program says when it wants an answer."""
+    """No silence ends a turn: the program asks for each reply."""
 
     answers: bool = True
-    """A turn that is over is answered; else it waits until an answer is asked for."""
+    """A turn that is over is answered; else it waits until the program asks for a reply."""
 
     interruptible: bool = True
-    """The caller's words take the floor from a reply; else they are kept until it is over."""
+    """The caller's words interrupt a reply; else they are kept until the reply is over."""
 
     silence_s: float | None = None
-    """Silence that ends a turn, whatever was said; None: it depends on that."""
+    """Silence that ends a turn, whatever was said; None: it depends on the words."""
 
     patience: float = 1.0
-    """How much longer than usual the caller is waited for."""
+    """The factor by which the silence that ends a turn is longer than usual."""
 
     idle_s: float | None = None
-    """Silence after which the caller is asked whether it is still there; None: as every call."""
+    """Silence before the idle prompt; None: the policy's `idle_prompt_s`."""
 
 
 @dataclass(frozen=True, slots=True)
 class TurnPolicy:
     language: str = "en-US"
-    """BCP-47; whose small words are known."""
+    """The BCP-47 tag of the language whose word lists are used."""
 
     settle_s: float = 0.0
-    """After the recogniser's final words, where no voice activity is known."""
+    """Silence that ends a turn after its final, where no voice activity is known."""
 
     silence_s: float = 0.3
     """Silence that ends a turn whose words sound finished."""
@@ -60,71 +60,71 @@ class TurnPolicy:
     """Silence that ends a turn whose words and voice both ask for more."""
 
     likely: float = 0.8
-    """A turn at least so probably complete, by its sound, sounds finished."""
+    """From this end-of-turn probability on, a turn sounds finished."""
 
     unlikely: float = 0.5
-    """A turn less probably complete sounds as if it goes on."""
+    """Below this end-of-turn probability, a turn sounds as if it goes on."""
 
     final_wait_s: float = 0.7
-    """How long the recogniser may take over its final words once it was asked for them."""
+    """How long the recogniser may take over a final that it was asked for."""
 
     late_s: float = 2.0
-    """How long after its turn a caller's final words may still come."""
+    """How long after its turn a caller's final may still come."""
 
     max_silence_s: float = 3.0
     """How long interim words may wait for their final."""
 
     drafts: int = 3
-    """How often a turn's answer may be prepared before the turn is certainly over; 0: never."""
+    """How many drafts may be made in one turn; 0: none."""
 
     reopen_s: float = 1.0
-    """A caller who speaks on this soon after its turn was taken had not finished."""
+    """Voice that begins this soon after the turn was taken still belongs to that turn."""
 
     words_to_interrupt: int = 1
-    """How many words during a reply are an interruption; "mm-hm" and its like are none."""
+    """How many words during a reply are an interruption; backchannels never are."""
 
     interrupt_voice_s: float = 1.0
-    """Voice during a reply that is an interruption also without words; 0: never."""
+    """Voice activity during a reply that interrupts it without any words; 0: never."""
 
     resume_s: float = 0.5
-    """After the voice that made the reply pause fell silent, the wait for its words."""
+    """How long a paused reply waits for a transcript after the voice has ended."""
 
     longest_pause_s: float = 3.0
-    """A reply goes on after this long, whatever sound there still is."""
+    """The longest pause; a reply that the caller has not heard yet goes on even under voice."""
 
     pauses: int = 2
-    """How often a reply pauses for a sound that then was nothing; 0: it never pauses."""
+    """How many false alarms may pause one reply; 0: a reply never pauses."""
 
     greeting: str = ""
-    """What opens the call; empty: the caller does."""
+    """The text that opens the call; empty: the caller speaks first."""
 
     greeting_interruptible: bool = True
-    """The caller can cut the greeting off; else what it says meanwhile is answered after it."""
+    """The caller can interrupt the greeting; else its words are answered after the greeting."""
 
     idle_prompt_s: float = 0.0
-    """Silence after which the caller is asked whether it is still there; 0: never."""
+    """Silence before the idle prompt is said; 0: it is never said."""
 
     idle_prompt: str = "Are you still there?"
 
     idle_end_s: float = 0.0
-    """Silence, after the prompt where there is one, after which the call ends; 0: never."""
+    """Silence that ends the call, counted from the idle prompt if there is one; 0: never."""
 
     goodbye: str = "Goodbye."
-    """Said before a call ends for silence; empty: nothing is."""
+    """The text said before silence ends the call; empty: none."""
 
     memory_messages: int = 40
-    """How many messages of the conversation the model is reminded of."""
+    """How many messages of the history are sent to the model."""
 
     def prompts_after(self, options: TurnOptions) -> float:
-        """The silence after which such a caller is asked whether it is still there; 0: never."""
+        """The silence before the idle prompt under these options; 0: it is never said."""
         return self.idle_prompt_s if options.idle_s is None else options.idle_s
 
     def interrupts(self, text: str) -> bool:
-        """Whether these words during a reply take the floor from it."""
+        """Whether these words during a reply interrupt it."""
         return len(text.split()) >= self.words_to_interrupt and not self.is_backchannel(text)
 
     def is_backchannel(self, text: str) -> bool:
-        """Whether the words only show that somebody listens."""
+        """Whether the words are a backchannel: they show that the caller listens, and no more."""
         language = language_of(self.language)
         words = language.words_of(text)
         return 0 < len(words) <= _LONGEST_BACKCHANNEL and language.backchannels.issuperset(words)
@@ -138,10 +138,10 @@ class TurnPolicy:
     ) -> float:
         """The silence that ends a turn with these words.
 
-        `probability`: that the turn is complete by its sound; None: nothing is known of that.
-        A voice that sounds done makes up for words that leave it open whether they are all, and a
-        voice that will go on is waited for, whatever the words: a recogniser puts a question mark
-        after half a sentence. Words that ask for more are waited for, whatever the voice.
+        `probability` is the end-of-turn probability; None: it is not known.
+        A high one shortens the silence for words that may go on or not. A low one lengthens it
+        whatever the words are, as a recogniser puts a question mark after half a sentence. Words
+        that ask for more get the longer silence whatever the probability is.
         """
         if options and options.silence_s is not None:
             return options.silence_s

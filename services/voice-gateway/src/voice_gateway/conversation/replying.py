@@ -1,4 +1,4 @@
-"""While a reply has the floor: what takes it away, what only makes the reply pause, and its end.
+"""The rules while a reply has the floor: what interrupts it, what pauses it, and how it ends.
 
 voice    ______▅▇▅▂______________        ______▅▇▇▅▇▇▅
 words                "mm-hm"                      "wait"
@@ -48,12 +48,12 @@ from voice_gateway.conversation.state import (
 
 
 class Meaning(Enum):
-    """What words are that come during a reply."""
+    """What a transcript that comes during a reply means."""
 
-    KEPT = auto()  # the reply cannot be interrupted: they are its answer, and taken after it
-    LATE = auto()  # words of its question that change nothing
-    CORRECTION = auto()  # its question's final words, and they are others
-    BACKCHANNEL = auto()  # a listener's small words, or too few
+    KEPT = auto()  # the reply is not interruptible: the words are a turn taken after it
+    LATE = auto()  # a transcript of its question that changes nothing
+    CORRECTION = auto()  # the final of its question differs from the provisional words
+    BACKCHANNEL = auto()  # backchannels, or too few words to interrupt
     INTERRUPTION = auto()
 
 
@@ -63,8 +63,8 @@ def meaning(now: Conversation, floor: Replying, event: CallerSpoke, policy: Turn
         return Meaning.KEPT
     if _is_late(now, floor, event, policy):
         same = not event.final or not text or plain(text) == plain(floor.provisional)
-        return Meaning.LATE if same or not _asks(now) else Meaning.CORRECTION
-    # Before anything of the answer was heard, any word goes on with the question.
+        return Meaning.LATE if same or not _question_stands(now) else Meaning.CORRECTION
+    # Before the caller hears any of the reply, every word continues the question.
     takes_floor = policy.interrupts(text) if floor.audible else text
     return Meaning.INTERRUPTION if takes_floor else Meaning.BACKCHANNEL
 
@@ -81,23 +81,23 @@ def kept(now: Conversation, event: CallerSpoke) -> Conversation:
 
 
 def late(now: Conversation, floor: Replying, event: CallerSpoke) -> Conversation:
-    """Once its final words are there, nothing of the question is provisional any more."""
+    """After its final, nothing of the question is provisional any more."""
     done = event.final and event.text.strip()
     return replace(now, floor=replace(floor, provisional="")) if done else now
 
 
 def corrected(now: Conversation, floor: Replying, event: CallerSpoke) -> Step:
-    """The question is the caller's open turn again, with its final words."""
+    """Make the question the open turn again, with the words of its final."""
     asked = now.history[-1].text.removesuffix(floor.provisional).strip()
     finals = (asked, event.text.strip()) if asked else (event.text.strip(),)
     after, commands = cut(replace(now, history=now.history[:-1]), replace(floor, heard=""))
     return replace(after, finals=finals, interim=""), commands
 
 
-def only_listens(
+def backchannelled(
     now: Conversation, floor: Replying, event: CallerSpoke, policy: TurnPolicy
 ) -> Step:
-    """Words that are no interruption; once they are all there are, the reply goes on."""
+    """The words do not interrupt; at their final, in silence, the reply goes on."""
     if event.text.strip():
         now = replace(now, prompted=False)
     silent = event.final and not isinstance(now.voice, Voiced)
@@ -105,15 +105,15 @@ def only_listens(
 
 
 def interrupted(now: Conversation, floor: Replying, at: float, policy: TurnPolicy) -> Step:
-    """Words take the floor."""
+    """The words take the floor from the reply."""
     began = now.voice.since if isinstance(now.voice, Voiced) else at
     if began - now.turn_at < policy.reopen_s:
-        # The caller only went on: nothing was answered yet, whatever was heard of it.
+        # The caller continued the same turn: the history keeps nothing of this reply.
         floor = replace(floor, heard="")
     after, commands = cut(now, floor)
     if isinstance(now.voice, Quiet):
-        # Words without a voice: the reply drowned it. The silence counts from here, not from before
-        # the reply, and is waited for as if they went on: they may be the first half of a word.
+        # The reply's echo hid the caller's voice, so the silence counts from here, not from before
+        # the reply. Probability 0 makes the wait longer: the interim may end inside a word.
         after = replace(after, voice=Quiet(at, probability=0.0))
     return after, commands
 
@@ -121,22 +121,22 @@ def interrupted(now: Conversation, floor: Replying, at: float, policy: TurnPolic
 def sounded(
     now: Conversation, floor: Replying, event: CallerVoiced | CallerQuiet, policy: TurnPolicy
 ) -> Step:
-    """A sound makes the reply pause until it is known what it is; silence starts that wait."""
+    """Voice pauses the reply; silence starts the wait for the transcript of that voice."""
     if isinstance(event, CallerQuiet):
-        pause = floor.pause and _until_resumed(floor.pause, event.at, policy)
+        pause = floor.pause and _after_silence(floor.pause, event.at, policy)
         return replace(now, floor=replace(floor, pause=pause), voice=Quiet(event.since)), ()
     floor = replace(floor, provisional="")
     may_pause = may_interrupt(now, floor) and now.line is Line.OPEN
     if not may_pause or floor.false_alarms >= policy.pauses:
         return replace(now, floor=floor, voice=Voiced(event.at)), ()
     since, audible = (floor.pause.since, floor.pause.audible) if floor.pause else (event.at, False)
-    pause = Pause(since, _serious_at(floor, event.at, policy), audible)
+    pause = Pause(since, _pause_deadline(floor, event.at, policy), audible)
     after = replace(now, floor=replace(floor, pause=pause), voice=Voiced(event.at))
     return after, () if floor.pause else (PauseReply(now.reply),)
 
 
 def pause_over(now: Conversation, floor: Replying) -> Step:
-    """What made the reply pause went on for too long to be nothing, or was nothing."""
+    """The pause is over: voice that still lasts interrupts, else it was a false alarm."""
     if isinstance(now.voice, Voiced) and floor.audible:
         return cut(now, floor)
     return resumed(now, replace(floor, false_alarms=floor.false_alarms + 1))
@@ -146,7 +146,7 @@ def went_on(
     now: Conversation, floor: Replying, event: ReplyAudioStarted | ReplyHeard | ReplyEnded
 ) -> Step:
     if event.reply != now.reply:
-        return now, ()  # stale
+        return now, ()  # the event is stale
     match event:
         case ReplyHeard(text=text):
             return replace(now, floor=replace(floor, heard=text)), ()
@@ -161,7 +161,7 @@ def went_on(
 
 
 def resumed(now: Conversation, floor: Replying) -> Step:
-    """Let the reply go on from where it stopped, if it did."""
+    """End the reply's pause, if it has one."""
     pause = floor.pause
     if pause is None:
         return replace(now, floor=floor), ()
@@ -171,13 +171,13 @@ def resumed(now: Conversation, floor: Replying) -> Step:
 
 
 def cut(now: Conversation, floor: Replying) -> Step:
-    """Take the floor from the reply."""
+    """Cut the reply off and give the floor to the caller."""
     after = _passed(now, floor, floor.heard, interrupted=True)
     return after, (CancelReply(now.reply), Interrupted(now.reply, floor.heard))
 
 
 def left_over(now: Conversation, heard: str) -> tuple[Message, ...]:
-    """What is remembered where the call breaks off now; `heard` is of the live reply."""
+    """The history if the call ends now; `heard` is what was heard of the live reply."""
     if isinstance(now.floor, Listening):
         return now.history
     return _passed(now, now.floor, heard, interrupted=True).history
@@ -191,14 +191,14 @@ def _passed(
     interrupted: bool = False,
     calls: tuple[ToolCall, ...] = (),
 ) -> Conversation:
-    """Give the floor back to the caller, remembering of the reply only `said`."""
+    """Give the floor back to the caller; the history keeps `said` of the reply."""
     name = answer_name(now.reply)
     history = with_answer(now.history, said, interrupted=interrupted, calls=calls, name=name)
     return replace(now, floor=Listening(), history=with_messages(history, floor.added))
 
 
 def _is_late(now: Conversation, floor: Replying, event: CallerSpoke, policy: TurnPolicy) -> bool:
-    """Whether these are still words of the question under way: the caller made no sound since."""
+    """Whether the transcript is of the question still: no voice came since it was asked."""
     soon = event.at - now.turn_at < policy.late_s
     if not floor.provisional or not isinstance(now.voice, Quiet) or not soon:
         return False
@@ -206,18 +206,18 @@ def _is_late(now: Conversation, floor: Replying, event: CallerSpoke, policy: Tur
     return event.final or words.startswith(provisional) or provisional.startswith(words)
 
 
-def _asks(now: Conversation) -> bool:
-    """Whether the question under way still stands: a program may have withdrawn it."""
+def _question_stands(now: Conversation) -> bool:
+    """Whether the question is still in the history: a program may have withdrawn it."""
     return bool(now.history) and now.history[-1].name == question_name(now.reply)
 
 
-def _serious_at(floor: Replying, at: float, policy: TurnPolicy) -> float:
-    """When a voice that goes on takes the floor, or is given up on: nothing was heard yet."""
+def _pause_deadline(floor: Replying, at: float, policy: TurnPolicy) -> float:
+    """When lasting voice interrupts an audible reply, or the pause of an unheard one ends."""
     if floor.audible and policy.interrupt_voice_s:
         return at + policy.interrupt_voice_s
     return at + policy.longest_pause_s
 
 
-def _until_resumed(pause: Pause, at: float, policy: TurnPolicy) -> Pause:
+def _after_silence(pause: Pause, at: float, policy: TurnPolicy) -> Pause:
     until = min(at + policy.resume_s, max(at, pause.since + policy.longest_pause_s))
     return replace(pause, until=until)

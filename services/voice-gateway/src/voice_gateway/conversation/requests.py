@@ -1,4 +1,4 @@
-"""What a caller's program asks of the conversation, besides what the caller says."""
+"""The requests of the caller's program: replies, turn options and changes of the history."""
 
 from dataclasses import replace
 
@@ -22,8 +22,8 @@ from voice_gateway.conversation.history import (
 from voice_gateway.conversation.policy import TurnOptions, TurnPolicy
 from voice_gateway.conversation.state import Conversation, Idle, Line, Replying, Step
 
-OfHistory = CallerNoted | CallerWithdrew | HeardAmended
-Request = CallerAsked | CallerEnded | CallerForgot | CallerChose | OfHistory
+HistoryChange = CallerNoted | CallerWithdrew | HeardAmended
+Request = CallerAsked | CallerEnded | CallerForgot | CallerChose | HistoryChange
 
 
 def follow(now: Conversation, event: Request, policy: TurnPolicy) -> Step:
@@ -37,11 +37,11 @@ def follow(now: Conversation, event: Request, policy: TurnPolicy) -> Step:
         case CallerChose():
             return _chose(now, event, policy)
         case _:
-            return _remembered(now, event, policy)
+            return _history_changed(now, event, policy)
 
 
 def _asked(now: Conversation, event: CallerAsked, policy: TurnPolicy) -> Step:
-    """An answer is asked for; one that is under way is that answer."""
+    """The program asks for a reply; a live reply counts as the answer."""
     if isinstance(now.floor, Replying) or now.line is Line.CLOSED:
         return now, ()
     return listening.asked(now, now.floor, event, policy)
@@ -50,7 +50,7 @@ def _asked(now: Conversation, event: CallerAsked, policy: TurnPolicy) -> Step:
 def _forgot(now: Conversation, at: float, policy: TurnPolicy) -> Step:
     now = replace(now, finals=(), interim="", commit_pending=False)
     if isinstance(now.floor, Replying):
-        return now, ()  # its pause is about a sound, not about words
+        return now, ()  # a pause depends on voice activity, not on the transcript
     return listening.forgotten(now, now.floor, at, policy)
 
 
@@ -60,32 +60,32 @@ def _chose(now: Conversation, event: CallerChose, policy: TurnPolicy) -> Step:
     if isinstance(floor, Replying):
         return (after, ()) if after.options.interruptible else replying.resumed(after, floor)
     if isinstance(floor.wait, Idle) and before.idle_s != after.options.idle_s:
-        floor = replace(floor, wait=None)  # another wait begins
+        floor = replace(floor, wait=None)  # the idle wait starts again with the new time
     floor = listening.timed(after, floor, event.at, policy)
-    return listening.made_anew(after, floor, policy)
+    return listening.redrafted(after, floor, policy)
 
 
-def _remembered(now: Conversation, event: OfHistory, policy: TurnPolicy) -> Step:
-    """The program changes what was said; nobody gets the floor for that."""
+def _history_changed(now: Conversation, event: HistoryChange, policy: TurnPolicy) -> Step:
+    """The program changes the history; the floor stays where it is."""
     floor = now.floor
     if isinstance(floor, Replying):
         return _while_replying(now, floor, event), ()
-    history = _changed(now.history, event)
+    history = _with_change(now.history, event)
     if history == now.history:
         return now, ()
-    return listening.made_anew(replace(now, history=history), floor, policy)
+    return listening.redrafted(replace(now, history=history), floor, policy)
 
 
-def _while_replying(now: Conversation, floor: Replying, event: OfHistory) -> Conversation:
-    """What is added waits until the reply is over, and comes after it."""
+def _while_replying(now: Conversation, floor: Replying, event: HistoryChange) -> Conversation:
+    """A message added during a reply enters the history after that reply."""
     if isinstance(event, CallerNoted):
         return replace(now, floor=replace(floor, added=(*floor.added, event.message)))
     if isinstance(event, CallerWithdrew):
         floor = replace(floor, added=without(floor.added, event.name))
-    return replace(now, floor=floor, history=_changed(now.history, event))
+    return replace(now, floor=floor, history=_with_change(now.history, event))
 
 
-def _changed(history: History, event: OfHistory) -> History:
+def _with_change(history: History, event: HistoryChange) -> History:
     match event:
         case CallerNoted(message=message):
             return with_message(history, message)

@@ -1,4 +1,4 @@
-"""What a conversation is at any moment: who has the floor, and what only that one can have."""
+"""The state of a conversation: who has the floor, and the fields of each holder of it."""
 
 from dataclasses import dataclass, field
 from enum import Enum, auto
@@ -9,49 +9,49 @@ from voice_gateway.conversation.policy import TurnOptions, TurnPolicy
 
 
 class Line(Enum):
-    """How much may still come from the caller."""
+    """What may still come from the caller."""
 
     OPEN = auto()
-    CLOSING = auto()  # no more audio comes in, but words may
-    CLOSED = auto()  # no more words come: the call ends with the reply to the last ones
+    CLOSING = auto()  # no more audio comes in, but transcripts may
+    CLOSED = auto()  # no more transcripts come: the call ends with the last reply
 
 
 @dataclass(frozen=True, slots=True)
 class Voiced:
-    """The caller makes voice."""
+    """The caller's voice activity is on."""
 
     since: float
 
 
 @dataclass(frozen=True, slots=True)
 class Quiet:
-    """The caller is silent."""
+    """The caller's voice activity is off."""
 
     since: float
     probability: float | None = None
-    """The probability that the turn is complete, by its sound in this silence."""
+    """The end-of-turn probability predicted in this silence; None: not known."""
 
 
-# What the caller's floor waits for; each wait ends at its `until` if nothing else ends it.
+# These are the waits of the caller's floor; each ends at its `until` if no event ends it before.
 
 
 @dataclass(frozen=True, slots=True)
 class Silence:
-    """The caller's turn is over if the silence lasts."""
+    """The caller's turn is over if the silence lasts until then."""
 
     until: float
 
 
 @dataclass(frozen=True, slots=True)
 class Finals:
-    """The turn seems over, and the recogniser was asked for its final words."""
+    """The turn seems over, and the recogniser was asked for its final transcript."""
 
     until: float
 
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """The caller's program wants an answer, and the final words of its question are to come."""
+    """The caller's program asked for a reply, and the final of the question is still to come."""
 
     until: float
     request: int
@@ -59,18 +59,18 @@ class Asked:
 
 @dataclass(frozen=True, slots=True)
 class Idle:
-    """Nobody says anything, and something is said about that if it lasts."""
+    """Both sides are silent; at `until` the idle prompt is said, or the call ends."""
 
     until: float
 
 
 @dataclass(frozen=True, slots=True)
 class Draft:
-    """The newest reply is prepared out of the caller's hearing, before the turn is over."""
+    """The newest reply is being prepared before the turn is over; the caller does not hear it."""
 
     question: str
     audible: bool = False
-    """There is audio of it."""
+    """The draft has audio."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,17 +80,17 @@ class Listening:
     wait: Silence | Finals | Asked | Idle | None = None
     draft: Draft | None = None
     drafts: int = 0
-    """How many were begun in this turn."""
+    """How many drafts were begun in this turn."""
 
 
 @dataclass(frozen=True, slots=True)
 class Pause:
-    """The reply waits for what the caller's sound turns out to be."""
+    """The reply waits until it is known whether the caller's voice interrupts it."""
 
     since: float
     until: float
     audible: bool = False
-    """The first audio of the reply came meanwhile."""
+    """The first audio of the reply came during the pause."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,21 +98,21 @@ class Replying:
     """A reply has the floor."""
 
     audible: bool = False
-    """The caller may hear it."""
+    """The caller may be hearing the reply."""
     heard: str = ""
-    """What the caller has heard of it."""
+    """What the caller has heard of the reply."""
     provisional: str = ""
-    """The words of its question that were not final when the turn was taken."""
+    """The words of the question that were interim when the turn was taken."""
     request: int = 0
-    """The request of the caller's program that it answers; 0: it answers the caller."""
+    """The request of the caller's program that the reply answers; 0: it answers the caller."""
     interruptible: bool = True
     goodbye: bool = False
-    """The call ends with it."""
+    """The call ends with this reply."""
     pause: Pause | None = None
     false_alarms: int = 0
-    """How often it paused for nothing."""
+    """How many pauses of this reply were for no interruption."""
     added: tuple[Message, ...] = ()
-    """Messages of the caller's program that wait for it to be over."""
+    """Messages of the caller's program that enter the history after this reply."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,26 +120,26 @@ class Conversation:
     floor: Listening | Replying = Listening()
     history: tuple[Message, ...] = ()
     reply: int = 0
-    """The newest reply: the live one, the draft, or the last; what names an older one is stale."""
+    """The number of the newest reply (live, draft or over); an event of an older one is stale."""
     finals: tuple[str, ...] = ()
-    """The caller's final words in the open turn."""
+    """The final transcripts of the open turn."""
     interim: str = ""
-    """The caller's words that may still change."""
+    """The interim transcript, which may still change."""
     voice: Voiced | Quiet | None = None
-    """None: nothing is known of it."""
+    """The caller's voice activity; None: not known."""
     turn_at: float = 0.0
-    """When the newest reply's turn was taken."""
+    """When the turn of the newest reply was taken."""
     commit_pending: bool = False
-    """The caller has ended its utterance, and the recogniser has not answered that yet."""
+    """The client ended the utterance, and the recogniser's final has not come yet."""
     prompted: bool = False
-    """The caller was asked whether it is still there, and has not made a sound since."""
+    """The idle prompt was said, and the caller has been silent since."""
     line: Line = Line.OPEN
     options: TurnOptions = field(default_factory=TurnOptions)
-    """How the caller's program wants turns taken."""
+    """The turn options of the caller's program."""
 
     @property
     def wake_at(self) -> float | None:
-        """When `TimerFired` is wanted."""
+        """The time at which the driver sends `TimerFired`; None: no timer runs."""
         due = self.floor.wait if isinstance(self.floor, Listening) else self.floor.pause
         return due.until if due else None
 
@@ -151,7 +151,7 @@ class Conversation:
         return " ".join(self.said())
 
     def goes_on(self, at: float, policy: TurnPolicy) -> bool:
-        """Whether a voice that begins now goes on with what was said, as far as one can know."""
+        """Whether voice that begins now probably continues the same turn."""
         unanswered = isinstance(self.floor, Replying) and not self.floor.audible
         return unanswered or at - self.turn_at < policy.reopen_s or bool(self.said())
 

@@ -1,4 +1,4 @@
-"""The one step: each event goes to whoever has the floor, and the floor passes on here."""
+"""The step of a conversation: hands each event to the holder of the floor, and passes the floor."""
 
 from dataclasses import replace
 
@@ -33,13 +33,13 @@ from voice_gateway.conversation.state import (
     Replying,
     Step,
 )
-from voice_gateway.conversation.unasked import broke_silence, greeted, watched
+from voice_gateway.conversation.unasked import greeted, idle_wait_over, with_idle_wait
 
 
 def step(now: Conversation, event: Event, policy: TurnPolicy) -> Step:
     """Return the conversation after `event`, and the commands it gives rise to."""
     after, commands = _step(now, event, policy)
-    return watched(after, event.at, policy), commands
+    return with_idle_wait(after, event.at, policy), commands
 
 
 def _step(now: Conversation, event: Event, policy: TurnPolicy) -> Step:
@@ -53,39 +53,41 @@ def _step(now: Conversation, event: Event, policy: TurnPolicy) -> Step:
                 return listening.sounded(now, now.floor, event, policy)
             return replying.sounded(now, now.floor, event, policy)
         case EndOfTurnProbability():
-            return _judged(now, event, policy), ()
+            return _probability_known(now, event, policy), ()
         case TimerFired(at=at):
-            return _time_is_up(now, at, policy)
+            return _timer_fired(now, at, policy)
         case CallerTyped():
             return _typed(now, event, policy)
         case CallerInterrupted(at=at):
             return _interrupted(now, at, policy)
         case CallerJoined() | CallerClosed() | CallerFinished():
-            return _came_or_left(now, event, policy)
+            return _joined_or_left(now, event, policy)
         case _:
             return follow(now, event, policy)
 
 
 def _spoke(now: Conversation, event: CallerSpoke, policy: TurnPolicy) -> Step:
     if now.line is Line.CLOSED:
-        return now, ()  # the call only waits for its last reply
+        return now, ()  # the call only waits for its last reply to end
     floor = now.floor
     if isinstance(floor, Listening):
         return listening.spoke(now, floor, event, policy)
     if event.final:
         now = replace(now, commit_pending=False)
-    return _spoke_into(now, floor, event, policy)
+    return _spoke_during_reply(now, floor, event, policy)
 
 
-def _spoke_into(now: Conversation, reply: Replying, event: CallerSpoke, policy: TurnPolicy) -> Step:
-    """Words during a reply, by what they mean."""
+def _spoke_during_reply(
+    now: Conversation, reply: Replying, event: CallerSpoke, policy: TurnPolicy
+) -> Step:
+    """Handle a transcript during a reply by what it means."""
     match replying.meaning(now, reply, event, policy):
         case Meaning.KEPT:
             return replying.kept(now, event), ()
         case Meaning.LATE:
             return replying.late(now, reply, event), ()
         case Meaning.BACKCHANNEL:
-            return replying.only_listens(now, reply, event, policy)
+            return replying.backchannelled(now, reply, event, policy)
         case Meaning.CORRECTION:
             now, cut = replying.corrected(now, reply, event)
             now, more = listening.take_turn(now, Listening(), event.at, policy, reply.request)
@@ -96,7 +98,7 @@ def _spoke_into(now: Conversation, reply: Replying, event: CallerSpoke, policy: 
 
 
 def _typed(now: Conversation, event: CallerTyped, policy: TurnPolicy) -> Step:
-    """A whole turn, which goes on with what was being said."""
+    """Typed text is a whole turn; it follows the words of the open turn."""
     if now.line is Line.CLOSED:
         return now, ()
     floor = now.floor
@@ -111,7 +113,7 @@ def _typed(now: Conversation, event: CallerTyped, policy: TurnPolicy) -> Step:
 
 
 def _interrupted(now: Conversation, at: float, policy: TurnPolicy) -> Step:
-    """The caller asks for silence."""
+    """The client stops the reply."""
     floor = now.floor
     if isinstance(floor, Listening) or not floor.interruptible:
         return now, ()
@@ -120,17 +122,19 @@ def _interrupted(now: Conversation, at: float, policy: TurnPolicy) -> Step:
     return now, (*cut, *more)
 
 
-def _judged(now: Conversation, event: EndOfTurnProbability, policy: TurnPolicy) -> Conversation:
-    """How the turn sounds brings its end closer, or puts it off."""
+def _probability_known(
+    now: Conversation, event: EndOfTurnProbability, policy: TurnPolicy
+) -> Conversation:
+    """Set the end of the turn anew by the end-of-turn probability."""
     if not isinstance(now.voice, Quiet):
-        return now  # it went on meanwhile
+        return now  # the voice went on during the prediction
     now = replace(now, voice=replace(now.voice, probability=event.probability))
     if isinstance(now.floor, Replying) or not now.said():
         return now
     return replace(now, floor=listening.timed(now, now.floor, event.at, policy))
 
 
-def _time_is_up(now: Conversation, at: float, policy: TurnPolicy) -> Step:
+def _timer_fired(now: Conversation, at: float, policy: TurnPolicy) -> Step:
     if now.wake_at is None or at < now.wake_at:
         return now, ()
     if isinstance(now.floor, Replying):
@@ -140,7 +144,7 @@ def _time_is_up(now: Conversation, at: float, policy: TurnPolicy) -> Step:
         after, more = _back_to_caller(after, at, policy, over=False)
         return after, (*commands, *more)
     if isinstance(now.floor.wait, Idle):
-        return broke_silence(now, at, policy)
+        return idle_wait_over(now, at, policy)
     return listening.wait_over(now, now.floor, at, policy)
 
 
@@ -159,7 +163,7 @@ def _reply_went_on(
 
 
 def _back_to_caller(now: Conversation, at: float, policy: TurnPolicy, *, over: bool) -> Step:
-    """The caller has the floor again; what was said into the reply is its turn already."""
+    """The caller has the floor again; words kept during the reply are its open turn."""
     if not over:
         return replace(now, floor=listening.timed(now, Listening(), at, policy)), ()
     if now.said():
@@ -167,7 +171,7 @@ def _back_to_caller(now: Conversation, at: float, policy: TurnPolicy, *, over: b
     return now, (EndCall(),)
 
 
-def _came_or_left(
+def _joined_or_left(
     now: Conversation, event: CallerJoined | CallerClosed | CallerFinished, policy: TurnPolicy
 ) -> Step:
     if isinstance(event, CallerJoined):

@@ -1,4 +1,4 @@
-"""What is said to the caller unasked: the greeting, the question into a silence, the goodbye."""
+"""The replies that no turn asked for: the greeting, the idle prompt and the goodbye."""
 
 from dataclasses import replace
 
@@ -21,22 +21,22 @@ def greeted(
 ) -> Step:
     now = replace(now, history=nameless(recalled))
     if recalled or not policy.greeting:
-        return now, ()  # who is called back is not greeted again
+        return now, ()  # a call that continues another one has no greeting
     greeting = Replying(interruptible=policy.greeting_interruptible)
     return _say(now, greeting, policy.greeting, at)
 
 
-def watched(now: Conversation, at: float, policy: TurnPolicy) -> Conversation:
-    """Keep the time at which a silent call is spoken into, or ended."""
-    sounds = isinstance(now.voice, Voiced) or bool(now.said())
-    if sounds and now.prompted:
+def with_idle_wait(now: Conversation, at: float, policy: TurnPolicy) -> Conversation:
+    """Start or stop the wait for the idle prompt, or for the end of a silent call."""
+    active = isinstance(now.voice, Voiced) or bool(now.said())
+    if active and now.prompted:
         now = replace(now, prompted=False)
     floor = now.floor
     if isinstance(floor, Replying):
         return now
-    if sounds or now.line is not Line.OPEN:
-        idles = isinstance(floor.wait, Idle)
-        return replace(now, floor=replace(floor, wait=None)) if idles else now
+    if active or now.line is not Line.OPEN:
+        waits = isinstance(floor.wait, Idle)
+        return replace(now, floor=replace(floor, wait=None)) if waits else now
     if floor.wait:
         return now
     prompts_s = policy.prompts_after(now.options)
@@ -44,8 +44,8 @@ def watched(now: Conversation, at: float, policy: TurnPolicy) -> Conversation:
     return replace(now, floor=replace(floor, wait=Idle(at + wait_s))) if wait_s else now
 
 
-def broke_silence(now: Conversation, at: float, policy: TurnPolicy) -> Step:
-    """Nobody has said anything for long: ask whether the caller is there, or end the call."""
+def idle_wait_over(now: Conversation, at: float, policy: TurnPolicy) -> Step:
+    """The idle wait is over: say the idle prompt, or end the call."""
     silence_s = policy.prompts_after(now.options)
     if silence_s and not now.prompted:
         asked = replace(now, prompted=True)

@@ -1,1 +1,1 @@
-"""From the caller's audio to its voice and its words; imports nothing of `speaking`."""
+"""From caller audio to voice activity and transcripts; imports nothing of `speaking`."""

@@ -1,8 +1,9 @@
-"""Whether a caller who fell silent has finished, by the sound of it: the smart-turn network.
+"""Predicts the end-of-turn probability from the sound of a turn, with the smart-turn network.
 
-The network (`smart_turn.onnx`, BSD-2-Clause, see NOTICE) hears how words are said, not which: the
-fall of a voice that is done, the held tone of one that will go on. An opinion costs about 30 ms of
-CPU, too much for the event loop, so all calls share one thread for it (docs/decisions/0006).
+The network (`smart_turn.onnx`, BSD-2-Clause, see NOTICE) judges how words are said, not which:
+pitch falls at the end of a turn, and stays level where the caller will go on. A prediction takes
+about 30 ms of CPU, too much for the event loop, so all calls share one thread for it
+(docs/decisions/0006).
 """
 
 import asyncio
@@ -15,21 +16,21 @@ from voice_gateway.audio.resample import Resampler
 from voice_gateway.hearing import network
 
 RATE_HZ = 16_000
-_HEARD = 8 * RATE_HZ * SAMPLE_BYTES  # all that the network takes in
-_BEFORE = RATE_HZ // 2 * SAMPLE_BYTES  # of a turn, ahead of its first voice
+_INPUT_BYTES = 8 * RATE_HZ * SAMPLE_BYTES  # the newest 8 s of a turn
+_LEAD_IN_BYTES = RATE_HZ // 2 * SAMPLE_BYTES  # 0.5 s kept from before a turn's first voice
 _NETWORK = Path(__file__).with_name("smart_turn.onnx")
 
 Judge = Callable[[bytes], float]
-"""How probably a turn is complete, by its last sound: s16le mono at RATE_HZ, at most 8 s."""
+"""Returns the end-of-turn probability of audio: s16le mono at RATE_HZ, at most 8 s."""
 Count = Callable[[str], None]
-"""Is told that an opinion was "given", or "refused" because too many were wanted."""
+"""Counts a prediction as "given", or as "refused" because too many were waiting."""
 
 
 class TurnEnds:
-    """The judge in a thread of its own. Call it for a listener per call; close it at the end.
+    """Runs the judge in a thread of its own. Calling it makes the `TurnEnd` of one call.
 
-    Where `room` opinions are wanted already, there is none for whoever asks next: an opinion that
-    waits for more than its turn's silence is of no use.
+    While `room` predictions wait, a further one is refused: it would come after the silence that
+    ends its turn, and be of no use.
     """
 
     def __init__(self, judge: Judge, room: int = 4, count: Count = lambda _: None) -> None:
@@ -37,30 +38,30 @@ class TurnEnds:
         self._count = count
         self._room = room
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="turn-end")
-        self._wanted: list[Future[float]] = []
+        self._waiting: list[Future[float]] = []
 
     def __call__(self, rate_hz: int) -> "TurnEnd":
         return TurnEnd(self, rate_hz)
 
     async def probability(self, sound: bytes) -> float | None:
-        """The judge's opinion; None where too many wait. A cancelled wait gives its place up."""
-        self._wanted = [each for each in self._wanted if not each.done()]
-        if len(self._wanted) >= self._room:
+        """The end-of-turn probability; None where too many wait. Cancelling frees the place."""
+        self._waiting = [each for each in self._waiting if not each.done()]
+        if len(self._waiting) >= self._room:
             self._count("refused")
             return None
-        wanted = self._thread.submit(self._judge, sound)
-        self._wanted.append(wanted)
-        probability = await asyncio.wrap_future(wanted)
+        prediction = self._thread.submit(self._judge, sound)
+        self._waiting.append(prediction)
+        probability = await asyncio.wrap_future(prediction)
         self._count("given")
         return probability
 
     def close(self) -> None:
-        """Waits for the opinion under way: it takes milliseconds."""
+        """Wait for the running prediction, which takes milliseconds, and end the thread."""
         self._thread.shutdown(cancel_futures=True)
 
 
 class TurnEnd:
-    """One caller's turn as it sounds: whole samples at `rate_hz` in, opinions out."""
+    """One caller's turn: whole samples at `rate_hz` in, end-of-turn probabilities out."""
 
     def __init__(self, ends: TurnEnds, rate_hz: int) -> None:
         self._ends = ends
@@ -68,22 +69,22 @@ class TurnEnd:
         self._sound = bytearray()
 
     def begin(self) -> None:
-        """A new turn begins with the voice that begins now: what was said before is not of it."""
-        del self._sound[:-_BEFORE]
+        """Begin a new turn with the voice that begins now; keep only a lead-in before it."""
+        del self._sound[:-_LEAD_IN_BYTES]
 
     def feed(self, pcm: bytes) -> None:
         """Take the next whole samples; cheap enough for the event loop."""
         self._sound += self._resampler.feed(pcm)
-        if len(self._sound) > 2 * _HEARD:  # seldom, so that it costs next to nothing
-            del self._sound[:-_HEARD]
+        if len(self._sound) > 2 * _INPUT_BYTES:  # seldom, as deleting moves all bytes
+            del self._sound[:-_INPUT_BYTES]
 
     async def probability(self) -> float | None:
-        """How probably the turn is complete as it stands; None where there is no opinion."""
-        return await self._ends.probability(bytes(self._sound[-_HEARD:]))
+        """The end-of-turn probability of the audio so far; None where it was refused."""
+        return await self._ends.probability(bytes(self._sound[-_INPUT_BYTES:]))
 
 
 def load_turn_end(count: Count = lambda _: None) -> TurnEnds:
-    """Load the network once, and let it run once: its first opinion is its slowest."""
+    """Load the network and run it once, as the first prediction is the slowest."""
     judge = _SmartTurn()
     judge(b"")
     return TurnEnds(judge, count=count)
@@ -98,9 +99,9 @@ class _SmartTurn:
 
         from voice_gateway.hearing import log_mel
 
-        samples = np.zeros(log_mel.SAMPLES, np.float32)  # what is missing is silence before it
+        samples = np.zeros(log_mel.SAMPLES, np.float32)  # silence pads short audio at its start
         if sound:
             samples[-len(sound) // SAMPLE_BYTES :] = np.frombuffer(sound, "<i2")
         samples *= np.float32(1 / 32768)
-        given = {"input_features": log_mel.log_mel(samples)[None]}
-        return float(self._session.run(("logits",), given)[0][0, 0])
+        inputs = {"input_features": log_mel.log_mel(samples)[None]}
+        return float(self._session.run(("logits",), inputs)[0][0, 0])

@@ -1,7 +1,7 @@
-"""The caller's audio between the stream it comes in on and the recogniser.
+"""The queue of caller audio between the caller's stream and the recogniser.
 
-What came while the recogniser was busy goes up in one piece, so that nothing is held back when
-there is time, and fewer messages are sent when there is none.
+Audio that came while the recogniser was busy goes up in one piece: an idle recogniser gets audio at
+once, and a busy one gets fewer messages.
 """
 
 import asyncio
@@ -11,14 +11,14 @@ from collections.abc import Callable
 from voice_gateway.audio import pcm
 from voice_gateway.ports import CallerAudioPiece
 
-_ARRIVALS = 2048  # remembered chunks: 40 s of 20 ms frames, longer than any end of turn takes
+_REMEMBERED_ARRIVALS = 2048  # chunks: 40 s of 20 ms frames, longer than any end of turn takes
 
 
 class Uplink:
-    """Implements `ports.Speech`. Room for `room_s` of audio; whoever adds more waits.
+    """Implements `ports.CallerAudioStream`. It holds `room_s` of audio; `add` waits for room.
 
-    While nobody takes anything (`lossy`), the oldest audio gives way instead: what else the caller
-    sends must get through.
+    While no recogniser takes audio (`lose`), the oldest audio is dropped and `add` does not wait,
+    so that the caller's other messages are still read.
     """
 
     def __init__(self, rate_hz: int, room_s: float, clock: Callable[[], float]) -> None:
@@ -34,11 +34,11 @@ class Uplink:
         self._taken = asyncio.Event()
         self._added_s = 0.0
         self._taken_s = 0.0
-        self._arrivals: deque[tuple[float, float]] = deque(maxlen=_ARRIVALS)
+        self._arrivals: deque[tuple[float, float]] = deque(maxlen=_REMEMBERED_ARRIVALS)
 
     @property
     def taken_s(self) -> float:
-        """How much audio has gone up."""
+        """The seconds of audio that were taken or dropped."""
         return self._taken_s
 
     @property
@@ -48,11 +48,11 @@ class Uplink:
 
     @property
     def over(self) -> bool:
-        """Nothing waits and nothing more comes."""
+        """The caller has hung up, and all its audio was taken."""
         return self._closed and not self._pending()
 
     async def add(self, chunk: bytes) -> None:
-        """Add whole samples; waits while there is no room for them, unless lossy."""
+        """Add whole samples; waits for room, unless audio is being lost."""
         self._added_s += pcm.seconds(chunk, self._rate_hz)
         self._arrivals.append((self._added_s, self._clock()))
         rest = memoryview(chunk)
@@ -62,20 +62,20 @@ class Uplink:
             self._taken.clear()
             await self._taken.wait()
         self._append(rest)
-        self._give_way()
+        self._drop_oldest()
 
     def lose(self) -> None:
-        """Nobody takes anything for now: from here to the next `take`, the oldest gives way."""
+        """Drop the oldest audio where there is no room, until the next `take`."""
         self._lossy = True
         self._taken.set()
 
     def end_utterance(self) -> None:
-        """The caller says that the utterance is over here."""
+        """The client ends the utterance here."""
         self._ends_utterance = True
         self._changed.set()
 
     def ask_final(self) -> None:
-        """The utterance seems over here: its final words are wanted now."""
+        """The utterance seems over here: ask for its final."""
         self._asks_final = True
         self._changed.set()
 
@@ -85,7 +85,7 @@ class Uplink:
         self._changed.set()
 
     async def ready(self) -> None:
-        """Wait until there is something to take, or nothing more comes."""
+        """Wait until there is something to take, or the caller has hung up."""
         while not (self._pending() or self._closed):
             self._changed.clear()
             await self._changed.wait()
@@ -94,27 +94,27 @@ class Uplink:
         await self.ready()
         if self.over:
             return None
-        spoken = CallerAudioPiece(bytes(self._waiting), self._ends_utterance, self._asks_final)
-        self._taken_s += pcm.seconds(spoken.pcm, self._rate_hz)
+        piece = CallerAudioPiece(bytes(self._waiting), self._ends_utterance, self._asks_final)
+        self._taken_s += pcm.seconds(piece.pcm, self._rate_hz)
         self._waiting.clear()
         self._lossy = False
         self._ends_utterance = self._asks_final = False
         self._taken.set()
-        return spoken
+        return piece
 
     def arrived_at(self, position_s: float) -> float | None:
-        """When the audio up to this position of the call had arrived, if that is remembered."""
+        """When the audio up to this position had arrived; None: that is not remembered."""
         arrived: float | None = None
-        for end_s, at in reversed(self._arrivals):  # what is asked for came lately
+        for end_s, at in reversed(self._arrivals):  # the position is among the newest
             if end_s < position_s - 1e-6:
                 break
             arrived = at
         return arrived
 
-    def _give_way(self) -> None:
-        if (extra := len(self._waiting) - self._room) > 0:
-            self._taken_s += extra / (pcm.SAMPLE_BYTES * self._rate_hz)  # positions stay true
-            del self._waiting[:extra]
+    def _drop_oldest(self) -> None:
+        if (excess := len(self._waiting) - self._room) > 0:
+            self._taken_s += excess / (pcm.SAMPLE_BYTES * self._rate_hz)  # word times stay right
+            del self._waiting[:excess]
 
     def _pending(self) -> bool:
         return bool(self._waiting or self._ends_utterance or self._asks_final)

@@ -1,14 +1,14 @@
-"""Languages as data: what their words do in a conversation, and how their text is spoken.
+"""Languages as data: which words matter to turn-taking, and how text is written out for TTS.
 
-Pure, and knows nothing of turns, voices or calls: every other room may ask it.
+The package is pure and imports no other room, so that every room may import it.
 
-    shape       `Language`: all that a language may give
-    folders     `language_of(tag)`: finds it
-    en, de, …   one folder a language, named by its tag: `en`, `en_in`
-    phrases     what the end and the start of the caller's words say about the turn
-    speakable   the model's text as it is to be spoken
+    shape       `Language`: the fields of a language
+    folders     `language_of(tag)`: finds a language
+    en, de, …   one folder for each language, named by its tag: `en`, `en_in`
+    phrases     what the first and last words say about the end of the turn
+    speakable   the model's text made ready for TTS
 
-A language is added by adding its folder, which gives a `LANGUAGE`; nothing else is touched.
+To add a language, add its folder with a `LANGUAGE`; no other file changes.
 """
 
 from voice_gateway.language.folders import language_of, languages

@@ -1,7 +1,7 @@
-"""Finds the folder of a language by its tag: there is no list of languages to keep.
+"""Finds the folder of a language by its tag; there is no list of languages to maintain.
 
-A folder of this package that is named by a tag is a language, `de` or `en_in`: importing it gives
-its `LANGUAGE`. That happens once in a process, when the language is first asked for.
+A folder of this package whose name is a tag, as `de` or `en_in`, is a language with a `LANGUAGE`.
+A process imports it when the language is first looked up.
 """
 
 import re
@@ -15,15 +15,15 @@ from voice_gateway.language.shape import Language
 
 _TAG = re.compile(r"[a-z]{2,3}(?:-[a-z0-9]{1,8}){0,8}")
 _FOLDER = re.compile(r"[a-z]{2,3}(?:_[a-z0-9]{1,8}){0,3}")
-_ASKED_FOR = 256  # tags that are remembered; callers may send any
+_CACHED_TAGS = 256  # callers may send any tag, so the cache is limited
 
 NONE = Language(tag="")
-"""A language that is not there: it has no words."""
+"""The language of an unknown tag: it has no words."""
 
 
-@lru_cache(maxsize=_ASKED_FOR)
+@lru_cache(maxsize=_CACHED_TAGS)
 def language_of(tag: str) -> Language:
-    """The language of a BCP-47 tag: the most special folder there is for it, else NONE."""
+    """The language of a BCP-47 tag: its most specific folder, or NONE."""
     name = tag.lower() if _TAG.fullmatch(tag.lower()) else ""
     while name:
         if (found := _load(name.replace("-", "_"))) is not None:
@@ -33,7 +33,7 @@ def language_of(tag: str) -> Language:
 
 
 def languages() -> tuple[Language, ...]:
-    """Every language there is, loaded."""
+    """Load and return every language."""
     folders = (module.name for module in iter_modules(language.__path__) if module.ispkg)
     found = (_load(name) for name in folders if _FOLDER.fullmatch(name))
     return tuple(each for each in found if each is not None)
@@ -42,6 +42,6 @@ def languages() -> tuple[Language, ...]:
 def _load(folder: str) -> Language | None:
     name = f"{language.__name__}.{folder}"
     spec = find_spec(name)
-    if spec is None or spec.origin is None:  # None, or a folder without any Python in it
+    if spec is None or spec.origin is None:  # no folder, or one without Python
         return None
     return import_module(name).LANGUAGE

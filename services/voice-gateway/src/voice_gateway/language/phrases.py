@@ -1,7 +1,6 @@
-"""What the caller's words say about the turn: that they go on, that they are all.
+"""Tells by the words of a transcript whether the turn is open, finished, or only begun.
 
-Words are judged by their language's lists, not understood; where a language has none, by their
-punctuation alone.
+The word lists of the language decide; where a language has none, punctuation alone decides.
 """
 
 import re
@@ -9,7 +8,7 @@ import re
 from voice_gateway.language.shape import Language
 
 _CLOSING = re.compile(r"[\s\"')\]”’]+$")
-_SHORTEST_QUESTION = 3  # words
+_SHORTEST_QUESTION = 3  # words, where no mark shows that it is one
 
 
 def sounds_open(text: str, language: Language) -> bool:
@@ -32,7 +31,7 @@ def sounds_finished(text: str, language: Language) -> bool:
 
 
 def only_begun(text: str, language: Language) -> bool:
-    """Whether the words open by joining on to what was said, and have no verb yet."""
+    """Whether the words begin with a joining word, and have no verb yet."""
     if not language.joins or language.first_word(text) not in language.joins:
         return False
     return not any(_may_be_verb(word, language) for word in language.words_of(text))

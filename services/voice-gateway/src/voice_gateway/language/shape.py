@@ -1,4 +1,4 @@
-"""What a language gives: every list that is about words, and none about turns or voices."""
+"""The fields of a language: its word lists, punctuation marks and the writing out for TTS."""
 
 import re
 from collections.abc import Callable
@@ -9,11 +9,11 @@ NO_WORDS = frozenset[str]()
 
 
 def words(text: str) -> frozenset[str]:
-    """A list of words, as a folder writes it down."""
+    """The words of a list that is written as one string."""
     return frozenset(text.split())
 
 
-# Names and titles take them along into any language.
+# These occur in any language, as parts of names and titles.
 _WRITTEN_ALIKE = words("Mr Mrs Ms Dr Prof St Jr Sr vs etc Fig Inc Ltd Ph.D")
 _BROKEN_OFF = ("…", "...", "-")
 _QUOTES = ('"', "“", "”")
@@ -21,60 +21,60 @@ _QUOTES = ('"', "“", "”")
 
 @dataclass(frozen=True, eq=False)
 class Language:
-    """One language. Words that it leaves out are not known; marks are the common ones."""
+    """One language. By default it has no words, and the common marks."""
 
     tag: str
-    """BCP-47, in lower case; its folder is named so, with `_` for `-`."""
+    """The BCP-47 tag in lower case; the folder has the same name with `_` for `-`."""
 
     backchannels: frozenset[str] = NO_WORDS
-    """Said by a listener who only shows that they listen."""
+    """Words by which a listener only shows that they listen."""
 
     stops: frozenset[str] = NO_WORDS
-    """Said by a listener who wants the floor: one is enough, whatever else was heard."""
+    """Words that ask for the floor; one of them is enough, whatever else was recognised."""
 
     asks_for_more: frozenset[str] = NO_WORDS
-    """They cannot stand last: "I want to"."""
+    """Words that cannot end a sentence: "I want to"."""
 
     opens_question: frozenset[str] = NO_WORDS
-    """What opens with one is a question, with or without its mark."""
+    """First words of a question, whether or not it has a question mark."""
 
     joins: frozenset[str] = NO_WORDS
-    """Opening with one, somebody joins a clause to what was said; without a verb it has only begun:
+    """First words that join a clause to what was said; until it has a verb, it has only begun:
     "And so, my fellow citizens"."""
 
     verbs: frozenset[str] = NO_WORDS
-    """All that may be one counts: a verb that is not here makes a finished turn wait."""
+    """Words that may be a verb; a verb missing here makes a finished turn wait."""
 
     verb_endings: tuple[str, ...] = ()
-    """What may follow a word of `verbs`."""
+    """Endings that may follow a word of `verbs`."""
 
     verb_marks: tuple[str, ...] = ()
-    """A word that ends so has a verb in it: "it's"."""
+    """Endings of words that contain a verb: "it's"."""
 
     opens_clause: frozenset[str] = NO_WORDS
-    """A long clause without punctuation also ends before one of these."""
+    """Words before which a long clause without punctuation is cut."""
 
     abbreviations: frozenset[str] = _WRITTEN_ALIKE
-    """As they are written, without the point: it ends no sentence."""
+    """Abbreviations without their point, which ends no sentence."""
 
     numbered: frozenset[str] = frozenset({"No"})
-    """Abbreviations before a number only, else words that may end a sentence: "No. 5"."""
+    """Words that are abbreviations only before a number: "No. 5"."""
 
     sentence_marks: tuple[str, ...] = (".", "!", "?", "…", "।")
-    """They end a sentence, with a space behind them."""
+    """Marks that end a sentence, if a space follows."""
 
     question_marks: tuple[str, ...] = ("?", "!", "？", "！")
-    """Words that end with one are a whole question or exclamation."""
+    """Marks that end a whole question or exclamation."""
 
     clause_marks: tuple[str, ...] = (",", ";", ":")
-    """They end a part of a sentence."""
+    """Marks that end a clause within a sentence."""
 
     code_remark: str = ""
-    """Spoken in the place of a block of code; empty: nothing is."""
+    """The text spoken in place of a block of code; empty: none."""
 
     in_words: Callable[[str, str], str] | None = None
-    """Writes out a text's figures, signs and abbreviations as they are spoken in a region: what
-    follows in the tag that was asked for, as "gb", or empty. None: a text is left as it is."""
+    """Writes out a text's figures, signs and abbreviations as a region speaks them. The region is
+    the rest of the tag, as "gb", or empty. None: texts stay as they are."""
 
     def words_of(self, text: str) -> list[str]:
         """The words of a text in lower case, without the marks between them."""
@@ -87,7 +87,7 @@ class Language:
 
     @cached_property
     def open_marks(self) -> tuple[str, ...]:
-        """Words that end with one ask for more."""
+        """Marks after which the words go on."""
         return (*_BROKEN_OFF, *self.clause_marks)
 
     @cached_property

@@ -1,4 +1,4 @@
-"""Web and mail addresses, names of files, abbreviations."""
+"""Rules for web and mail addresses, file names and abbreviations."""
 
 import re
 
@@ -9,7 +9,7 @@ _ENDINGS = "com|org|net|edu|gov|io|ai|dev|app|info|co|uk|de|fr|eu|ca|au|nz|ch|tv
 
 
 def _address(match: Match) -> str:
-    """The host and the path; what follows `?` or `#` is no use to a listener."""
+    """Spell the host and the path; the query and the fragment are left out."""
     whole = match.group()
     address = whole.rstrip(".,;:!?")
     spelt = re.sub(r"^(?:https?://|mailto:)?(?:www\.)?|[?#].*$", "", address).rstrip("/")
@@ -20,7 +20,7 @@ def _address(match: Match) -> str:
 
 
 def _letters(match: Match) -> str:
-    """`U.S.` spelt; its last point stays where it ends the text, too."""
+    """Spell `U.S.`; its last point stays if it also ends the text."""
     return " ".join(match.group().replace(".", "").upper()) + full_stop(match)
 
 

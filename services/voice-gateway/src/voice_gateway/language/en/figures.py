@@ -1,4 +1,4 @@
-"""Everything with a digit in it: dates, times, telephones, money, amounts, numbers."""
+"""Rules for text with digits: dates, times, telephone numbers, money, amounts and numbers."""
 
 import re
 
@@ -28,7 +28,7 @@ _GROUPS = r"(?:\d{2,5}[ .-]){1,3}\d{3,5}"
 
 
 def figures(text: str, *, day_first: bool) -> str:
-    """`text` with its digits as words; `day_first`: 3/4/2025 is in April."""
+    """Return `text` with its digits as words; with `day_first`, 3/4/2025 is in April."""
     text = apply(_FORMULA, text)
     text = _SLASH_DATE.sub(lambda match: _slash_date(match, day_first=day_first), text)
     return apply(_FIGURES, text)
@@ -68,13 +68,13 @@ def _counted(amount: str, one: str, more: str) -> str:
 
 
 def _phone(match: Match) -> str:
-    """Digit by digit, with a pause between the groups."""
+    """Read digit by digit, with a pause between the groups."""
     plus = "plus " if match[0].startswith("+") else ""
     return plus + ", ".join(map(digits, re.findall(r"\d+", match[0])))
 
 
 def _points(match: Match) -> str:
-    """A version, or the address of a machine."""
+    """Read a version, or an IP address."""
     parts = match[0].split(".")
     return (" dot " if len(parts) == 4 else " point ").join(map(number, parts))
 
@@ -127,7 +127,7 @@ def _range(match: Match) -> str:
 
 
 def _alone(text: str) -> str:
-    """A number with nothing beside it: four digits of our centuries are a year."""
+    """Read a number with nothing beside it; four digits are a year where that fits."""
     return year(int(text)) if len(text) == 4 and text.isdecimal() else number(text)
 
 

@@ -1,4 +1,4 @@
-"""English words for numbers written in ASCII digits."""
+"""The English words for numbers in ASCII digits."""
 
 _UNITS = (
     "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen "
@@ -19,7 +19,7 @@ _LONGEST = 15  # digits; more are read one by one
 
 
 def cardinal(number: int) -> str:
-    """`number` below 10 ** 15."""
+    """The words for a `number` below 10 ** 15."""
     for scale, name in _SCALES:
         if number >= scale:
             return _with_rest(f"{cardinal(number // scale)} {name}", number % scale)
@@ -45,7 +45,7 @@ def ordinal(number: int) -> str:
 
 
 def year(number: int) -> str:
-    """1100 to 2099 as years are said; other numbers as they are counted."""
+    """The words for a year from 1100 to 2099; other numbers are read as cardinals."""
     century, rest = divmod(number, 100)
     if not 11 <= century <= 20 or (century == 20 and rest < 10):
         return cardinal(number)
@@ -55,12 +55,12 @@ def year(number: int) -> str:
 
 
 def digits(text: str) -> str:
-    """Digit by digit; anything else in `text` is left out."""
+    """Read digit by digit; other characters of `text` are left out."""
     return " ".join(_UNITS[int(digit)] for digit in text if digit in "0123456789")
 
 
 def number(text: str) -> str:
-    """`1,234.50` as it is read; a leading zero makes it a code, read digit by digit."""
+    """Read a number as `1,234.50`; a leading zero makes it a code, read digit by digit."""
     whole, point, fraction = text.replace(",", "").partition(".")
     code = len(whole) > _LONGEST or (len(whole) > 1 and whole[0] == "0")
     words = digits(whole) if code else cardinal(int(whole or 0))
@@ -68,5 +68,5 @@ def number(text: str) -> str:
 
 
 def plural(word: str) -> str:
-    """Of the last word of a number: `nineties`, `tenths`, `hundreds`."""
+    """The plural of the last word of a number: `nineties`, `tenths`, `hundreds`."""
     return word[:-1] + "ies" if word.endswith("y") else word + ("es" if word[-1] == "x" else "s")

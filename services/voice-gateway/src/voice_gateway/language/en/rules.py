@@ -1,4 +1,4 @@
-"""A rule: a pattern, and what becomes of it."""
+"""Replacement rules: a pattern, and what takes the place of a match."""
 
 import re
 from collections.abc import Callable, Iterable
@@ -8,7 +8,7 @@ Rule = tuple[re.Pattern[str], Callable[[Match], str]]
 
 
 def rule(pattern: str, said: str | Callable[[Match], str], flags: int = 0) -> Rule:
-    """`said` is a template as in re.sub, or makes the words; letters and digits are ASCII ones."""
+    """Make a rule; `said` is a template as in re.sub, or a function. Classes match ASCII only."""
     return re.compile(pattern, flags | re.ASCII), said if callable(said) else _filled_in(said)
 
 
@@ -26,5 +26,5 @@ def apply(rules: Iterable[Rule], text: str) -> str:
 
 
 def full_stop(match: Match) -> str:
-    """The point that a match took, where it also ended the text."""
+    """A point, if the match took the one that ends the text; else empty."""
     return "." if not match.string[match.end() :].strip(" \"')”’") else ""

@@ -1,7 +1,6 @@
-"""English: numbers, dates, money, units, addresses, abbreviations and signs as words.
+"""Writes English numbers, dates, money, units, addresses, abbreviations and signs as words.
 
-Lists of rules, each a pattern and what becomes of it. Their order matters: what says more about a
-digit (a date, a price) comes before what says less (any number).
+The order of the rules matters: specific ones (a date, a price) come before general ones (a number).
 """
 
 import re
@@ -33,7 +32,7 @@ _SIGNS: tuple[Rule, ...] = (
 
 
 def spoken(text: str, region: str) -> str:
-    """`text` as an English voice of `region` is to read it."""
+    """Return `text` as an English voice of `region` is to read it."""
     if "." in text or "@" in text:
         text = apply(ABBREVIATED, apply(ADDRESSES, text))
     if not text.isascii():

@@ -1,6 +1,6 @@
-"""What English abbreviations, signs and units are called."""
+"""The English words for abbreviations, signs and units."""
 
-# One, and more than one.
+# Each sign has its singular and its plural.
 UNITS: dict[str, tuple[str, str]] = {
     sign: (one, more or one + "s")
     for sign, one, more in (
@@ -104,7 +104,7 @@ PER = {
     for word in "second minute hour day night week month year person mile pound token user".split()
 }
 
-# One, more than one, and the same of its hundredth part where it has one.
+# Each sign has singular and plural, of the currency and of its hundredth part if it has one.
 CURRENCIES: dict[str, tuple[str, str, str, str]] = {
     "$": ("dollar", "dollars", "cent", "cents"),
     "€": ("euro", "euros", "cent", "cents"),
@@ -127,7 +127,7 @@ MONTHS = (
     "January February March April May June July August September October November December"
 ).split()
 
-# As they are written, without the last point.
+# The keys are written without the last point.
 ABBREVIATIONS = {
     "e.g": "for example,",
     "i.e": "that is,",
@@ -154,7 +154,7 @@ TITLES = {
     "Gov": "Governor",
 }
 
-# Before numbers are read, as they say what a digit beside them means.
+# These are replaced before numbers are read, as they change what a digit beside them means.
 FORMULA_SIGNS = {
     "½": " 1/2",
     "⅓": " 1/3",

@@ -1,7 +1,7 @@
-"""Makes the model's text fit to be spoken: no markup, no emoji, words for numbers.
+"""Makes the model's text ready for TTS: without markup and emoji, with words for numbers.
 
-Pure. Voices stumble over `{}`, `<tag>` and `*` (some stop speaking altogether) and read asterisks
-aloud. Every language gets the neutral clean-up; one that knows how is written out in words, too.
+The package is pure. TTS voices fail on `{}`, `<tag>` and `*`, or read them aloud. Every language
+gets the neutral clean-up; a language with `in_words` is also written out in words.
 """
 
 from voice_gateway.language.folders import language_of
@@ -9,7 +9,7 @@ from voice_gateway.language.speakable.markup import bare, unmarked
 
 
 def speakable(text: str, language: str = "") -> str:
-    """Return `text` as it is to be spoken; empty where nothing of it can be.
+    """Return `text` as it is to be spoken; empty where no word is left.
 
     With a BCP-47 `language`, numbers and signs become words where the language's rules are known.
     """

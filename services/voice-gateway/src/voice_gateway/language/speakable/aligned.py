@@ -1,7 +1,7 @@
-"""Where the words of a written text are in what was said for it: "$14" is "fourteen dollars".
+"""Aligns the words of a written text with its spoken form: "$14" is "fourteen dollars".
 
-Pure. Positions are counts of letters (digits and vowel signs are letters, too), which no
-punctuation or spacing can shift.
+The module is pure. Positions are counts of letters, digits and vowel signs, so punctuation and
+spacing do not shift them.
 """
 
 import re
@@ -15,17 +15,17 @@ _WORD = re.compile(rf"[{_UNSPACED}][^\w\s]*|[^\s{_UNSPACED}]+")
 
 
 def letters(text: str) -> str:
-    """What of a text is pronounced, in small letters."""
+    """The letters, digits and vowel signs of a text, in lower case."""
     return "".join(each for each in text.lower() if category(each)[0] in "LMN")
 
 
 def word_ends(text: str) -> list[int]:
-    """Where in `text` each of its words ends; in scripts without spaces, a character is a word."""
+    """The end of each word of `text`; in scripts without spaces, each character is a word."""
     return [match.end() for match in _WORD.finditer(text)]
 
 
 def said_ends(written: str, spoken: str, language: str) -> list[float]:
-    """How many letters of `spoken` are said when each word of `written` is; rises to all of them.
+    """How many letters of `spoken` are said by the end of each word of `written`.
 
     `spoken` is `speakable(written, language)`, or close to it.
     """
@@ -38,13 +38,13 @@ def said_ends(written: str, spoken: str, language: str) -> list[float]:
 
 
 def _said_until(start: str, said: str, language: str) -> int | None:
-    """The letters said for the start of a text; None where the rest changes how that is said."""
+    """The letters said for a start of the text; None where the rest changes how it is said."""
     alone = letters(speakable(start, language))
     return len(alone) if said.startswith(alone) else None
 
 
 def _filled(known: Sequence[int | None], as_written: Sequence[int]) -> list[float]:
-    """Deal what was said for several words together out to them by their written length."""
+    """Share the letters that several words have together among them by written length."""
     filled: list[float] = []
     said, written = 0, 0
     for at, count in enumerate(known):

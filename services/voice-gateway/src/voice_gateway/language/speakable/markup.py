@@ -1,4 +1,4 @@
-"""The neutral clean-up, for any language: takes markup off and keeps the words."""
+"""The neutral clean-up of any language: removes markup and keeps the words."""
 
 import html
 import re
@@ -6,7 +6,7 @@ import unicodedata
 
 _FENCE = re.compile(r"```[^\n]*")
 _LINK = re.compile(r"!?\[([^\]]*)\](?:\([^)]*\)|\[[^\]]*\])")
-_CITATION = re.compile(r"\s?\[\^?\d+\]|\[[ xX]\]")  # of a source, or a box to tick
+_CITATION = re.compile(r"\s?\[\^?\d+\]|\[[ xX]\]")  # a citation, or a check box
 _ADDRESS = re.compile(r"<((?:https?://|mailto:)?[^\s<>]*[.@][^\s<>]*)>")
 _TAG = re.compile(r"</?[A-Za-z][^<>]*>|<!--.*?-->", re.DOTALL)
 _ENTITY = re.compile(r"&(?:[A-Za-z]{2,8}|#\d{1,6});")
@@ -20,11 +20,11 @@ _EMPHASIS = re.compile(r"(?<!\w)_+|_+(?!\w)|\*\*+|`+|~~+")
 _STAR = re.compile(r"(?<!\d)(?<!\d\s)\*|\*(?!\s?\d)")
 _MARK = re.compile(r"[*`~{}^<>#]+")
 _GAP = re.compile(r"[_|\\\s]+")
-_SIGNS = "°№"  # not pictures, whatever Unicode calls them
+_SIGNS = "°№"  # Unicode puts them into the category of pictographs
 
 
 def unmarked(text: str) -> str:
-    """Take off what structures a text: headings, lists, tables, links, tags, emphasis."""
+    """Remove the structure of a text: headings, lists, tables, links, tags and emphasis."""
     text = _FENCE.sub(" ", text)
     if "|" in text or "--" in text:
         text = _TABLE_ROW.sub(_cells, _TABLE_RULE.sub("", text))
@@ -44,16 +44,16 @@ def _cells(row: re.Match[str]) -> str:
 
 
 def bare(text: str) -> str:
-    """Drop every mark and picture that is left; empty where no word remains."""
+    """Remove the marks and pictographs that are left; empty where no word remains."""
     text = _MARK.sub("", text)
     if not text.isascii():
-        text = "".join(character for character in text if not _is_picture(character))
+        text = "".join(character for character in text if not _is_pictograph(character))
     text = _GAP.sub(" ", text).strip()
     return text if any(map(str.isalnum, text)) else ""
 
 
-def _is_picture(character: str) -> bool:
-    """Emoji, dingbats and their joiners; not letters, marks or currency."""
+def _is_pictograph(character: str) -> bool:
+    """Whether it is an emoji, a dingbat or a joiner; letters, marks and currency are none."""
     if character in _SIGNS:
         return False
     category = unicodedata.category(character)
