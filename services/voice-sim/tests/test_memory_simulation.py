@@ -16,7 +16,7 @@ from voice_sim.simulation import simulated
 FOR_EVER_S = 99.0
 
 # What a store may cost: its second after the last turn.
-ITS_PRICE = ("the call went on for 1.0 s", "the goodbye was over at")
+ITS_PRICE = ("the call went on for 1.0 s", "the goodbye was over at", "was not told")
 
 
 @dataclass

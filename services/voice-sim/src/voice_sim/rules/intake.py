@@ -46,7 +46,7 @@ def what_the_caller_sends(record: Record) -> Iterator[str]:
                 waiting = None if isinstance(event, _EVENTS[type(waiting.message)]) else waiting
             case _:
                 pass
-    if waiting and _went_on(record):
+    if waiting and _joined(record):
         yield _untold(waiting)
 
 
@@ -55,10 +55,8 @@ def _untold(received: Received) -> str:
     return f"at {received.at:.2f} the caller sent {what}, and the conversation was not told"
 
 
-def _went_on(record: Record) -> bool:
-    """The call was not over in the moment in which it was joined."""
-    at_once = c.CallerJoined | c.CallerFinished
-    return any(not isinstance(step.event, at_once) for step in record.steps)
+def _joined(record: Record) -> bool:
+    return any(isinstance(step.event, c.CallerJoined) for step in record.steps)
 
 
 def what_is_noticed(record: Record) -> Iterator[str]:

@@ -189,6 +189,6 @@ def _sent(record: Record) -> Iterator[Sent]:
 def _all_read(record: Record) -> bool:
     """The caller was there, and read, to the end, which did not cut a message off."""
     vanished = any(isinstance(e, Left) and e.how == "vanished" for e in record.entries)
-    time_up = record.end.at >= record.script.call.options.longest_s
+    time_up = record.end.at >= record.script.call.options.longest_s - 0.01
     gone = vanished or "caller gone" in record.faults
     return not (record.unread or gone or time_up or record.end.hung)
