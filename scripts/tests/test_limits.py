@@ -62,7 +62,8 @@ def test_what_hangs_or_breaks_costs_itself_alone(tmp_path: Path):
     (tmp_path / "conftest.py").write_bytes((TOP / "conftest.py").read_bytes())
     (tmp_path / "pytest.ini").write_text(
         "[pytest]\nasyncio_mode = auto\nasyncio_default_fixture_loop_scope = function\n"
-        f"filterwarnings = error\ntimeout_func_only = true\npythonpath = {TOP / 'scripts' / 'testing'}\n"
+        "filterwarnings = error\ntimeout_func_only = true\n"
+        f"pythonpath = {TOP / 'scripts' / 'testing'}\n"
     )
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "test_suite.py"]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
