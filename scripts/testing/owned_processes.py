@@ -7,6 +7,8 @@ from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager, suppress
 from typing import Any, cast
 
+_PIECE = 65_536  # bytes read at once
+
 
 @asynccontextmanager
 async def program(*command: str, **how: Any) -> AsyncGenerator[asyncio.subprocess.Process]:
@@ -30,9 +32,13 @@ async def output(*command: str, **how: Any) -> tuple[int, str, str]:
 async def _ended(process: asyncio.subprocess.Process) -> None:
     """Kill it and its children where they still run, and close what nobody reads any more.
 
-    A pipe that is not read to its end outlives its process, and its transport the event loop.
+    asyncio takes a process for ended only once its pipes are read to their ends, and a transport
+    that is not closed outlives the event loop.
     """
     with suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGKILL)
+    for pipe in filter(None, (process.stdout, process.stderr)):
+        while await pipe.read(_PIECE):
+            pass
     await process.wait()
     cast(Any, process)._transport.close()
