@@ -89,13 +89,13 @@ class _NoRecogniser:
 
     async def listen(
         self,
-        speech: CallerAudioStream,
+        caller_audio: CallerAudioStream,
         *,
         language: str,
         rate_hz: int,
         on_transcript: Callable[[Transcript], None],
     ) -> None:
-        while await speech.take() is not None:
+        while await caller_audio.take() is not None:
             pass
 
 

@@ -57,7 +57,7 @@ class Upstreams:
         """The records of turns since the last time, by tag."""
         turns: dict[str, Json] = {}
         calls = self._new(0, self.riva.asr_calls)
-        finals = (one for call in calls for one in call.responses if one.heard.is_final)
+        finals = (one for call in calls for one in call.responses if one.result.is_final)
         for final in finals:
             turns[tag_in(final.text)] = {"heard_at": final.caused_at, "final_at": final.sent_at}
         for asked in self._new(1, self.chat.requests):

@@ -34,7 +34,7 @@ class StoredRecogniser:
 
     async def listen(
         self,
-        speech: CallerAudioStream,
+        caller_audio: CallerAudioStream,
         *,
         language: str,
         rate_hz: int,
@@ -43,7 +43,7 @@ class StoredRecogniser:
         loop = asyncio.get_running_loop()
         position_s, stepped_s = 0.0, 0.0
         ends = [at for at, edge in edges_of(self._of) if not edge.voiced]
-        while (piece := await speech.take()) is not None:
+        while (piece := await caller_audio.take()) is not None:
             position_s += len(piece.pcm) / 2 / rate_hz
             if position_s - stepped_s >= self._step_s:
                 stepped_s = position_s

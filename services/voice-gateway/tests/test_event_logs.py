@@ -104,7 +104,7 @@ async def test_a_call_does_not_wait_for_a_disk_that_hangs(
         return created(folder, file)
 
     monkeypatch.setattr(recording, "_created", hanging)
-    monkeypatch.setattr(recording, "_MOST_WAITING", 4)
+    monkeypatch.setattr(recording, "_MOST_QUEUED_STEPS", 4)
 
     def sleeping(_: float) -> None:
         slept.set()

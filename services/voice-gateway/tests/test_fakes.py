@@ -15,7 +15,15 @@ from riva.client.proto import (
     riva_tts_pb2,
     riva_tts_pb2_grpc,
 )
-from voice_gateway.testing.fake_riva import DieAfter, Ear, FakeRiva, Hang, Refuse, Says, voice_pcm
+from voice_gateway.testing.fake_riva import (
+    DieAfter,
+    FakeRiva,
+    Hang,
+    Recognition,
+    Refuse,
+    Says,
+    voice_pcm,
+)
 
 asr_pb = cast(Any, riva_asr_pb2)
 tts_pb = cast(Any, riva_tts_pb2)
@@ -77,44 +85,44 @@ async def error_of(call: Any) -> grpc.aio.AioRpcError:
     return caught.value
 
 
-class TestEar:
+class TestRecognition:
     def test_interims_grow_word_by_word_and_the_final_comes_after_the_silence(self) -> None:
-        heard = list(Ear([WEATHER], endpoint_s=0.5).listen(3.0))
-        texts = [" ".join(word.text for word in one.words) for one in heard]
+        results = list(Recognition([WEATHER], endpoint_s=0.5).listen(3.0))
+        texts = [" ".join(word.text for word in one.words) for one in results]
         assert texts[:4] == ["", "", "", ""]
         assert "what is" in texts
-        final = next(one for one in heard if one.is_final)
+        final = next(one for one in results if one.is_final)
         assert final.at_s == pytest.approx(2.1)
-        assert not any(one.words for one in heard if one.at_s > final.at_s)
+        assert not any(one.words for one in results if one.at_s > final.at_s)
 
     def test_answers_once_per_160_ms_besides_finals(self) -> None:
-        heard = list(Ear([WEATHER], endpoint_s=0.5).listen(3.2))
-        assert len([one for one in heard if not one.is_final]) == 20
+        results = list(Recognition([WEATHER], endpoint_s=0.5).listen(3.2))
+        assert len([one for one in results if not one.is_final]) == 20
 
     def test_a_short_pause_joins_two_utterances_and_a_long_one_parts_them(self) -> None:
         says = [Says("one", 0.0, 0.4), Says("two", 0.7, 1.0), Says("three", 2.0, 2.4)]
-        finals = [one for one in Ear(says, endpoint_s=0.5).listen(5.0) if one.is_final]
+        finals = [one for one in Recognition(says, endpoint_s=0.5).listen(5.0) if one.is_final]
         assert [[word.text for word in one.words] for one in finals] == [["one", "two"], ["three"]]
 
-    def test_a_forced_final_takes_what_was_heard_and_leaves_the_rest(self) -> None:
-        ear = Ear([WEATHER], endpoint_s=0.5)
-        list(ear.listen(1.1))
-        forced = ear.force()
+    def test_a_forced_final_takes_the_words_so_far_and_leaves_the_rest(self) -> None:
+        recognition = Recognition([WEATHER], endpoint_s=0.5)
+        list(recognition.listen(1.1))
+        forced = recognition.force()
         assert forced is not None
         assert [word.text for word in forced.words] == ["what", "is"]
-        assert ear.force() is None
-        rest = next(one for one in ear.listen(4.0) if one.is_final)
+        assert recognition.force() is None
+        rest = next(one for one in recognition.listen(4.0) if one.is_final)
         assert [word.text for word in rest.words] == ["the", "weather"]
 
     def test_the_stable_interim_comes_once_between_speech_and_final(self) -> None:
         says = [WEATHER, Says("thanks", 3.0, 3.4)]
-        heard = list(Ear(says, endpoint_s=0.5, stable_s=0.24).listen(5.0))
-        stable = [one.at_s for one in heard if one.stability == 1.0]
+        results = list(Recognition(says, endpoint_s=0.5, stable_s=0.24).listen(5.0))
+        stable = [one.at_s for one in results if one.stability == 1.0]
         assert stable == pytest.approx([1.84, 3.64])
 
     def test_refuses_overlapping_utterances(self) -> None:
         with pytest.raises(ValueError, match="overlap"):
-            Ear([Says("a", 0.0, 1.0), Says("b", 0.5, 2.0)], endpoint_s=0.5)
+            Recognition([Says("a", 0.0, 1.0), Says("b", 0.5, 2.0)], endpoint_s=0.5)
 
 
 class TestRecogniser:

@@ -28,7 +28,7 @@ from voice_gateway.conversation import (
 )
 from voice_gateway.conversation.policy import TurnPolicy
 from voice_gateway.messages import Audio, CutOff, Interrupt, Typed
-from voice_gateway.speaking.playback import UNDER_WAY_S
+from voice_gateway.speaking.playback import LEAST_LATENCY_S
 from voice_gateway.testing.scripted import Call, Says, ScriptedVoice, Sends
 
 STORY = "Once upon a time, there was a fox. It lived in a wood. The end."
@@ -138,7 +138,7 @@ def test_a_caller_that_can_pause_is_told_and_its_clock_stands_still():
     assert [name for _, name in plain.timeline() if name in {"PAUSED", "RESUMED"}] == []
     exact, guessed = (c.cut_offs()[0].heard_s for c in (call, plain))
     began = min(at for at, _ in call.audio(1))
-    assert exact == pytest.approx(5.0 - began - 0.8 - UNDER_WAY_S, abs=0.01)
+    assert exact == pytest.approx(5.0 - began - 0.8 - LEAST_LATENCY_S, abs=0.01)
     assert guessed >= exact  # whoever cannot pause has played what it had
 
 

@@ -55,7 +55,7 @@ async def test_raw_audio_is_the_default_and_the_way_out(serve: Serve, asked: pb.
 async def test_without_the_package_the_gateway_stays_with_raw_audio(
     serve: Serve, monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr("voice_gateway.transports.codec.opus_is_there", lambda: False)
+    monkeypatch.setattr("voice_gateway.transports.codec.opus_is_installed", lambda: False)
     async with serve(*upstreams()) as gateway, gateway.dial() as line:
         await line.say(config=OPUS)
         assert (await line.until(pb.LISTENING)).audio_encoding == pb.PCM_S16LE

@@ -268,7 +268,7 @@ def test_turn_detection_is_how_turns_are_taken(
     detection: dict[str, Any], patience: float, silence_s: float | None, idle_s: float | None
 ):
     options = SessionOptions("call", "m", CallConfig("call", "en-US", 24_000, "", ""))
-    options.update({"audio": {"input": {"turn_detection": detection}}}, has_heard=False)
+    options.update({"audio": {"input": {"turn_detection": detection}}}, has_audio=False)
     turns = options.config.turns
     assert (turns.patience, turns.silence_s, turns.idle_s) == (patience, silence_s, idle_s)
     assert (turns.answers, turns.interruptible, turns.by_hand) == (True, True, False)

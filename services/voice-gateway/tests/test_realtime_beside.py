@@ -215,7 +215,9 @@ async def test_a_response_is_spoken_in_the_sound_that_is_asked_for_it(serve: Any
 async def test_silence_is_spoken_into_and_said_to_be_so(
     serve: Any, monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr("voice_gateway.transports.realtime.session_options._IDLE_MS", (100, 30_000))
+    monkeypatch.setattr(
+        "voice_gateway.transports.realtime.session_options._IDLE_BOUNDS_MS", (100, 30_000)
+    )
     chat = FakeChat(["Yes."])
     async with serve(riva(), chat) as gateway, connect(gateway.http_port) as program:
         await program.speak(0.5)

@@ -227,7 +227,7 @@ async def test_whole_surrogate_pairs_are_text(serve: Any):
 async def test_a_frame_that_is_too_large_ends_its_call_alone(
     serve: Any, monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr("voice_gateway.transports.realtime.front._LARGEST", 10_000)
+    monkeypatch.setattr("voice_gateway.transports.realtime.front._LARGEST_FRAME_BYTES", 10_000)
     async with (
         serve(FakeRiva(), FakeChat(["Hello."])) as gateway,
         connect(gateway.http_port) as large,
@@ -345,7 +345,7 @@ async def test_a_page_learns_by_a_plain_request_whether_its_key_is_good(
 async def test_a_client_that_never_reads_is_let_go_and_the_others_hear_nothing_of_it(
     serve: Any, monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr("voice_gateway.transports.realtime.caller._SEND_S", 0.3)
+    monkeypatch.setattr("voice_gateway.transports.realtime.caller._SEND_TIMEOUT_S", 0.3)
     async with (
         serve(FakeRiva(), FakeChat(["Hello."])) as gateway,
         connect(gateway.http_port) as mute,

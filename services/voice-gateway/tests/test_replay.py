@@ -11,7 +11,7 @@ from voice_gateway.messages import CallConfig
 from voice_gateway.observe import event_log
 from voice_gateway.observe.event_log import EventLog
 from voice_gateway.replay.__main__ import main
-from voice_gateway.replay.compared import Turn, went
+from voice_gateway.replay.compared import Turn, summarised
 from voice_gateway.replay.rerun import differs, rerun
 from voice_sim.__main__ import main as simulation
 from voice_sim.__main__ import quiet
@@ -73,7 +73,7 @@ def _recorded(script: Script) -> Log:
 
 
 def _turns(log: EventLog, **changes: float) -> list[Turn]:
-    return went(rerun(log, replace(log.policy, **changes)).steps).turns
+    return summarised(rerun(log, replace(log.policy, **changes)).steps).turns
 
 
 def test_every_recorded_decision_is_made_again():
@@ -86,7 +86,7 @@ def test_every_recorded_decision_is_made_again():
 def test_with_its_own_settings_a_call_goes_as_it_went():
     log = _recorded(CALL).read()
     course = rerun(log, log.policy)
-    old, new = went(log.steps), went(course.steps)
+    old, new = summarised(log.steps), summarised(course.steps)
     assert [t.question for t in new.turns] == [t.question for t in old.turns]
     assert [t.fate for t in new.turns] == [t.fate for t in old.turns]
     assert [t.taken_at for t in new.turns] == pytest.approx([t.taken_at for t in old.turns])
@@ -122,7 +122,7 @@ def test_asking_in_the_middle_of_an_utterance_is_an_estimate():
     log = _recorded(CALL).read()
     course = rerun(log, replace(log.policy, silence_s=0.0, unsure_silence_s=0.0))
     assert course.estimated_from is not None
-    words = " ".join(t.question for t in went(course.steps).turns)
+    words = " ".join(t.question for t in summarised(course.steps).turns)
     assert words.count("now") == 1  # no word is told twice
 
 

@@ -8,7 +8,7 @@ import grpc
 import grpc.aio
 import pytest
 import trustme
-from voice_gateway.adapters.riva_link import RivaLine
+from voice_gateway.adapters.riva_link import RivaConnection
 from voice_gateway.adapters.riva_tts import RivaVoice
 from voice_gateway.errors import Unavailable
 from voice_gateway.testing.fake_riva import FakeRiva
@@ -30,7 +30,7 @@ async def behind_tls(riva: FakeRiva, authority: trustme.CA) -> AsyncGenerator[st
 def voice_at(uri: str, authority: trustme.CA, folder: Path) -> RivaVoice:
     ca = folder / "ca.pem"
     authority.cert_pem.write_to_path(str(ca))
-    return RivaVoice(RivaLine("tts", uri, tls=True, tls_ca=ca, api_key="k"), timeout_s=60.0)
+    return RivaVoice(RivaConnection("tts", uri, tls=True, tls_ca=ca, api_key="k"), timeout_s=60.0)
 
 
 async def test_a_trusted_riva_speaks_over_tls_and_gets_the_key(tmp_path: Path):

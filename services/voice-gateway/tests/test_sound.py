@@ -13,7 +13,7 @@ from voice_gateway.hearing.uplink import Uplink
 from voice_gateway.messages import Listening, ReplyAudio, ReplyText, ToCaller
 from voice_gateway.ports import CallerAudioPiece
 from voice_gateway.speaking.outbox import Outbox
-from voice_gateway.speaking.playback import UNDER_WAY_S, Playback
+from voice_gateway.speaking.playback import LEAST_LATENCY_S, Playback
 from voice_gateway.testing import virtual_time
 
 
@@ -55,11 +55,11 @@ def test_the_loudspeaker_plays_from_when_audio_is_sent():
     playback = Playback()
     playback.send(0.5, now=10.0)
     assert playback.ahead_s(10.2) == pytest.approx(0.3)
-    assert playback.played_s(10.2) == pytest.approx(0.2 - UNDER_WAY_S)
+    assert playback.played_s(10.2) == pytest.approx(0.2 - LEAST_LATENCY_S)
     assert playback.played_s(11.0) == 0.5
     playback.send(0.5, now=12.0)  # after a gap
     assert playback.played_s(12.0) == 0.5
-    assert playback.played_s(12.1) == pytest.approx(0.6 - UNDER_WAY_S)
+    assert playback.played_s(12.1) == pytest.approx(0.6 - LEAST_LATENCY_S)
 
 
 @given(st.lists(st.tuples(st.floats(0, 0.3), st.floats(0, 0.5)), max_size=8), st.floats(0, 1))

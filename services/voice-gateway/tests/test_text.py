@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from voice_gateway.language import languages
-from voice_gateway.speaking.clauses import LONGEST, Clauses, fitting
+from voice_gateway.speaking.clauses import LONGEST_CHARS, Clauses, fitting
 
 
 def cut(*pieces: str, min_words: int = 1) -> list[str]:
@@ -72,7 +72,7 @@ def test_lines_end_clauses_and_blank_text_says_nothing():
 def test_no_text_is_lost_and_no_clause_is_too_long(pieces: list[str]):
     said = cut(*pieces)
     assert "".join("".join(said).split()) == "".join("".join(pieces).split())
-    assert all(0 < len(clause) <= LONGEST for clause in said)
+    assert all(0 < len(clause) <= LONGEST_CHARS for clause in said)
 
 
 @given(st.text(alphabet="abN5o .,!?-。\n", max_size=300), st.data(), st.integers(1, 3))
@@ -113,13 +113,13 @@ def test_pieces_below_the_fewest_words_are_joined(text: str, said: list[str]):
 @given(st.text(alphabet="ab ", max_size=900))
 def test_what_grew_too_long_is_cut_between_words(text: str):
     parts = fitting(text)
-    assert all(0 < len(part) <= LONGEST for part in parts)
+    assert all(0 < len(part) <= LONGEST_CHARS for part in parts)
     assert "".join("".join(parts).split()) == "".join(text.split())
 
 
 def test_a_text_without_any_end_is_cut_between_words():
     said = cut("word " * 100)
-    assert all(len(clause) <= LONGEST for clause in said)
+    assert all(len(clause) <= LONGEST_CHARS for clause in said)
     assert all(set(clause.split()) == {"word"} for clause in said)
 
 

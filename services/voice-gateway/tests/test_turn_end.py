@@ -177,7 +177,7 @@ async def test_each_caller_is_heard_alone():
 
 async def test_who_asks_while_too_many_wait_gets_no_opinion():
     judge, metrics = Slow(), Metrics()
-    ends = TurnEnds(judge, room=2, count=metrics.opinion)
+    ends = TurnEnds(judge, room=2, count=metrics.predicted)
     callers = [ends(RATE_HZ) for _ in range(4)]
     for number, caller in enumerate(callers):
         caller.feed(numbered(0, 10 + number))

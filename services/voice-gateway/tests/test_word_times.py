@@ -5,7 +5,7 @@ from contextlib import asynccontextmanager
 
 import pytest
 from grpc import StatusCode
-from voice_gateway.adapters.riva_link import RivaLine
+from voice_gateway.adapters.riva_link import RivaConnection
 from voice_gateway.adapters.riva_tts import RivaVoice
 from voice_gateway.conversation import Message
 from voice_gateway.errors import Rejected, Unavailable
@@ -20,7 +20,7 @@ from voice_gateway.testing.scripted import Call, Says, ScriptedVoice, Sends
 @asynccontextmanager
 async def voice_at(riva: FakeRiva) -> AsyncGenerator[RivaVoice]:
     async with riva:
-        voice = RivaVoice(RivaLine("tts", riva.uri), timeout_s=60.0)
+        voice = RivaVoice(RivaConnection("tts", riva.uri), timeout_s=60.0)
         yield voice
         await voice.close()
 

@@ -11,7 +11,7 @@ import pytest
 from voice_gateway.messages import Processing, Typed
 from voice_sim.__main__ import Campaign, main, quiet, report
 from voice_sim.call_record import Received, Record, Said, Sent
-from voice_sim.draw import drawn, mannerly_drawn, plainly_drawn
+from voice_sim.draw import drawn, drawn_plain, drawn_without_requests
 from voice_sim.marked_words import GOODBYE, GREETING, PROMPT, canned
 from voice_sim.record_text import as_text
 from voice_sim.rules.invariants import broken
@@ -23,7 +23,7 @@ HELLO = canned(GREETING, 2)
 FIXED_SEED = 20_000
 FRESH_PIECES = 8  # which may run beside each other
 FRESH_CALLS = 250  # a piece
-MANNERS = frozenset(
+GATEWAY_OPTIONS = frozenset(
     """greeting greeting_interruptible idle_prompt_s idle_prompt idle_end_s goodbye
     halting_silence_s""".split()
 )
@@ -60,25 +60,25 @@ MENDED = (
 def test_everything_holds_in_calls_that_once_went_wrong():
     campaign = Campaign()
     with quiet():
-        campaign.run(map(plainly_drawn, MENDED), lambda _: None)
-        campaign.run(map(mannerly_drawn, MENDED), lambda _: None)
+        campaign.run(map(drawn_plain, MENDED), lambda _: None)
+        campaign.run(map(drawn_without_requests, MENDED), lambda _: None)
         campaign.run(map(drawn, MENDED), lambda _: None)
     _must_hold(campaign)
 
 
 def test_what_is_drawn_apart_changes_nothing_else_of_a_call():
     for seed in range(300):
-        whole, mannerly, plain = drawn(seed), mannerly_drawn(seed), plainly_drawn(seed)
-        acts = tuple(act for act in whole.acts if act in mannerly.acts)
-        assert replace(whole, acts=acts) == mannerly
-        mute = replace(plain, call=_with_manners(plain.call, mannerly.call))
-        assert replace(mute, opinions=mannerly.opinions) == mannerly
+        whole, without, plain = drawn(seed), drawn_without_requests(seed), drawn_plain(seed)
+        acts = tuple(act for act in whole.acts if act in without.acts)
+        assert replace(whole, acts=acts) == without
+        mute = replace(plain, call=_with_options(plain.call, without.call))
+        assert replace(mute, opinions=without.opinions) == without
 
 
-def _with_manners(plain: Call, mannerly: Call) -> Call:
-    values = {name: getattr(mannerly.policy, name) for name in MANNERS}
+def _with_options(plain: Call, without: Call) -> Call:
+    values = {name: getattr(without.policy, name) for name in GATEWAY_OPTIONS}
     options = replace(plain.options, policy=replace(plain.policy, **values))
-    return replace(plain, options=options, can_pause=mannerly.can_pause)
+    return replace(plain, options=options, can_pause=without.can_pause)
 
 
 @pytest.mark.slow

@@ -29,7 +29,7 @@ from voice_gateway.settings import Settings
 from voice_gateway.transports.grpc import VoiceGateway
 from voice_gateway.transports.http import HttpFront, Readiness
 from voice_gateway.transports.realtime.front import RealtimeFront
-from voice_gateway.transports.wire import MOST_AUDIO
+from voice_gateway.transports.wire import MOST_AUDIO_BYTES
 
 log = logging.getLogger(__name__)
 
@@ -38,7 +38,7 @@ SERVICE = pb.DESCRIPTOR.services_by_name["VoiceGateway"].full_name
 _OPTIONS = [
     ("grpc.so_reuseport", 0),  # a second gateway on the same port fails to start
     # This is above the gateway's own limit, so that the gateway answers a chunk that is too large.
-    ("grpc.max_receive_message_length", 4 * MOST_AUDIO),
+    ("grpc.max_receive_message_length", 4 * MOST_AUDIO_BYTES),
     # Proxies drop idle connections, so both sides may send keepalive pings.
     ("grpc.keepalive_time_ms", 30_000),
     ("grpc.keepalive_timeout_ms", 20_000),
@@ -85,7 +85,7 @@ class GatewayServer:
             {"asr": recogniser, "tts": voice, "llm": model}, self._on_change
         )
         options = wiring.call_options(settings)
-        turn_ends = wiring.turn_ends(settings, self._metrics.opinion)
+        turn_ends = wiring.turn_ends(settings, self._metrics.predicted)
         if turn_ends:
             self._stack.callback(turn_ends.close)
         memories = wiring.memories(settings)

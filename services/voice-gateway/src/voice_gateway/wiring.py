@@ -6,7 +6,7 @@ from voice_gateway.adapters.chat import ChatOptions
 from voice_gateway.adapters.local_memory import LocalMemories
 from voice_gateway.adapters.redis_memory import RedisMemories
 from voice_gateway.adapters.riva_asr import RecogniserOptions
-from voice_gateway.adapters.riva_link import RivaLine
+from voice_gateway.adapters.riva_link import RivaConnection
 from voice_gateway.call.session import CallOptions
 from voice_gateway.conversation.policy import TurnPolicy
 from voice_gateway.hearing.end_of_turn import TurnEnds, load_turn_end
@@ -18,9 +18,9 @@ from voice_gateway.transports.realtime.front import RealtimeOptions
 from voice_gateway.transports.wire import Defaults
 
 
-def riva_channel(settings: Settings, stage: str) -> RivaLine:
+def riva_channel(settings: Settings, stage: str) -> RivaConnection:
     asr = stage == "asr"
-    return RivaLine(
+    return RivaConnection(
         stage="asr" if asr else "tts",
         uri=settings.asr_uri() if asr else settings.tts_uri(),
         tls=settings.riva_tls,

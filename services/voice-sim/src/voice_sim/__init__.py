@@ -1,1 +1,1 @@
-"""Random whole calls on a virtual clock, each determined by its seed, and what must hold in all."""
+"""Simulates random whole calls on a virtual clock, and checks the rules that must hold in all."""

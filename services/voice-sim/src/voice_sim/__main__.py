@@ -33,17 +33,17 @@ event log as voice-replay has it"""
 
 @dataclass(slots=True)
 class Campaign:
-    """Some calls, and what came of them."""
+    """A number of calls, and their results."""
 
     calls: int = 0
     virtual_s: float = 0.0
     took_s: float = 0.0
     occurred: Counter[str] = field(default_factory=Counter[str])
     failed: tuple[Record, list[str]] | None = None
-    """The first call in which something did not hold, and what."""
+    """The first call that broke a rule, and the sentences of the rules."""
 
     def run(self, scripts: Iterable[Script], after_each: Callable[[Record], None]) -> None:
-        """Run the calls until one fails."""
+        """Run the calls until one breaks a rule."""
         began = perf_counter()
         for script in scripts:
             record = simulated(script)
@@ -66,12 +66,12 @@ class Campaign:
 
 @contextmanager
 def quiet() -> Generator[None]:
-    """The gateway warns of every fault it meets; here they are what is asked for."""
+    """Turn logging off: the gateway warns of every fault, and here faults are scripted."""
     before = logging.root.manager.disable
     logging.disable(logging.CRITICAL)
     try:
         with warnings.catch_warnings():
-            # What a callback that fails leaves lying; the invariants tell of the callback itself.
+            # A callback that fails may leave coroutines; the invariants report the callback itself.
             warnings.filterwarnings("ignore", "coroutine .* was never awaited", RuntimeWarning)
             yield
     finally:
@@ -79,7 +79,7 @@ def quiet() -> Generator[None]:
 
 
 def report(record: Record, wrong: list[str]) -> str:
-    """A failed call, as short as it still fails: its text is what `--replay` reads."""
+    """Shorten a failed call; return it as text that `--replay` reads."""
     with quiet():
         short = simulated(shrunk(record.script, wrong[0]))
     return "\n".join([as_text(short), "", "what does not hold:", *(broken(short) or wrong)])

@@ -1,6 +1,6 @@
-"""The record of one simulated call: everything that happened, in order.
+"""Defines the record of one simulated call: everything that happened, in order.
 
-The steps of its conversation stand between what came in and what went out.
+The steps of its conversation are between what came in and what went out.
 """
 
 from collections.abc import Iterator
@@ -42,7 +42,7 @@ class Noticed:
 
 @dataclass(frozen=True, slots=True)
 class Judged:
-    """How complete the turn sounds; None: no opinion."""
+    """An end-of-turn probability; None: there was no prediction."""
 
     at: float
     probability: float | None
@@ -50,7 +50,7 @@ class Judged:
 
 @dataclass(frozen=True, slots=True)
 class Transcribed:
-    """The recogniser says what it heard."""
+    """The recogniser gives a transcript."""
 
     at: float
     transcript: Transcript
@@ -67,14 +67,14 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class Over:
-    """Nothing is decided any more; what was decided may still be on its way to the caller."""
+    """The last decision was made; its effects may still be on their way to the caller."""
 
     at: float
 
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """The model is asked; `answer` counts its answers from 1, and marks their words."""
+    """The model is asked; `answer` counts the requests from 1, and marks the answer's words."""
 
     at: float
     answer: int
@@ -94,13 +94,13 @@ class Wrote:
 
 @dataclass(frozen=True, slots=True)
 class Said:
-    """The voice is asked for a clause; its samples say which."""
+    """The voice is asked for a clause, whose samples identify it."""
 
     at: float
     clause: int
     text: str
     samples: int
-    """How many the whole clause would be."""
+    """How many samples the whole clause has."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +111,7 @@ class Spoke:
     clause: int
     samples: int
     whole: bool
-    """The voice took it to be complete."""
+    """Whether the voice gave the whole clause."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,9 +139,9 @@ class Ended:
     tasks: tuple[str, ...] = ()
     """Tasks that the call left behind."""
     broken: tuple[str, ...] = ()
-    """What failed where nobody could catch it: callbacks of the loop."""
+    """What failed in callbacks of the loop, where no one could catch it."""
     hung: bool = False
-    """The call had to be ended from outside."""
+    """Whether the call had to be ended from outside."""
     receiving_since: float | None = None
     """Since when the gateway had been waiting for the caller's next message, if it was."""
 
@@ -171,7 +171,7 @@ class Record:
 
     @property
     def decided(self) -> Iterator[Entry]:
-        """What happened until the call was over, its goodbye left out."""
+        """The entries until the last decision, without the goodbye."""
         return takewhile(lambda entry: not isinstance(entry, Over), self.entries)
 
     @property
@@ -188,7 +188,7 @@ class Record:
 
     @property
     def unread(self) -> bool:
-        """The caller did not read all the time: messages came late, or not at all."""
+        """Whether the caller stopped reading for a time, so that messages came late or never."""
         return not self.faults.isdisjoint(UNREAD)
 
     @property

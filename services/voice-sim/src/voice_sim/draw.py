@@ -1,7 +1,7 @@
 """Draws the script of a call from its seed.
 
-Times stand on a grid of 10 ms, and many delays are none at all: what can happen at the same
-moment, does.
+Times are on a grid of 10 ms, and many delays are 0, so that things often happen at the same
+moment.
 """
 
 from dataclasses import replace
@@ -32,61 +32,65 @@ from voice_sim.script import (
     VoiceTrouble,
 )
 
-_FOR_GOOD = 1e6
-_DEEDS: tuple[Deed, ...] = ("types", "interrupts", "plays", "ends_utterance")
-_MENDING: tuple[RecogniserTrouble, ...] = (
+_FOR_EVER_S = 1e6
+_INSTANT_DEEDS: tuple[Deed, ...] = ("types", "interrupts", "plays", "ends_utterance")
+_RECOVERABLE_TROUBLES: tuple[RecogniserTrouble, ...] = (
     "unavailable", "timed_out", "idle", "ended", "silent", "down", "deaf",
 )  # fmt: skip
-_GRAVE: tuple[RecogniserTrouble, ...] = (*_MENDING, "rejected", "misconfigured")
-_MODEL: tuple[ModelTrouble, ...] = (
+_RECOGNISER_TROUBLES: tuple[RecogniserTrouble, ...] = (
+    *_RECOVERABLE_TROUBLES,
+    "rejected",
+    "misconfigured",
+)
+_MODEL_TROUBLES: tuple[ModelTrouble, ...] = (
     "unavailable", "timed_out", "misconfigured", "empty", "endless",
 )  # fmt: skip
-_VOICE: tuple[VoiceTrouble, ...] = (
+_VOICE_TROUBLES: tuple[VoiceTrouble, ...] = (
     "unavailable", "timed_out", "rejected", "partial", "no_audio", "half_sample",
 )  # fmt: skip
 
 
 def drawn(seed: int) -> Script:
-    """The same script for the same seed, on every machine."""
-    return Requests(seed).added(mannerly_drawn(seed))
+    """Draw a whole script, which is the same for the same seed on every machine."""
+    return Requests(seed).added(drawn_without_requests(seed))
 
 
-def mannerly_drawn(seed: int) -> Script:
-    """The call without what a program requests."""
-    return _Manners(seed).added(plainly_drawn(seed))
+def drawn_without_requests(seed: int) -> Script:
+    """Draw a script without a program's requests."""
+    return _GatewayOptions(seed).added(drawn_plain(seed))
 
 
-def plainly_drawn(seed: int) -> Script:
-    """The call without greeting, prompts, pauses at the loudspeaker and opinions of its turns."""
+def drawn_plain(seed: int) -> Script:
+    """Draw a script without requests, greeting, prompts, pauses and end-of-turn predictions."""
     return _Draw(seed).script()
 
 
-class _Manners(Dice):
-    """What some gateways say unasked, and know of how turns sound.
+class _GatewayOptions(Dice):
+    """Draws what a gateway says unasked, its pauses, and its end-of-turn predictions.
 
-    Drawn apart, so that all else of a seed's call stays as it is without.
+    They have dice of their own, so that all else of a seed's call is the same with and without.
     """
 
     def __init__(self, seed: int) -> None:
         super().__init__(f"manners of {seed}")
 
     def added(self, script: Script) -> Script:
-        call = replace(script.call, can_pause=self._chance(0.2))
+        call = replace(script.call, can_pause=self._happens(0.2))
         policy = self._unasked(call.policy)
-        opinions: tuple[Opinion, ...] = ()
-        if call.activity and self._chance(0.5):
+        predictions: tuple[Opinion, ...] = ()
+        if call.activity and self._happens(0.5):
             policy = replace(policy, halting_silence_s=self._pick(2.0, 2.0, 0.5, 5.0))
-            opinions = tuple(self._opinion() for _ in range(self._pick(1, 3, 7)))
+            predictions = tuple(self._prediction() for _ in range(self._pick(1, 3, 7)))
         call = replace(call, options=replace(call.options, policy=policy))
-        return replace(script, call=call, opinions=opinions)
+        return replace(script, call=call, opinions=predictions)
 
     def _unasked(self, policy: TurnPolicy) -> TurnPolicy:
-        if self._chance(0.15):
+        if self._happens(0.15):
             greeting = canned(GREETING, self._pick(1, 4, 12))
             policy = replace(
-                policy, greeting=greeting, greeting_interruptible=not self._chance(0.5)
+                policy, greeting=greeting, greeting_interruptible=not self._happens(0.5)
             )
-        if self._chance(0.2):
+        if self._happens(0.2):
             policy = replace(
                 policy,
                 idle_prompt_s=self._pick(1.0, 2.0, 4.0, 0.0),
@@ -96,9 +100,9 @@ class _Manners(Dice):
             )
         return policy
 
-    def _opinion(self) -> Opinion:
-        probability = None if self._chance(0.1) else self._grid(0.0, 1.0)
-        return Opinion(probability, 0.05 if self._chance(0.5) else self._soon(1.5))
+    def _prediction(self) -> Opinion:
+        probability = None if self._happens(0.1) else self._grid(0.0, 1.0)
+        return Opinion(probability, 0.05 if self._happens(0.5) else self._soon(1.5))
 
 
 class _Draw(Dice):
@@ -108,7 +112,7 @@ class _Draw(Dice):
         self._words = 0
         self._acts: list[Act] = []
         self._recognised: list[Recognised] = []
-        self._troubled = self._chance(0.6)
+        self._troubled = self._happens(0.6)
 
     def script(self) -> Script:
         length_s = self._grid(1.0, self._pick(6.0, 15.0, 40.0))
@@ -126,7 +130,7 @@ class _Draw(Dice):
         )
 
     def _said(self, mark: str, most: int = 5) -> str:
-        """Words that nobody said before."""
+        """Draw words that were not said before in this call."""
         first = self._words + 1
         self._words += self._dice.randint(1, most)
         return " ".join(f"{mark}{n}" for n in range(first, self._words + 1))
@@ -142,11 +146,11 @@ class _Draw(Dice):
             options=self._options(),
             ending=self._pick(*endings),
             ends_at=self._grid(0.0, length_s * 1.3),
-            activity=self._chance(0.6),
-            headphones=self._chance(0.4),
-            gone_at=self._grid(0.0, length_s) if self._chance(0.05) else None,
+            activity=self._happens(0.6),
+            headphones=self._happens(0.4),
+            gone_at=self._grid(0.0, length_s) if self._happens(0.05) else None,
             recogniser_lag_s=self._soon(2.0),
-            recogniser_obeys_s=self._soon(1.0) if self._chance(0.5) else None,
+            recogniser_obeys_s=self._soon(1.0) if self._happens(0.5) else None,
         )
 
     def _options(self) -> CallOptions:
@@ -157,7 +161,7 @@ class _Draw(Dice):
             longest_s=self._pick(600.0, 600.0, 600.0, 20.0),
             policy=self._policy(),
             reply=ReplyOptions(
-                normalise=self._chance(0.8),
+                normalise=self._happens(0.8),
                 min_words=self._pick(1, 1, 2, 4),
                 trim_s=self._pick(0.0, 0.3),
             ),
@@ -182,26 +186,26 @@ class _Draw(Dice):
     # The caller.
 
     def _timeline(self, length_s: float) -> None:
-        if self._chance(0.85):
+        if self._happens(0.85):
             self._audio(length_s)
         at = self._soon(1.5)
         while at < length_s:
             at = self._something(at) + self._soon(self._pick(0.3, 3.0, 6.0))
 
     def _audio(self, length_s: float) -> None:
-        """The line is open all the time, or sound comes now and then, on time or in bursts."""
-        if self._chance(0.5):
+        """Draw audio for the whole call, or some now and then, on time or in bursts."""
+        if self._happens(0.5):
             self._acts.append(Act(0.0, "talks", seconds=length_s, frame_s=self._pick(0.1, 0.02)))
             return
         at = 0.0
         while at < length_s:
             seconds = self._grid(0.02, 4.0)
-            burst = self._chance(0.4)
+            burst = self._happens(0.4)
             self._acts.append(Act(at, "talks", seconds=seconds, frame_s=0.1, burst=burst))
             at = round(at + seconds + self._soon(4.0), 2)
 
     def _something(self, at: float) -> float:
-        """Add what the caller does next; return when it is done."""
+        """Draw the caller's next act; return when it is done."""
         match self._dice.randrange(12):
             case 0:
                 self._acts.append(Act(at, "types", self._said("t")))
@@ -212,7 +216,7 @@ class _Draw(Dice):
             case 3:
                 self._playback(at)
             case 4:
-                self._cough(at)
+                self._noise(at)
             case 5:
                 self._many_things_at_once(at)
             case _:
@@ -221,47 +225,47 @@ class _Draw(Dice):
 
     def _many_things_at_once(self, at: float) -> None:
         for _ in range(self._dice.randint(2, 4)):
-            does = self._dice.choice(_DEEDS)
+            does = self._dice.choice(_INSTANT_DEEDS)
             text = self._said("t") if does == "types" else ""
             self._acts.append(Act(at, does, text, reply=self._dice.randint(0, 4)))
 
     def _playback(self, at: float) -> None:
-        """Reports, true or not, of replies that are there or not."""
+        """Draw playback reports, which may be false or of a reply that does not exist."""
         for _ in range(self._dice.randint(1, 4)):
             reply, seconds = self._dice.randint(0, 5), self._grid(0.0, 6.0)
             self._acts.append(Act(round(at, 2), "plays", reply=reply, seconds=seconds))
             at += 0.2
 
-    def _cough(self, at: float) -> None:
-        """Interim words that come to nothing."""
+    def _noise(self, at: float) -> None:
+        """Draw an interim that gets no final with words."""
         self._recognised.append(Recognised(at, self._said("u", 2), final=False))
-        if self._chance(0.7):
-            self._recognised.append(Recognised(round(at + 0.2, 2), "", final=self._chance(0.5)))
+        if self._happens(0.7):
+            self._recognised.append(Recognised(round(at + 0.2, 2), "", final=self._happens(0.5)))
 
     def _utterance(self, at: float) -> float:
         words = self._said("u", 6).split()
-        if self._chance(0.8):
+        if self._happens(0.8):
             for count in range(1, len(words) + 1):
                 at = round(at + self._soon(0.3), 2)
                 self._recognised.append(Recognised(at, " ".join(words[:count]), final=False))
         at = round(at + self._soon(0.8), 2)
-        if self._chance(0.1):
-            return at  # its final never comes
+        if self._happens(0.1):
+            return at  # there is no final
         text = " ".join(words) + self._pick("", "", ".", "?", ",")
         self._recognised.append(Recognised(at, text, final=True))
-        if self._chance(0.12):  # told twice, or an interim comes too late
+        if self._happens(0.12):  # the final comes twice, or an interim after it
             late = round(at + self._soon(1.0), 2)
-            self._recognised.append(Recognised(late, text, final=self._chance(0.5)))
+            self._recognised.append(Recognised(late, text, final=self._happens(0.5)))
         return at
 
     def _voiced(self) -> tuple[Voiced, ...]:
-        """The voice behind the words, and some that has none; some is not noticed."""
+        """Draw voice activity: for most words, and some without words."""
         starts = [round(max(0.0, each.at - self._soon(0.6)), 2) for each in self._recognised]
         starts += [self._grid(0.0, 10.0) for _ in range(self._dice.randint(0, 3))]
         voiced: list[Voiced] = []
         silent_at = 0.0
         for at in sorted(starts):
-            if at < silent_at or self._chance(0.1):
+            if at < silent_at or self._happens(0.1):
                 continue
             seconds = max(0.02, self._soon(self._pick(0.5, 2.0)))
             voiced.append(Voiced(at, seconds))
@@ -271,14 +275,14 @@ class _Draw(Dice):
     # The services.
 
     def _recogniser_faults(self, length_s: float) -> tuple[RecogniserFault, ...]:
-        if not self._troubled or self._chance(0.4):
+        if not self._troubled or self._happens(0.4):
             return ()
-        grave = self._chance(0.3)
-        troubles = _GRAVE if grave else _MENDING
+        all_troubles = self._happens(0.3)
+        troubles = _RECOGNISER_TROUBLES if all_troubles else _RECOVERABLE_TROUBLES
         kinds: list[RecogniserTrouble] = [
             self._dice.choice(troubles) for _ in range(self._dice.randint(1, 4))
         ]
-        most_s = self._pick(0.5, 8.0, 8.0, 90.0, _FOR_GOOD)
+        most_s = self._pick(0.5, 8.0, 8.0, 90.0, _FOR_EVER_S)
         faults = [
             RecogniserFault(self._grid(0, length_s), kind, self._soon(most_s)) for kind in kinds
         ]
@@ -286,8 +290,8 @@ class _Draw(Dice):
 
     def _answer(self) -> Answers:
         trouble: ModelTrouble = ""
-        if self._troubled and self._chance(0.3):
-            trouble = self._dice.choice(_MODEL)
+        if self._troubled and self._happens(0.3):
+            trouble = self._dice.choice(_MODEL_TROUBLES)
         return Answers(
             words=self._pick(1, 4, 12, 12, 40),
             style=self._pick("plain", "plain", "markdown", "thinking", "breathless"),
@@ -302,8 +306,8 @@ class _Draw(Dice):
 
     def _speech(self) -> Speaks:
         trouble: VoiceTrouble = ""
-        if self._troubled and self._chance(0.3):
-            trouble = self._dice.choice(_VOICE)
+        if self._troubled and self._happens(0.3):
+            trouble = self._dice.choice(_VOICE_TROUBLES)
         chunk_bytes = self._pick(6400, 3200, 1601, 333, 32_001)
         return Speaks(
             first_s=self._soon(self._pick(0.2, 2.0)),
@@ -316,7 +320,7 @@ class _Draw(Dice):
         )
 
     def _stalls(self, length_s: float) -> tuple[Stall, ...]:
-        if self._chance(0.8):
+        if self._happens(0.8):
             return ()
         return tuple(
             Stall(self._grid(0, length_s), self._pick(0.05, 0.5, 3.0, 12.0, None))

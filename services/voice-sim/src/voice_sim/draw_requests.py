@@ -1,6 +1,6 @@
-"""Draws what a caller's program requests, beside what its caller says and does.
+"""Draws what a caller's program requests, besides what its caller says and does.
 
-It is drawn apart, so that all else of a seed's call stays as it is without.
+The requests have dice of their own, so that all else of a seed's call is the same without them.
 """
 
 from dataclasses import replace
@@ -15,24 +15,24 @@ _OURS: tuple[str, ...] = "nobody's", "question-1", "question-2", "answer-1", "an
 
 
 class Requests(Dice):
-    """The requests of one program, at any time, and often near to what the caller says."""
+    """Draws one program's requests at any time, often close to what the caller says."""
 
     def __init__(self, seed: int) -> None:
         super().__init__(f"requests of {seed}")
         self._words = 0
         self._names = list(_OURS)
-        """Of messages that may be withdrawn."""
+        """The names of messages that may be withdrawn."""
         self._acts: list[Act] = []
 
     def added(self, script: Script) -> Script:
-        if not self._chance(0.35):
+        if not self._happens(0.35):
             return script
-        if self._chance(0.6):
+        if self._happens(0.6):
             self._acts.append(Act(0.0, "adjusts", turns=self._turns()))
         moments = [*(each.at for each in script.recognised), *(each.at for each in script.voiced)]
         length_s = max([1.0, *moments])
         for _ in range(self._dice.randint(1, 8)):
-            near = bool(moments) and self._chance(0.6)
+            near = bool(moments) and self._happens(0.6)
             at = self._dice.choice(moments) + self._soon(1.0) if near else self._grid(0, length_s)
             self._request(round(at, 2))
         acts = sorted([*script.acts, *self._acts], key=lambda act: act.at)
@@ -58,7 +58,7 @@ class Requests(Dice):
                 self._acts.append(Act(at, "forgets"))
 
     def _note(self, at: float) -> None:
-        """Something to remember; sometimes it is taken back soon, or answered at once."""
+        """Draw a message to note, which is sometimes withdrawn or answered soon."""
         first = self._words + 1
         self._words += self._dice.randint(1, 3)
         text = " ".join(f"n{n}" for n in range(first, self._words + 1))
@@ -68,9 +68,9 @@ class Requests(Dice):
         self._acts.append(Act(at, "notes", text, name=name, role=role))
         self._names.append(name)
         later = round(at + self._soon(1.0), 2)
-        if self._chance(0.2):
+        if self._happens(0.2):
             self._withdraw(later)
-        elif self._chance(0.4):
+        elif self._happens(0.4):
             self._acts.append(Act(later, "asks"))
 
     def _withdraw(self, at: float) -> None:
@@ -79,9 +79,9 @@ class Requests(Dice):
 
     def _turns(self) -> TurnOptions:
         return TurnOptions(
-            by_hand=self._chance(0.4),
-            answers=self._chance(0.7),
-            interruptible=self._chance(0.75),
+            by_hand=self._happens(0.4),
+            answers=self._happens(0.7),
+            interruptible=self._happens(0.75),
             silence_s=self._pick(None, None, 0.2, 1.0),
             patience=self._pick(1.0, 1.0, 0.5, 2.0),
             idle_s=self._pick(None, None, 0.0, 1.0, 3.0),

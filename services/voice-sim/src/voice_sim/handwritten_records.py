@@ -1,4 +1,4 @@
-"""Records of calls that never were, written by hand to break one rule each."""
+"""Makes records of calls by hand, to break one rule each."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -36,7 +36,7 @@ def went(
     error: Exception | None = None,
     ends_at: float = 30.0,
 ) -> Record:
-    """What happened in a call that was over when it ended."""
+    """A record of these entries in a call that ends at `ends_at`."""
     last = [Over(ends_at), Ended(ends_at, error)]
     return Record(of or script(), [Sent(0.0, Listening()), *entries, *last])
 

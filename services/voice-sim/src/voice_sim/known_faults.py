@@ -1,7 +1,7 @@
-"""What is known not to hold yet: each switch names a fault of the gateway that stands open.
+"""Lists the known faults of the gateway that are not mended yet.
 
-A switch goes with the fault that it stands for. Its pattern leaves out what the invariants say of
-it; None stands for what is not drawn, or not counted, wherever the name is looked for.
+An entry is removed with its fault. Its pattern matches the sentences of the invariants to ignore;
+None means that the code that looks for the name does not draw, or does not count, the case.
 """
 
 import re

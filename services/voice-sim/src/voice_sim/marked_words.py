@@ -1,7 +1,7 @@
-"""Words and samples that say where they come from: which answer, which clause.
+"""Makes words and samples that identify their answer and their clause.
 
-Words are letters alone, so that nothing on their way to the voice has reason to change them.
-Samples swing, so that nothing takes them for silence.
+Words are letters only, so that nothing on their way to the voice changes them. Samples alternate in
+sign, so that they are not taken for silence.
 """
 
 import re
@@ -12,14 +12,14 @@ from voice_gateway.audio import pcm
 
 _DIGITS = "abcdefghij"
 _WORD = re.compile(r"r([a-j]+)q([a-j]+)")
-_QUIETEST = 8192  # the value of clause 0; the n-th has n more
+_CLAUSE_0_SAMPLE = 8192  # the n-th clause has n more
 
-# What needs no model is marked as answers that no model gives.
+# Texts that need no model are marked as answers that no model gives.
 GREETING, PROMPT, GOODBYE = CANNED = (90_001, 90_002, 90_003)
 
 
 def canned(answer: int, words: int) -> str:
-    """So many words of the greeting, the idle prompt or the goodbye, with a comma among them."""
+    """A greeting, idle prompt or goodbye of so many words, with a comma."""
     said = [reply_word(answer, n) for n in range(1, words + 1)]
     return f"{said[0]}, {' '.join(said[1:])}." if words > 1 else f"{said[0]}."
 
@@ -30,18 +30,18 @@ def reply_word(answer: int, number: int) -> str:
 
 
 def reply_words(text: str) -> list[str]:
-    """The words of answers in `text`, without what stands around them."""
+    """The words of answers in `text`, without punctuation."""
     return [found[0] for found in _WORD.finditer(text)]
 
 
 def answer_of(text: str) -> int:
-    """Which of the model's answers these words are of; 0 where of none."""
+    """The answer that these words belong to; 0: none."""
     found = _WORD.search(text)
     return _number(found[1]) if found else 0
 
 
 def sayings(text: str) -> Iterator[list[str]]:
-    """The words of answers in `text`, parted where another begins; prompts are said again."""
+    """The words in `text`, split where another answer begins or a prompt is repeated."""
     saying: list[str] = []
     last = 0
     for found in _WORD.finditer(text):
@@ -57,19 +57,19 @@ def sayings(text: str) -> Iterator[list[str]]:
 
 
 def clause_audio(clause: int, size_bytes: int) -> bytes:
-    """So many bytes of the clause's samples, the last perhaps cut through."""
-    value = _QUIETEST + clause
+    """So many bytes of the clause's samples; the last sample may be incomplete."""
+    value = _CLAUSE_0_SAMPLE + clause
     swing = b"".join(v.to_bytes(pcm.SAMPLE_BYTES, "little", signed=True) for v in (value, -value))
     return (swing * (size_bytes // len(swing) + 1))[:size_bytes]
 
 
 def clauses_in(audio: bytes) -> list[tuple[int, int]]:
-    """Each clause in the audio, and how many samples of it."""
-    first = abs(int.from_bytes(audio[: pcm.SAMPLE_BYTES], "little", signed=True)) - _QUIETEST
+    """Each clause in the audio, with the number of its samples."""
+    first = abs(int.from_bytes(audio[: pcm.SAMPLE_BYTES], "little", signed=True)) - _CLAUSE_0_SAMPLE
     swing = audio[: 2 * pcm.SAMPLE_BYTES]
     if audio == (swing * (len(audio) // len(swing) + 1))[: len(audio)] and first > 0:
         return [(first, len(audio) // pcm.SAMPLE_BYTES)]
-    values = Counter(abs(value) - _QUIETEST for value in memoryview(audio).cast("h"))
+    values = Counter(abs(value) - _CLAUSE_0_SAMPLE for value in memoryview(audio).cast("h"))
     return list(values.items())
 
 

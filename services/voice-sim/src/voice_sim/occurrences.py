@@ -1,4 +1,4 @@
-"""Counts what occurred in simulated calls, so that one sees what was exercised."""
+"""Counts what occurred in simulated calls, which shows what they exercised."""
 
 from collections import Counter
 

@@ -1,7 +1,7 @@
-"""A simulated call as text: its script, and what happened, one line per event.
+"""Writes a simulated call as text: its script, and what happened, one line per event.
 
-The script's lines alone are enough to run the call again; text and audio between two events are
-summed up.
+The script's lines are enough to run the call again. Text and audio between two events are summed
+up.
 """
 
 from dataclasses import dataclass, field
@@ -105,8 +105,8 @@ def _said(entry: Entry) -> list[str]:
             return [
                 f"the turn sounds complete: {'no opinion' if probability is None else probability}"
             ]
-        case Transcribed(_, spoken):
-            return [f"recognised, {'final' if spoken.final else 'interim'}: {spoken.text!r}"]
+        case Transcribed(_, words):
+            return [f"recognised, {'final' if words.final else 'interim'}: {words.text!r}"]
         case Asked(_, answer, history):
             asked = [f"  {message.role}: {message.text}" for message in history]
             return [f"the model is asked for answer {answer}", *asked]

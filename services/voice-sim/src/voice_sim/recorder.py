@@ -10,22 +10,22 @@ from voice_gateway.ports import CallRecord
 
 from voice_sim.call_record import Entry, Fault, Over, Record, Step
 
-_MOST_AT_ONCE = 50_000
+_MOST_SIMULTANEOUS_ENTRIES = 50_000
 
 
 class Spinning(Exception):
-    """The call does things without end while no time goes by."""
+    """The call makes entries without end while no time passes."""
 
 
 @dataclass(slots=True)
 class Recorder:
-    """What everything that is simulated tells what it does and sees."""
+    """Takes the entries of everything that is simulated."""
 
     record: Record
     open: dict[str, None] = field(default_factory=dict[str, None])
-    """Upstream calls under way; a dict, for its order."""
+    """The upstream calls under way; a dict keeps their order."""
     closed: bool = False
-    _at_once: tuple[float, int] = (0.0, 0)
+    _simultaneous: tuple[float, int] = (0.0, 0)
 
     def now(self) -> float:
         return asyncio.get_running_loop().time()
@@ -33,10 +33,12 @@ class Recorder:
     def add(self, entry: Entry) -> None:
         if self.closed:
             return
-        at, count = self._at_once
-        self._at_once = (entry.at, count + 1 if entry.at == at else 1)
-        if count > _MOST_AT_ONCE:
-            raise Spinning(f"more than {_MOST_AT_ONCE} things happened at {entry.at:.2f}")
+        at, count = self._simultaneous
+        self._simultaneous = (entry.at, count + 1 if entry.at == at else 1)
+        if count > _MOST_SIMULTANEOUS_ENTRIES:
+            raise Spinning(
+                f"more than {_MOST_SIMULTANEOUS_ENTRIES} things happened at {entry.at:.2f}"
+            )
         self.record.entries.append(entry)
 
     def fault(self, what: str) -> None:
@@ -44,7 +46,7 @@ class Recorder:
 
     @contextmanager
     def upstream(self, name: str) -> Generator[None]:
-        """A call to a service, from its start to its end, whatever ends it."""
+        """Record a call to a service from its start to its end, whatever ends it."""
         self.open[name] = None
         try:
             yield
@@ -53,10 +55,10 @@ class Recorder:
 
 
 class Steps(CallRecord):
-    """Implements `ports.CallRecord`: notes what the conversation took in, and what it decided."""
+    """Implements `ports.CallRecord`: notes the events and commands of the conversation."""
 
     def __init__(self, recorder: Recorder, besides: CallRecord | None = None) -> None:
-        """`besides` is told the same."""
+        """`besides` gets the same steps."""
         self._recorder = recorder
         self._besides = besides
         self._over = False
@@ -75,7 +77,7 @@ class Steps(CallRecord):
 
 
 async def until(at: float) -> None:
-    """Wait for a time of the call; what is due needs no wait."""
+    """Wait for a time of the call; return at once if it is past."""
     wait_s = at - asyncio.get_running_loop().time()
     if wait_s > 0:
         await asyncio.sleep(wait_s)

@@ -1,6 +1,6 @@
-"""The script of one simulated call: plain values, written as text and read back.
+"""Defines the script of one simulated call, and writes and reads it as text.
 
-Everything random about a call stands in its script; running a script twice gives the same call.
+Everything random about a call is in its script; running a script twice gives the same call.
 """
 
 import json
@@ -18,7 +18,7 @@ Deed = Literal[
     "talks", "types", "interrupts", "ends_utterance", "plays",
     "adjusts", "notes", "withdraws", "asks", "truncates", "forgets",
 ]  # fmt: skip
-"""What a caller does, and what its program does."""
+"""The acts of a caller and of its program."""
 Role = Literal["user", "assistant", "system"]
 Ending = Literal["hangs up", "vanishes", "stays", "drained"]
 RecogniserTrouble = Literal[
@@ -31,36 +31,36 @@ VoiceTrouble = Literal[
 ]
 
 
-USUAL_TURNS = TurnOptions()
+DEFAULT_TURNS = TurnOptions()
 OPTIONS = CallOptions(
     idle_timeout_s=30.0,
     longest_s=600.0,
     policy=TurnPolicy(idle_prompt=canned(PROMPT, 4), goodbye=canned(GOODBYE, 2)),
 )
-"""What simulated gateways are set to, where a script says nothing else."""
+"""The options of simulated gateways, unless a script says otherwise."""
 
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """What is true for the whole call. Seconds throughout, from the start of the call."""
+    """The options of the whole call. Times are seconds from the start of the call."""
 
     seed: int = 0
     rate_hz: int = 16_000
     options: CallOptions = OPTIONS
     can_pause: bool = False
-    """The caller's loudspeaker can stop and go on."""
+    """Whether the caller's loudspeaker can pause."""
     ending: Ending = "hangs up"
     ends_at: float = 10.0
     activity: bool = False
-    """Turns go by the caller's voice, too."""
+    """Whether the call has voice activity detection."""
     headphones: bool = False
-    """The voice detector knows that nothing of the replies comes back."""
+    """Whether the voice detector knows that there is no echo of the replies."""
     gone_at: float | None = None
-    """From here on a message to the caller fails."""
+    """When messages to the caller begin to fail."""
     recogniser_lag_s: float = 0.5
-    """How long after the last audio the recogniser still has something to say."""
+    """How long after the last audio the recogniser still gives transcripts."""
     recogniser_obeys_s: float | None = None
-    """How soon it gives the final words it is asked for; None: it takes its own time."""
+    """How soon it gives a final that it is asked for; None: it ignores the request."""
 
     @property
     def policy(self) -> TurnPolicy:
@@ -68,7 +68,7 @@ class Call:
 
     @property
     def greeting_holds(self) -> bool:
-        """The call is opened by a greeting that cannot be interrupted."""
+        """Whether a greeting that is not interruptible opens the call."""
         return bool(self.policy.greeting) and not self.policy.greeting_interruptible
 
     @property
@@ -83,23 +83,23 @@ class Act:
     at: float
     does: Deed
     text: str = ""
-    """What is typed or noted; the instructions that an answer asked for is made with."""
+    """The text that is typed or noted, or the instructions of an answer that is asked for."""
     reply: int = 0
     seconds: float = 0.0
-    """Talks: of audio, in frames, each on time. Plays and truncates: of the reply."""
+    """Seconds of audio for `talks`; seconds of the reply for `plays` and `truncates`."""
     frame_s: float = 0.1
     burst: bool = False
-    """All of the audio comes at once."""
+    """Whether all of the audio comes at once."""
     name: str = ""
-    """Of the message that is noted or withdrawn."""
+    """The name of the message that is noted or withdrawn."""
     role: Role = "user"
-    turns: TurnOptions = USUAL_TURNS
+    turns: TurnOptions = DEFAULT_TURNS
     """How turns are taken from now on."""
 
 
 @dataclass(frozen=True, slots=True)
 class Recognised:
-    """What the recogniser makes of the caller: told once it is that late and a stream is open."""
+    """A transcript, given at `at` or as soon as a stream is open."""
 
     at: float
     text: str
@@ -108,7 +108,7 @@ class Recognised:
 
 @dataclass(frozen=True, slots=True)
 class Voiced:
-    """The caller's voice is heard, with words or without."""
+    """A stretch of voice activity, with words or without."""
 
     at: float
     seconds: float
@@ -116,10 +116,10 @@ class Voiced:
 
 @dataclass(frozen=True, slots=True)
 class Opinion:
-    """How complete a turn sounds; the opinions are given in turn, again and again."""
+    """An end-of-turn prediction; the script's predictions are given in turn, again and again."""
 
     probability: float | None
-    """None: there is no opinion on this one."""
+    """The end-of-turn probability; None: there is no prediction."""
     after_s: float = 0.05
 
 
@@ -144,7 +144,7 @@ class Answers:
     after: int = 0
     """Pieces before the trouble."""
     stall_s: float = 1.0
-    """How long nothing comes before the trouble shows."""
+    """Seconds without a piece before the trouble."""
     closing_s: float = 0.0
     """How long the request takes to be cancelled."""
 
@@ -159,13 +159,13 @@ class Speaks:
     gap_s: float = 0.0
     trouble: VoiceTrouble = ""
     share: float = 0.5
-    """How much of the clause is made before the trouble."""
+    """The share of the clause that is made before the trouble."""
     stall_s: float = 0.5
 
 
 @dataclass(frozen=True, slots=True)
 class Stall:
-    """The caller does not read from `at` on, for so long; None: never again."""
+    """The caller does not read for `seconds` from `at` on; None: never again."""
 
     at: float
     seconds: float | None
@@ -177,13 +177,13 @@ class Script:
     acts: tuple[Act, ...] = ()
     recognised: tuple[Recognised, ...] = ()
     voiced: tuple[Voiced, ...] = ()
-    """One after the other."""
+    """The stretches, which do not overlap."""
     recogniser_faults: tuple[RecogniserFault, ...] = ()
     answers: tuple[Answers, ...] = (Answers(words=6),)
     speaks: tuple[Speaks, ...] = (Speaks(),)
     stalls: tuple[Stall, ...] = ()
     opinions: tuple[Opinion, ...] = ()
-    """Empty: nobody recognised how complete turns are."""
+    """The end-of-turn predictions; empty: the gateway makes none."""
 
 
 _ITEMS: dict[str, type[Any]] = {
@@ -200,14 +200,14 @@ _MARK = "| "
 
 
 def written(script: Script) -> Iterator[str]:
-    """One line per item; `read` takes them back, whatever lines stand around them."""
+    """One line per item; `read` reads them among any other lines."""
     yield _line("call", script.call)
     for name in _ITEMS:
         yield from (_line(name, item) for item in getattr(script, name))
 
 
 def read(lines: Iterable[str]) -> Script:
-    """Raises ValueError where no script is in `lines`, or an item that scripts do not have."""
+    """Read a script; raises ValueError if there is none, or an item is unknown."""
     call: Call | None = None
     items: dict[str, list[Any]] = {name: [] for name in _ITEMS}
     for line in lines:
@@ -227,22 +227,22 @@ def read(lines: Iterable[str]) -> Script:
 
 
 def _line(name: str, item: Any) -> str:
-    """What is as it always is need not be said."""
-    said = _differing(item, _usual(item))
+    """One item as a line, without the values that are defaults."""
+    said = _differing(item, _defaults(item))
     return f"{_MARK}{name} {json.dumps(said, ensure_ascii=False)}"
 
 
-def _usual(kind: Any) -> dict[str, Any]:
+def _defaults(kind: Any) -> dict[str, Any]:
     return {f.name: f.default for f in fields(kind)}
 
 
-def _differing(item: Any, usual: Mapping[str, Any]) -> dict[str, Any]:
-    """The values that are not as usual, by name; of what has values of its own, those."""
+def _differing(item: Any, default: Mapping[str, Any]) -> dict[str, Any]:
+    """The values that are not defaults, by name; nested values likewise."""
     said = {f.name: getattr(item, f.name) for f in fields(item)}
     return {
-        name: _differing(value, _values(usual[name])) if is_dataclass(value) else value
+        name: _differing(value, _values(default[name])) if is_dataclass(value) else value
         for name, value in said.items()
-        if value != usual[name]
+        if value != default[name]
     }
 
 
@@ -251,13 +251,13 @@ def _values(item: Any) -> dict[str, Any]:
 
 
 def _made(kind: type[Any], values: Mapping[str, Any]) -> Any:
-    usual = _usual(kind)
-    return kind(**{name: _changed(usual.get(name), value) for name, value in values.items()})
+    default = _defaults(kind)
+    return kind(**{name: _changed(default.get(name), value) for name, value in values.items()})
 
 
-def _changed(usual: Any, value: Any) -> Any:
+def _changed(default: Any, value: Any) -> Any:
     if not isinstance(value, dict):
         return value
     said = cast(dict[str, Any], value)
-    changes = {name: _changed(getattr(usual, name, None), each) for name, each in said.items()}
-    return replace(usual, **changes)
+    changes = {name: _changed(getattr(default, name, None), each) for name, each in said.items()}
+    return replace(default, **changes)

@@ -1,4 +1,4 @@
-"""Makes the script of a failed call shorter, as long as it fails in the same way."""
+"""Shortens the script of a failed call while it still fails in the same way."""
 
 import re
 from collections.abc import Iterator
@@ -13,7 +13,7 @@ _MOST_RUNS = 600
 _LISTS = (
     "recogniser_faults", "stalls", "acts", "recognised", "voiced", "opinions", "speaks", "answers",
 )  # fmt: skip
-_NUMBERS = re.compile(r"[\d.]+|'.*'|: .*$")
+_TIMES_AND_WORDS = re.compile(r"[\d.]+|'.*'|: .*$")
 
 
 def shrunk(script: Script, wrong: str) -> Script:
@@ -34,13 +34,13 @@ def shrunk(script: Script, wrong: str) -> Script:
 
 
 def _kind(sentence: str) -> str:
-    """What is wrong, without when and with which words."""
+    """The kind of failure: the sentence without its times and words."""
     rule, _, said = sentence.partition(": ")
-    return f"{rule}: {_NUMBERS.sub('', said)}"
+    return f"{rule}: {_TIMES_AND_WORDS.sub('', said)}"
 
 
 def _shorter(script: Script) -> Iterator[Script]:
-    """The script without a part of it, large parts first; or with simpler services."""
+    """The script without one of its parts, large parts first, or with simpler services."""
     for name in _LISTS:
         items: tuple[Any, ...] = getattr(script, name)
         size = len(items)

@@ -1,4 +1,4 @@
-"""The scripted caller of a simulated call, and the program that may speak for it."""
+"""Contains the scripted caller of a simulated call, and the program that may act for it."""
 
 import asyncio
 import heapq
@@ -29,11 +29,11 @@ from voice_sim.call_record import Received, Sent
 from voice_sim.recorder import Recorder, until
 from voice_sim.script import Act, Call, Script
 
-_BURST_S = 1.0  # audio in one message of a burst
+_BURST_MESSAGE_S = 1.0  # of audio
 
 
 class SimCaller:
-    """Implements `ports.Caller`. What is due comes at once, without giving way to other tasks."""
+    """Implements `ports.Caller`; a message that is due comes without letting other tasks run."""
 
     def __init__(self, script: Script, recorder: Recorder) -> None:
         self._script = script
@@ -101,7 +101,7 @@ def _message(act: Act, config: CallConfig) -> FromCaller:
 
 
 def _request(act: Act, config: CallConfig) -> FromCaller:
-    """What only a caller's program asks for."""
+    """A message that only a caller's program sends."""
     match act.does:
         case "adjusts":
             return Adjust(replace(config, turns=act.turns))
@@ -118,7 +118,7 @@ def _request(act: Act, config: CallConfig) -> FromCaller:
 
 
 def _frames(act: Act, rate_hz: int) -> Iterator[tuple[float, FromCaller]]:
-    frame_s = _BURST_S if act.burst else act.frame_s
+    frame_s = _BURST_MESSAGE_S if act.burst else act.frame_s
     frame = Audio(pcm.silence(frame_s, rate_hz))
     for n in range(max(1, int(act.seconds / frame_s))):
         yield act.at if act.burst else act.at + n * frame_s, frame

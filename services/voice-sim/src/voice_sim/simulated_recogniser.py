@@ -1,7 +1,7 @@
-"""The scripted recogniser of a simulated call, with every fault of Riva's.
+"""Contains the scripted recogniser of a simulated call, with every fault of Riva's.
 
-Faults come as the adapter reports them: a stream that Riva gave up, ended or lost is Unavailable,
-one that falls silent while audio goes up is TimedOut after a while.
+Faults come as the adapter reports them: a stream that Riva dropped or ended is Unavailable, one
+that is silent while audio comes is TimedOut after a while.
 """
 
 import asyncio
@@ -19,15 +19,15 @@ from voice_sim.recorder import Recorder, until
 from voice_sim.script import Opinion, Recognised, RecogniserFault, Script
 from voice_sim.simulated_services import service_fault
 
-_CONNECT_S = 0.05  # until a recogniser that is down refuses
-_PATIENCE_S = 10.0  # without an answer, before the adapter gives a stream up
-_ANSWER_DUE_S = 2.0  # audio that makes an answer due
+_REFUSAL_S = 0.05  # until a recogniser that is down refuses
+_ANSWER_TIMEOUT_S = 10.0  # without an answer, before the adapter gives a stream up
+_ANSWER_DUE_S = 2.0  # of audio, before an answer is due
 _WORD_S = 0.2
-_UNDER_WAY_S = 2.0  # a final that would come this soon is of what is being said now
+_CURRENT_UTTERANCE_S = 2.0  # a final that is due this soon is of the current utterance
 
 
 class SimActivity(Activity):
-    """Implements `ports.Activity`: notices the caller's voice where its audio comes in."""
+    """Implements `ports.Activity`: reports the script's voice activity as audio comes in."""
 
     def __init__(self, script: Script, recorder: Recorder) -> None:
         self._recorder = recorder
@@ -45,7 +45,7 @@ class SimActivity(Activity):
         return edges
 
     def plays(self, pcm: bytes, rate_hz: int, at: float) -> None:
-        """Nothing comes back."""
+        """Ignores it: there is no echo."""
 
     def echoes(self) -> bool | None:
         return False if self._headphones else None
@@ -56,30 +56,30 @@ class SimActivity(Activity):
 
 
 class SimSound(TurnSound):
-    """Implements `ports.TurnSound`: has its opinions from the script, whatever it recognised."""
+    """Implements `ports.TurnSound`: takes its predictions from the script, whatever the audio."""
 
-    def __init__(self, opinions: Iterator[Opinion], recorder: Recorder) -> None:
-        self._opinions = opinions
+    def __init__(self, predictions: Iterator[Opinion], recorder: Recorder) -> None:
+        self._predictions = predictions
         self._recorder = recorder
         self._asked = 0
 
     def begin(self) -> None:
-        """Every turn sounds as the script says."""
+        """Ignores the turn: the script has the predictions."""
 
     def feed(self, pcm: bytes) -> None:
-        """It listens to nothing."""
+        """Ignores the audio."""
 
     async def probability(self) -> float | None:
-        opinion = next(self._opinions)
+        prediction = next(self._predictions)
         self._asked += 1
         with self._recorder.upstream(f"opinion {self._asked}"):
-            await asyncio.sleep(opinion.after_s)
-            self._recorder.add(Judged(self._recorder.now(), opinion.probability))
-        return opinion.probability
+            await asyncio.sleep(prediction.after_s)
+            self._recorder.add(Judged(self._recorder.now(), prediction.probability))
+        return prediction.probability
 
 
 class SimRecogniser:
-    """Implements `ports.Recogniser`; its script goes on from stream to stream."""
+    """Implements `ports.Recogniser`; the script continues from stream to stream."""
 
     def __init__(self, script: Script, recorder: Recorder) -> None:
         self.recorder = recorder
@@ -93,7 +93,7 @@ class SimRecogniser:
 
     async def listen(
         self,
-        speech: CallerAudioStream,
+        caller_audio: CallerAudioStream,
         *,
         language: str,
         rate_hz: int,
@@ -102,20 +102,20 @@ class SimRecogniser:
         self._streams += 1
         with self.recorder.upstream(f"listen {self._streams}"):
             if self.recorder.now() < self.down_until:
-                await asyncio.sleep(_CONNECT_S)
+                await asyncio.sleep(_REFUSAL_S)
                 fault: ServiceError | None = service_fault("asr", "down")
             else:
-                fault = await _Stream(self, speech, rate_hz, on_transcript).run()
+                fault = await _Stream(self, caller_audio, rate_hz, on_transcript).run()
         if fault:
             raise fault
 
     def finish_soon(self) -> bool:
-        """Give the final words of what is being said soon; False where it takes its own time."""
+        """Give the final of the current utterance soon; False if the recogniser does not."""
         place = next((n for n, recognised in enumerate(self.recognised) if recognised.final), None)
         if self._obeys_s is None or place is None:
             return False
         final, now = self.recognised[place], self.recorder.now()
-        if not now < final.at < now + _UNDER_WAY_S:
+        if not now < final.at < now + _CURRENT_UTTERANCE_S:
             return False
         rest = list(self.recognised)[place + 1 :]
         self.recognised = deque([replace(final, at=min(final.at, now + self._obeys_s)), *rest])
@@ -128,19 +128,19 @@ class _Stream:
     def __init__(
         self,
         recogniser: SimRecogniser,
-        speech: CallerAudioStream,
+        caller_audio: CallerAudioStream,
         rate_hz: int,
         on_transcript: Callable[[Transcript], None],
     ) -> None:
         self._recogniser = recogniser
-        self._speech = speech
+        self._caller_audio = caller_audio
         self._rate_hz = rate_hz
         self._on_transcript = on_transcript
         self._taken_s = 0.0
         self._enough_s = float("inf")
         self._enough = asyncio.Event()
         self._over = asyncio.Event()
-        self._stirred = asyncio.Event()
+        self._changed = asyncio.Event()
         self._over_at = float("inf")
 
     async def run(self) -> ServiceError | None:
@@ -151,16 +151,16 @@ class _Stream:
         return fault
 
     async def _take(self) -> None:
-        while (spoken := await self._speech.take()) is not None:
-            self._taken_s += sound.seconds(spoken.pcm, self._rate_hz)
+        while (piece := await self._caller_audio.take()) is not None:
+            self._taken_s += sound.seconds(piece.pcm, self._rate_hz)
             if self._taken_s >= self._enough_s:
                 self._enough.set()
             await until(self._recogniser.deaf_until)
-            if spoken.asks_final and self._recogniser.finish_soon():
-                self._stirred.set()
+            if piece.asks_final and self._recogniser.finish_soon():
+                self._changed.set()
         self._over_at = self._recogniser.recorder.now()
         self._over.set()
-        self._stirred.set()
+        self._changed.set()
         self._enough.set()
 
     async def _recognise(self) -> ServiceError | None:
@@ -176,18 +176,18 @@ class _Stream:
                 continue
             if due_at <= fault_at:
                 self._tell(recogniser.recognised.popleft())
-            elif error := await self._suffer(recogniser.faults.popleft()):
+            elif error := await self._take_fault(recogniser.faults.popleft()):
                 return error
 
     async def _reached(self, due: float) -> bool:
-        """Wait for this time; False where the audio ended before, or something comes sooner."""
+        """Wait for this time; False if the audio ends or something else comes before."""
         if self._over.is_set() or due <= self._recogniser.recorder.now():
             await until(due)
             return True
-        self._stirred.clear()
+        self._changed.clear()
         try:
             async with asyncio.timeout_at(None if due == float("inf") else due):
-                await self._stirred.wait()
+                await self._changed.wait()
         except TimeoutError:
             return True
         return False
@@ -204,12 +204,14 @@ class _Stream:
         self._recogniser.recorder.add(Transcribed(self._recogniser.recorder.now(), transcript))
         self._on_transcript(transcript)
 
-    async def _suffer(self, fault: RecogniserFault) -> ServiceError | None:
+    async def _take_fault(self, fault: RecogniserFault) -> ServiceError | None:
         recogniser = self._recogniser
         recogniser.recorder.fault(f"asr {fault.kind}")
         match fault.kind:
             case "deaf":
-                recogniser.deaf_until = recogniser.recorder.now() + min(fault.seconds, _PATIENCE_S)
+                recogniser.deaf_until = recogniser.recorder.now() + min(
+                    fault.seconds, _ANSWER_TIMEOUT_S
+                )
                 return None
             case "down":
                 recogniser.down_until = recogniser.recorder.now() + fault.seconds
@@ -218,7 +220,7 @@ class _Stream:
                     return None
             case "silent":
                 await self._more_audio(_ANSWER_DUE_S)
-                await asyncio.sleep(_PATIENCE_S)
+                await asyncio.sleep(_ANSWER_TIMEOUT_S)
                 self._forget()
                 return service_fault("asr", "timed_out")
             case _:
@@ -226,7 +228,7 @@ class _Stream:
         return service_fault("asr", fault.kind)
 
     async def _more_audio(self, seconds: float) -> bool:
-        """Wait until so much more was taken; False where the audio ends before."""
+        """Wait until so much more audio was taken; False if the audio ends before."""
         if self._over.is_set():
             return False
         self._enough_s = self._taken_s + seconds
@@ -235,7 +237,7 @@ class _Stream:
         return not self._over.is_set()
 
     def _forget(self) -> None:
-        """What was said into a stream that heard nothing is lost."""
+        """Drop the transcripts of the time in which the stream was silent."""
         while (
             self._recogniser.recognised
             and self._recogniser.recognised[0].at <= self._recogniser.recorder.now()

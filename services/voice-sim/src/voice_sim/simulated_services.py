@@ -1,4 +1,4 @@
-"""The scripted model and voice of a simulated call; they note all they do and see."""
+"""Contains the scripted model and voice of a simulated call, which record all that they do."""
 
 import asyncio
 from collections.abc import AsyncGenerator, Iterator, Sequence
@@ -35,8 +35,8 @@ from voice_sim.marked_words import (
 from voice_sim.recorder import Recorder
 from voice_sim.script import Answers, Script, Speaks
 
-_ENDLESS = 250  # words: what a model's own limit on its answer comes to
-_SENTENCE = 7  # words
+_ENDLESS_WORDS = 250  # about the limit that models have on an answer
+_SENTENCE_WORDS = 7
 
 _FAULTS: dict[str, type[ServiceError]] = {
     "unavailable": Unavailable,
@@ -47,7 +47,7 @@ _FAULTS: dict[str, type[ServiceError]] = {
 
 
 class SimModel:
-    """Implements `ports.ChatModel`; its words say which answer they are of."""
+    """Implements `ports.ChatModel`; its words identify their answer."""
 
     def __init__(self, script: Script, recorder: Recorder) -> None:
         self._answers = script.answers
@@ -94,7 +94,7 @@ def _pieces(plan: Answers, number: int) -> Iterator[str]:
 
 
 def text_of(script: Script, answer: int) -> str:
-    """What the answer by this number is in full: one of the model's, or said without it."""
+    """The whole text of this answer: one of the model's, or a text said without the model."""
     call = script.call
     policy = call.policy
     canned = {GREETING: policy.greeting, PROMPT: policy.idle_prompt, GOODBYE: policy.goodbye}
@@ -106,7 +106,7 @@ def answer_text(plan: Answers, number: int) -> str:
     """The text of the n-th answer."""
     if plan.trouble == "empty":
         return "  "
-    count = _ENDLESS if plan.trouble == "endless" else plan.words
+    count = _ENDLESS_WORDS if plan.trouble == "endless" else plan.words
     words = [reply_word(number, n) for n in range(1, count + 1)]
     if plan.style == "breathless":
         return " ".join(words)
@@ -121,13 +121,13 @@ def answer_text(plan: Answers, number: int) -> str:
 
 
 def _mark(n: int, count: int) -> str:
-    if n == count or n % _SENTENCE == 0:
+    if n == count or n % _SENTENCE_WORDS == 0:
         return "."
-    return "," if n % _SENTENCE == _SENTENCE // 2 else ""
+    return "," if n % _SENTENCE_WORDS == _SENTENCE_WORDS // 2 else ""
 
 
 class SimVoice:
-    """Implements `ports.Voice`; its samples say which clause they are of."""
+    """Implements `ports.Voice`; its samples identify their clause."""
 
     def __init__(self, script: Script, recorder: Recorder) -> None:
         self._speaks = script.speaks
@@ -151,7 +151,7 @@ class SimVoice:
                     yield VoiceAudio(chunk)
                     await _pause(plan.gap_s)
                 await self._trouble(plan)
-                if number % 2:  # as Riva does: late, and only some voices
+                if number % 2:  # as with Riva, word times come late, and from some voices only
                     yield VoiceAudio(b"", tuple(_word_times(text, samples / rate_hz)))
                 whole = True
             finally:
@@ -167,7 +167,7 @@ class SimVoice:
 
 
 def _word_times(text: str, seconds: float) -> Iterator[Word]:
-    """At an even pace per character."""
+    """The words' times, at an even pace per character."""
     at = 0
     for word in text.split():
         end = at + len(word)
@@ -176,7 +176,7 @@ def _word_times(text: str, seconds: float) -> Iterator[Word]:
 
 
 def _chunks(plan: Speaks, number: int, samples: int) -> Iterator[bytes]:
-    """The clause's bytes, as far as they are made, cut anywhere."""
+    """The bytes that are made of the clause, cut anywhere."""
     size = samples * pcm.SAMPLE_BYTES
     match plan.trouble:
         case "":
@@ -193,7 +193,7 @@ def _chunks(plan: Speaks, number: int, samples: int) -> Iterator[bytes]:
 
 
 def service_fault(stage: Stage, kind: str) -> ServiceError:
-    """What an adapter makes of this trouble; whatever breaks off is Unavailable."""
+    """The error an adapter raises for this trouble; a broken stream is Unavailable."""
     return _FAULTS.get(kind, Unavailable)(stage, "scripted")
 
 

@@ -17,11 +17,11 @@ from voice_sim.simulated_caller import SimCaller
 from voice_sim.simulated_recogniser import SimActivity, SimRecogniser, SimSound
 from voice_sim.simulated_services import SimModel, SimVoice
 
-_GRACE_S = 60.0  # beyond the longest call
+_GRACE_S = 60.0  # beyond the longest call, before it counts as hung
 
 
 class _NumberedTask(asyncio.Task[Any]):
-    """A task that sets of tasks keep in the same order in every run."""
+    """A task with a hash of its own, so that sets of tasks have the same order in every run."""
 
     def __init__(self, number: int, coro: Coroutine[Any, Any, Any], **options: Any) -> None:
         self._number = number
@@ -39,7 +39,7 @@ def simulated(
 ) -> Record:
     """Run the call; the same script gives the same record. `events` is told of each step.
 
-    With a `memory`, the call names the conversation that it is of.
+    `memory` is the memory of the call's conversation, if it has one.
     """
     record = Record(script)
     virtual_time.run(_Simulation(script, record, events, memory).run())
@@ -77,25 +77,28 @@ class _Simulation:
                 self._end(None)
 
     async def _serve(self) -> None:
-        """Run the session, and look at what it leaves behind at the very moment it returns."""
+        """Run the session, and record what it leaves behind when it returns."""
         error: BaseException | None = None
         try:
             await self._session().run()
         except asyncio.CancelledError as cancelled:
             error = cancelled
-        except Exception as failure:  # noqa: BLE001  # the invariants look at it
+        except Exception as failure:  # noqa: BLE001  # the invariants check it
             error = failure
         self._end(error)
 
     def _session(self) -> Session:
-        call, opinions, memory = self._script.call, self._script.opinions, self._memory
+        call, memory = self._script.call, self._memory
+        predictions = self._script.opinions
         services = Services(
             SimRecogniser(self._script, self._recorder),
             SimModel(self._script, self._recorder),
             SimVoice(self._script, self._recorder),
             (lambda _: SimActivity(self._script, self._recorder)) if call.activity else None,
             record=lambda _: Steps(self._recorder, self._events),
-            turn_sound=(lambda _: SimSound(cycle(opinions), self._recorder)) if opinions else None,
+            turn_sound=(lambda _: SimSound(cycle(predictions), self._recorder))
+            if predictions
+            else None,
             memory=(lambda _: memory) if memory else None,
         )
         session = Session(self._caller, services, call.config, call.options)

@@ -1,4 +1,4 @@
-"""The reply's text from an OpenAI-style streaming chat endpoint: a NIM, or any other."""
+"""Asks an OpenAI-style streaming chat endpoint, a NIM or any other, for the reply's text."""
 
 import asyncio
 from collections.abc import AsyncGenerator, Sequence
@@ -15,14 +15,14 @@ from voice_gateway.errors import Misconfigured, ServiceError, TimedOut, Unavaila
 from voice_gateway.messages import ModelOptions
 from voice_gateway.ports import ModelPiece
 
-_CHECK_S = 3.0
-# A connection outlives the caller's next question, so that no turn waits for a handshake.
-_CONNECTIONS = httpx2.Limits(
+_CHECK_TIMEOUT_S = 3.0
+# Idle connections are kept until the caller's next question, so that no turn waits for a handshake.
+_CONNECTION_LIMITS = httpx2.Limits(
     max_connections=1000, max_keepalive_connections=200, keepalive_expiry=60.0
 )
-_GREETING = (Message("user", "Hello."),)
-_PLAINLY = ModelOptions()
-_HINTS = {
+_WARM_UP_HISTORY = (Message("user", "Hello."),)
+_DEFAULT_OPTIONS = ModelOptions()
+_HINT_BY_STATUS = {
     401: "check LLM_API_KEY",
     403: "check LLM_API_KEY",
     404: "check LLM_MODEL and LLM_BASE_URL",
@@ -36,7 +36,7 @@ class ChatOptions:
     model: str
     api_key: str = ""
     warm_up: str = ""
-    """The system prompt most calls start with, to be read in advance; empty: nothing is."""
+    """The system prompt most calls start with, which the model reads in advance; empty: none."""
     temperature: float = 0.6
     max_tokens: int = 256
     connect_timeout_s: float = 3.0
@@ -47,93 +47,97 @@ class ChatOptions:
 class ChatEndpoint:
     """Implements `ports.ChatModel`."""
 
-    def __init__(self, rules: ChatOptions) -> None:
-        self._rules = rules
-        self._warm = False
-        self._answers = False
-        # No hidden retries: the caller is waiting, and hears of a failure at once.
+    def __init__(self, options: ChatOptions) -> None:
+        self._options = options
+        self._warmed_up = False
+        self._answered = False
+        # The client does not retry: the caller is waiting, and is told of a failure at once.
         self._client = AsyncOpenAI(
-            base_url=rules.base_url,
-            api_key=rules.api_key or "none",
+            base_url=options.base_url,
+            api_key=options.api_key or "none",
             max_retries=0,
-            http_client=DefaultAsyncHttpxClient(limits=_CONNECTIONS),
+            http_client=DefaultAsyncHttpxClient(limits=_CONNECTION_LIMITS),
             timeout=openai.Timeout(
-                rules.first_token_timeout_s + rules.token_timeout_s,
-                connect=rules.connect_timeout_s,
+                options.first_token_timeout_s + options.token_timeout_s,
+                connect=options.connect_timeout_s,
             ),
         )
 
     async def complete(
-        self, history: Sequence[Message], *, system_prompt: str, asking: ModelOptions = _PLAINLY
+        self,
+        history: Sequence[Message],
+        *,
+        system_prompt: str,
+        asking: ModelOptions = _DEFAULT_OPTIONS,
     ) -> AsyncGenerator[ModelPiece, None]:
-        patience_s = self._rules.first_token_timeout_s
+        timeout_s = self._options.first_token_timeout_s
         deltas = self._deltas(history, system_prompt, asking)
         async with aclosing(deltas):
-            while (pieces := await self._next(deltas, patience_s)) is not None:
+            while (pieces := await self._next(deltas, timeout_s)) is not None:
                 for piece in pieces:
-                    patience_s = self._rules.token_timeout_s
+                    timeout_s = self._options.token_timeout_s
                     yield piece
 
     async def check(self) -> str:
         """Say which model is served, and have it read the prompt that calls start with.
 
-        A model server that keeps prompts reads it once, here, and not in the first caller's time.
+        A model server that caches prompts reads it here, and not while the first caller waits.
         Raises ServiceError.
         """
         said = await self._served()
-        if self._rules.warm_up and not self._warm:
-            answer = self.complete(_GREETING, system_prompt=self._rules.warm_up)
+        if self._options.warm_up and not self._warmed_up:
+            answer = self.complete(_WARM_UP_HISTORY, system_prompt=self._options.warm_up)
             async with aclosing(answer) as text:
                 await anext(text, None)
-            self._warm = True
+            self._warmed_up = True
         return said
 
     async def _served(self) -> str:
-        # A connection made while something else stood there would lead there for ever.
-        headers = {} if self._answers else {"Connection": "close"}
-        self._answers = False
+        # A kept connection might still lead to another server that had this address before.
+        headers = {} if self._answered else {"Connection": "close"}
+        self._answered = False
         try:
-            async with asyncio.timeout(_CHECK_S):
+            async with asyncio.timeout(_CHECK_TIMEOUT_S):
                 models = self._client.models.list(extra_headers=headers)
                 served = [model.id async for model in models]
         except openai.APIError as error:
-            self._warm = False
+            self._warmed_up = False
             raise self._fault(error) from None
         except TimeoutError:
-            self._warm = False
-            raise TimedOut("llm", f"{self._rules.base_url} did not answer") from None
-        self._answers = True
-        if served and self._rules.model not in served:
-            return f"serves {', '.join(served)}, not LLM_MODEL {self._rules.model}"
-        return f"model {self._rules.model}"
+            self._warmed_up = False
+            raise TimedOut("llm", f"{self._options.base_url} did not answer") from None
+        self._answered = True
+        if served and self._options.model not in served:
+            return f"serves {', '.join(served)}, not LLM_MODEL {self._options.model}"
+        return f"model {self._options.model}"
 
     async def close(self) -> None:
         await self._client.close()
 
     async def _next(
-        self, deltas: AsyncGenerator[list[ModelPiece], None], patience_s: float
+        self, deltas: AsyncGenerator[list[ModelPiece], None], timeout_s: float
     ) -> list[ModelPiece] | None:
-        """What the next chunk has, which may be nothing; None at the end."""
+        """The pieces in the next chunk, perhaps none; None at the end."""
         try:
-            async with asyncio.timeout(patience_s):
+            async with asyncio.timeout(timeout_s):
                 return await anext(deltas, None)
         except openai.APIError as error:
             raise self._fault(error) from None
-        except (ValueError, AttributeError, TypeError, LookupError) as error:  # no chat chunks
-            raise Unavailable("llm", f"{self._rules.base_url} sent nonsense: {error}") from None
+        except (ValueError, AttributeError, TypeError, LookupError) as error:  # not a chat chunk
+            raise Unavailable("llm", f"{self._options.base_url} sent nonsense: {error}") from None
         except TimeoutError:
-            said = f"{self._rules.base_url} sent no text for {patience_s:g} s"
+            said = f"{self._options.base_url} sent no text for {timeout_s:g} s"
             raise TimedOut("llm", said) from None
 
     async def _deltas(
         self, history: Sequence[Message], system_prompt: str, asking: ModelOptions
     ) -> AsyncGenerator[list[ModelPiece], None]:
         answer = AnswerReader()
-        body = request(self._rules.model, history, system_prompt, asking) | {
-            "temperature": _first(asking.temperature, self._rules.temperature),
-            "max_tokens": _first(asking.max_tokens, self._rules.max_tokens),
+        body = request(self._options.model, history, system_prompt, asking) | {
+            "temperature": _or_default(asking.temperature, self._options.temperature),
+            "max_tokens": _or_default(asking.max_tokens, self._options.max_tokens),
         }
-        # Plain dictionaries: the SDK's typed request and chunks cost 5 ms of CPU a turn.
+        # Plain dictionaries are used, because the SDK's typed chunks cost 5 ms of CPU a turn.
         stream = await self._client.post(
             "/chat/completions",
             body=body,
@@ -146,24 +150,24 @@ class ChatEndpoint:
                 yield answer.take(chunk)
             yield answer.calls()
         finally:
-            await stream.close()  # leaving the loop alone would let the model write on
+            await stream.close()  # without this, the model would go on writing
 
     def _fault(self, error: openai.APIError) -> ServiceError:
-        where = self._rules.base_url
+        where = self._options.base_url
         if isinstance(error, openai.APITimeoutError):
             return TimedOut("llm", f"{where} did not answer in time")
         if isinstance(error, openai.APIStatusError):
             said = f"{where} answered {error.status_code}: {_reason(error)}"
-            if hint := _HINTS.get(error.status_code):
+            if hint := _HINT_BY_STATUS.get(error.status_code):
                 return Misconfigured("llm", f"{said}; {hint}")
             return Unavailable("llm", said)
         return Unavailable("llm", f"{where} cannot be reached: {_reason(error)}")
 
 
-def _first(asked: float | None, usual: float) -> float:
-    return usual if asked is None else asked
+def _or_default(asked: float | None, default: float) -> float:
+    return default if asked is None else asked
 
 
 def _reason(error: openai.APIError) -> str:
-    """The endpoint's own words, short enough for one line."""
+    """The endpoint's own text, short enough for one log line."""
     return " ".join(str(error.message).split())[:200]

@@ -1,4 +1,4 @@
-"""Chat completions on the wire: what the model is asked, and what its chunks say. Pure."""
+"""Builds chat completion requests and reads the chunks of their answers. Pure."""
 
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -9,13 +9,13 @@ from voice_gateway.ports import ModelPiece
 
 Json = dict[str, Any]
 
-_CUT_OFF = " —"
+_CUT_OFF_MARK = " —"
 
 
 def request(
     model: str, history: Sequence[Message], system_prompt: str, asking: ModelOptions
 ) -> Json:
-    """A streaming request without its sampling."""
+    """The body of a streaming request, without the sampling options."""
     body: Json = {
         "model": model,
         "messages": list(_messages(history, system_prompt)),
@@ -41,7 +41,7 @@ def _choice(asked: str) -> str | Json:
 
 
 def _messages(history: Sequence[Message], system_prompt: str) -> Iterator[Json]:
-    """Calls and their outputs side by side: servers refuse one without the other."""
+    """Put each call next to its output, because servers refuse one without the other."""
     if system_prompt:
         yield {"role": "system", "content": system_prompt}
     outputs = {message.call_id: message.text for message in history if message.role == "tool"}
@@ -49,14 +49,14 @@ def _messages(history: Sequence[Message], system_prompt: str) -> Iterator[Json]:
         if message.calls:
             yield from _calls(message, outputs)
         elif message.role != "tool":
-            yield {"role": message.role, "content": _told(message)}
+            yield {"role": message.role, "content": _text(message)}
 
 
 def _calls(message: Message, outputs: dict[str, str]) -> Iterator[Json]:
     answered = [call for call in message.calls if call.call_id in outputs]
-    if not answered:  # the caller's program has not done it yet, or never will
+    if not answered:  # the caller's program has not answered yet, or never will
         if message.text:
-            yield {"role": "assistant", "content": _told(message)}
+            yield {"role": "assistant", "content": _text(message)}
         return
     calls = [
         {
@@ -71,22 +71,22 @@ def _calls(message: Message, outputs: dict[str, str]) -> Iterator[Json]:
         yield {"role": "tool", "tool_call_id": call.call_id, "content": outputs[call.call_id]}
 
 
-def _told(message: Message) -> str:
-    """What the model reads: an answer that was cut off ends as broken-off speech is written.
+def _text(message: Message) -> str:
+    """The text as the model reads it: an answer that was cut off ends with a dash.
 
-    By a dash, and not by an ellipsis: small models copy that into their next answer.
+    It is no ellipsis, because small models copy that into their next answer.
     """
-    return f"{message.text.rstrip(',;:')}{_CUT_OFF}" if message.interrupted else message.text
+    return f"{message.text.rstrip(',;:')}{_CUT_OFF_MARK}" if message.interrupted else message.text
 
 
 class AnswerReader:
-    """Reads one answer's chunks; a tool call comes in parts, and is whole at the end."""
+    """Reads one answer's chunks; `calls` gives the tool calls, whose parts come in many chunks."""
 
     def __init__(self) -> None:
         self._calls: dict[int, Json] = {}
 
     def take(self, chunk: Any) -> list[ModelPiece]:
-        """Text and usage in this chunk. Raises ValueError and its like for what is no chunk."""
+        """The text and usage in this chunk; raises ValueError or the like if it is not a chunk."""
         pieces: list[ModelPiece] = []
         choices: list[Json] = chunk.get("choices") or [{}]
         delta: Json = choices[0].get("delta") or {}

@@ -1,4 +1,4 @@
-"""Conversations kept in this process: enough where a client dials the same gateway again."""
+"""Keeps conversations in this process, which is enough if clients call the same gateway again."""
 
 import asyncio
 from collections import OrderedDict
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from voice_gateway.conversation import Message
 from voice_gateway.ports import Memory
 
-_MOST = 1_000  # conversations; of more, those untouched for longest are forgotten
+_MOST_CONVERSATIONS = 1_000  # beyond that, the one untouched for longest is forgotten
 
 
 @dataclass(slots=True)
@@ -22,7 +22,11 @@ class LocalMemories:
     """Remembers each conversation for `keep_s` after it was last touched."""
 
     def __init__(
-        self, keep_s: float, *, most: int = _MOST, clock: Callable[[], float] | None = None
+        self,
+        keep_s: float,
+        *,
+        most: int = _MOST_CONVERSATIONS,
+        clock: Callable[[], float] | None = None,
     ) -> None:
         self._keep_s = keep_s
         self._most = most
@@ -52,7 +56,7 @@ class LocalMemories:
 
     def _find(self, conversation_id: str) -> _Kept | None:
         while self._kept and next(iter(self._kept.values())).until <= self._now():
-            self._kept.popitem(last=False)  # in the order in which they are forgotten
+            self._kept.popitem(last=False)  # the oldest come first
         return self._kept.get(conversation_id)
 
     def _put(self, conversation_id: str, owner: Memory, messages: tuple[Message, ...]) -> None:

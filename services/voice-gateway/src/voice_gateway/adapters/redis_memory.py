@@ -1,8 +1,8 @@
-"""Conversations kept in Redis: whichever gateway a client reaches goes on with its own.
+"""Keeps conversations in Redis, so that any gateway a client reaches can go on with its own.
 
-One hash a conversation, `voice:conversation:` and a digest of its id, for who sees the keys is not
-to learn the ids: `call` is the call that recalled it last, `said` what is remembered. Both scripts
-touch that one key alone.
+Each conversation is one hash. Its key is `voice:conversation:` and a digest of the id, so that the
+keys do not show the ids. The field `call` names the call that recalled it last; `said` has the
+messages. Both scripts touch that one key only.
 """
 
 # pyright: reportUnknownMemberType=false
@@ -31,8 +31,8 @@ from voice_gateway.errors import Misconfigured, TimedOut, Unavailable
 from voice_gateway.ports import Memory
 
 FORMAT = 1
-_CONNECTIONS = 16  # calls share them: an answer takes a millisecond
-_ANSWER_S = 2.0  # for each step on the wire; who asks waits for less
+_MOST_CONNECTIONS = 16  # all calls share them: an answer takes a millisecond
+_STEP_TIMEOUT_S = 2.0  # for each step on the wire; the calls themselves wait for less
 
 _TAKE_OVER = """
 redis.call('HSET', KEYS[1], 'call', ARGV[1])
@@ -55,10 +55,10 @@ class RedisMemories:
         self._keep_ms = round(keep_s * 1000)
         pool = BlockingConnectionPool.from_url(
             url,
-            max_connections=_CONNECTIONS,
-            timeout=_ANSWER_S,
-            socket_connect_timeout=_ANSWER_S,
-            socket_timeout=_ANSWER_S,
+            max_connections=_MOST_CONNECTIONS,
+            timeout=_STEP_TIMEOUT_S,
+            socket_connect_timeout=_STEP_TIMEOUT_S,
+            socket_timeout=_STEP_TIMEOUT_S,
             retry=Retry(NoBackoff(), 1),  # a connection may have been closed while it was idle
             decode_responses=True,
         )
@@ -91,20 +91,20 @@ class _RedisMemory(Memory):
         return decoded(said) if said else ()
 
     async def keep(self, messages: Sequence[Message]) -> None:
-        if not self._taken_over:  # the store was away when the call began
+        if not self._taken_over:  # Redis could not be reached when the call began
             await self._memories.run(_TAKE_OVER, self._key, self._call)
             self._taken_over = True
         await self._memories.run(_KEEP, self._key, self._call, encoded(messages))
 
 
 def encoded(messages: Sequence[Message]) -> str:
-    """Messages as JSON, without the names that only their call knows them by."""
+    """Messages as JSON, without their names, which only their own call uses."""
     kept = [{k: v for k, v in asdict(m).items() if k != "name" and v} for m in messages]
     return json.dumps({"format": FORMAT, "messages": kept}, ensure_ascii=False)
 
 
 def decoded(text: str) -> tuple[Message, ...]:
-    """Raises Unavailable for what this version cannot read."""
+    """Read messages from JSON; raises Unavailable for a format this version cannot read."""
     try:
         kept = cast(dict[str, Any], json.loads(text))
         if kept["format"] != FORMAT:
@@ -121,7 +121,7 @@ def _message(kept: dict[str, Any]) -> Message:
 
 @contextmanager
 def _own_errors() -> Generator[None]:
-    """Redis' errors as ours; its texts may hold the address, and the password with it."""
+    """Turn Redis' errors into ours, without their texts, which may contain the password."""
     try:
         yield
     except (AuthenticationError, AuthorizationError, NoPermissionError):

@@ -1,4 +1,4 @@
-"""The line to Riva: channel, TLS, metadata, and gRPC's errors in our words."""
+"""Opens channels to Riva, with TLS and metadata, and turns gRPC's errors into ours."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,25 +16,25 @@ from voice_gateway.errors import (
     Unavailable,
 )
 
-# No keepalive pings: a foreign server may allow one per five minutes and closes the connection over
-# more ("too many pings"); recognition sends silence instead.
+# There are no keepalive pings: a server may allow one per five minutes, and close the connection if
+# more come ("too many pings"). Recognition sends silence instead.
 _OPTIONS = [
     ("grpc.max_receive_message_length", 32 * 1024 * 1024),
     ("grpc.initial_reconnect_backoff_ms", 200),
     ("grpc.max_reconnect_backoff_ms", 3_000),
 ]
-_CALLERS_CHOICE = {grpc.StatusCode.INVALID_ARGUMENT, grpc.StatusCode.NOT_FOUND}
-_OPERATORS_CHOICE = {
+_CALLER_ERRORS = {grpc.StatusCode.INVALID_ARGUMENT, grpc.StatusCode.NOT_FOUND}
+_OPERATOR_ERRORS = {
     grpc.StatusCode.UNAUTHENTICATED,
     grpc.StatusCode.PERMISSION_DENIED,
     grpc.StatusCode.UNIMPLEMENTED,
 }
-_IDLE_STREAM = "must specify the START flag"  # Riva frees a stream after 60 s without audio
+_FREED_STREAM = "must specify the START flag"  # Riva frees a stream after 60 s without audio
 
 
 @dataclass(frozen=True, slots=True)
-class RivaLine:
-    """Where one of Riva's services is, and how it is spoken to."""
+class RivaConnection:
+    """The address of one of Riva's services, and the credentials it wants."""
 
     stage: Stage
     uri: str
@@ -53,7 +53,7 @@ class RivaLine:
         )
 
     def metadata(self) -> tuple[tuple[str, str], ...]:
-        """Sent with every call; NVIDIA's hosted Riva wants both."""
+        """The metadata of every call; NVIDIA's hosted Riva wants both entries."""
         pairs: list[tuple[str, str]] = []
         if self.api_key:
             pairs.append(("authorization", f"Bearer {self.api_key}"))
@@ -62,14 +62,14 @@ class RivaLine:
         return tuple(pairs)
 
     def fault(self, error: grpc.aio.AioRpcError, asked: str) -> ServiceError:
-        """Translate a failed call; `asked` says what the caller wanted of it."""
+        """Translate a failed call; `asked` says in words what was requested."""
         code, details = error.code(), error.details() or ""
         where = f"Riva {self.stage.upper()} at {self.uri}"
         if code is grpc.StatusCode.DEADLINE_EXCEEDED:
             return TimedOut(self.stage, f"{where} did not answer in time")
-        if code in _CALLERS_CHOICE and _IDLE_STREAM not in details:
+        if code in _CALLER_ERRORS and _FREED_STREAM not in details:
             return Rejected(self.stage, f"{asked} is refused: {details}")
-        if code in _OPERATORS_CHOICE:
+        if code in _OPERATOR_ERRORS:
             return Misconfigured(self.stage, f"{where} refuses the gateway: {code.name} {details}")
         return Unavailable(self.stage, f"{where} failed: {code.name} {details}")
 

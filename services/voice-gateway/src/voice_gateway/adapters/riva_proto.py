@@ -1,4 +1,4 @@
-"""Riva's generated modules, which ship no types: the one place that says so."""
+"""Declares Riva's generated modules, which ship no types, as untyped, in this one place."""
 
 from typing import Any
 

@@ -1,12 +1,12 @@
-"""Text to speech over Riva: one `SynthesizeOnline` call per clause.
+"""Synthesises replies over Riva, with one `SynthesizeOnline` call per clause.
 
 One text per call is the only form that every Riva understands: servers before 26.02 stream only
 their answers, and drop a second text without an error.
 
-Every call asks for the times of its words (Riva 26.07 and later with Magpie 1.10; whatever is older
-passes over a field it does not know). A server that refuses them is asked again without, and then
-spared the wish for that voice. Times are milliseconds; they come late, with a call's last audio or
-every hundred characters, and the words may be in pieces.
+Every call asks for word times (Riva 26.07 and later with Magpie 1.10 give them; older ones ignore
+the field). If a server refuses, the text is requested again without word times, and so are later
+texts of that voice. Times are milliseconds; they come late, with a call's last audio or every
+hundred characters, and words may be split.
 """
 
 import asyncio
@@ -17,7 +17,7 @@ from typing import Any
 
 import grpc.aio
 
-from voice_gateway.adapters.riva_link import RivaLine, parameters
+from voice_gateway.adapters.riva_link import RivaConnection, parameters
 from voice_gateway.adapters.riva_proto import LINEAR_PCM
 from voice_gateway.adapters.riva_proto import tts as pb
 from voice_gateway.adapters.riva_proto import tts_grpc as pb_grpc
@@ -29,9 +29,9 @@ log = logging.getLogger(__name__)
 
 Voices = Mapping[str, tuple[str, ...]]
 
-_CHECK_S = 3.0
-# What a server may answer to a wish that it can't fulfil.
-_REFUSALS = {
+_CHECK_TIMEOUT_S = 3.0
+# A server may answer a request for word times that it can't serve with one of these.
+_REFUSAL_CODES = {
     grpc.StatusCode.INVALID_ARGUMENT,
     grpc.StatusCode.UNIMPLEMENTED,
     grpc.StatusCode.FAILED_PRECONDITION,
@@ -43,17 +43,17 @@ _REFUSALS = {
 class RivaVoice:
     """Implements `ports.Voice`."""
 
-    def __init__(self, line: RivaLine, timeout_s: float) -> None:
-        self._line = line
+    def __init__(self, connection: RivaConnection, timeout_s: float) -> None:
+        self._connection = connection
         self._timeout_s = timeout_s
-        self._channel = line.open()
+        self._channel = connection.open()
         self._stub = pb_grpc.RivaSpeechSynthesisStub(self._channel)
         self._untimed: set[tuple[str, str]] = set()
-        """Languages and voices that the server refused to time, and spoke without."""
+        """Languages and voices that the server speaks only without word times."""
         self._timed: set[tuple[str, str]] = set()
-        """Those that it has spoken although it was to time them: what it refuses is else."""
+        """Languages and voices that the server has spoken when asked for word times."""
         self.served: Voices = {}
-        """The voices of each language, when last asked."""
+        """The voices of each language at the last check."""
 
     async def speak(
         self, text: str, *, language: str, voice: str, rate_hz: int
@@ -65,43 +65,43 @@ class RivaVoice:
             sample_rate_hz=rate_hz,
             voice_name=voice,
         )
-        request.enable_word_time_offsets = _who(request) not in self._untimed
+        request.enable_word_time_offsets = _voice_of(request) not in self._untimed
         try:
             async with aclosing(self._responses(request)) as responses:
                 async for response in responses:
                     yield VoiceAudio(response.audio, tuple(map(_word, response.meta.words)))
         except grpc.aio.AioRpcError as error:
             asked = f"config.voice_name {voice!r} for {language!r} at {rate_hz} Hz"
-            raise await self._explained(self._line.fault(error, asked)) from None
+            raise await self._explained(self._connection.fault(error, asked)) from None
         except TimeoutError:
             raise TimedOut("tts", f"Riva TTS sent no audio for {self._timeout_s:g} s") from None
 
     async def _responses(self, request: Any) -> AsyncGenerator[Any, None]:
-        """What the server answers; asks a second time, without word times, where it refuses."""
+        """The server's responses; asks a second time, without word times, if it refuses."""
         refusal: grpc.aio.AioRpcError | None = None
         try:
             async with aclosing(self._answers(request)) as responses:
                 async for response in responses:
                     if request.enable_word_time_offsets:
-                        self._timed.add(_who(request))
+                        self._timed.add(_voice_of(request))
                     yield response
         except grpc.aio.AioRpcError as error:
-            wished = request.enable_word_time_offsets and _who(request) not in self._timed
-            if not wished or error.code() not in _REFUSALS:
+            requested = request.enable_word_time_offsets and _voice_of(request) not in self._timed
+            if not requested or error.code() not in _REFUSAL_CODES:
                 raise
             refusal = error
         if refusal:
             request.enable_word_time_offsets = False
             async with aclosing(self._answers(request)) as responses:
                 async for response in responses:
-                    self._spare(request, refusal)
+                    self._note_refusal(request, refusal)
                     yield response
 
-    def _spare(self, request: Any, refusal: grpc.aio.AioRpcError) -> None:
-        """It spoke without the wish: the wish was what it refused."""
-        if _who(request) in self._untimed:
+    def _note_refusal(self, request: Any, refusal: grpc.aio.AioRpcError) -> None:
+        """Note that the server refused the word times, since it speaks without them."""
+        if _voice_of(request) in self._untimed:
             return
-        self._untimed.add(_who(request))
+        self._untimed.add(_voice_of(request))
         log.info(
             "voice %r for %s gives no word times (%s); what was heard of a reply is estimated",
             request.voice_name,
@@ -110,7 +110,7 @@ class RivaVoice:
         )
 
     async def _answers(self, request: Any) -> AsyncGenerator[Any, None]:
-        call = self._stub.SynthesizeOnline(metadata=self._line.metadata())
+        call = self._stub.SynthesizeOnline(metadata=self._connection.metadata())
         try:
             await self._ask(call, request)
             while (response := await self._read(call)) is not grpc.aio.EOF:
@@ -147,14 +147,14 @@ class RivaVoice:
         request = pb.RivaSynthesisConfigRequest()
         try:
             response = await self._stub.GetRivaSynthesisConfig(
-                request, metadata=self._line.metadata(), timeout=_CHECK_S
+                request, metadata=self._connection.metadata(), timeout=_CHECK_TIMEOUT_S
             )
         except grpc.aio.AioRpcError as error:
-            raise self._line.fault(error, "the list of voices") from None
+            raise self._connection.fault(error, "the list of voices") from None
         return _voices_of(parameters(response))
 
 
-def _who(request: Any) -> tuple[str, str]:
+def _voice_of(request: Any) -> tuple[str, str]:
     return request.language_code, request.voice_name
 
 
@@ -163,7 +163,7 @@ def _word(timing: Any) -> Word:
 
 
 def _voices_of(models: Iterable[dict[str, str]]) -> Voices:
-    """One entry of a model may name several languages, with commas."""
+    """The voices of each language; a model may name several languages, with commas."""
     voices: dict[str, set[str]] = {}
     for model in models:
         for language in model.get("language_code", "").split(","):
@@ -176,7 +176,7 @@ def _names(voices: Voices) -> str:
 
 
 def _voice_names(parameters: dict[str, str]) -> list[str]:
-    """A voice's full names: `subvoices` is "Name:id,Name:id", each said as voice.Name."""
+    """A voice's full names: `subvoices` is "Name:id,Name:id", and each is used as voice.Name."""
     voice, subvoices = parameters.get("voice_name", ""), parameters.get("subvoices", "")
     names = [part.partition(":")[0] for part in subvoices.split(",") if part]
     return [f"{voice}.{name}" for name in names] or ([voice] if voice else [])

@@ -1,1 +1,1 @@
-"""What the gateway says about itself."""
+"""Records and measures what the gateway does: event logs, metrics, and the upstreams' state."""

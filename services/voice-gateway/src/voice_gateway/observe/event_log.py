@@ -1,4 +1,4 @@
-"""The event log of a call as JSON lines: what its conversation took in, and what it decided.
+"""Writes and reads a call's event log: the events and commands of its conversation, as JSON lines.
 
     {"voice_events": 1, "call": …, "began": …, "at": …, "policy": {…}}
     {"event": {"is": "CallerSpoke", "at": …, "text": …}, "commands": [{"is": "StartReply", …}]}
@@ -6,8 +6,7 @@
 
 A line {"lost": 12} stands where steps were not written.
 
-Times are the event loop's, in full: a replay that reads them decides the same to the last digit.
-Pure.
+Times are the event loop's, without rounding, so that a replay decides exactly the same. Pure.
 """
 
 import json
@@ -24,7 +23,7 @@ from voice_gateway.messages import CallConfig
 FORMAT = 1
 _EVENTS: dict[str, Callable[..., Event]] = {kind.__name__: kind for kind in get_args(Event)}
 _PARTS: dict[str, Any] = {part.__name__: part for part in (Message, ToolCall)}
-"""What events are made of beside plain values."""
+"""The types of the values in events that are not plain."""
 _POLICY = frozenset(f.name for f in fields(TurnPolicy))
 _NAMES_BEFORE_0_2 = {
     "VoiceStarted": "ReplyAudioStarted",
@@ -34,25 +33,25 @@ _NAMES_BEFORE_0_2 = {
     "TurnChance": "EndOfTurnProbability",
     "chance": "probability",
 }
-"""What events, commands and their fields were called in older logs, which are still read."""
-_RENAMED = {"guesses": "drafts"}
-"""Settings that earlier versions recorded under other names."""
+"""The names of events, commands and their fields in older logs, which are still read."""
+_SETTINGS_BEFORE_0_2 = {"guesses": "drafts"}
+"""The names of settings in older logs."""
 
 
 class BadLog(Exception):
-    """A log that cannot be read; the text names the line and what is wrong with it."""
+    """The log cannot be read; the text names the line and what is wrong with it."""
 
 
 @dataclass(frozen=True, slots=True)
-class Kept:
-    """One step: the event, and the commands as they stand in the log."""
+class LoggedStep:
+    """One step of the conversation: the event, and the commands as they stand in the log."""
 
     event: Event
     commands: Sequence[Mapping[str, Any]]
 
 
 def question_in(command: Mapping[str, Any]) -> str:
-    """What a command's history asks."""
+    """The question in a command's history: its last message."""
     history = command.get("history")
     return str(cast(Mapping[str, Any], history)["last"]) if isinstance(history, dict) else ""
 
@@ -61,17 +60,17 @@ def question_in(command: Mapping[str, Any]) -> str:
 class EventLog:
     call: str
     began: str
-    """When, in UTC."""
+    """When the call began, in UTC."""
     at: float
-    """The event loop's time then."""
+    """When the call began, in the event loop's time."""
     policy: TurnPolicy
-    steps: Sequence[Kept]
+    steps: Sequence[LoggedStep]
     unknown: Sequence[str] = ()
-    """Settings of the recording that are none here."""
+    """Settings in the log that this version does not have."""
     over: bool = False
-    """The log goes on to the call's end."""
+    """Whether the log goes on to the call's end."""
     lost: int = 0
-    """Steps that were not written: what follows the first of them is left out here."""
+    """How many steps were not written; `steps` ends before the first of them."""
 
 
 def first_line(config: CallConfig, policy: TurnPolicy, began: datetime, at: float) -> str:
@@ -100,7 +99,7 @@ def last_line(*, over: bool) -> str:
 
 
 def encoded(value: Any, *, whole: bool = False) -> Any:
-    """A value as JSON has it; of a history only its length and last message, unless `whole`."""
+    """A value as JSON; only the length and last message of a history, unless `whole`."""
     if is_dataclass(value):
         named = {f.name: encoded(getattr(value, f.name), whole=whole) for f in fields(value)}
         return {"is": type(value).__name__, **named}
@@ -113,13 +112,13 @@ def encoded(value: Any, *, whole: bool = False) -> Any:
 
 
 def read(lines: Iterable[str]) -> EventLog:
-    """Raises BadLog."""
+    """Parse a whole log; raises BadLog."""
     parsed = [_parsed(number, line) for number, line in enumerate(lines, 1) if line.strip()]
     if not parsed or parsed[0][1].get("voice_events") != FORMAT:
         raise BadLog(f'line 1 is no first line of an event log: {{"voice_events": {FORMAT}, …}}')
     first = parsed[0][1]
     whole = list(takewhile(lambda item: "lost" not in item[1], parsed[1:]))
-    steps = [_kept(number, line) for number, line in whole if "event" in line]
+    steps = [_logged_step(number, line) for number, line in whole if "event" in line]
     policy = _named_as_now(cast(dict[str, Any], first.get("policy", {})))
     return EventLog(
         str(first.get("call", "")),
@@ -134,7 +133,7 @@ def read(lines: Iterable[str]) -> EventLog:
 
 
 def _named_as_now(policy: Mapping[str, Any]) -> dict[str, Any]:
-    named = {_RENAMED.get(name, name): value for name, value in policy.items()}
+    named = {_SETTINGS_BEFORE_0_2.get(name, name): value for name, value in policy.items()}
     if "greeting_firm" in named:
         named["greeting_interruptible"] = not named.pop("greeting_firm")
     return named
@@ -154,7 +153,7 @@ def _parsed(number: int, line: str) -> tuple[int, dict[str, Any]]:
     return number, cast(dict[str, Any], values)
 
 
-def _kept(number: int, line: Mapping[str, Any]) -> Kept:
+def _logged_step(number: int, line: Mapping[str, Any]) -> LoggedStep:
     said = _renamed(cast(Mapping[str, Any], line["event"]))
     commands = [_renamed(command) for command in line.get("commands", ())]
     name = str(said.pop("is", ""))
@@ -162,17 +161,17 @@ def _kept(number: int, line: Mapping[str, Any]) -> Kept:
         raise BadLog(f"line {number}: event {name!r} is none of {', '.join(sorted(_EVENTS))}")
     try:
         values = {key: _decoded(value) for key, value in said.items()}
-        return Kept(_EVENTS[name](**values), commands)
+        return LoggedStep(_EVENTS[name](**values), commands)
     except (TypeError, KeyError) as error:
         raise BadLog(f"line {number}: event {name}: {error}") from None
 
 
 def _renamed(said: Mapping[str, Any]) -> dict[str, Any]:
-    """An event or a command under the names that it has today."""
+    """An event or a command with its present names."""
     named = {_NAMES_BEFORE_0_2.get(key, key): value for key, value in said.items()}
     name = str(named.get("is", ""))
     if name == "StartReply" and "asked" in named:
-        named["request"] = int(named.pop("asked"))  # requests had no numbers
+        named["request"] = int(named.pop("asked"))  # requests had no numbers then
     return named | {"is": _NAMES_BEFORE_0_2.get(name, name)}
 
 

@@ -1,6 +1,6 @@
-"""What the gateway counts and times, as Prometheus reads it.
+"""Owns what the gateway counts and times for Prometheus.
 
-Implements `ports.GatewayMetrics` and `ports.CallMetrics`. Labels are few and come from the code,
+It implements `ports.GatewayMetrics` and `ports.CallMetrics`. Labels are few and come from the code,
 never from a caller.
 """
 
@@ -15,10 +15,11 @@ from voice_gateway.errors import ServiceError
 from voice_gateway.latency import TurnStages
 from voice_gateway.ports import CallMetrics, GatewayMetrics
 
+# Upper bounds of histogram buckets.
 _STAGE_S = (0.02, 0.05, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5, 0.65, 0.8, 1.0, 1.25, 1.6, 2.0, 3.0, 5.0)
 _CALL_S = (5, 15, 30, 60, 120, 300, 600, 1800, 3600)
 _LAG_S = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0)
-_LOOK_S = 0.25  # between looks at the event loop
+_LAG_INTERVAL_S = 0.25  # between measurements of the event loop's lag
 FRONTS = ("grpc", "realtime")
 
 
@@ -31,7 +32,7 @@ class Metrics(GatewayMetrics):
         histogram = partial(Histogram, registry=registry)
         self.active = gauge("voice_calls_active", "Calls that run now.", ["front"])
         for front in FRONTS:
-            self.active.labels(front)  # there before the first call: scalers read no call as 0
+            self.active.labels(front)  # set before the first call, so that scalers read 0
         self.calls = counter("voice_calls", "Calls that have ended, by how.", ["front", "outcome"])
         self.call_s = histogram(
             "voice_call_seconds",
@@ -58,13 +59,13 @@ class Metrics(GatewayMetrics):
             "voice_prepared_pieces_wasted",
             "Pieces of text (about a token each) the model wrote for replies that were dropped.",
         )
-        self.opinions = counter(
+        self.predictions = counter(
             "voice_turn_end_opinions",
-            "Opinions on how complete a turn sounds: given, or refused for want of time.",
+            "End-of-turn predictions: given, or refused because too many were asked for.",
             ["outcome"],
         )
         for outcome in ("given", "refused"):
-            self.opinions.labels(outcome)  # a share of them can be had before the first refusal
+            self.predictions.labels(outcome)  # set at once, so that the share refused is known
         self.errors = counter(
             "voice_upstream_errors",
             "Failures of an upstream that a call met.",
@@ -98,12 +99,12 @@ class Metrics(GatewayMetrics):
     def upstream(self, stage: str, up: bool) -> None:
         self.upstreams.labels(stage).set(up)
 
-    def opinion(self, outcome: str) -> None:
-        """The end-of-turn model was asked; `outcome` is "given" or "refused"."""
-        self.opinions.labels(outcome).inc()
+    def predicted(self, outcome: str) -> None:
+        """Count a request for an end-of-turn prediction; `outcome` is "given" or "refused"."""
+        self.predictions.labels(outcome).inc()
 
     def exposition(self, accept: str) -> tuple[bytes, str]:
-        """Everything in the format the reader accepts, and that format's content type."""
+        """All metrics in a format the reader accepts, and that format's content type."""
         encode, content_type = choose_encoder(accept)
         return encode(self._registry), content_type
 
@@ -111,13 +112,13 @@ class Metrics(GatewayMetrics):
         """Measure how late the event loop is, until cancelled."""
         loop = asyncio.get_running_loop()
         while True:
-            due = loop.time() + _LOOK_S
-            await asyncio.sleep(_LOOK_S)
+            due = loop.time() + _LAG_INTERVAL_S
+            await asyncio.sleep(_LAG_INTERVAL_S)
             self.lag_s.observe(max(0.0, loop.time() - due))
 
 
 class OneCall(CallMetrics):
-    """What one call adds; its label sets are looked up once."""
+    """Counts for one call, whose label sets are looked up once."""
 
     def __init__(self, metrics: Metrics, front: str) -> None:
         self._metrics = metrics

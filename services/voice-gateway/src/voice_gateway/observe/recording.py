@@ -1,8 +1,8 @@
-"""Writes each call's event log to a file of its own, without holding a call up.
+"""Writes each call's event log to a file of its own, without delaying the call.
 
-The calls put what happens into one bounded queue; a thread of its own makes lines of it and owns
-the files. Where the disk cannot follow, steps are lost and counted; where it fails, the log ends
-there, and the call goes on.
+The calls put their steps into one bounded queue; a thread writes them as lines, and owns the files.
+If the disk is too slow, steps are lost and counted; if it fails, the log ends there, and the call
+goes on.
 """
 
 import asyncio
@@ -26,30 +26,30 @@ from voice_gateway.observe.event_log import first_line, gap_line, last_line, ste
 
 log = logging.getLogger(__name__)
 
-_MOST_WAITING = 50_000  # steps of all calls: some minutes of a hundred of them
-_MOST_CHARS = 16_000_000  # of one call: many hours
-_GATHER_S = 0.25  # how long what happens is gathered before it is written
-_AT_A_TIME = 8  # lines, before the interpreter is given away: a third of a millisecond's work
-_CLOSE_S = 5.0  # for the last lines, when the gateway stops
-_UNFIT = re.compile(r"[^A-Za-z0-9._-]+")  # for a file's name
-_LONGEST_NAME = 80
+_MOST_QUEUED_STEPS = 50_000  # of all calls: some minutes of a hundred calls
+_MOST_CHARS = 16_000_000  # in one call's log: many hours
+_WRITE_INTERVAL_S = 0.25
+_STEPS_PER_SLICE = 8  # the calls' thread may run after these: a third of a millisecond's work
+_CLOSE_TIMEOUT_S = 5.0  # for the last lines, when the gateway stops
+_UNSAFE_IN_NAME = re.compile(r"[^A-Za-z0-9._-]+")
+_LONGEST_NAME_CHARS = 80
 
 
 @dataclass(eq=False)
 class _File:
-    """One call's log: the call counts what is lost, the thread does all the rest."""
+    """One call's log. The call counts the lost steps; the thread does all the rest."""
 
     config: CallConfig
     began: datetime
     at: float
     lost: int = 0
-    told: int = 0
-    """How many of the lost steps the log tells of."""
+    reported_lost: int = 0
+    """How many of the lost steps the log mentions."""
     out: TextIO | None = None
     chars: int = 0
     failed: bool = False
     over: bool = False
-    """The call is over, and the queue had no room for that."""
+    """The call is over, but the queue had no room to say so."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,10 +97,10 @@ class _CallRecord:
 
 
 class Recorder:
-    """Owns the thread that writes. Files stay open while their calls last."""
+    """Owns the writing thread. Files stay open while their calls last."""
 
     def __init__(self, folder: Path, policy: TurnPolicy, *, most_chars: int = _MOST_CHARS) -> None:
-        self._queue = Queue[_Item](_MOST_WAITING)
+        self._queue = Queue[_Item](_MOST_QUEUED_STEPS)
         self._writer = _Writer(folder, policy, most_chars)
         self._thread = Thread(
             target=self._writer.run, args=(self._queue,), name="event-logs", daemon=True
@@ -113,19 +113,19 @@ class Recorder:
         return _CallRecord(_File(config, datetime.now(UTC), now), self._queue)
 
     async def close(self) -> None:
-        """Write what waits, as far as that takes no more than a moment, and end."""
+        """Write what waits, within `_CLOSE_TIMEOUT_S`, and end."""
         await asyncio.to_thread(self._stop)
 
     def _stop(self) -> None:
         with suppress(Full):
-            self._queue.put(_Stop(), timeout=_CLOSE_S)
-        self._thread.join(_CLOSE_S)
+            self._queue.put(_Stop(), timeout=_CLOSE_TIMEOUT_S)
+        self._thread.join(_CLOSE_TIMEOUT_S)
         if self._thread.is_alive():
             log.warning("the disk is slow: the last event logs may be cut short")
 
 
 class _Writer:
-    """Runs in the thread, and owns the files."""
+    """Owns the files; it runs in the thread."""
 
     def __init__(self, folder: Path, policy: TurnPolicy, most_chars: int) -> None:
         self._folder = folder
@@ -134,19 +134,19 @@ class _Writer:
         self._files: set[_File] = set()
 
     def run(self, queue: Queue[_Item]) -> None:
-        """Write until told to stop."""
+        """Write until a stop comes."""
         going_on = True
         while going_on:
             going_on = self._take(queue.get())
             for number in range(queue.qsize()):
                 going_on = going_on and self._take(queue.get())
-                if number % _AT_A_TIME == _AT_A_TIME - 1:
-                    sleep(0)  # let the calls' thread have its turn
+                if number % _STEPS_PER_SLICE == _STEPS_PER_SLICE - 1:
+                    sleep(0)  # lets the calls' thread run
             for file in tuple(self._files):
                 ends = file.over and queue.empty()
                 self._guarded(file, self._end_whole if ends else self._flush)
             if going_on:
-                sleep(_GATHER_S)
+                sleep(_WRITE_INTERVAL_S)
         for file in tuple(self._files):
             self._guarded(file, self._end_broken_off)
 
@@ -161,7 +161,7 @@ class _Writer:
         return True
 
     def _guarded(self, file: _File, do: Callable[[_File], None]) -> None:
-        """Do something with a file that may fail; then its log ends here."""
+        """Do something with a file; if it fails, the log ends here."""
         if file.failed:
             return
         try:
@@ -179,12 +179,12 @@ class _Writer:
         if file.chars >= self._most_chars:
             file.lost += 1
             return
-        self._tell_of_gap(file)
+        self._report_gap(file)
         self._write(file, step_line(step.event, step.commands))
 
-    def _tell_of_gap(self, file: _File) -> None:
-        if file.lost > file.told:
-            file.told = file.lost
+    def _report_gap(self, file: _File) -> None:
+        if file.lost > file.reported_lost:
+            file.reported_lost = file.lost
             self._write(file, gap_line(file.lost))
 
     def _open(self, file: _File) -> TextIO:
@@ -209,13 +209,13 @@ class _Writer:
 
     def _end(self, file: _File, *, over: bool) -> None:
         with self._open(file):
-            self._tell_of_gap(file)
+            self._report_gap(file)
             self._write(file, last_line(over=over))
         self._files.discard(file)
 
 
 def _created(folder: Path, file: _File) -> TextIO:
-    """A new file for its owner's eyes alone: it holds what people said."""
+    """Create a file that only its owner can read, since it contains what people said."""
     for name in _names(file):
         try:
             number = os.open(folder / name, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
@@ -226,7 +226,7 @@ def _created(folder: Path, file: _File) -> TextIO:
 
 
 def _names(file: _File) -> Iterator[str]:
-    call = _UNFIT.sub("_", file.config.call_id)[:_LONGEST_NAME] or "call"
+    call = _UNSAFE_IN_NAME.sub("_", file.config.call_id)[:_LONGEST_NAME_CHARS] or "call"
     stem = f"{file.began:%Y%m%dT%H%M%S}-{call}"
     yield f"{stem}.jsonl"
     number = 2

@@ -1,6 +1,6 @@
-"""Whether the upstreams answer: asked at the start and ever after, said when it changes.
+"""Watches whether the upstreams answer, from the start on, and reports each change.
 
-The gateway serves either way; its readiness says whether a call can be answered.
+The gateway serves in any case; its readiness says whether a call can be answered.
 """
 
 import asyncio
@@ -12,13 +12,13 @@ from voice_gateway.errors import ServiceError
 
 log = logging.getLogger(__name__)
 
-_FIRST_S, _LONGEST_S = 1.0, 15.0  # between tries while an upstream is down
-_STEADY_S = 30.0  # between looks while it is up
+_FIRST_RETRY_S, _LONGEST_RETRY_S = 1.0, 15.0  # between checks while an upstream is down
+_UP_INTERVAL_S = 30.0  # between checks while it is up
 
 
 class Upstream(Protocol):
     async def check(self) -> str:
-        """One line about what is served; raises ServiceError."""
+        """Return one line about what is served; raises ServiceError."""
         ...
 
 
@@ -35,7 +35,7 @@ class UpstreamWatch:
 
     @property
     def up(self) -> dict[str, bool]:
-        """Which upstreams answer; one that was not asked yet does not."""
+        """Which upstreams answer; one that was not checked yet counts as down."""
         return {name: self._up.get(name, False) for name in self._upstreams}
 
     @property
@@ -49,14 +49,14 @@ class UpstreamWatch:
                 tasks.create_task(self._watch(name, upstream), name=f"watch-{name}")
 
     async def _watch(self, name: str, upstream: Upstream) -> None:
-        wait_s = _FIRST_S
+        wait_s = _FIRST_RETRY_S
         while True:
-            up = await self._look(name, upstream)
-            wait_s = _STEADY_S if up else min(wait_s * 1.5, _LONGEST_S)
+            up = await self._check(name, upstream)
+            wait_s = _UP_INTERVAL_S if up else min(wait_s * 1.5, _LONGEST_RETRY_S)
             await asyncio.sleep(wait_s)
-            wait_s = _FIRST_S if up else wait_s
+            wait_s = _FIRST_RETRY_S if up else wait_s
 
-    async def _look(self, name: str, upstream: Upstream) -> bool:
+    async def _check(self, name: str, upstream: Upstream) -> bool:
         try:
             said, up = await upstream.check(), True
         except ServiceError as fault:
@@ -65,11 +65,11 @@ class UpstreamWatch:
         changed, another = self._up.get(name) is not up, self._faults.get(name, "") != fault
         self._up[name], self._faults[name] = up, fault
         if changed or another:
-            log.log(logging.INFO if up else logging.WARNING, _line(up), name, said)
+            log.log(logging.INFO if up else logging.WARNING, _log_text(up), name, said)
         if changed:
             self._on_change(name, up)
         return up
 
 
-def _line(up: bool) -> str:
+def _log_text(up: bool) -> str:
     return "upstream %s is up: %s" if up else "upstream %s is down, trying on: %s"

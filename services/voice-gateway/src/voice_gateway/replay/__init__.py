@@ -1,1 +1,1 @@
-"""A recorded call again: as it was, and with other settings."""
+"""Replays a recorded call, as it was and with other settings."""

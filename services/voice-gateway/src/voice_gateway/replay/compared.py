@@ -1,4 +1,4 @@
-"""Two courses of a call side by side: when turns were taken, what became of the answers."""
+"""Compares two courses of a call: when turns were taken, and what became of the answers."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -8,15 +8,15 @@ from typing import Any
 
 from voice_gateway import conversation as c
 from voice_gateway.conversation.history import plain
-from voice_gateway.observe.event_log import Kept, question_in
+from voice_gateway.observe.event_log import LoggedStep, question_in
 
-_WIDTH = 46
-_LONGEST = 40  # characters of a question, or of what was heard
+_COLUMN_CHARS = 46
+_LONGEST_QUOTE_CHARS = 40  # of a question, or of what the caller heard
 
 
 @dataclass(slots=True)
 class Turn:
-    """One question as it was taken, and its answer's fate. Times are the call's."""
+    """One turn of the caller, and the outcome of its answer. Times are the event loop's."""
 
     reply: int
     question: str
@@ -28,47 +28,47 @@ class Turn:
 
 
 @dataclass(slots=True)
-class Went:
-    """A call as its caller knows it, and what it cost."""
+class Summary:
+    """The turns of a call, and what its drafts and pauses cost."""
 
     turns: list[Turn] = field(default_factory=list[Turn])
     prepared: int = 0
     in_vain: int = 0
-    """Prepared answers that were dropped."""
+    """How many drafts were dropped."""
     pauses: int = 0
-    """How often an answer paused for a sound that was nothing, and went on."""
+    """How often an answer paused for a sound that was no interruption, and summary on."""
 
 
 class _Follower:
     def __init__(self) -> None:
-        self.went = Went()
+        self.summary = Summary()
         self._live: dict[int, Turn] = {}
-        self._ahead: dict[int, tuple[str, float | None]] = {}
-        """Prepared answers: their questions, and since when they have audio."""
+        self._drafts: dict[int, tuple[str, float | None]] = {}
+        """The question of each draft, and since when the draft has audio."""
         self._speech_end: float | None = None
-        self._voice_known = False
+        self._activity_known = False
 
-    def take(self, kept: Kept) -> None:
-        self._event(kept.event)
-        for command in kept.commands:
-            self._command(command, kept.event.at)
+    def take(self, step: LoggedStep) -> None:
+        self._event(step.event)
+        for command in step.commands:
+            self._command(command, step.event.at)
 
     def _event(self, event: c.Event) -> None:
         match event:
             case c.CallerQuiet(since=since):
-                self._speech_end, self._voice_known = since, True
+                self._speech_end, self._activity_known = since, True
             case c.CallerVoiced():
-                self._speech_end, self._voice_known = None, True
-            case c.CallerSpoke(at=at) if not self._voice_known:
+                self._speech_end, self._activity_known = None, True
+            case c.CallerSpoke(at=at) if not self._activity_known:
                 self._speech_end = at
             case c.ReplyAudioStarted(at=at, reply=reply):
-                self._voice(reply, at)
+                self._audio_started(reply, at)
             case _:
                 pass
 
-    def _voice(self, reply: int, at: float) -> None:
-        if reply in self._ahead:
-            self._ahead[reply] = (self._ahead[reply][0], at)
+    def _audio_started(self, reply: int, at: float) -> None:
+        if reply in self._drafts:
+            self._drafts[reply] = (self._drafts[reply][0], at)
         elif reply in self._live:
             self._live[reply].answer_at = at
 
@@ -76,20 +76,20 @@ class _Follower:
         number = int(command.get("reply", 0))
         match command["is"]:
             case "PrepareReply":
-                self.went.prepared += 1
-                self._ahead[number] = (question_in(command), None)
+                self.summary.prepared += 1
+                self._drafts[number] = (question_in(command), None)
             case "Say":
                 said = f"(says: {command['text']})"
                 self._take_turn(number, said, at, prepared=False).speech_end = None
             case "StartReply":
                 self._take_turn(number, question_in(command), at, prepared=False)
             case "ReleaseReply":
-                question, voice_at = self._ahead.pop(number, ("", None))
+                question, voice_at = self._drafts.pop(number, ("", None))
                 turn = self._take_turn(number, question, at, prepared=True)
                 turn.answer_at = None if voice_at is None else max(voice_at, at)
-            case "CancelReply" if number in self._ahead:
-                del self._ahead[number]
-                self.went.in_vain += 1
+            case "CancelReply" if number in self._drafts:
+                del self._drafts[number]
+                self.summary.in_vain += 1
             case "Interrupted" if number in self._live:
                 heard = _short(str(command["heard"]))
                 self._over(number, f"cut off after {heard!r}" if heard else "cut off, not heard")
@@ -97,7 +97,7 @@ class _Follower:
                 whole = self._live[number].answer_at is not None
                 self._over(number, "whole" if whole else "failed")
             case "ResumeReply":
-                self.went.pauses += 1
+                self.summary.pauses += 1
             case _:
                 pass
 
@@ -105,39 +105,39 @@ class _Follower:
         end = None if self._speech_end is None else min(self._speech_end, at)
         turn = Turn(number, question, at, end, prepared)
         self._live[number] = turn
-        self.went.turns.append(turn)
+        self.summary.turns.append(turn)
         return turn
 
     def _over(self, number: int, fate: str) -> None:
         self._live.pop(number).fate = fate
 
 
-def went(steps: Sequence[Kept]) -> Went:
+def summarised(steps: Sequence[LoggedStep]) -> Summary:
     follower = _Follower()
-    for kept in steps:
-        follower.take(kept)
-    return follower.went
+    for step in steps:
+        follower.take(step)
+    return follower.summary
 
 
 def side_by_side(
-    old: Went, new: Went, names: tuple[str, str], began: float, estimated_from: float | None
+    old: Summary, new: Summary, names: tuple[str, str], began: float, estimated_from: float | None
 ) -> Iterator[str]:
-    """A line per turn, then the sums. What is estimated begins with `~`."""
-    yield f"{'':9}{names[0]:<{_WIDTH}}  {names[1]}"
+    """Two lines per turn, then the sums. An estimate begins with `~`."""
+    yield f"{'':9}{names[0]:<{_COLUMN_CHARS}}  {names[1]}"
     for one, other in _pairs(old.turns, new.turns):
         at = (one or other or old.turns[0]).taken_at - began
         question = (one or other or old.turns[0]).question
         yield f"{at:7.2f}  {_short(question)!r}"
         sure = other is None or estimated_from is None or other.taken_at < estimated_from
         left, right = _turn(one, began), _turn(other, began)
-        yield f"{'':9}{left:<{_WIDTH}}  {'' if sure else '~ '}{right}"
+        yield f"{'':9}{left:<{_COLUMN_CHARS}}  {'' if sure else '~ '}{right}"
     yield ""
     for name, left, right in zip(_SUMS, _sums(old), _sums(new), strict=True):
         yield f"{name:<36}{left:>14}{right:>14}{'' if left == right else '   *'}"
 
 
 def _pairs(old: list[Turn], new: list[Turn]) -> Iterator[tuple[Turn | None, Turn | None]]:
-    """Turns of the same question beside each other."""
+    """Pair the turns that have the same question."""
     matcher = SequenceMatcher(
         None, [plain(t.question) for t in old], [plain(t.question) for t in new], autojunk=False
     )
@@ -174,7 +174,7 @@ _SUMS = (
 )
 
 
-def _sums(of: Went) -> tuple[str, ...]:
+def _sums(of: Summary) -> tuple[str, ...]:
     waits = [
         turn.answer_at - turn.speech_end
         for turn in of.turns
@@ -195,4 +195,4 @@ def _sums(of: Went) -> tuple[str, ...]:
 
 
 def _short(text: str) -> str:
-    return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 1]}…"
+    return text if len(text) <= _LONGEST_QUOTE_CHARS else f"{text[: _LONGEST_QUOTE_CHARS - 1]}…"

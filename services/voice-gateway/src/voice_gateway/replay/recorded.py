@@ -1,8 +1,8 @@
-"""What a replay takes from the event log of a call: the caller, the recogniser and the replies.
+"""Reads from a call's event log what a replay needs: the caller, the utterances and the replies.
 
-Pure. The caller's events stand as they were recorded. The recogniser's words belong to utterances,
-each of which ends in its final words: given of its own accord, or because it was asked. A reply
-has its question, how long it took to sound, and how far it was heard when.
+Pure. The caller's events stay as they were recorded. Transcripts are grouped into utterances, each
+of which ends with its final, which the recogniser gave by itself or when it was asked. A reply has
+its question, the time until its audio, and how much of it was heard at which time.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -13,77 +13,80 @@ from typing import Any
 
 from voice_gateway import conversation as c
 from voice_gateway.conversation.history import plain
-from voice_gateway.observe.event_log import EventLog, Kept, question_in
+from voice_gateway.observe.event_log import EventLog, LoggedStep, question_in
 
-_VOICE_S = 0.5  # until a reply sounds, where no reply of the call did
-_ASKED_S = 0.1  # until final words that were asked for, where none of the call were
-_MORE_S = 0.5  # at least, of a reply that was cut off
+_DEFAULT_VOICE_S = 0.5  # until a reply's audio, if no reply of the call had any
+_DEFAULT_ASKED_S = 0.1  # until a final that was asked for, if the call has none
+_DEFAULT_LENGTH_S = 3.0  # of a reply's audio, if no reply of the call was heard to its end
+_LEAST_REST_S = 0.5  # of audio after the place where a reply was cut off
 _CHARS_PER_S = 15.0
 
 Shape = Sequence[tuple[float, int]]
-"""How many characters of a reply were heard so many seconds after it began to sound."""
+"""Pairs of seconds since a reply began to sound, and characters heard by then."""
 
 
 @dataclass(frozen=True, slots=True)
 class Utterance:
     interims: tuple[c.CallerSpoke, ...]
     final: c.CallerSpoke | None
-    """None where the call ended before."""
+    """None: the call ended before the final."""
     asked_s: float | None = None
-    """How long after it was asked for it came; None: it came of its own accord."""
+    """Seconds from the request for the final to the final; None: the recogniser was not asked."""
     ignored: frozenset[int] = frozenset()
-    """After how many of its interims the recogniser was asked, and went on all the same."""
+    """After how many interims a final was asked for, and did not come."""
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
-    """A reply as it was recorded, or as it is guessed to have been."""
+class ReplyRecord:
+    """A reply as it was recorded, or as it is estimated."""
 
     question: str
-    """Or the words themselves, where it needed no model."""
+    """The question, or the text itself where no model was asked."""
     voice_s: float | None
-    """From its beginning until it sounded; None: it never did."""
+    """From the reply's beginning to its first audio; None: it had no audio."""
     text: str = ""
     length_s: float | None = None
-    """From when it sounded until all of it was sent; None: it was cut off."""
+    """From its first audio until all of it was sent; None: it was cut off."""
     shape: Shape = ()
     failed_s: float | None = None
-    """From its beginning until it failed without a sound."""
+    """From its beginning until it failed without any audio."""
     recorded: bool = True
     heard_s: float = inf
-    """How far it was recorded; what it is beyond that is a guess."""
+    """How many seconds of it were recorded; the rest is an estimate."""
 
 
 @dataclass(slots=True)
 class Material:
-    """Everything of a log that does not depend on the settings, as far as that can be told."""
+    """The parts of a log that do not depend on the settings, as far as that can be known."""
 
     caller: Sequence[c.Event]
-    """In order, without the recogniser's words."""
+    """The caller's events in order, without the transcripts."""
     utterances: Sequence[Utterance]
-    replies: list[Told]
+    replies: list[ReplyRecord]
     asked_s: float
-    """How long final words that are asked for take, in this call."""
+    """The typical time from asking for a final to the final, in this call."""
     voice_s: float
     length_s: float
 
-    def told(self, question: str) -> Told:
-        """The reply to this question; each recorded one is taken once, whole ones first."""
+    def reply_to(self, question: str) -> ReplyRecord:
+        """The reply to this question; each recorded reply is used once, whole ones first."""
         same = [reply for reply in self.replies if plain(reply.question) == plain(question)]
         if not same:
-            return Told(question, self.voice_s, "(not recorded)", self.length_s, recorded=False)
+            return ReplyRecord(
+                question, self.voice_s, "(not recorded)", self.length_s, recorded=False
+            )
         reply = min(same, key=lambda reply: (reply.length_s is None, reply.voice_s is None))
         self.replies.remove(reply)
         return self._completed(reply)
 
-    def _completed(self, reply: Told) -> Told:
+    def _completed(self, reply: ReplyRecord) -> ReplyRecord:
         if reply.failed_s is not None or reply.length_s is not None:
             return reply
         heard_s = reply.shape[-1][0] if reply.shape else 0.0
         return replace(
             reply,
             voice_s=self.voice_s if reply.voice_s is None else reply.voice_s,
-            length_s=max(heard_s + _MORE_S, self.length_s),
+            length_s=max(heard_s + _LEAST_REST_S, self.length_s),
             heard_s=heard_s if reply.voice_s is not None else -1.0,
         )
 
@@ -92,8 +95,8 @@ class Material:
 class _Reply:
     question: str
     began: float
-    open: bool
-    """Not held back from the caller."""
+    released: bool
+    """Whether the caller may hear it: it is no draft."""
     voice: float | None = None
     sounds: float | None = None
     ended: float | None = None
@@ -102,14 +105,14 @@ class _Reply:
     shape: list[tuple[float, int]] = field(default_factory=list[tuple[float, int]])
 
     def resume(self, at: float) -> None:
-        """As if the time of the pause had not been."""
+        """Move the start of the sound by the length of the pause."""
         if self.paused is not None and self.sounds is not None:
             self.sounds += at - max(self.paused, self.sounds)
         self.paused = None
 
-    def told(self) -> Told:
+    def record(self) -> ReplyRecord:
         sounds, ended = self.sounds, self.ended
-        return Told(
+        return ReplyRecord(
             self.question,
             None if self.voice is None else self.voice - self.began,
             self.text,
@@ -120,36 +123,36 @@ class _Reply:
 
 
 def material(log: EventLog) -> Material:
-    replies = [reply.told() for reply in _replies(log.steps).values()]
+    replies = [reply.record() for reply in _replies(log.steps).values()]
     utterances = list(_utterances(log.steps))
-    events = [kept.event for kept in log.steps]
+    events = [step.event for step in log.steps]
     return Material(
         [e for e in events if not isinstance(e, c.CallerSpoke | c.TimerFired) and not of_reply(e)],
         utterances,
         replies,
-        _typical([u.asked_s for u in utterances], _ASKED_S),
-        _typical([r.voice_s for r in replies], _VOICE_S),
-        _typical([r.length_s for r in replies], 3.0),
+        _typical([u.asked_s for u in utterances], _DEFAULT_ASKED_S),
+        _typical([r.voice_s for r in replies], _DEFAULT_VOICE_S),
+        _typical([r.length_s for r in replies], _DEFAULT_LENGTH_S),
     )
 
 
 def of_reply(event: c.Event) -> bool:
-    """Whether the event comes from a reply, not from the caller."""
+    """Whether the event comes from a reply and not from the caller."""
     return isinstance(event, c.ReplyAudioStarted | c.ReplyHeard | c.ReplyEnded)
 
 
-def heard_at(told: Told, sounding_s: float) -> str:
-    """What was heard of a reply that has sounded for so long: to the last word that was over."""
-    reached = _reached(told, sounding_s)
-    if reached >= len(told.text):
-        return told.text
-    ends_word = told.text[reached : reached + 1].isspace()
-    return told.text[:reached] if ends_word else told.text[:reached].rpartition(" ")[0]
+def heard_at(reply: ReplyRecord, sounding_s: float) -> str:
+    """The words heard to their end of a reply that has sounded for `sounding_s`."""
+    reached = _reached(reply, sounding_s)
+    if reached >= len(reply.text):
+        return reply.text
+    ends_word = reply.text[reached : reached + 1].isspace()
+    return reply.text[:reached] if ends_word else reply.text[:reached].rpartition(" ")[0]
 
 
-def _reached(told: Told, sounding_s: float) -> int:
+def _reached(reply: ReplyRecord, sounding_s: float) -> int:
     before: tuple[float, int] = (0.0, 0)
-    for at_s, count in told.shape:
+    for at_s, count in reply.shape:
         if at_s > sounding_s:
             span_s = at_s - before[0]
             return before[1] + int((count - before[1]) * (sounding_s - before[0]) / span_s)
@@ -162,43 +165,43 @@ def _typical(values: Sequence[float | None], otherwise: float) -> float:
     return median(known) if known else otherwise
 
 
-def _utterances(steps: Sequence[Kept]) -> Iterator[Utterance]:
+def _utterances(steps: Sequence[LoggedStep]) -> Iterator[Utterance]:
     interims: list[c.CallerSpoke] = []
     ignored: set[int] = set()
     asked_at: float | None = None
-    for kept in steps:
-        if isinstance(kept.event, c.CallerSpoke) and kept.event.final:
-            asked_s = None if asked_at is None else kept.event.at - asked_at
-            yield Utterance(tuple(interims), kept.event, asked_s, frozenset(ignored))
+    for step in steps:
+        if isinstance(step.event, c.CallerSpoke) and step.event.final:
+            asked_s = None if asked_at is None else step.event.at - asked_at
+            yield Utterance(tuple(interims), step.event, asked_s, frozenset(ignored))
             interims, ignored, asked_at = [], set(), None
-        elif isinstance(kept.event, c.CallerSpoke):
+        elif isinstance(step.event, c.CallerSpoke):
             if asked_at is not None:
                 ignored.add(len(interims))
-            interims.append(kept.event)
+            interims.append(step.event)
             asked_at = None
-        if any(command["is"] == "AskFinal" for command in kept.commands):
-            asked_at = kept.event.at
+        if any(command["is"] == "AskFinal" for command in step.commands):
+            asked_at = step.event.at
     if interims:
         yield Utterance(tuple(interims), None, ignored=frozenset(ignored))
 
 
-def _replies(steps: Sequence[Kept]) -> dict[int, _Reply]:
+def _replies(steps: Sequence[LoggedStep]) -> dict[int, _Reply]:
     replies: dict[int, _Reply] = {}
-    for kept in steps:
-        event = kept.event
+    for step in steps:
+        event = step.event
         reply = replies.get(getattr(event, "reply", 0))
         if reply:
-            _went_on(reply, event)
-        for command in kept.commands:
-            _commanded(replies, command, event.at)
+            _note_event(reply, event)
+        for command in step.commands:
+            _note_command(replies, command, event.at)
     return replies
 
 
-def _went_on(reply: _Reply, event: c.Event) -> None:
+def _note_event(reply: _Reply, event: c.Event) -> None:
     match event:
         case c.ReplyAudioStarted(at=at):
             reply.voice = at
-            reply.sounds = at if reply.open else None
+            reply.sounds = at if reply.released else None
         case c.ReplyHeard(at=at, text=text) if reply.sounds is not None:
             reply.text = max(reply.text, text, key=len)
             until = at if reply.paused is None else max(reply.sounds, reply.paused)
@@ -209,20 +212,20 @@ def _went_on(reply: _Reply, event: c.Event) -> None:
             pass
 
 
-def _commanded(replies: dict[int, _Reply], command: Mapping[str, Any], at: float) -> None:
+def _note_command(replies: dict[int, _Reply], command: Mapping[str, Any], at: float) -> None:
     number = int(command.get("reply", 0))
     match command["is"]:
         case "StartReply" | "PrepareReply" as kind:
-            replies[number] = _Reply(question_in(command), at, open=kind == "StartReply")
+            replies[number] = _Reply(question_in(command), at, released=kind == "StartReply")
         case "Say":
-            replies[number] = _Reply(command["text"], at, open=True)
+            replies[number] = _Reply(command["text"], at, released=True)
         case "PauseReply" if number in replies:
             replies[number].paused = at
         case "ResumeReply" if number in replies:
             replies[number].resume(at)
         case "ReleaseReply" if number in replies:
             reply = replies[number]
-            reply.open = True
+            reply.released = True
             reply.sounds = None if reply.voice is None else at
         case _:
             pass

@@ -1,4 +1,4 @@
-"""A recorded call's event log, replayed: exactly as it was, and with other settings."""
+"""Replays a recorded call's event log, as it was and with other settings, and prints both."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields, replace
@@ -6,12 +6,12 @@ from math import inf
 
 from voice_gateway.conversation.policy import TurnPolicy
 from voice_gateway.observe.event_log import EventLog, read
-from voice_gateway.replay.compared import side_by_side, went
+from voice_gateway.replay.compared import side_by_side, summarised
 from voice_gateway.replay.rerun import differs, rerun
 
 
 class BadChange(Exception):
-    """A setting to replay with that is none; the text says what is allowed."""
+    """A change names no setting, or a wrong value; the text says what is allowed."""
 
 
 def is_log(lines: Sequence[str]) -> bool:
@@ -20,11 +20,11 @@ def is_log(lines: Sequence[str]) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Replay:
-    """What a call did, beside what it does now."""
+    """The recorded call beside the replayed one, as text."""
 
     text: str
     as_recorded: bool
-    """Fed the recorded events, this version decides as was recorded."""
+    """Whether this version, fed the recorded events, decides as was recorded."""
 
 
 def replayed(lines: Iterable[str], changes: Sequence[str]) -> Replay:
@@ -33,14 +33,16 @@ def replayed(lines: Iterable[str], changes: Sequence[str]) -> Replay:
     policy = changed(log.policy, changes)
     course = rerun(log, policy)
     names = "recorded", " ".join(changes) or "replayed"
-    table = side_by_side(went(log.steps), went(course.steps), names, log.at, course.estimated_from)
+    table = side_by_side(
+        summarised(log.steps), summarised(course.steps), names, log.at, course.estimated_from
+    )
     other = differs(log)
     notes = _notes(log, other, course.estimated_from, course.why, changes)
     return Replay("\n".join([*_head(log), "", *table, "", *notes]), as_recorded=other is None)
 
 
 def changed(policy: TurnPolicy, changes: Sequence[str]) -> TurnPolicy:
-    """The policy with each NAME=VALUE in it. Raises BadChange."""
+    """The policy after each NAME=VALUE. Raises BadChange."""
     for change in changes:
         name, _, text = change.partition("=")
         known = {f.name for f in fields(policy)}

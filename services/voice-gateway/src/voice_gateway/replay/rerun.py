@@ -1,9 +1,9 @@
 """Runs a recorded call again with other settings, as far as that can be known.
 
 The conversation is the real one. The caller says and does what it did, when it did; services take
-as long as they took. What the recording cannot tell is estimated, and marked: the recogniser's
-words when it is asked at another moment, a reply to a question that nobody asked then. Nobody
-knows what the caller would have said to another answer: it is taken to say the same.
+as long as they took. What the recording does not have is estimated, and marked: the final when the
+recogniser is asked at another moment, and the reply to a question that was not asked then. The
+caller is assumed to say the same to another answer.
 """
 
 import heapq
@@ -15,37 +15,37 @@ from typing import Any
 from voice_gateway import conversation as c
 from voice_gateway.conversation.history import plain
 from voice_gateway.conversation.policy import TurnPolicy
-from voice_gateway.observe.event_log import EventLog, Kept, encoded
+from voice_gateway.observe.event_log import EventLog, LoggedStep, encoded
 from voice_gateway.replay.recorded import (
     Material,
-    Told,
+    ReplyRecord,
     Utterance,
     heard_at,
     material,
 )
 
-_HAIR_S = 0.05
+_SOUNDING_TOLERANCE_S = 0.05
 _MOST_STEPS = 1_000_000
-_GOODBYE_S = 60.0  # how much longer the last answer may take, where the caller waits for it
+_LAST_ANSWER_S = 60.0  # how much longer the last answer may take, if the caller waits for it
 
 
 @dataclass(frozen=True, slots=True)
 class Course:
-    """What a call did, and from when on something in it is estimated."""
+    """The steps of a call, and from when on something in them is estimated."""
 
-    steps: Sequence[Kept]
+    steps: Sequence[LoggedStep]
     estimated_from: float | None = None
     why: str = ""
 
 
 def differs(log: EventLog) -> tuple[float, str] | None:
-    """When this code first decides otherwise than the recording, with the same settings."""
+    """When and how this version first decides otherwise than the recording, if it does."""
     now = c.Conversation()
-    for kept in log.steps:
-        now, commands = c.step(now, kept.event, log.policy)
+    for step in log.steps:
+        now, commands = c.step(now, step.event, log.policy)
         said = [encoded(command) for command in commands]
-        if said != list(kept.commands):
-            return kept.event.at, f"{_names(kept.commands)} was recorded, now it is {_names(said)}"
+        if said != list(step.commands):
+            return step.event.at, f"{_names(step.commands)} was recorded, now it is {_names(said)}"
     return None
 
 
@@ -56,32 +56,32 @@ def _names(commands: Sequence[Mapping[str, Any]]) -> str:
 def rerun(log: EventLog, policy: TurnPolicy) -> Course:
     """The call as it would have gone with this policy, up to where the log ends."""
     ends_at = log.steps[-1].event.at if log.steps else log.at
-    hung_up = any(isinstance(kept.event, c.CallerFinished) for kept in log.steps)
-    return _Rerun(material(log), policy, ends_at + (_GOODBYE_S if hung_up else 0.0)).run()
+    hung_up = any(isinstance(step.event, c.CallerFinished) for step in log.steps)
+    return _Rerun(material(log), policy, ends_at + (_LAST_ANSWER_S if hung_up else 0.0)).run()
 
 
 @dataclass(slots=True)
-class _Ear:
-    """The recogniser: gives the words of the recording again, at the moments it is asked now."""
+class _Recogniser:
+    """The recogniser: gives the recorded words, at the moments when it is asked now."""
 
     utterances: Sequence[Utterance]
     current: int = 0
-    """The utterance whose final words were not given yet."""
+    """The utterance whose final was not given yet."""
     said: list[str] = field(default_factory=list[str])
-    """Words of it that were made final before it was over."""
+    """Words of the current utterance that became final before its end."""
     carried: str = ""
-    """Words of those before it that nobody has asked for: its own go on with them."""
+    """Words of earlier utterances without a final; they begin the current one."""
     rest: str = ""
-    """The words of it that may still change."""
+    """Words of the current utterance that may still change."""
 
     def interim(self, number: int, text: str) -> str:
-        """What it says now for this interim of an utterance."""
+        """The text it gives now for this interim of an utterance."""
         self._move_to(number)
         self.rest = self._unsaid(text)
         return _joined(self.carried, self.rest)
 
     def final(self, number: int) -> str | None:
-        """The final words of this utterance; None where they were given before."""
+        """The final of this utterance; None if it was given before."""
         of = self.utterances[number].final
         if number < self.current or not of:
             return None
@@ -91,21 +91,21 @@ class _Ear:
         return text
 
     def cut(self) -> str:
-        """What it has said so far becomes final in the middle of an utterance."""
+        """Make the words so far final, in the middle of an utterance."""
         text = _joined(self.carried, self.rest)
         self.said += [plain(word) for word in self.rest.split()]
         self.carried = self.rest = ""
         return text
 
     def whole(self, at: float) -> Utterance | None:
-        """The utterance under way, if all of it was said by now."""
+        """The current utterance, if all of it was said by now."""
         if self.current >= len(self.utterances):
             return None
         of = self.utterances[self.current]
         return of if of.final and of.interims and of.interims[-1].at <= at else None
 
     def goes_on(self, at: float) -> bool:
-        """Whether it was asked at this point in the recording, too, and gave no final words."""
+        """Whether it was asked at this point in the recording, too, and gave no final."""
         if self.current >= len(self.utterances):
             return False
         of = self.utterances[self.current]
@@ -137,15 +137,15 @@ def _joined(*texts: str) -> str:
 @dataclass(slots=True)
 class _Live:
     number: int
-    told: Told
-    open: bool
+    record: ReplyRecord
+    released: bool
     voice: float | None = None
     sounds: float | None = None
     paused: float | None = None
     ends: float | None = None
 
     def sounding_s(self, at: float) -> float:
-        """How much of it has sounded by then, pauses left out."""
+        """Seconds of it that have sounded by then, without pauses."""
         if self.sounds is None:
             return 0.0
         return max(0.0, (at if self.paused is None else self.paused) - self.sounds)
@@ -171,7 +171,7 @@ class _Final:
 
 @dataclass(frozen=True, slots=True)
 class _Cut:
-    """Final words of what was said so far, which the recording does not have."""
+    """A final of the words so far, which the recording does not have."""
 
 
 _What = c.Event | _Interim | _Final | _Cut
@@ -182,9 +182,9 @@ class _Rerun:
         self._of = of
         self._policy = policy
         self._ends_at = ends_at
-        self._ear = _Ear(of.utterances)
+        self._recogniser = _Recogniser(of.utterances)
         self._now = c.Conversation()
-        self._steps: list[Kept] = []
+        self._steps: list[LoggedStep] = []
         self._due: list[_Due] = []
         self._order = count()
         self._live: _Live | None = None
@@ -205,7 +205,7 @@ class _Rerun:
         return Course(self._steps, at, why)
 
     def _next(self) -> bool:
-        """Let the next thing happen; False where nothing more comes."""
+        """Take the next event; False if there is none."""
         wake_at = self._now.wake_at
         next_at = self._due[0].at if self._due else None
         if wake_at is not None and (next_at is None or wake_at < next_at):
@@ -231,11 +231,11 @@ class _Rerun:
             case _Interim(number, spoke):
                 self._interim(number, spoke)
             case _Final(number):
-                text = self._ear.final(number)
+                text = self._recogniser.final(number)
                 if text is not None:
                     self._tell(c.CallerSpoke(at, text, final=True))
             case _Cut():
-                if text := self._ear.cut():
+                if text := self._recogniser.cut():
                     self._tell(c.CallerSpoke(at, text, final=True))
             case c.ReplyAudioStarted() | c.ReplyEnded():
                 self._replied(what)
@@ -245,33 +245,34 @@ class _Rerun:
     # The recogniser.
 
     def _interim(self, number: int, spoke: c.CallerSpoke) -> None:
-        if number < self._ear.current:
-            return  # its final words were given already
-        text = self._ear.interim(number, spoke.text)
-        if self._ear.carried:
+        if number < self._recogniser.current:
+            return  # its final was given already
+        text = self._recogniser.interim(number, spoke.text)
+        if self._recogniser.carried:
             self._estimate(spoke.at, "the recogniser was not asked for the words before")
         if text or not spoke.text:
             self._tell(c.CallerSpoke(spoke.at, text, final=False))
 
     def _ask(self, at: float) -> None:
-        if whole := self._ear.whole(at):
+        recogniser = self._recogniser
+        if whole := recogniser.whole(at):
             took_s = self._of.asked_s if whole.asked_s is None else whole.asked_s
-            self._plan(at + took_s, _Final(self._ear.current))
-        elif (self._ear.rest or self._ear.carried) and not self._ear.goes_on(at):
+            self._plan(at + took_s, _Final(recogniser.current))
+        elif (recogniser.rest or recogniser.carried) and not recogniser.goes_on(at):
             self._estimate(at, "the recogniser was asked in the middle of an utterance")
             self._plan(at + self._of.asked_s, _Cut())
 
     # The replies.
 
-    def _begin(self, number: int, question: str, at: float, *, held: bool = False) -> None:
-        told = self._of.told(question)
-        if not told.recorded:
+    def _begin(self, number: int, question: str, at: float, *, draft: bool = False) -> None:
+        record = self._of.reply_to(question)
+        if not record.recorded:
             self._estimate(at, f"nobody asked {question!r} in the recording")
-        self._live = _Live(number, told, open=not held)
-        if told.failed_s is not None:
-            self._plan(at + told.failed_s, c.ReplyEnded(at + told.failed_s, number, ""))
-        elif told.voice_s is not None:
-            self._plan(at + told.voice_s, c.ReplyAudioStarted(at + told.voice_s, number))
+        self._live = _Live(number, record, released=not draft)
+        if record.failed_s is not None:
+            self._plan(at + record.failed_s, c.ReplyEnded(at + record.failed_s, number, ""))
+        elif record.voice_s is not None:
+            self._plan(at + record.voice_s, c.ReplyAudioStarted(at + record.voice_s, number))
 
     def _replied(self, event: c.ReplyAudioStarted | c.ReplyEnded) -> None:
         live = self._live
@@ -279,19 +280,19 @@ class _Rerun:
             return
         if isinstance(event, c.ReplyAudioStarted):
             live.voice = event.at
-            if live.open:
+            if live.released:
                 self._sound(live, event.at)
-        elif live.told.failed_s is None and event.at != live.ends:
-            return  # it paused, and ends later
+        elif live.record.failed_s is None and event.at != live.ends:
+            return  # the reply paused, and ends later
         self._tell(event)
 
     def _sound(self, live: _Live, at: float) -> None:
         live.sounds = at
-        live.ends = at + (live.told.length_s or 0.0)
-        self._plan(live.ends, c.ReplyEnded(live.ends, live.number, live.told.text))
+        live.ends = at + (live.record.length_s or 0.0)
+        self._plan(live.ends, c.ReplyEnded(live.ends, live.number, live.record.text))
 
     def _resume(self, live: _Live, at: float) -> None:
-        """The reply goes on from where it stopped."""
+        """Let the reply go on from where it stopped."""
         paused, live.paused = live.paused, None
         if paused is not None and live.sounds is not None:
             self._sound(live, live.sounds + at - max(paused, live.sounds))
@@ -301,9 +302,9 @@ class _Rerun:
         if live is None:
             return None
         sounding_s = live.sounding_s(at)
-        if sounding_s > live.told.heard_s + _HAIR_S:
-            self._estimate(at, f"the reply to {live.told.question!r} was recorded only so far")
-        text = heard_at(live.told, sounding_s) if sounding_s else ""
+        if sounding_s > live.record.heard_s + _SOUNDING_TOLERANCE_S:
+            self._estimate(at, f"the reply to {live.record.question!r} was recorded only so far")
+        text = heard_at(live.record, sounding_s) if sounding_s else ""
         return c.ReplyHeard(at, live.number, text)
 
     # The conversation.
@@ -312,7 +313,7 @@ class _Rerun:
         heard = self._heard(event.at)
         for told in (heard, event) if heard else (event,):
             self._now, commands = c.step(self._now, told, self._policy)
-            self._steps.append(Kept(told, [encoded(command) for command in commands]))
+            self._steps.append(LoggedStep(told, [encoded(command) for command in commands]))
             for command in commands:
                 self._execute(command, told.at)
 
@@ -323,7 +324,7 @@ class _Rerun:
             case c.StartReply(number, history):
                 self._begin(number, _last(history), at)
             case c.PrepareReply(number, history):
-                self._begin(number, _last(history), at, held=True)
+                self._begin(number, _last(history), at, draft=True)
             case c.Say(number, text):
                 self._begin(number, text, at)
             case c.CancelReply() | c.EndTurn():
@@ -338,7 +339,7 @@ class _Rerun:
     def _steer(self, live: _Live, command: c.Command, at: float) -> None:
         match command:
             case c.ReleaseReply():
-                live.open = True
+                live.released = True
                 if live.voice is not None:
                     self._sound(live, at)
             case c.PauseReply():
@@ -346,4 +347,4 @@ class _Rerun:
             case c.ResumeReply():
                 self._resume(live, at)
             case _:
-                pass  # what else it decides changes nothing that comes in
+                pass  # no other command changes what comes in

@@ -1,1 +1,1 @@
-"""From text to the caller's loudspeaker; imports nothing of `hearing`."""
+"""Makes replies and sends them, from text to paced audio; imports nothing of `hearing`."""

@@ -1,7 +1,7 @@
 """Cuts the model's text, as it streams in, into pieces worth speaking.
 
 Pure. The first piece is a clause, so that the voice starts early; later ones are sentences, so that
-it sounds natural. No piece is longer than `LONGEST` characters.
+it sounds natural. No piece is longer than `LONGEST_CHARS`.
 """
 
 import re
@@ -10,14 +10,14 @@ from functools import lru_cache
 
 from voice_gateway.language import Language, language_of
 
-LONGEST = 200  # characters; Riva's own clients cut there too, well under its limit of 2000
-_SHORTEST_CLAUSE = 3  # words: part of a sentence that is shorter sounds clipped; "Sure!" does not
-_LONG_ENOUGH = 5  # words before a clause that begins without punctuation
+LONGEST_CHARS = 200  # Riva's own clients cut there too, well under its limit of 2000
+_FEWEST_CLAUSE_WORDS = 3  # a shorter part of a sentence sounds clipped; "Sure!" does not
+_FEWEST_UNMARKED_WORDS = 5  # before a clause that begins without punctuation
 
 _WORD = re.compile(r"\S*\w\S*")
-_FULL_WIDTH = "。！？"  # end a sentence without a space behind them
-_NOTHING = "(?!)"
-_SHORTENED = r"[A-Z]|(?:[A-Za-z]\.)+[A-Za-z]"  # in any language: "J.", "e.g."
+_FULL_WIDTH = "。！？"  # these marks end a sentence without a space behind them
+_NEVER_MATCHES = "(?!)"
+_INITIALS = r"[A-Z]|(?:[A-Za-z]\.)+[A-Za-z]"  # in any language: "J.", "e.g."
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +28,7 @@ class _Patterns:
     clause_end: re.Pattern[str]
     abbreviation: re.Pattern[str]
     numbered: re.Pattern[str]
-    """An abbreviation before a number only."""
+    """Words that are abbreviations only before a number, such as "No."."""
 
 
 @lru_cache
@@ -38,7 +38,7 @@ def _patterns(language: Language) -> _Patterns:
     )
     end = rf"[{ends}]+[\"')\]”’*_]*(?=\s)|[{_FULL_WIDTH}]+[”’」』]*(?=[^{_FULL_WIDTH}”’」』])|\n+"
     opens = rf"\s(?=(?:{_any_of(language.opens_clause)})\s)"
-    shortened = rf"{_SHORTENED}|{_any_of(language.abbreviations)}"
+    shortened = rf"{_INITIALS}|{_any_of(language.abbreviations)}"
     return _Patterns(
         re.compile(end),
         re.compile(rf"(?:[{parts}]|[ ][–—-])(?=\s)|{end}|{opens}"),
@@ -48,11 +48,11 @@ def _patterns(language: Language) -> _Patterns:
 
 
 def _any_of(words: frozenset[str]) -> str:
-    return "|".join(map(re.escape, sorted(words))) or _NOTHING
+    return "|".join(map(re.escape, sorted(words))) or _NEVER_MATCHES
 
 
 class Clauses:
-    """Feed text, take clauses; `flush` gives what is left when the model has finished.
+    """Cuts one stream of text; `flush` gives what is left when the model has finished.
 
     With `min_words`, a shorter piece is joined to its neighbour, unless it is all there is.
     """
@@ -76,7 +76,7 @@ class Clauses:
 
     def flush(self) -> list[str]:
         self._finished = True
-        clauses = self.feed("\n")  # ends whatever is open
+        clauses = self.feed("\n")  # a line break ends any clause
         self._text = ""
         return clauses
 
@@ -85,17 +85,17 @@ class Clauses:
         patterns = self._patterns
         end = patterns.clause_end if self._first else patterns.sentence_end
         for match in end.finditer(self._text):
-            if match.end() > LONGEST:
+            if match.end() > LONGEST_CHARS:
                 break
             ends = self._ends(match)
-            if ends is None and len(self._text) <= LONGEST:
+            if ends is None and len(self._text) <= LONGEST_CHARS:
                 return None
             if ends is not False:
                 return match.end()
-        return _last_word_end(self._text) if len(self._text) > LONGEST else None
+        return _last_word_end(self._text) if len(self._text) > LONGEST_CHARS else None
 
     def _ends(self, match: re.Match[str]) -> bool | None:
-        """Whether a clause ends with `match`; None where the text to come decides that."""
+        """Whether a clause ends with `match`; None where that depends on the text to come."""
         before, after = self._text[: match.end()], self._text[match.end() :].strip()
         if self._finished and not after:
             return True
@@ -110,11 +110,11 @@ class Clauses:
         return False if self._finished else self._min_words == 1 or None
 
     def _fewest(self, mark: str) -> int:
-        """Words that a clause which ends with `mark` has to have."""
+        """How many words a clause that ends with `mark` must have."""
         if not mark.strip(" "):
-            return _LONG_ENOUGH
+            return _FEWEST_UNMARKED_WORDS
         ends_sentence = self._patterns.sentence_end.match(mark + " ")
-        return self._min_words if ends_sentence else _SHORTEST_CLAUSE
+        return self._min_words if ends_sentence else _FEWEST_CLAUSE_WORDS
 
 
 def _words(text: str) -> int:
@@ -122,9 +122,9 @@ def _words(text: str) -> int:
 
 
 def fitting(text: str) -> list[str]:
-    """Cut what grew longer than LONGEST characters by being written out, between words."""
+    """Cut text that became longer than LONGEST_CHARS when it was written out, between words."""
     parts: list[str] = []
-    while len(text) > LONGEST:
+    while len(text) > LONGEST_CHARS:
         end = _last_word_end(text)
         parts.append(text[:end].strip())
         text = text[end:].lstrip()
@@ -132,6 +132,6 @@ def fitting(text: str) -> list[str]:
 
 
 def _last_word_end(text: str) -> int:
-    """The last space within LONGEST; a longer word is cut through."""
-    space = text.rfind(" ", 1, LONGEST + 1)
-    return space if space > 0 else LONGEST
+    """The last space within LONGEST_CHARS; a longer word is cut through."""
+    space = text.rfind(" ", 1, LONGEST_CHARS + 1)
+    return space if space > 0 else LONGEST_CHARS

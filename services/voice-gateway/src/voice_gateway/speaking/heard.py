@@ -1,4 +1,4 @@
-"""What the caller has heard of a reply: its clauses, joined with the audio they became.
+"""Tells what the caller has heard of a reply, from its clauses and the audio they became.
 
 Pure. Seconds count from the reply's first sample.
 
@@ -17,8 +17,8 @@ from voice_gateway.language.speakable.aligned import said_ends, word_ends
 from voice_gateway.messages import Word
 from voice_gateway.speaking.spoken_text import Pace, SpokenText
 
-_EXACT = 1e-3  # letters
-_BARE_WORDS = re.compile(r"(?:^|\s)[^\w]+$")  # marks that stand alone belong to what comes next
+_ROUNDING_LETTERS = 1e-3
+_BARE_MARKS = re.compile(r"(?:^|\s)[^\w]+$")  # marks that stand alone belong to what comes next
 
 
 class Ledger:
@@ -31,36 +31,37 @@ class Ledger:
         self._clauses: list[_Clause] = []
 
     def begin(self, written: str, spoken: str) -> None:
-        """The next clause: what is remembered of it, and what is said."""
+        """Begin the next clause, with the text to remember and the words that are said."""
         self._clauses.append(_Clause(written, spoken, self._language))
 
     def say(self, spoken: str) -> None:
-        """The audio added from here on says this part of the clause begun last."""
+        """Begin the next part of the latest clause: the audio added from now on says it."""
         self._clauses[-1].texts.append(SpokenText(spoken, self._rate_hz, self._pace))
 
     def add(self, audio: bytes) -> None:
-        """More audio of the text said last."""
+        """Add audio of the latest text."""
         self._clauses[-1].texts[-1].add(audio)
 
     def tell(self, words: Sequence[Word], skipped_s: float) -> None:
-        """The voice says when it says the next words of the text said last.
+        """Take the voice's times of the next words of the latest text.
 
-        The first `skipped_s` of the audio that it goes by are not in the reply.
+        The times count from the start of the voice's audio, whose first `skipped_s` were trimmed
+        off and are not in the reply.
         """
         self._clauses[-1].texts[-1].tell(words, skipped_s)
 
     def end(self) -> None:
-        """The text said last has all of its audio."""
+        """Note that the latest text has all of its audio."""
         self._clauses[-1].texts[-1].end()
 
     def text(self) -> str:
-        """Everything that became audio."""
+        """All words that became audio."""
         return self.heard(float("inf"))
 
     def heard(self, played_s: float) -> str:
         """The words heard when `played_s` of the reply have left the loudspeaker.
 
-        A word counts once all of it was heard.
+        A word counts once it was heard to its end.
         """
         heard: list[str] = []
         for clause in self._clauses:
@@ -92,15 +93,15 @@ class _Clause:
         return self._written_until(said)
 
     def _written_until(self, said: float) -> str:
-        if said < _EXACT:
+        if said < _ROUNDING_LETTERS:
             return ""
-        count = bisect_right(self._said_ends, said + _EXACT)
+        count = bisect_right(self._said_ends, said + _ROUNDING_LETTERS)
         if count == len(self._said_ends):
             return self._written
         start = self._written[: word_ends(self._written)[count - 1]] if count else ""
-        return _BARE_WORDS.sub("", start)
+        return _BARE_MARKS.sub("", start)
 
     @cached_property
     def _said_ends(self) -> list[float]:
-        """The letters said when each written word is; found when they are first asked for."""
+        """How many letters are said at the end of each written word."""
         return said_ends(self._written, self._spoken, self._language)

@@ -1,21 +1,21 @@
-"""Takes out of the streamed text what is not to be spoken: thoughts, and blocks of code."""
+"""Removes from the streamed text what must not be spoken: thoughts, and blocks of code."""
 
 from voice_gateway.language import language_of
 
 
 class Hidden:
-    """Takes everything from `opens` to `closes` out of a stream of text, however it is cut."""
+    """Removes all text from `opens` to `closes` from a stream that may be cut anywhere."""
 
     def __init__(self, opens: str, closes: str, instead: str = "") -> None:
         self._opens = opens
         self._closes = closes
         self._instead = instead
-        self._held = ""
+        self._kept = ""
         self._hiding = False
 
     def feed(self, piece: str) -> str:
-        """Return what may be said of everything so far and was not returned yet."""
-        text, said = self._held + piece, ""
+        """Return the new text that may be spoken."""
+        text, said = self._kept + piece, ""
         while True:
             mark = self._closes if self._hiding else self._opens
             before, found, after = text.partition(mark)
@@ -24,25 +24,25 @@ class Hidden:
             said += "" if self._hiding else before + self._instead
             text, self._hiding = after, not self._hiding
         keep = _begun(text, mark)
-        self._held = text[len(text) - keep :]
+        self._kept = text[len(text) - keep :]
         return said if self._hiding else said + text[: len(text) - keep]
 
     def flush(self) -> str:
-        """What was held back because it might have become a mark."""
-        return "" if self._hiding else self._held
+        """Return the text that was kept because it might have become a mark."""
+        return "" if self._hiding else self._kept
 
 
 class Thoughts(Hidden):
-    """What a reasoning model thinks to itself is neither shown nor spoken."""
+    """Removes what a reasoning model thinks: it is neither shown nor spoken."""
 
     def __init__(self) -> None:
         super().__init__("<think>", "</think>")
 
 
 class CodeBlocks(Hidden):
-    """Nobody can listen to code: a short remark is spoken in its place, and the code only shown.
+    """Replaces code, which is shown only, by a short spoken remark.
 
-    In a language whose remark is not known, the code is left out in silence.
+    In a language without a known remark, nothing is spoken in its place.
     """
 
     def __init__(self, language: str) -> None:
@@ -50,6 +50,6 @@ class CodeBlocks(Hidden):
 
 
 def _begun(text: str, mark: str) -> int:
-    """How many characters at the end of `text` may be the start of `mark`."""
+    """How many characters at the end of `text` may be the beginning of `mark`."""
     longest = min(len(mark) - 1, len(text))
     return next((n for n in range(longest, 0, -1) if mark.startswith(text[-n:])), 0)

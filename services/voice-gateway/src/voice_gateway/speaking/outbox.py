@@ -1,7 +1,7 @@
-"""What is waiting to be sent to one caller.
+"""Owns the messages that wait to be sent to one caller, and paces a reply's audio.
 
-Notices never wait; audio waits for room, and is handed out at most `lead_s` ahead of the caller's
-loudspeaker: whatever has left here cannot be taken back. One reply's audio is in here at a time.
+Notices go out at once. Audio goes out at most `lead_s` ahead of the caller's loudspeaker, because
+audio that was sent cannot be taken back. The outbox has the audio of one reply at a time.
 """
 
 import asyncio
@@ -12,8 +12,8 @@ from voice_gateway.audio import pcm
 from voice_gateway.messages import Notice, ReplyAudio, ReplyText, ToCaller, ToolCalled
 from voice_gateway.speaking.playback import Playback
 
-_NOTICES = 4096  # a caller this far behind does not read any more
-_SOON_S = 0.001  # due; a timer for less would only be rounding
+_MOST_WAITING_NOTICES = 4096  # a caller this far behind does not read any more
+_TIMER_RESOLUTION_S = 0.001  # audio that is due sooner than this is due now
 
 
 class Outbox:
@@ -40,65 +40,65 @@ class Outbox:
         self._draft_texts: list[ReplyText | ToolCalled] = []
         self._paused = False
         self._open = True
-        self._stirred = asyncio.Event()
-        self._emptier = asyncio.Event()
+        self._changed = asyncio.Event()
+        self._room_made = asyncio.Event()
         self.playback = Playback()
         self.plays_from = 0.0
-        """When the audio handed out last leaves the caller's loudspeaker."""
+        """When the audio handed out last begins to leave the caller's loudspeaker."""
 
     def post(self, notice: Notice) -> None:
-        """Queue a notice, ahead of any audio; calls `on_full` where too many wait already.
+        """Queue a notice, ahead of any audio; calls `on_full` when too many wait already.
 
         The text and the tool calls of a draft wait with its audio.
         """
         if isinstance(notice, ReplyText | ToolCalled) and notice.reply != self._reply:
-            return  # its reply was dropped in this very moment
+            return  # its reply was dropped meanwhile
         if self._draft and isinstance(notice, ReplyText | ToolCalled):
             self._draft_texts.append(notice)
-        elif len(self._notices) < _NOTICES:
+        elif len(self._notices) < _MOST_WAITING_NOTICES:
             self._notices.append(notice)
-            self._stirred.set()
+            self._changed.set()
         else:
             self._on_full()
 
     def begin(self, reply: int, *, draft: bool = False) -> None:
-        """From now on, only this reply is taken in; of a draft, nothing is handed out yet."""
+        """Accept only this reply from now on; a draft is not handed out before its release."""
         self.drop()
         self._reply = reply
         self._draft = draft
         self.playback = Playback()
 
     def release(self) -> None:
-        """Hand out the reply that was a draft until now."""
+        """Hand out the reply, which was a draft until now."""
         self._draft = False
         for text in self._draft_texts:
             self.post(text)
         self._draft_texts.clear()
-        self._stirred.set()
-        self._emptier.set()
+        self._changed.set()
+        self._room_made.set()
 
     def pause(self, *, at_loudspeaker: bool) -> None:
-        """Hand out no audio for now; where the loudspeaker stops as well, so does its clock."""
+        """Hand out no audio until `resume`; the playback stops too if the loudspeaker does."""
         self._paused = True
         if at_loudspeaker:
             self.playback.stop(self._clock())
 
     def resume(self) -> None:
-        """Go on where `pause` stopped."""
+        """Hand out audio again, from where `pause` stopped."""
         self._paused = False
         self.playback.go_on(self._clock())
-        self._stirred.set()
-        self._emptier.set()
+        self._changed.set()
+        self._room_made.set()
 
     async def play(self, audio: ReplyAudio) -> None:
-        """Queue audio of the live reply, once there is room; any other's is thrown away."""
+        """Queue audio of the live reply once there is room; audio of any other reply is dropped."""
         while audio.reply == self._reply and self._waiting_s >= self._room_s:
             await self._next_room()
         if audio.reply != self._reply:
             return
         self._audio.append(audio)
         self._waiting_s += pcm.seconds(audio.pcm, self._rate_hz)
-        self._stirred.set()
+        self._changed.set()
 
     async def drained(self) -> None:
         """Wait until all of the reply has been handed out."""
@@ -106,7 +106,7 @@ class Outbox:
             await self._next_room()
 
     def drop(self) -> None:
-        """Throw away what waits of the reply: nothing of it is handed out after this."""
+        """Drop what waits of the reply: nothing of it is handed out after this."""
         stale = self._reply
         self._reply = 0
         self._draft = self._paused = False
@@ -118,30 +118,30 @@ class Outbox:
             for n in self._notices
             if not (isinstance(n, ReplyText | ToolCalled) and n.reply == stale)
         )
-        self._emptier.set()
+        self._room_made.set()
 
     def unpace(self) -> None:
-        """Nobody can interrupt any more: audio need not wait for the loudspeaker."""
+        """Hand out audio without pacing, because nobody can interrupt any more."""
         self._paced = False
-        self._stirred.set()
+        self._changed.set()
 
     def close(self) -> None:
-        """Hand out the notices that wait, then end."""
+        """Drop the audio, hand out the notices that wait, and end."""
         self.drop()
         self._open = False
-        self._stirred.set()
+        self._changed.set()
 
     async def take(self) -> ToCaller | None:
-        """The next message that is due; None when closed and empty."""
+        """Wait for the next message that is due; None when closed and empty."""
         while True:
             if self._notices:
                 return self._notices.popleft()
             if not self._open:
                 return None
             wait_s = self._due_in() if self._audio and not (self._draft or self._paused) else None
-            if wait_s is not None and wait_s < _SOON_S:
+            if wait_s is not None and wait_s < _TIMER_RESOLUTION_S:
                 return self._hand_out()
-            await self._stir(wait_s)
+            await self._wait_for_change(wait_s)
 
     def _due_in(self) -> float:
         if not self._paced:
@@ -154,17 +154,17 @@ class Outbox:
         length_s = pcm.seconds(audio.pcm, self._rate_hz)
         self._waiting_s -= length_s
         self.plays_from = self.playback.send(length_s, self._clock())
-        self._emptier.set()
+        self._room_made.set()
         return audio
 
-    async def _stir(self, wait_s: float | None) -> None:
-        self._stirred.clear()
+    async def _wait_for_change(self, wait_s: float | None) -> None:
+        self._changed.clear()
         try:
             async with asyncio.timeout(wait_s):
-                await self._stirred.wait()
+                await self._changed.wait()
         except TimeoutError:
             pass  # the next piece is due
 
     async def _next_room(self) -> None:
-        self._emptier.clear()
-        await self._emptier.wait()
+        self._room_made.clear()
+        await self._room_made.wait()

@@ -1,7 +1,7 @@
-"""One reply: history → text → clauses → audio. One coroutine, cancelled whole.
+"""Makes one reply: history → text → clauses → audio. It is one coroutine, cancelled whole.
 
-The model writes and the voice speaks at the same time: the first clause is heard while the rest of
-the answer is still being made.
+The model writes and the voice speaks at the same time: the caller hears the first clause while the
+rest of the answer is still being made.
 """
 
 import asyncio
@@ -23,8 +23,8 @@ from voice_gateway.speaking.outbox import Outbox
 from voice_gateway.speaking.trim import Trim
 
 _CLAUSES_AHEAD = 8  # how far the model may run ahead of the voice
-_PIECE_S = 0.1  # audio in one message: small enough to stop quickly, large enough to be cheap
-_PAUSE_S = 0.1  # silence left between two clauses, which are not to run into each other
+_MESSAGE_S = 0.1  # audio in one message: small enough to stop quickly, large enough to be cheap
+_CLAUSE_GAP_S = 0.1  # silence left between two clauses, so that they do not run together
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +34,7 @@ class ReplyOptions:
     normalise: bool = True
     """Write numbers and symbols out as words, where the language's rules are known."""
     min_words: int = 1
-    """Fewest words given to the voice at once, where the reply has as many."""
+    """Fewest words given to the voice at once, unless the reply has fewer."""
     trim_s: float = 0.0
     """Most silence taken off the start of a clause's audio."""
 
@@ -42,11 +42,11 @@ class ReplyOptions:
 @dataclass(frozen=True, slots=True)
 class _Clause:
     written: str
-    """What the caller has heard, and the conversation remembers."""
+    """What the conversation remembers."""
     spoken: str
-    """What the voice gets: the same in words, unless it makes them by itself."""
+    """What the voice is given: numbers are words, unless the voice reads them by itself."""
     said: str
-    """The words it says."""
+    """The words that the voice says."""
 
 
 class Reply:
@@ -73,7 +73,7 @@ class Reply:
         self._options = options or ReplyOptions()
         self._clauses = asyncio.Queue[_Clause | None](_CLAUSES_AHEAD)
         self.pieces = 0
-        """Of text, from the model so far: about a token each."""
+        """How many pieces of text the model gave so far: about a token each."""
         self.calls: list[ToolCall] = []
         self.usage: Usage | None = None
         self._made_s = 0.0
@@ -84,8 +84,8 @@ class Reply:
     ) -> ServiceError | None:
         """Make the reply and wait until all of it was sent; return what stopped it, if anything.
 
-        Asks the model for the answer to these messages, or says this text.
-        Calls `on_audio` right before the first audio.
+        `answers` is the history to answer, or a text to say as it is. `on_audio` is called right
+        before the first audio.
         """
         async with asyncio.TaskGroup() as tasks:
             text = self._text(answers)
@@ -94,7 +94,7 @@ class Reply:
             if fault:
                 writing.cancel()
         if self._made_s or self.calls or not self._config.spoken:
-            await self._outbox.drained()  # a draft is not over before it was released
+            await self._outbox.drained()  # a draft does not end before its release
         if fault or writing.cancelled():
             return fault
         return writing.result() or self._silent()
@@ -105,11 +105,11 @@ class Reply:
         return Empty("tts", "the voice answered without any audio")
 
     def text(self) -> str:
-        """All that was said; where nothing is spoken, all that was written."""
+        """All words that became audio; all that was written, where replies are not spoken."""
         return self.ledger.text() if self._config.spoken else self._written.strip()
 
     def heard(self, played_s: float) -> str:
-        """What the caller knows of the reply when so much of it has been played."""
+        """The words the caller knows when `played_s` of the reply have been played."""
         return self.ledger.heard(played_s) if self._config.spoken else self._written.strip()
 
     @property
@@ -128,7 +128,7 @@ class Reply:
         )
 
     async def _write(self, answer: AsyncGenerator[ModelPiece, None]) -> ServiceError | None:
-        """Pass the model's text on as it comes; what it managed to say is spoken in any case."""
+        """Pass the model's text on as it comes; what came before a failure is spoken, too."""
         thoughts, code = Thoughts(), CodeBlocks(self._config.language)
         cutter = Clauses(self._options.min_words, self._config.language)
         fault: ServiceError | None = None
@@ -148,7 +148,7 @@ class Reply:
         return fault
 
     def _take(self, piece: ModelPiece) -> str:
-        """The text of what came from the model; of a tool call the caller is told."""
+        """Return the piece's text, if it has any; report a tool call to the caller."""
         match piece:
             case str():
                 self.pieces += 1
@@ -167,12 +167,12 @@ class Reply:
         self._outbox.post(ReplyText(self.number, text))
 
     async def _offer(self, clauses: Sequence[str]) -> None:
-        for clause in filter(None, map(self._in_words, clauses)):
+        for clause in filter(None, map(self._clause, clauses)):
             if self.moments.first_clause is None:
                 self.moments.first_clause = self._clock()
             await self._clauses.put(clause)
 
-    def _in_words(self, text: str) -> _Clause | None:
+    def _clause(self, text: str) -> _Clause | None:
         written = speakable(text)
         if not written:
             return None
@@ -200,7 +200,7 @@ class Reply:
             self.ledger.end()
 
     def _said(self, text: str) -> str:
-        """What the voice says for a text it gets, also where it reads numbers by itself."""
+        """The words the voice says for this text, even if it reads numbers by itself."""
         return text if self._options.normalise else speakable(text, self._config.language)
 
     async def _speak_text(self, text: str, on_audio: Callable[[], None]) -> None:
@@ -208,8 +208,8 @@ class Reply:
         speech = self._services.voice.speak(
             text, language=self._config.language, voice=self._config.voice, rate_hz=rate_hz
         )
-        whole = pcm.WholeSamples()  # of this speech: half a sample at its end is nobody's
-        trim = Trim(rate_hz, self._options.trim_s, _PAUSE_S if self._made_s else 0.0)
+        whole = pcm.WholeSamples()  # it drops half a sample at the end of this text's audio
+        trim = Trim(rate_hz, self._options.trim_s, _CLAUSE_GAP_S if self._made_s else 0.0)
         async with aclosing(speech) as chunks:
             async for chunk in chunks:
                 audio = trim.feed(whole.feed(chunk.pcm))
@@ -218,7 +218,7 @@ class Reply:
         await self._play(trim.flush(), on_audio)
 
     async def _play(self, audio: bytes, on_audio: Callable[[], None]) -> None:
-        for piece in filter(None, pcm.pieces(audio, _PIECE_S, self._config.rate_hz)):
+        for piece in filter(None, pcm.pieces(audio, _MESSAGE_S, self._config.rate_hz)):
             await self._play_piece(piece, on_audio)
 
     async def _play_piece(self, piece: bytes, on_audio: Callable[[], None]) -> None:

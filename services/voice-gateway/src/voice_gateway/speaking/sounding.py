@@ -1,4 +1,7 @@
-"""How much of speech sounds, and how much is pause. Pure; s16le mono, little-endian machines."""
+"""Measures how much of synthesised speech is sound, and where its pauses are.
+
+Pure; s16le mono, little-endian machines.
+"""
 
 from collections.abc import Sequence
 from itertools import accumulate, groupby, pairwise
@@ -6,15 +9,15 @@ from itertools import accumulate, groupby, pairwise
 from voice_gateway.audio.pcm import SAMPLE_BYTES
 
 _FRAME_S = 0.02
-_STRIDE = 3  # of a frame's samples every third: enough to tell sound from silence
-# Swings (highest less lowest sample of a frame).
-_HARDLY = 200  # -50 dBFS: silence
-_SHARE = 0.06  # of the loudest frame: silence beside it
-_CLOSURE = 5  # frames: a shorter silence is a consonant's
+_SAMPLE_STRIDE = 3  # every third sample of a frame is enough to tell sound from silence
+# A swing is the highest less the lowest sample of a frame.
+_SILENT_SWING = 200  # -50 dBFS
+_SILENT_SHARE = 0.06  # of the loudest frame's swing
+_SHORTEST_PAUSE_FRAMES = 5  # a shorter silence is part of a consonant
 
 
 class Sounding:
-    """A piece of speech as it comes in; what never sounds counts as sound throughout."""
+    """A piece of speech as it comes in; one without any sound counts as sound throughout."""
 
     def __init__(self, rate_hz: int) -> None:
         self._frame = SAMPLE_BYTES * max(1, round(_FRAME_S * rate_hz))
@@ -23,13 +26,13 @@ class Sounding:
         self._sounded_s: list[float] = []
 
     def feed(self, pcm: bytes) -> None:
-        """Take whole samples in."""
+        """Take the next whole samples."""
         self._rest += pcm
         frames = len(self._rest) // self._frame
         samples = memoryview(self._rest[: frames * self._frame]).cast("h")
         size = self._frame // SAMPLE_BYTES
         for start in range(0, len(samples), size):
-            frame = samples[start : start + size : _STRIDE].tolist()
+            frame = samples[start : start + size : _SAMPLE_STRIDE].tolist()
             self._swings.append(max(frame) - min(frame))
         self._rest = self._rest[frames * self._frame :]
 
@@ -53,12 +56,12 @@ class Sounding:
 
 
 def _sounded_s(swings: Sequence[int]) -> list[float]:
-    floor = max(_HARDLY, _SHARE * max(swings, default=0))
+    silent = max(_SILENT_SWING, _SILENT_SHARE * max(swings, default=0))
     sounds: list[bool] = []
-    for loud, run in groupby(swing > floor for swing in swings):
+    for loud, run in groupby(swing > silent for swing in swings):
         length = len(list(run))
         inside = bool(sounds) and len(sounds) + length < len(swings)
-        sounds += [loud or (inside and length < _CLOSURE)] * length
+        sounds += [loud or (inside and length < _SHORTEST_PAUSE_FRAMES)] * length
     if not any(sounds):
         sounds = [True] * len(sounds)
     return [count * _FRAME_S for count in accumulate(map(int, sounds))]

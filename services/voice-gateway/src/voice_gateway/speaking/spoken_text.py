@@ -1,9 +1,9 @@
-"""One text that the voice speaks: how much of it is said at any moment of its audio.
+"""Estimates how much of one text the voice has said at any moment of the text's audio.
 
 Pure. Seconds count from the first sample that is sent of this text; what is said is counted in
-letters (see `language.speakable.aligned`). Where the voice tells when it says each word, that
-holds; before and without that, letters pass at an even pace while the audio sounds, and none in its
-pauses, which are where the punctuation is.
+letters (see `language.speakable.aligned`). The voice's own word times are used where it gives them.
+Elsewhere letters pass at an even pace while the audio sounds, and none pass in its pauses, which
+are where the punctuation is.
 
     text      Well,         I would not.
     audio    ▁▅▇▅▆▇▂▁▁▁▁▁▁▁▅▇▆▅▇▇▅▅▇▂▁▁▁▁
@@ -20,17 +20,17 @@ from voice_gateway.language.speakable.aligned import letters, word_ends
 from voice_gateway.messages import Word
 from voice_gateway.speaking.sounding import Sounding
 
-# Of sounding speech. Rather slow: of who is thought to speak slowly, less is taken for heard.
+# Seconds of sound. Rather slow, because a slow pace takes fewer words for heard.
 _S_PER_LETTER = 0.067
-_FASTEST_S_PER_LETTER = 0.03  # what would be faster is not all there
-_BEYOND_S = 0.25  # words that end later than their audio are timed by another clock
-# In the time of a letter. Found on the speech of one voice, and held on other sentences of it.
-_SPACE = 1.0
-_DRAWL = 2.0  # speech slows down towards a mark
-_NEAR = 12.0  # a pause so close to where a mark is expected is that mark's
+_FASTEST_S_PER_LETTER = 0.03  # a text that would be spoken faster lacks some of its audio
+_MOST_OVERRUN_S = 0.25  # word times that go further beyond their audio are not usable
+# Durations in units of a letter's, fitted to one voice and checked on other sentences of it.
+_SPACE_LETTERS = 1.0
+_SLOWING_LETTERS = 2.0  # speech slows down towards a punctuation mark
+_MATCH_LETTERS = 12.0  # a pause this close to where a mark is expected belongs to that mark
 
 Knot = tuple[float, float]
-"""Two measures that rise together: moments and letters, letters and the time they take."""
+"""A point of a rising curve, such as seconds and the letters said by then."""
 
 
 @dataclass(slots=True)
@@ -62,30 +62,30 @@ class SpokenText:
         self._words: list[Word] = []
         self._skipped_s = 0.0
         self._knots: list[Knot] | None = None
-        self._effort, self._marks = _efforts(text)
-        self._counts = [(effort, count) for count, effort in self._effort]
+        self._duration, self._marks = _durations(text)
+        self._counts = [(duration, count) for count, duration in self._duration]
         self._curve: list[Knot] | None = None
 
     def add(self, audio: bytes) -> None:
-        """More of its audio."""
+        """Add audio of the text."""
         self.seconds += pcm.seconds(audio, self._rate_hz)
         self._sounding.feed(audio)
         self._curve = None
 
     def tell(self, words: Sequence[Word], skipped_s: float) -> None:
-        """The voice says when it says these next words, in audio whose start is not sent."""
+        """Take the voice's times of the next words; the first `skipped_s` of audio is not sent."""
         self._words += words
         self._skipped_s = skipped_s
         self._knots = self._curve = None
 
     def end(self) -> None:
-        """All of its audio is here."""
+        """Note that all audio of the text was added."""
         self._complete = True
         self._knots = self._curve = None
-        self._pace.learn(self._sounding.until(self.seconds), self._effort[-1][1])
+        self._pace.learn(self._sounding.until(self.seconds), self._duration[-1][1])
 
     def letters_by(self, at_s: float) -> float:
-        """How many letters are said when `at_s` of it was heard; never more than are here."""
+        """How many letters are said when `at_s` of the audio was heard."""
         if self._complete and 0.0 < self.seconds <= at_s:
             return float(len(self.said))
         if self._knots is None:
@@ -94,19 +94,19 @@ class SpokenText:
         since_s, known = self._knots[-1]
         if at_s < since_s:
             return _between(self._knots, at_s)
-        return self._guessed(since_s, known, at_s)
+        return self._estimated(since_s, known, at_s)
 
-    def _guessed(self, since_s: float, known: float, at_s: float) -> float:
-        """Letters that nothing is told of: the `known` ones are said at `since_s`."""
+    def _estimated(self, since_s: float, known: float, at_s: float) -> float:
+        """Estimate the letters after the last word time: `known` ones are said at `since_s`."""
         if self._curve is None:
             self._curve = self._expected(since_s, known)
-        effort = _between(self._curve, self._sounding.until(at_s))
-        return max(known, _between(self._counts, effort))
+        duration = _between(self._curve, self._sounding.until(at_s))
+        return max(known, _between(self._counts, duration))
 
     def _expected(self, since_s: float, known: float) -> list[Knot]:
-        """How the effort of the rest goes with the sound."""
+        """How the duration of the rest in letters rises with its seconds of sound."""
         before_s, here_s = self._sounding.until(since_s), self._sounding.until(self.seconds)
-        start, end = _between(self._effort, known), self._effort[-1][1]
+        start, end = _between(self._duration, known), self._duration[-1][1]
         if here_s <= before_s:
             return [(before_s, start)]
         if not self._complete:
@@ -123,42 +123,43 @@ class SpokenText:
         return [(before_s, start), *between, (here_s, end)]
 
     def _told(self) -> list[Knot]:
-        """What the voice has told, if it can be true."""
+        """The voice's word times as a curve, if they are plausible."""
         start = [(0.0, 0.0)]
         edges_s = [edge - self._skipped_s for w in self._words for edge in (w.start_s, w.end_s)]
         if any(later < earlier for earlier, later in pairwise(edges_s)):
             return start
         if edges_s and not edges_s[-1] > 0.0:
             return start
-        if self._complete and edges_s and edges_s[-1] > self.seconds + _BEYOND_S:
+        if self._complete and edges_s and edges_s[-1] > self.seconds + _MOST_OVERRUN_S:
             return start
         placed = _placed(self.said, [letters(word.text) for word in self._words])
         found = [(edges_s[edge], count) for edge, count in placed]
         return start + [(max(0.0, at_s), count) for at_s, count in found]
 
 
-def _efforts(text: str) -> tuple[list[Knot], list[float]]:
-    """How letters and the time they take rise from word to word, and where the marks are in it."""
+def _durations(text: str) -> tuple[list[Knot], list[float]]:
+    """The letters and their duration at the end of each word, and the durations at the marks."""
     knots, marks = [(0.0, 0.0)], list[float]()
-    start, count, effort = 0, 0, -_SPACE
+    start, count, duration = 0, 0, -_SPACE_LETTERS
     for end in word_ends(text):
         said = len(letters(text[start:end]))
         marked = not letters(text[end - 1])
-        start, count, effort = end, count + said, effort + _SPACE + said + _DRAWL * marked
-        knots.append((float(count), effort))
+        start, count = end, count + said
+        duration += _SPACE_LETTERS + said + _SLOWING_LETTERS * marked
+        knots.append((float(count), duration))
         if marked:
-            marks.append(effort)
+            marks.append(duration)
     return knots, marks
 
 
 def _matched(pauses: Sequence[float], marks: Sequence[float]) -> list[tuple[int, int]]:
-    """Pair pauses with marks near them, in order, so that they are as near as can be."""
+    """Pair pauses with marks near them, in order, with the least distance in all."""
     best: dict[tuple[int, int], tuple[float, list[tuple[int, int]]]] = {}
     nothing = (0.0, list[tuple[int, int]]())
     for pause in reversed(range(len(pauses))):
         for mark in reversed(range(len(marks))):
             after = best.get((pause + 1, mark + 1), nothing)
-            gain = after[0] + _NEAR - abs(pauses[pause] - marks[mark])
+            gain = after[0] + _MATCH_LETTERS - abs(pauses[pause] - marks[mark])
             without = (best.get((pause + 1, mark), nothing), best.get((pause, mark + 1), nothing))
             paired = (gain, [(pause, mark), *after[1]])
             best[pause, mark] = max(paired, *without, key=lambda found: found[0])
@@ -166,7 +167,7 @@ def _matched(pauses: Sequence[float], marks: Sequence[float]) -> list[tuple[int,
 
 
 def _placed(said: str, words: Sequence[str]) -> list[tuple[int, float]]:
-    """Edges of words (two for each, start and end), and the letters said there, as far as known."""
+    """The letters said at the edges of words (two for each, start and end), where known."""
     ends = list(accumulate(map(len, words)))
     places = _places(said, "".join(words))
     found: list[tuple[int, float]] = []
@@ -181,7 +182,7 @@ def _placed(said: str, words: Sequence[str]) -> list[tuple[int, float]]:
 
 
 def _places(said: str, told: str) -> list[int | None]:
-    """Where each letter told is in what was said: the voice may spell a word in another way."""
+    """Where each letter of the voice's words is in the text, which may be spelled differently."""
     if said.startswith(told):
         return list(range(len(told)))
     places: list[int | None] = [None] * len(told)
@@ -192,7 +193,7 @@ def _places(said: str, told: str) -> list[int | None]:
 
 
 def _between(knots: Sequence[Knot], at: float) -> float:
-    """Interpolate; both sides of the knots rise, or stand still."""
+    """Interpolate between the knots, neither of whose sides ever falls."""
     after = bisect_right(knots, (at, float("inf")))
     if after == len(knots):
         return knots[-1][1]

@@ -1,1 +1,1 @@
-"""Scripted callers and services for tests and benchmarks; not part of what is shipped."""
+"""Contains scripted callers and services for tests and benchmarks; it is not shipped."""

@@ -1,11 +1,11 @@
-"""Draws who has the floor, and what takes it, by trying every event in every state the code has.
+"""Draws who has the floor, and which events pass it on, by trying every event in every state.
 
 uv run python -m voice_gateway.testing.diagram           prints the diagram and the table
 uv run python -m voice_gateway.testing.diagram --write   puts them into the docs
 
-The conversation's one step is run, breadth first, from a call's beginning. States count as the
-same where their fields are set or not set in the same places; what words say and how many replies
-there were makes no difference to who has the floor.
+The conversation's step is run, breadth first, from a call's beginning. Two states count as the same
+if the same fields are set in them: the words said and the number of replies make no difference to
+who has the floor.
 """
 
 import re
@@ -38,7 +38,7 @@ LEFT_OUT = frozenset(
     """CallerAsked CallerEnded CallerForgot CallerNoted CallerWithdrew CallerChose
     HeardAmended""".split()
 )
-"""What only the program of a caller asks for: the diagram is of calls without one."""
+"""Events that only a caller's program causes: the diagram shows calls without one."""
 
 _SAID = frozenset(
     """CallerJoined CallerSpoke CallerVoiced CallerQuiet CallerTyped CallerInterrupted CallerClosed
@@ -49,11 +49,11 @@ _OTHERS: list[type[c.Event]] = [
 ]
 
 Edges = dict[tuple[str, str], dict[tuple[str, ...], set[str]]]
-"""From one state to another: what is commanded, at which events."""
+"""For each pair of states, the commands of the transition, with the events that cause them."""
 
 
 def events(now: c.Conversation, at: float) -> Iterator[tuple[str, c.Event]]:
-    """Everything that may come at this moment, and how the diagram says it."""
+    """Every event that may come at this moment, with its name in the diagram."""
     for text, name in _WORDS.items():
         yield name, c.CallerSpoke(at, text, final=False)
         yield f"{name} (final)", c.CallerSpoke(at, text, final=True)
@@ -74,7 +74,7 @@ def events(now: c.Conversation, at: float) -> Iterator[tuple[str, c.Event]]:
 
 
 def _made_up(kind: type[c.Event], at: float) -> Iterator[tuple[str, c.Event]]:
-    """An event that has no word of its own here, with each number it may have at its ends."""
+    """An event without a name in `events`, with each of its numbers at 0 and at 1."""
     others = [f.name for f in fields(kind) if f.name != "at"]
     for values in product((0.0, 1.0), repeat=len(others)):
         named: dict[str, Any] = dict(zip(others, values, strict=True))
@@ -94,13 +94,13 @@ def explored(policies: Iterable[TurnPolicy] = _POLICIES) -> Edges:
 
 
 def states(policy: TurnPolicy) -> list[c.Conversation]:
-    """One conversation of every shape that a call can come to."""
+    """One conversation of every shape that a call can reach."""
     joined, _ = c.step(c.Conversation(), c.CallerJoined(0.0), policy)
     return [now for now, _ in _reached(joined, policy)]
 
 
 def _reached(start: c.Conversation, policy: TurnPolicy) -> Iterator[tuple[c.Conversation, float]]:
-    """Breadth first, each with the time it is reached at."""
+    """The conversations in breadth-first order, each with the time at which it is reached."""
     waiting, seen = deque([(start, 0.0)]), {shape(start)}
     while waiting:
         now, at = waiting.popleft()
@@ -139,7 +139,7 @@ def _state(now: c.Conversation) -> str:
 
 
 def shape(now: c.Conversation) -> tuple[object, ...]:
-    """What distinguishes a state: of which types it is made, and which of their fields are set."""
+    """What distinguishes a state: its types, and which of their fields are set."""
     return tuple(_shape(getattr(now, f.name)) for f in fields(now) if f.name != "reply")
 
 
@@ -152,7 +152,7 @@ def _shape(value: Any) -> object:
     return value is not None and value not in (False, "", (), 0)
 
 
-# What is shown.
+# The output.
 
 _ORDER = ("[*]", "LISTENING", "PREPARING", "THINKING", "SPEAKING", "PAUSED")
 _MEANING = {
@@ -176,7 +176,7 @@ def _diagram(ordered: list[tuple[tuple[str, str], dict[tuple[str, ...], set[str]
     lines += [f"    {state} : {state}<br/>{said}" for state, said in _MEANING.items()]
     for (origin, goal), ways in ordered:
         if origin == goal:
-            continue  # who has the floor does not change: in the table
+            continue  # the floor does not change; the table has the transition
         names = _merged(set[str]().union(*ways.values()))
         lines.append(f"    {origin} --> {goal} : {'<br/>'.join(names)}")
     return lines
@@ -199,14 +199,14 @@ def _shown(state: str) -> str:
 
 
 def _merged(names: set[str]) -> list[str]:
-    """Names in order; words that do the same whether they are final or not are said once."""
+    """The names in order; words that have the same effect as interim and final are listed once."""
     final = {name for name in names if name.endswith(" (final)")}
     both = {name for name in final if name.removesuffix(" (final)") in names}
     return sorted(names - both)
 
 
 def inserted(page: str, block: str) -> str:
-    """The page with the block between its marks. Raises ValueError where it has no marks."""
+    """The page with the block between its marks; raises ValueError if it has no marks."""
     before, begin, rest = page.partition(BEGIN)
     _, end, after = rest.partition(END)
     if not begin or not end:

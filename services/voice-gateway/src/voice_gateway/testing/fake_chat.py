@@ -1,12 +1,12 @@
-"""A scripted chat model in process: OpenAI's chat completions over HTTP on a free port.
+"""Serves a scripted chat model in process: OpenAI's chat completions on a free HTTP port.
 
     async with FakeChat(replies=["It is sunny."], first_token_s=0.2) as chat:
         ...  # point the gateway at chat.base_url
         asked = await chat.request(0)
         assert asked.messages[-1]["content"] == "what is the weather"
 
-Faults are exchanged while it runs: `chat.fault = HttpError(429)`; a request keeps the fault that
-stood when it came.
+Faults may be changed while it runs: `chat.fault = HttpError(429)`; a request keeps the fault that
+was set when it came.
 """
 
 import asyncio
@@ -43,7 +43,7 @@ class UsesTool:
 
 Reply = str | UsesTool
 Replies = Sequence[Reply] | Callable[[Sequence[Json], int], Reply]
-"""Spoken in turn, the last one for ever, or the reply to these messages in the n-th request."""
+"""The replies in turn, the last one for ever, or a function of the messages and the ordinal."""
 
 _MODEL = "meta/llama-3.1-8b-instruct"
 _MAX_BODY_BYTES = 4 * 2**20
@@ -51,7 +51,7 @@ _MAX_BODY_BYTES = 4 * 2**20
 
 @dataclass(frozen=True, slots=True)
 class HttpError:
-    """Answered at once with this status and an OpenAI-style error body."""
+    """The request is answered at once with this status and an OpenAI-style error body."""
 
     status: int
     message: str = "scripted error"
@@ -78,7 +78,7 @@ class DropAfter:
 
 @dataclass(frozen=True, slots=True)
 class Empty:
-    """A well-formed reply without any text."""
+    """The reply is well-formed and has no text."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +128,7 @@ class ChatRequest:
         self._changes.notify()
 
     async def until_sent(self, pieces: int, timeout_s: float = WAIT_S) -> None:
-        """Returns once so many pieces have gone out."""
+        """Return once so many pieces were sent."""
         await self._changes.until(lambda: len(self.pieces_sent) >= pieces, timeout_s)
 
 
@@ -151,9 +151,9 @@ class FakeChat:
         self.token_s = token_s
         self.fault = fault
         self.models = models
-        """What is accepted, anything else is 404; empty: anything."""
+        """The models that are accepted, any other is 404; empty: any model."""
         self.api_key = api_key
-        """What is accepted, anything else is 401; None: anything."""
+        """The key that is accepted, any other is 401; None: any key."""
         self._log: Log[ChatRequest] = Log()
         self._host = host
         self._port = 0
@@ -168,14 +168,14 @@ class FakeChat:
         return self._log.records
 
     async def request(self, ordinal: int, timeout_s: float = WAIT_S) -> ChatRequest:
-        """The `ordinal`-th chat request, from 0, as soon as it has come."""
+        """Wait for the `ordinal`-th chat request, from 0."""
         return await self._log.nth(ordinal, timeout_s)
 
     async def up(self) -> None:
         app = web.Application(client_max_size=_MAX_BODY_BYTES)
         app.router.add_post("/v1/chat/completions", self._complete)
         app.router.add_get("/v1/models", self._list_models)
-        # handler_cancellation: a client that goes away cancels its request at once.
+        # With handler_cancellation, a client that goes away cancels its request at once.
         runner = web.AppRunner(
             app, handler_cancellation=True, access_log=None, shutdown_timeout=0.0
         )
@@ -186,7 +186,7 @@ class FakeChat:
         self._runner = runner
 
     async def down(self) -> None:
-        """Every running request breaks, and nothing listens until `up`, on the same port."""
+        """Break every running request and stop listening; `up` listens on the same port again."""
         if self._runner is not None:
             await self._runner.cleanup()
             self._runner = None

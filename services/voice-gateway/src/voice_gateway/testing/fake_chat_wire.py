@@ -1,4 +1,4 @@
-"""OpenAI's chat completions on the wire, as the scripted model sends them."""
+"""Builds OpenAI's chat completions as the scripted model sends them."""
 
 import json
 import re
@@ -18,7 +18,7 @@ DONE = b"data: [DONE]\n\n"
 
 
 def pieces_of(text: str) -> list[str]:
-    """Word by word, each with the space before it: the pieces join to the text."""
+    """Cut the text into words, each with the space before it."""
     return _PIECE.findall(text) or ([text] if text else [])
 
 

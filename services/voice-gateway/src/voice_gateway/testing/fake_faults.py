@@ -1,4 +1,4 @@
-"""What can go wrong at a fake upstream, and how a test waits for what it sees."""
+"""Defines the faults of fake upstreams, and lets tests wait for what an upstream sees."""
 
 import asyncio
 from collections.abc import Callable, Sequence
@@ -8,7 +8,7 @@ from typing import Generic, TypeVar
 from grpc import StatusCode
 
 WAIT_S = 60.0
-"""Before a test is told that nothing came: wide, because a machine may be busy."""
+"""Seconds until a waiting test fails: long, because a machine may be busy."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +37,7 @@ RivaFault = Refuse | Hang | DieAfter
 FaultScript = RivaFault | Callable[[int], RivaFault | None] | None
 """One fault for every call, or the fault of the n-th call (from 0), or none.
 
-It may be exchanged while calls run: running calls look at it before each response.
+It may be changed while calls run: they look at it before each response.
 """
 
 
@@ -46,7 +46,7 @@ def fault_of(script: FaultScript, ordinal: int) -> RivaFault | None:
 
 
 class Changes:
-    """Wakes whoever waits for a condition of a record, so that no test needs to sleep."""
+    """Wakes the tests that wait for a condition of a record, so that none needs to sleep."""
 
     def __init__(self) -> None:
         self._changed = asyncio.Event()
@@ -56,7 +56,7 @@ class Changes:
         self._changed = asyncio.Event()
 
     async def until(self, condition: Callable[[], bool], timeout_s: float = WAIT_S) -> None:
-        """Raises TimeoutError where the condition stays false for `timeout_s`."""
+        """Wait for the condition; raises TimeoutError if it stays false for `timeout_s`."""
         async with asyncio.timeout(timeout_s):
             while not condition():
                 await self._changed.wait()
@@ -81,6 +81,6 @@ class Log(Generic[Record]):
         self._changes.notify()
 
     async def nth(self, ordinal: int, timeout_s: float = WAIT_S) -> Record:
-        """The `ordinal`-th record, from 0, as soon as it is there."""
+        """Wait for the `ordinal`-th record, from 0."""
         await self._changes.until(lambda: len(self._records) > ordinal, timeout_s)
         return self._records[ordinal]

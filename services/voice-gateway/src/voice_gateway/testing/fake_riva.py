@@ -1,4 +1,4 @@
-"""A scripted Riva in process: the real gRPC API on a free port, over a scripted ear and voice.
+"""Serves a scripted Riva in process: the real gRPC API, with a scripted recogniser and voice.
 
     async with FakeRiva(says=[Says("what is the weather", 0.5, 1.6)]) as riva:
         ...  # point the gateway at riva.uri
@@ -6,7 +6,7 @@
         await call.ended.wait()
         assert call.half_closed
 
-Everything may be exchanged while it runs: `riva.asr.fault = Hang()`, `riva.voice.fault = None`,
+Everything may be changed while it runs: `riva.asr.fault = Hang()`, `riva.voice.fault = None`,
 `riva.voice.first_audio_s = 2.0`; a call looks at its fault before each response.
 """
 
@@ -32,7 +32,7 @@ from voice_gateway.testing.fake_riva_asr import (
     FakeRecogniser,
     SaysScript,
 )
-from voice_gateway.testing.fake_riva_ear import Ear, Heard, Says, SpokenWord
+from voice_gateway.testing.fake_riva_transcripts import Recognition, Result, Says, TimedWord
 from voice_gateway.testing.fake_riva_tts import FakeVoice, VoiceCall, voice_pcm
 
 __all__ = [
@@ -40,17 +40,17 @@ __all__ = [
     "AsrResponse",
     "Changes",
     "DieAfter",
-    "Ear",
     "FakeRecogniser",
     "FakeRiva",
     "FakeVoice",
     "FaultScript",
     "Hang",
-    "Heard",
+    "Recognition",
     "Refuse",
+    "Result",
     "RivaFault",
     "Says",
-    "SpokenWord",
+    "TimedWord",
     "VoiceCall",
     "voice_pcm",
 ]
@@ -60,7 +60,7 @@ _SERVICES = (
     "nvidia.riva.asr.RivaSpeechRecognition",
     "nvidia.riva.tts.RivaSpeechSynthesis",
 )
-_health = cast(Any, health)  # its asyncio half is not in the type stubs
+_health = cast(Any, health)  # the type stubs lack its asyncio part
 _health_grpc = cast(Any, health_pb2_grpc)
 
 
@@ -121,11 +121,11 @@ class FakeRiva:
         return self.voice.calls.records
 
     async def asr_call(self, ordinal: int, timeout_s: float = WAIT_S) -> AsrCall:
-        """The `ordinal`-th recognition stream, from 0, as soon as its config has come."""
+        """Wait for the `ordinal`-th recognition stream, from 0, and its config."""
         return await self.asr.calls.nth(ordinal, timeout_s)
 
     async def voice_call(self, ordinal: int, timeout_s: float = WAIT_S) -> VoiceCall:
-        """The `ordinal`-th text given to the voice, from 0, as soon as it has come."""
+        """Wait for the `ordinal`-th text given to the voice, from 0."""
         return await self.voice.calls.nth(ordinal, timeout_s)
 
     async def up(self) -> None:
@@ -141,13 +141,13 @@ class FakeRiva:
         self._server = server
 
     async def down(self) -> None:
-        """Every running call ends UNAVAILABLE, and nothing listens until `up`."""
+        """End every running call as UNAVAILABLE, and stop listening until `up`."""
         if self._server is not None:
             await self._server.stop(None)
             self._server = None
 
     async def serving(self, *, healthy: bool) -> None:
-        """What the health service says from now on."""
+        """Set what the health service answers from now on."""
         status = health_pb2.HealthCheckResponse.ServingStatus
         for name in _SERVICES:
             await self._health.set(name, status.SERVING if healthy else status.NOT_SERVING)

@@ -1,4 +1,4 @@
-"""A scripted recogniser behind Riva's StreamingRecognize: it goes by the audio it has received."""
+"""Serves Riva's StreamingRecognize from a script, by the position in the received audio."""
 # ruff: noqa: N802  # the method names are gRPC's
 
 import asyncio
@@ -21,25 +21,25 @@ from voice_gateway.testing.fake_faults import (
     RivaFault,
     fault_of,
 )
-from voice_gateway.testing.fake_riva_ear import Ear, Heard, Says, SpokenWord
+from voice_gateway.testing.fake_riva_transcripts import Recognition, Result, Says, TimedWord
 
 _pb = cast(Any, riva_asr_pb2)  # riva ships no types
 _pb_grpc = cast(Any, riva_asr_pb2_grpc)
 
 Config = Any
-"""A StreamingRecognitionConfig of Riva's."""
+"""Riva's StreamingRecognitionConfig."""
 
 SaysScript = Sequence[Says] | Callable[[Config, int], Sequence[Says]]
 """The words of every call's audio, or those of the n-th call (from 0) with this config.
 
-A stream that is opened again is another call: its positions start at 0.
+A stream that is opened again is another call, whose positions start at 0.
 """
 
-_MODEL = "scripted-ear"
+_MODEL = "scripted-recogniser"
 _DEFAULT_RATE_HZ = 16_000
 _BYTES_PER_SAMPLE = 2
-_QUEUED_RESPONSES = 4096
-_UNTIL_CANCELLED_S = 0.02
+_MOST_QUEUED_RESPONSES = 4096
+_CANCELLATION_S = 0.02
 _START_FLAG = (
     "inference request for sequence {sequence} to model '{model}' must specify the START flag"
     " on the first request of the sequence"
@@ -48,16 +48,16 @@ _START_FLAG = (
 
 @dataclass(frozen=True, slots=True)
 class AsrResponse:
-    """What was sent to the client; times are the loop's."""
+    """A response sent to the client; times are the loop's."""
 
     caused_at: float
-    """When the audio, the request or the half-close that brought it about came."""
+    """When the audio, the request or the half-close that caused it came."""
     sent_at: float
-    heard: Heard
+    result: Result
 
     @property
     def text(self) -> str:
-        return " ".join(word.text for word in self.heard.words)
+        return " ".join(word.text for word in self.result.words)
 
 
 @dataclass(slots=True)
@@ -67,14 +67,14 @@ class AsrCall:
     metadata: dict[str, str] = field(repr=False)
     opened_at: float
     ordinal: int = -1
-    """By the arrival of the config."""
+    """The stream's number, in the order of the configs."""
     config: Config = None
     bytes_received: int = 0
     messages_received: int = 0
     first_audio_at: float | None = None
     last_audio_at: float | None = None
     forced_at: list[float] = field(default_factory=list[float])
-    """Each `force_eou`, with or without words to finalise."""
+    """When each `force_eou` came, with or without words to finalise."""
     responses: list[AsrResponse] = field(default_factory=list[AsrResponse])
     half_closed: bool = False
     cancelled: bool = False
@@ -93,24 +93,24 @@ class AsrCall:
 
     @property
     def finals(self) -> list[str]:
-        return [response.text for response in self.responses if response.heard.is_final]
+        return [response.text for response in self.responses if response.result.is_final]
 
     @property
     def interims(self) -> list[str]:
         return [
             response.text
             for response in self.responses
-            if response.heard.words and not response.heard.is_final
+            if response.result.words and not response.result.is_final
         ]
 
     def note(self) -> None:
-        """Lets the waiting tests look again."""
+        """Let waiting tests check their conditions."""
         self._changes.notify()
 
     async def until(
         self, condition: Callable[["AsrCall"], bool], timeout_s: float = WAIT_S
     ) -> None:
-        """Such as `await call.until(lambda call: call.audio_s >= 1.0)`."""
+        """Wait, for example: `await call.until(lambda call: call.audio_s >= 1.0)`."""
         await self._changes.until(lambda: condition(self), timeout_s)
 
 
@@ -118,7 +118,7 @@ class AsrCall:
 class _Due:
     at: float
     caused_at: float
-    heard: Heard
+    result: Result
     request_id: str
 
 
@@ -132,12 +132,12 @@ class FakeRecogniser:
     stable_s: float | None
     """Silence after which one interim of stability 1.0 comes (two-pass end of utterance)."""
     delay_s: float
-    """From the audio that brings a response about to the response."""
+    """From the audio that causes a response to the response."""
     languages: Collection[str]
-    """What is accepted; empty: anything."""
+    """The languages that are accepted; empty: any language."""
     fault: FaultScript
     idle_s: float
-    """Riva frees a stream after so long without audio: the next audio fails."""
+    """Seconds without audio after which Riva frees a stream, and the next audio fails."""
     calls: Log[AsrCall] = field(default_factory=Log[AsrCall])
 
     def add_to(self, server: grpc.aio.Server) -> None:
@@ -183,7 +183,7 @@ class FakeRecogniser:
         if refusal is not None:
             return refusal
         await context.send_initial_metadata(())
-        due: asyncio.Queue[_Due | Refuse | None] = asyncio.Queue(_QUEUED_RESPONSES)
+        due: asyncio.Queue[_Due | Refuse | None] = asyncio.Queue(_MOST_QUEUED_RESPONSES)
         async with asyncio.TaskGroup() as tasks:
             listening = tasks.create_task(self._listen(call, context, due))
             refusal = await self._answer(call, context, due)
@@ -206,29 +206,29 @@ class FakeRecogniser:
     async def _listen(
         self, call: AsrCall, context: Any, due: asyncio.Queue[_Due | Refuse | None]
     ) -> None:
-        ear = self._ear(call)
+        recognition = self._recognition(call)
         async for request in _requests(context):
             if self._idle(call):
                 await due.put(_released(call))
                 return
             _note_audio(call, len(request.audio_content))
-            for heard in _hear(call, ear, request):
-                await due.put(self._due(heard, request.id.value))
-        await asyncio.sleep(_UNTIL_CANCELLED_S)  # end of input may be a cancelled call: see first
+            for result in _results(call, recognition, request):
+                await due.put(self._due(result, request.id.value))
+        await asyncio.sleep(_CANCELLATION_S)  # the input also ends when a call is cancelled
         call.half_closed = True
         call.note()
-        last = ear.force()
+        last = recognition.force()
         if last is not None:
             await due.put(self._due(last))
         await due.put(None)
 
-    def _due(self, heard: Heard, request_id: str = "") -> _Due:
+    def _due(self, result: Result, request_id: str = "") -> _Due:
         now = _now()
-        return _Due(now + self.delay_s, now, heard, request_id)
+        return _Due(now + self.delay_s, now, result, request_id)
 
-    def _ear(self, call: AsrCall) -> Ear:
+    def _recognition(self, call: AsrCall) -> Recognition:
         says = self.says(call.config, call.ordinal) if callable(self.says) else self.says
-        return Ear(says, self.endpoint_s, self.stable_s)
+        return Recognition(says, self.endpoint_s, self.stable_s)
 
     def _idle(self, call: AsrCall) -> bool:
         since = call.opened_at if call.last_audio_at is None else call.last_audio_at
@@ -248,7 +248,7 @@ class FakeRecogniser:
                 return answer
             await asyncio.sleep(answer.at - _now())
             await context.write(_response(call, answer))
-            call.responses.append(AsrResponse(answer.caused_at, _now(), answer.heard))
+            call.responses.append(AsrResponse(answer.caused_at, _now(), answer.result))
             call.note()
 
     def _fault(self, call: AsrCall) -> RivaFault | None:
@@ -277,13 +277,13 @@ def _note_audio(call: AsrCall, size: int) -> None:
     call.note()
 
 
-def _hear(call: AsrCall, ear: Ear, request: Any) -> list[Heard]:
-    heard = list(ear.listen(call.audio_s))
+def _results(call: AsrCall, recognition: Recognition, request: Any) -> list[Result]:
+    results = list(recognition.listen(call.audio_s))
     if request.runtime_config.get("force_eou", "").lower() == "true":
         call.forced_at.append(_now())
-        forced = ear.force()
-        heard.extend([forced] if forced else [])
-    return heard
+        forced = recognition.force()
+        results.extend([forced] if forced else [])
+    return results
 
 
 def _released(call: AsrCall) -> Refuse:
@@ -294,25 +294,25 @@ def _released(call: AsrCall) -> Refuse:
 def _response(call: AsrCall, due: _Due) -> Any:
     response = _pb.StreamingRecognizeResponse()
     response.id.value = due.request_id
-    heard = due.heard
-    if not heard.words or not (heard.is_final or call.config.interim_results):
+    result = due.result
+    if not result.words or not (result.is_final or call.config.interim_results):
         return response
-    result = response.results.add(
-        is_final=heard.is_final,
-        stability=0.0 if heard.is_final else heard.stability,
+    sent = response.results.add(
+        is_final=result.is_final,
+        stability=0.0 if result.is_final else result.stability,
         channel_tag=1,
-        audio_processed=heard.at_s,
+        audio_processed=result.at_s,
     )
-    text = "".join(f"{word.text} " for word in heard.words)
-    alternative = result.alternatives.add(transcript=text)
-    if heard.is_final:
+    text = "".join(f"{word.text} " for word in result.words)
+    alternative = sent.alternatives.add(transcript=text)
+    if result.is_final:
         alternative.confidence = -0.1
         if call.config.config.enable_word_time_offsets:
-            _add_words(alternative, heard.words)
+            _add_words(alternative, result.words)
     return response
 
 
-def _add_words(alternative: Any, words: Sequence[SpokenWord]) -> None:
+def _add_words(alternative: Any, words: Sequence[TimedWord]) -> None:
     for word in words:
         alternative.words.add(
             word=word.text,

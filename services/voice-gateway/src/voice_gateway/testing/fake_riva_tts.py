@@ -1,4 +1,4 @@
-"""A scripted voice behind Riva's SynthesizeOnline: audio that names its text, at a given pace."""
+"""Serves Riva's SynthesizeOnline from a script: audio that identifies its text, at a set pace."""
 # ruff: noqa: N802  # the method names are gRPC's
 
 import asyncio
@@ -33,7 +33,7 @@ MAX_TEXT_CHARS = 2000
 """Riva's own limit on one request, after normalisation."""
 
 WordTimes = Literal["early", "late", "never", "refused"]
-"""When a call that wishes for word times gets them: with its first audio or behind its last."""
+"""When a call that asks for word times gets them: with its first audio, or after its last."""
 
 _LANGUAGE = "en-US"
 _VOICE = "Scripted"
@@ -53,7 +53,7 @@ class VoiceCall:
     rate_hz: int
     encoding: int
     timed: bool
-    """Word times were wished for."""
+    """Whether word times were asked for."""
     metadata: dict[str, str] = field(repr=False)
     started_at: float
     first_audio_at: float | None = None
@@ -67,7 +67,7 @@ class VoiceCall:
 def voice_pcm(text: str, seconds: float, rate_hz: int) -> bytes:
     """The audio of a text: a slow ramp, s16le mono, whose first sample is the text's checksum.
 
-    Each sample is one more than the one before, so any two bytes of it tell text and position.
+    Each sample is one more than the one before, so any two bytes tell the text and the position.
     """
     first = crc32(text.encode()) & 0xFFFF
     count = round(seconds * rate_hz)
@@ -85,15 +85,15 @@ class FakeVoice:
     first_audio_s: float
     """From a text to its first audio."""
     real_time_factor: float
-    """Seconds of work for one second of audio after the first."""
+    """Seconds of work for one second of audio, after the first chunk."""
     audio_s_per_char: float
-    """How long a text lasts when spoken."""
+    """Seconds of audio for each character of a text."""
     chunk_s: float
     """Seconds of audio in one response."""
     languages: Collection[str]
-    """What is accepted; empty: anything."""
+    """The languages that are accepted; empty: any language."""
     voices: Collection[str]
-    """What is accepted beside the empty name; empty: anything."""
+    """The voices that are accepted, besides the empty name; empty: any voice."""
     fault: FaultScript
     word_times: WordTimes = "late"
     calls: Log[VoiceCall] = field(default_factory=Log[VoiceCall])
@@ -127,7 +127,7 @@ class FakeVoice:
         return len(text) * self.audio_s_per_char
 
     def pcm(self, text: str, rate_hz: int) -> bytes:
-        """What a caller hears of this text when all of it arrives."""
+        """All of this text's audio."""
         return voice_pcm(text, self.duration_s(text), rate_hz)
 
     async def _speak(self, request: Any, context: Any) -> Refuse | None:
@@ -162,7 +162,7 @@ class FakeVoice:
         return None
 
     def _time(self, call: VoiceCall, response: Any) -> Any:
-        """Add the times of all words to a response, if the call wished for them."""
+        """Add the times of all words to a response, if the call asked for them."""
         for word in _WORD.finditer(call.text) if call.timed else ():
             start, end = (round(at * self.audio_s_per_char * 1000) for at in word.span())
             response.meta.words.add(word=word[0], start_time=start, end_time=end)

@@ -1,4 +1,4 @@
-"""A caller on a real gRPC stream, as tests and probes need one: says, reads, remembers."""
+"""Owns a caller's real gRPC stream for tests and probes: sends, reads, and keeps what came."""
 
 import asyncio
 from collections.abc import AsyncGenerator
@@ -28,7 +28,7 @@ class Line:
             await self.call.write(pb.ClientMessage(**content))
 
     async def speak(self, seconds: float, rate_hz: int = 16_000, chunk: int = 8192) -> None:
-        """Send this much audio as fast as it goes, in the first version's chunks."""
+        """Send this much audio without pacing, in chunks of the first version's size."""
         pcm = bytes(2 * int(seconds * rate_hz))
         for start in range(0, len(pcm), chunk):
             await self.say(audio_chunk=pcm[start : start + chunk])
@@ -46,14 +46,14 @@ class Line:
         raise AssertionError(f"the stream ended before event {event}: {self.events()}")
 
     async def rest(self) -> list[pb.ServerMessage]:
-        """Read to the end of the stream; raises AioRpcError where it ended badly."""
+        """Read to the end of the stream; raises AioRpcError if it failed."""
         async with asyncio.timeout(self.patience_s):
             while (message := await self.call.read()) is not grpc.aio.EOF:
                 self.received.append(message)
         return self.received
 
     async def refusal(self) -> tuple[grpc.StatusCode, str]:
-        """The status the call ends with."""
+        """Read to the end; return the call's final status."""
         try:
             await self.rest()
         except grpc.aio.AioRpcError as error:
@@ -79,7 +79,7 @@ class Line:
 
 @asynccontextmanager
 async def dial(address: str, patience_s: float = ANSWER_S) -> AsyncGenerator[Line]:
-    """Open one call to the gateway at HOST:PORT; it is cancelled on the way out."""
+    """Open one call to the gateway at HOST:PORT; it is cancelled at the end."""
     async with grpc.aio.insecure_channel(address) as channel:
         stub: Any = pb_grpc.VoiceGatewayStub(channel)
         call = stub.StreamAudio()

@@ -1,6 +1,6 @@
-"""A caller on loudspeakers, whose microphone hears what they play, and the caller.
+"""Simulates a caller on loudspeakers, whose microphone picks up the replies and the caller.
 
-    gateway ──▶ loudspeaker ── later, softer, perhaps through a room ──┐
+    gateway ──▶ loudspeaker ── delayed, softer, perhaps with reverb ───┐
                                            the caller's voice, noise ──┴─▶ microphone ──▶ gateway
 
 Loudspeaker and microphone share one clock, frame by frame, as they do in a telephone.
@@ -20,29 +20,29 @@ from voice_gateway.testing.line import Line, dial
 
 RATE_HZ = 16_000
 FRAME = RATE_HZ // 50
-_FULL = 32_768.0
-_DIRECT = 6.0  # how much stronger a room's direct way is than the first of its echoes
-_AUDIBLE = 0.003  # of full scale, in the mean of a frame: -50 dB
+_FULL_SCALE = 32_768.0
+_DIRECT_TO_ECHO = 6.0  # amplitude of a room's direct path over that of its first echo
+_AUDIBLE_RMS = 0.003  # of full scale, over a frame: -50 dB
 
-_Samples = Any  # numpy's own types say less than their names
+_Samples = Any  # a numpy array of floats
 
 
 @dataclass(frozen=True, slots=True)
 class Way:
-    """How what the loudspeaker plays gets into the microphone."""
+    """The echo path from the loudspeaker to the microphone."""
 
     delay_s: float
     gain_db: float = -10.0
     room_s: float = 0.0
-    """Until the room has died away by 60 dB; 0: there is none."""
+    """The room's reverberation time, until -60 dB; 0: there is no room."""
     noise_db: float = -65.0
-    """Of full scale."""
+    """The noise level, relative to full scale."""
     seed: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class Came:
-    """A message of the gateway, and when it came by the event loop's clock."""
+    """A message of the gateway, and when it came, in the event loop's time."""
 
     at: float
     message: pb.ServerMessage
@@ -53,7 +53,7 @@ class Came:
 
     @property
     def cut(self) -> bool:
-        """A reply was interrupted."""
+        """Whether the message reports an interruption."""
         return self.message.event.HasField("interruption")
 
     def is_event(self, kind: "pb.EventType") -> bool:
@@ -61,36 +61,36 @@ class Came:
 
 
 class Room:
-    """The way from the loudspeaker to the microphone."""
+    """Convolves what the loudspeaker plays with the echo path, frame by frame."""
 
     def __init__(self, way: Way) -> None:
-        self._dice = np.random.default_rng(way.seed)
+        self._random = np.random.default_rng(way.seed)
         self._noise = 10 ** (way.noise_db / 20)
         self._late = round(way.delay_s * RATE_HZ)
-        answer = self._answer(way.room_s) * 10 ** (way.gain_db / 20)
-        self._size = 1 << (len(answer) + FRAME - 1).bit_length()
-        self._spectrum: _Samples = np.fft.rfft(answer, self._size)
+        response = self._impulse_response(way.room_s) * 10 ** (way.gain_db / 20)
+        self._size = 1 << (len(response) + FRAME - 1).bit_length()
+        self._spectrum: _Samples = np.fft.rfft(response, self._size)
         self._coming: _Samples = np.zeros(self._late + self._size + FRAME)
 
     def pass_through(self, played: _Samples) -> _Samples:
-        """One frame of what the microphone catches, while `played` leaves the loudspeaker."""
+        """The microphone's frame while the loudspeaker plays the frame `played`."""
         if played.any():
             echo = np.fft.irfft(np.fft.rfft(played, self._size) * self._spectrum, self._size)
             self._coming[self._late : self._late + self._size] += echo
-        caught = self._coming[:FRAME] + self._dice.standard_normal(FRAME) * self._noise
+        recorded = self._coming[:FRAME] + self._random.standard_normal(FRAME) * self._noise
         self._coming = np.append(self._coming[FRAME:], np.zeros(FRAME))
-        return caught
+        return recorded
 
-    def _answer(self, room_s: float) -> _Samples:
-        """What a click becomes, with the click's energy."""
+    def _impulse_response(self, room_s: float) -> _Samples:
+        """The room's impulse response, with unit energy."""
         length = max(1, round(room_s * RATE_HZ))
-        answer = self._dice.standard_normal(length) * 10 ** (-3 * np.arange(length) / length)
-        answer[0] = _DIRECT
-        return answer / np.sqrt(np.sum(answer**2))
+        response = self._random.standard_normal(length) * 10 ** (-3 * np.arange(length) / length)
+        response[0] = _DIRECT_TO_ECHO
+        return response / np.sqrt(np.sum(response**2))
 
 
 class Speakerphone:
-    """One call. What came stands in `came`; samples are floats, full scale is 1."""
+    """One call; `came` has the messages that came. Samples are floats, full scale is 1."""
 
     def __init__(self, line: Line, way: Way, *, can_pause: bool) -> None:
         self._line = line
@@ -101,14 +101,14 @@ class Speakerphone:
         self._paused = False
         self._next_due = 0.0
         self._energy, self._audible = 0.0, 0
-        self._stirred = asyncio.Event()
+        self._changed = asyncio.Event()
         self.came: list[Came] = []
         self.late_s: list[float] = []
-        """How late each frame was, by this caller's own fault: its loudspeaker stopped as well."""
+        """How late each frame was sent, by this caller's own fault."""
         self.silent_at: float | None = None
-        """Since when the loudspeaker plays nothing; None: it plays."""
+        """Since when the loudspeaker is silent; None: it plays."""
         self.ended = False
-        """The gateway ended the call."""
+        """Whether the gateway ended the call."""
 
     def say(self, voice: _Samples, level: float | None = None) -> float:
         """Speak; returns when the first sample reaches the microphone.
@@ -119,7 +119,7 @@ class Speakerphone:
         return self._next_due
 
     def level(self) -> float:
-        """How loud the replies have been so far."""
+        """The loudness of the replies so far, as a root mean square."""
         return float(np.sqrt(self._energy / self._audible)) if self._audible else 0.05
 
     async def type(self, text: str) -> None:
@@ -129,41 +129,41 @@ class Speakerphone:
         await self._line.say(interrupt=pb.Interrupt())
 
     async def until(self, met: Callable[[], bool], timeout_s: float) -> bool:
-        """Wait until this holds, looking at it whenever something came or a frame was played."""
+        """Wait until this holds, checking it after each message and each frame."""
         try:
             async with asyncio.timeout(timeout_s):
                 while not met() and not self.ended:
-                    self._stirred.clear()
-                    await self._stirred.wait()
+                    self._changed.clear()
+                    await self._changed.wait()
         except TimeoutError:
             pass
         return met()
 
     async def listen(self) -> None:
-        """Read what comes until the call is over."""
+        """Read messages until the call is over."""
         while (message := await self._line.call.read()) is not grpc.aio.EOF:
             self._take_in(message)
         self.ended = True
-        self._stirred.set()
+        self._changed.set()
 
     async def run_sound(self) -> None:
-        """Play and catch sound in real time; ends when cancelled."""
+        """Play and record in real time, until cancelled."""
         self._next_due = _now()
         self.silent_at = self._next_due
         while True:
             self._next_due += FRAME / RATE_HZ
             await asyncio.sleep(self._next_due - _now())
             self.late_s.append(_now() - self._next_due)
-            caught = self._room.pass_through(self._play()) + self._speak()
-            pcm = (np.clip(caught, -1, 1) * (_FULL - 1)).astype("<i2").tobytes()
+            recorded = self._room.pass_through(self._play()) + self._speak()
+            pcm = (np.clip(recorded, -1, 1) * (_FULL_SCALE - 1)).astype("<i2").tobytes()
             await self._line.say(audio_chunk=pcm)
-            self._stirred.set()
+            self._changed.set()
 
     def _take_in(self, message: pb.ServerMessage) -> None:
         came = Came(_now(), message)
         self.came.append(came)
         if message.audio_chunk:
-            samples = np.frombuffer(message.audio_chunk, "<i2") / _FULL
+            samples = np.frombuffer(message.audio_chunk, "<i2") / _FULL_SCALE
             self._queued = np.append(self._queued, samples)
         elif came.cut:
             self._queued, self._paused = np.zeros(0), False
@@ -171,7 +171,7 @@ class Speakerphone:
             self._paused = True
         elif came.is_event(pb.VOICE_RESUMED) or came.is_event(pb.END_OF_TURN):
             self._paused = False
-        self._stirred.set()
+        self._changed.set()
 
     def _play(self) -> _Samples:
         frame = np.zeros(FRAME)
@@ -182,7 +182,7 @@ class Speakerphone:
         played, self._queued = self._queued[:FRAME], self._queued[FRAME:]
         frame[: len(played)] = played
         energy = float(np.mean(frame**2))
-        if energy > _AUDIBLE**2:
+        if energy > _AUDIBLE_RMS**2:
             self._energy, self._audible = self._energy + energy, self._audible + 1
         return frame
 
@@ -197,7 +197,7 @@ class Speakerphone:
 async def speakerphone(
     address: str, way: Way, *, can_pause: bool = False, system_prompt: str = "", name: str = ""
 ) -> AsyncGenerator[Speakerphone]:
-    """Call the gateway at HOST:PORT from loudspeakers; the call is cancelled on the way out."""
+    """Call the gateway at HOST:PORT from loudspeakers; the call is cancelled at the end."""
     async with dial(address) as line, asyncio.TaskGroup() as tasks:
         config = pb.VoiceConfig(
             sample_rate=RATE_HZ,

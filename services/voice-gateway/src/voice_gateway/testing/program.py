@@ -1,6 +1,6 @@
-"""A program on a real Realtime WebSocket, as tests need one: says, reads, remembers.
+"""Owns a program's Realtime WebSocket for tests: sends, reads, and keeps what came.
 
-Every event it reads is held to the types of the `openai` SDK, strictly.
+Every event it reads is validated strictly against the types of the `openai` SDK.
 """
 
 import asyncio
@@ -34,24 +34,24 @@ class Program:
         await self.socket.send_json({"type": kind, **content})
 
     async def update(self, **session: Any) -> Json:
-        """Change the session; return what it is then."""
+        """Change the session; return the new one."""
         await self.say("session.update", session={"type": "realtime", **session})
         return (await self.until("session.updated"))["session"]
 
     async def speak(self, seconds: float, *, pcm: bytes | None = None) -> None:
-        """Send this much audio as fast as it goes, in pieces of 100 ms."""
+        """Send this much audio without pacing, in pieces of 100 ms."""
         sound = bytes(2 * int(seconds * RATE_HZ)) if pcm is None else pcm
         for start in range(0, len(sound), 4800):
             audio = b64encode(sound[start : start + 4800]).decode()
             await self.say("input_audio_buffer.append", audio=audio)
 
     async def type(self, text: str) -> None:
-        """Add a typed message, and ask for its answer."""
+        """Add a typed message, and ask for an answer."""
         await self.say("conversation.item.create", item=typed(text))
         await self.say("response.create")
 
     async def next(self) -> Json | None:
-        """The next event; None when the socket is closed."""
+        """Read the next event; None when the socket is closed."""
         async with asyncio.timeout(self.patience_s):
             message = await self.socket.receive()
         if message.type is not aiohttp.WSMsgType.TEXT:
@@ -70,7 +70,7 @@ class Program:
         raise AssertionError(f"closed ({self.socket.close_code}) before {kind}: {self.kinds()}")
 
     async def rest(self) -> int | None:
-        """Read until the socket is closed; return the code."""
+        """Read until the socket is closed; return the close code."""
         while await self.next():
             pass
         return self.socket.close_code
@@ -79,7 +79,7 @@ class Program:
         return (await self.until("error"))["error"]
 
     def kinds(self) -> list[str]:
-        """The types of all events, runs of the same one as one."""
+        """The types of all events; a run of one type counts once."""
         kinds = [event["type"] for event in self.received]
         return [kind for at, kind in enumerate(kinds) if at == 0 or kinds[at - 1] != kind]
 
@@ -90,7 +90,7 @@ class Program:
         return b"".join(b64decode(e["delta"]) for e in self.of("response.output_audio.delta"))
 
     def spoken(self) -> str:
-        """What all responses say."""
+        """The transcripts of all responses."""
         return "".join(e["delta"] for e in self.of("response.output_audio_transcript.delta"))
 
     def transcripts(self) -> list[str]:

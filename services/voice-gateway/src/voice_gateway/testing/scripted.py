@@ -1,4 +1,4 @@
-"""A scripted caller and scripted services, for whole calls on a virtual clock.
+"""Runs whole calls on a virtual clock, with a scripted caller and scripted services.
 
 call = Call(says=[Says(1.0, "tell me a story"), Says(4.0, "wait", final=False)],
             replies=["Once upon a time. There was a fox."]).run()
@@ -49,7 +49,7 @@ RATE_HZ = 16_000
 
 @dataclass(frozen=True, slots=True)
 class Says:
-    """What the recogniser makes of the caller, and when."""
+    """A transcript, and when the recogniser gives it."""
 
     at: float
     text: str
@@ -58,14 +58,14 @@ class Says:
 
 @dataclass(frozen=True, slots=True)
 class Sends:
-    """A message of the caller, and when."""
+    """A message of the caller, and when it is sent."""
 
     at: float
     message: FromCaller
 
 
 class ScriptedActivity:
-    """Notices voice and silence at the given times, as soon as audio comes then."""
+    """Reports voice and silence at the given times, with the first audio after each."""
 
     def __init__(self, edges: Sequence[tuple[float, bool]], *, loudspeaker: bool = False) -> None:
         self._edges = list(edges)
@@ -79,7 +79,7 @@ class ScriptedActivity:
         return found
 
     def plays(self, pcm: bytes, rate_hz: int, at: float) -> None:
-        """All of it comes back on a loudspeaker, nothing else does."""
+        """Ignores it: with `loudspeaker` all of it comes back, otherwise nothing does."""
 
     def echoes(self) -> bool | None:
         return True if self._loudspeaker else None
@@ -90,7 +90,7 @@ class ScriptedActivity:
 
 
 class ScriptedCaller:
-    """Sends its messages on time; hangs up at `hangs_up`, or stays for ever."""
+    """Sends its messages on time; it hangs up at `hangs_up`, or never if that is None."""
 
     def __init__(self, sends: Sequence[Sends], hangs_up: float | None) -> None:
         self._sends = list(sends)
@@ -112,7 +112,7 @@ class ScriptedCaller:
 
 
 class ScriptedRecogniser:
-    """Hears what it is told to, whatever the audio; fails once at `fails_at` with `fault`."""
+    """Gives its transcripts whatever the audio; fails once, at `fails_at`, with `fault`."""
 
     def __init__(
         self, says: Sequence[Says], fault: ServiceError | None = None, fails_at: float = 0.0
@@ -125,7 +125,7 @@ class ScriptedRecogniser:
 
     async def listen(
         self,
-        speech: CallerAudioStream,
+        caller_audio: CallerAudioStream,
         *,
         language: str,
         rate_hz: int,
@@ -133,7 +133,7 @@ class ScriptedRecogniser:
     ) -> None:
         self.languages.append(language)
         async with asyncio.TaskGroup() as tasks:
-            taking = tasks.create_task(self._take(speech))
+            taking = tasks.create_task(self._take(caller_audio))
             while self._says:
                 await _until(self._says[0].at)
                 said = self._says.pop(0)
@@ -145,13 +145,13 @@ class ScriptedRecogniser:
         if fault:
             raise fault
 
-    async def _take(self, speech: CallerAudioStream) -> None:
-        while (spoken := await speech.take()) is not None:
-            self.bytes_taken += len(spoken.pcm)
+    async def _take(self, caller_audio: CallerAudioStream) -> None:
+        while (piece := await caller_audio.take()) is not None:
+            self.bytes_taken += len(piece.pcm)
 
 
 class ScriptedModel:
-    """Answers with the next of its replies, word by word; a fault in place of one is raised."""
+    """Answers with its next reply, word by word; raises it if it is a fault."""
 
     def __init__(
         self, replies: Sequence[str | ServiceError], *, first_s: float = 0.1, word_s: float = 0.02
@@ -180,7 +180,7 @@ class ScriptedModel:
 
 
 class ScriptedVoice:
-    """Speaks `seconds_per_word`, far faster than real time."""
+    """Makes silence of `seconds_per_word` for each word, far faster than real time."""
 
     def __init__(
         self,
@@ -218,15 +218,15 @@ class ScriptedVoice:
 
 @dataclass
 class Call:
-    """One scripted call, and what came of it. Times are seconds of the call."""
+    """One scripted call, and its results. Times are seconds of the call."""
 
     says: Sequence[Says] = ()
     replies: Sequence[str | ServiceError] = ()
     sends: Sequence[Sends] = ()
     voiced: Sequence[tuple[float, bool]] = ()
-    """When the caller's voice begins (True) and falls silent (False), as the gateway notices it."""
+    """When the gateway detects that the caller's voice begins (True) or falls silent (False)."""
     turn_sound: TurnSound | None = None
-    """Hears how complete the caller's turns are."""
+    """Predicts how probably the caller's turns are complete."""
     hangs_up: float | None = 60.0
     can_pause: bool = False
     conversation_id: str = ""
@@ -245,7 +245,7 @@ class Call:
         return self
 
     async def _run(self) -> None:
-        ear = self.recogniser = self.recogniser or ScriptedRecogniser(self.says)
+        recogniser = self.recogniser = self.recogniser or ScriptedRecogniser(self.says)
         model = self.model = self.model or ScriptedModel(self.replies)
         sounds = [Sends(at, Audio(bytes(640))) for at, _ in ((0.0, True), *self.voiced)]
         first = sounds if self.says else []
@@ -256,23 +256,23 @@ class Call:
         )
         try:
             services = Services(
-                ear,
+                recogniser,
                 model,
                 self.voice,
-                self._notices if self.voiced else None,
-                turn_sound=self._hears_ends,
+                self._activity if self.voiced else None,
+                turn_sound=self._makes_turn_sound,
                 memory=self.memory,
             )
             await Session(caller, services, config, self.rules).run()
-        except Exception as error:  # noqa: BLE001  # the test looks at it
+        except Exception as error:  # noqa: BLE001  # tests check it
             self.error = error
         self.received, self.ended_at = caller.received, _now()
 
-    def _notices(self, rate_hz: int) -> ScriptedActivity:
+    def _activity(self, rate_hz: int) -> ScriptedActivity:
         return ScriptedActivity(self.voiced, loudspeaker=self.loudspeaker)
 
     @property
-    def _hears_ends(self) -> Callable[[int], TurnSound] | None:
+    def _makes_turn_sound(self) -> Callable[[int], TurnSound] | None:
         sound = self.turn_sound
         return (lambda _rate_hz: sound) if sound else None
 
@@ -282,7 +282,7 @@ class Call:
         return self.model.asked
 
     def timeline(self) -> list[tuple[float, str]]:
-        """When which event was sent, to the hundredth of a second."""
+        """The time of each event, to the hundredth of a second, with the event's name."""
         names = [(at, _name(message)) for at, message in self.received]
         return [(round(at, 2), name) for at, name in names if name]
 

@@ -1,7 +1,7 @@
-"""An event loop whose clock jumps to the next timer: a call of minutes runs in milliseconds.
+"""Runs an event loop whose clock jumps to the next timer: a call of minutes takes milliseconds.
 
-Everything that waits on the loop's own timers (sleeps, timeouts, `call_at`) is exact and repeats;
-nothing may wait on the outside world. A call in which nothing can happen any more is an error.
+The loop's timers (sleeps, timeouts, `call_at`) are exact, and each run is the same. No task may
+wait for anything outside the process. It is an error if every task waits and no timer is set.
 """
 
 import asyncio
@@ -13,7 +13,7 @@ T = TypeVar("T")
 
 
 class Stuck(Exception):
-    """Everything waits, and no timer is set."""
+    """Every task waits, and no timer is set."""
 
 
 class _JumpingSelector(selectors.DefaultSelector):

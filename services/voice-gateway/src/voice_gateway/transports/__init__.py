@@ -1,1 +1,1 @@
-"""The fronts: each translates its wire to the values of `messages` and back."""
+"""Contains the fronts, which translate their wires to the values of `messages` and back."""

@@ -1,6 +1,6 @@
-"""How a call's audio goes over the wire: as it is, or as Opus packets where both sides can.
+"""Encodes a call's audio for the wire: as s16le, or as Opus packets if both sides support it.
 
-Everything behind the gRPC front knows s16le alone.
+Everything behind the gRPC front uses s16le only.
 """
 
 from collections.abc import Sequence
@@ -16,25 +16,25 @@ if TYPE_CHECKING:
     from voice_proto.opus import Encoder
 
 GAP_S = 0.005
-"""A reply's audio that goes on farther from its last sample than this has skipped something."""
+"""Audio of a reply that begins farther than this from its last sample has skipped a part."""
 
 
 class Codec(Protocol):
-    """One call's way of putting audio on the wire."""
+    """Encodes and decodes the audio of one call."""
 
     encoding: pb.AudioEncoding
 
     def decode(self, chunk: bytes) -> bytes:
-        """Return the caller's s16le; raises BadMessage."""
+        """Return the caller audio as s16le; raises BadMessage."""
         ...
 
     def encode(self, message: ToCaller) -> Sequence[ToCaller]:
-        """Return what goes out for a message, in order: audio as it stands on the wire."""
+        """Return the messages to send for this one, in order, with audio as it is on the wire."""
         ...
 
 
 class Pcm(Codec):
-    """Audio as it is."""
+    """Sends audio as s16le."""
 
     encoding = pb.PCM_S16LE
 
@@ -46,7 +46,7 @@ class Pcm(Codec):
 
 
 class Opus(Codec):
-    """One packet a chunk; each reply is a stream of its own."""
+    """Sends one packet per chunk; each reply is an Opus stream of its own."""
 
     encoding = pb.OPUS
 
@@ -57,7 +57,7 @@ class Opus(Codec):
         self._rate_hz = rate_hz
         self._decoder = opus.Decoder(rate_hz)
         self._encoder: Encoder | None = None
-        self._reply, self._packed_s, self._given_s = 0, 0.0, 0.0
+        self._reply, self._packed_s, self._encoded_s = 0, 0.0, 0.0
 
     def decode(self, chunk: bytes) -> bytes:
         try:
@@ -74,26 +74,26 @@ class Opus(Codec):
                 return [*self._begin(message), *self._pack(message.pcm)]
             case TurnOver():
                 return [*self._end(), message]
-            case CutOff():  # nothing of that reply follows
+            case CutOff():  # no more audio of that reply follows
                 self._encoder = None
                 return (message,)
             case _:
                 return (message,)
 
     def _begin(self, audio: ReplyAudio) -> list[ReplyAudio]:
-        """Start a stream where the last one does not go on; return what the last one still held."""
-        goes_on = audio.reply == self._reply and abs(audio.offset_s - self._given_s) < GAP_S
+        """Start a stream unless the last one goes on; return the packets left in the last one."""
+        goes_on = audio.reply == self._reply and abs(audio.offset_s - self._encoded_s) < GAP_S
         if self._encoder and goes_on:
             return []
         rest = self._end()
         self._encoder = self._opus.Encoder(self._rate_hz)
         self._reply = audio.reply
-        self._packed_s = self._given_s = audio.offset_s
+        self._packed_s = self._encoded_s = audio.offset_s
         return rest
 
     def _pack(self, pcm: bytes) -> list[ReplyAudio]:
         assert self._encoder
-        self._given_s += len(pcm) / 2 / self._rate_hz
+        self._encoded_s += len(pcm) / 2 / self._rate_hz
         return self._placed(self._encoder.encode(pcm))
 
     def _end(self) -> list[ReplyAudio]:
@@ -108,18 +108,18 @@ class Opus(Codec):
         return placed
 
 
-def opus_is_there() -> bool:
-    """Tell whether the extra `opus` is installed."""
+def opus_is_installed() -> bool:
+    """Whether the extra `opus` is installed."""
     return find_spec("av") is not None
 
 
 def agree(config: pb.VoiceConfig, rate_hz: int) -> Codec:
-    """Return the codec for a call whose config is this; raises BadMessage."""
+    """Return the codec for a call with this config; raises BadMessage."""
     asked = config.audio_encoding
     if asked in (pb.AUDIO_ENCODING_UNSPECIFIED, pb.PCM_S16LE):
         return Pcm()
-    if asked != pb.OPUS or not opus_is_there():
-        return Pcm()  # a newer client's wish, or one that this server cannot grant
+    if asked != pb.OPUS or not opus_is_installed():
+        return Pcm()  # the encoding is unknown, or this server does not support it
     from voice_proto.opus import RATES_HZ
 
     if rate_hz not in RATES_HZ:

@@ -1,4 +1,4 @@
-"""The gRPC front: one `StreamAudio` call is one session."""
+"""Serves calls over gRPC: one `StreamAudio` call is one session."""
 
 import asyncio
 import logging
@@ -30,19 +30,19 @@ log = logging.getLogger(__name__)
 
 Context = grpc.aio.ServicerContext[pb.ClientMessage, pb.ServerMessage]
 
-_STATUS: dict[type[CallError], grpc.StatusCode] = {
+_STATUS_BY_ERROR: dict[type[CallError], grpc.StatusCode] = {
     BadMessage: grpc.StatusCode.INVALID_ARGUMENT,
     CallerSilent: grpc.StatusCode.DEADLINE_EXCEEDED,
     CallerSlow: grpc.StatusCode.ABORTED,
     GatewayFull: grpc.StatusCode.RESOURCE_EXHAUSTED,
     CallLost: grpc.StatusCode.UNAVAILABLE,
 }
-_PARTING_S = 2.0  # for a half-close, from whoever was told goodbye
-_RETRY = (("retry-after-s", "1"),)  # sent with a refusal for lack of room
+_HALF_CLOSE_S = 2.0  # for the caller's half-close after the goodbye
+_RETRY_METADATA = (("retry-after-s", "1"),)  # sent when the gateway is full
 
 
 class StreamCaller(Caller):
-    """The caller at the other end of a gRPC stream. One reader, one writer."""
+    """The caller at the other end of a gRPC stream; one task reads, and one writes."""
 
     def __init__(
         self, context: Context, first: pb.ClientMessage | None, codec: Codec, *, asked: bool = False
@@ -50,7 +50,7 @@ class StreamCaller(Caller):
         self._context = context
         self._first = first
         self._codec = codec
-        self._owes_answer = asked
+        self._owes_encoding = asked
         self._sent = 0
         self._said_goodbye = False
 
@@ -73,23 +73,23 @@ class StreamCaller(Caller):
         self._said_goodbye = isinstance(message, Goodbye)
 
     async def part(self) -> None:
-        """Let a caller that was told goodbye half-close: what it still writes hides our status."""
+        """Wait for a half-close after a goodbye, since what the caller writes hides our status."""
         if not self._said_goodbye:
             return
         with suppress(TimeoutError, BadMessage):
-            async with asyncio.timeout(_PARTING_S):
+            async with asyncio.timeout(_HALF_CLOSE_S):
                 while await _read(self._context) is not None:
                     pass
 
     async def _write(self, message: ToCaller) -> None:
         self._sent += 1
         written = wire.to_server(message, self._sent)
-        if self._owes_answer and isinstance(message, Listening):
+        if self._owes_encoding and isinstance(message, Listening):
             wire.say_encoding(written, self._codec.encoding)
-            self._owes_answer = False
+            self._owes_encoding = False
         try:
             await self._context.write(written)
-        except grpc.aio.BaseError:  # the stream is gone; its cancellation is on its way to us
+        except grpc.aio.BaseError:  # the stream is closed, and its cancellation will follow
             raise CallerGone("the caller hung up") from None
 
 
@@ -101,21 +101,21 @@ class VoiceGateway(pb_grpc.VoiceGatewayServicer):
     ) -> None:
         self._calls = calls
         self._defaults = defaults
-        self._patience_s = first_message_timeout_s
+        self._first_message_timeout_s = first_message_timeout_s
 
     async def StreamAudio(self, request_iterator: Any, context: Context) -> None:  # noqa: N802
-        """One call. Every failure leaves as a status whose text is ours."""
+        """Serve one call. Every failure becomes a status with a text of ours."""
         try:
             with self._calls.admitted("grpc") as call:
                 await self._serve(call, context)
         except CallerGone:
             return
         except CallError as error:
-            trailing = _RETRY if isinstance(error, GatewayFull) else ()
-            await _abort(context, _STATUS[type(error)], str(error), trailing)
+            trailing = _RETRY_METADATA if isinstance(error, GatewayFull) else ()
+            await _abort(context, _STATUS_BY_ERROR[type(error)], str(error), trailing)
         except grpc.aio.AbortError:
             raise
-        except Exception:  # a bug ends this call alone, and shows none of its insides
+        except Exception:  # a bug ends this call only, and the caller sees no details
             if not context.done():
                 log.exception("a call broke")
                 await _abort(context, grpc.StatusCode.INTERNAL, "the gateway failed; see its log")
@@ -123,28 +123,28 @@ class VoiceGateway(pb_grpc.VoiceGatewayServicer):
     async def _serve(self, call: Call, context: Context) -> None:
         first = await self._first_message(context)
         if first is None:
-            return  # hung up without a word
+            return  # the caller hung up without a message
         asked = pb.VoiceConfig()
         if first.WhichOneof("content") == "config":
             asked, first = first.config, None
         config = wire.to_config(asked, self._defaults)
         codec = agree(asked, config.rate_hz)
-        await context.send_initial_metadata(())  # the caller may know now that it was accepted
+        await context.send_initial_metadata(())  # tells the caller that the call was accepted
         caller = StreamCaller(context, first, codec, asked=asked.audio_encoding != 0)
         await call.run(caller, config)
         await caller.part()
 
     async def _first_message(self, context: Context) -> pb.ClientMessage | None:
         try:
-            async with asyncio.timeout(self._patience_s):
+            async with asyncio.timeout(self._first_message_timeout_s):
                 return await _read(context)
         except TimeoutError:
-            said = f"no message came within {self._patience_s:g} s; send config"
+            said = f"no message came within {self._first_message_timeout_s:g} s; send config"
             raise CallerSilent(said) from None
 
 
 async def _read(context: Context) -> pb.ClientMessage | None:
-    """The caller's next message; None when no more come. Raises BadMessage."""
+    """Read the caller's next message; None when no more come. Raises BadMessage."""
     try:
         message = await context.read()
     except DecodeError:
@@ -155,7 +155,7 @@ async def _read(context: Context) -> pb.ClientMessage | None:
 async def _abort(
     context: Context, code: grpc.StatusCode, said: str, trailing: tuple[tuple[str, str], ...] = ()
 ) -> None:
-    """End the call with a status; who reads nothing does not take that either, until it goes."""
+    """End the call with a status, which waits until the caller reads or is gone."""
     try:
         await context.abort(code, said, trailing)
     except grpc.aio.AbortError:

@@ -1,4 +1,4 @@
-"""The HTTP front: the web page, the probes, the metrics, and the door to the Realtime API."""
+"""Serves the web page, the probes and the metrics over HTTP, and routes the Realtime API."""
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -8,11 +8,11 @@ from aiohttp import hdrs, web
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
-_PAGE = Path(__file__).parent / "web"
-_GOODBYE_S = 1.0  # for answers that are being written when the gateway stops
+_PAGE_FOLDER = Path(__file__).parent / "web"
+_SHUTDOWN_S = 1.0  # for responses that are being written when the gateway stops
 
-# The page talks to its own gateway alone, is shown in no other page, and may use the microphone.
-_SAFE = {
+# The page may talk to its own gateway only and use the microphone; no other page may embed it.
+_SECURITY_HEADERS = {
     "Content-Security-Policy": (
         "default-src 'self'; img-src 'self' data:; object-src 'none'; base-uri 'none'; "
         "form-action 'none'; frame-ancestors 'none'"
@@ -27,7 +27,7 @@ _SAFE = {
 
 @dataclass(frozen=True, slots=True)
 class Readiness:
-    """Whether a call that came now could be answered."""
+    """Whether a call that begins now could be answered."""
 
     stopping: bool
     upstreams: Mapping[str, bool]
@@ -39,15 +39,15 @@ class Readiness:
 
 @dataclass(frozen=True, slots=True)
 class PageOptions:
-    """What a page can offer its caller to choose from, as far as Riva has said it."""
+    """The languages and voices that the page offers, as far as Riva has listed them."""
 
     languages: Sequence[str]
     voices: Mapping[str, Sequence[str]]
-    """By language."""
+    """The voices of each language."""
     language: str
-    """Of a call that names none."""
+    """The language of a call that names none."""
     voice: str
-    """Of a call that names none; empty: Riva chooses."""
+    """The voice of a call that names none; empty: Riva chooses."""
     needs_key: bool
 
 
@@ -74,11 +74,11 @@ class HttpFront:
             app.router.add_get("/v1/realtime", realtime, allow_head=False)
         app.router.add_get("/choices", self._show_choices)
         app.router.add_get("/", _show_page)
-        app.router.add_static("/", _PAGE)
-        self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=_GOODBYE_S)
+        app.router.add_static("/", _PAGE_FOLDER)
+        self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=_SHUTDOWN_S)
 
     async def start(self, host: str, port: int) -> int:
-        """Serve, and return the port; raises OSError where the address cannot be bound."""
+        """Serve, and return the port; raises OSError if the address cannot be bound."""
         await self._runner.setup()
         await web.TCPSite(self._runner, host, port).start()
         return self._runner.addresses[0][1]
@@ -104,13 +104,13 @@ async def _say_alive(request: web.Request) -> web.Response:
 
 
 async def _show_page(request: web.Request) -> web.FileResponse:
-    return web.FileResponse(_PAGE / "index.html")
+    return web.FileResponse(_PAGE_FOLDER / "index.html")
 
 
 async def _add_headers(request: web.Request, response: web.StreamResponse) -> None:
-    # The files keep their names from version to version: a browser asks each time, and is told
-    # that nothing has changed.
+    # Files keep their names from version to version, so the browser must ask each time whether
+    # they have changed.
     is_file = isinstance(response, web.FileResponse)
     response.headers.setdefault(hdrs.CACHE_CONTROL, "no-cache" if is_file else "no-store")
-    for name, value in _SAFE.items():
+    for name, value in _SECURITY_HEADERS.items():
         response.headers.setdefault(name, value)

@@ -1,6 +1,6 @@
-"""The contract of `voice_workflow.proto` to and from the values of `messages`.
+"""Translates the contract of `voice_workflow.proto` to and from the values of `messages`.
 
-Pure. What a message may hold is decided here, and said with its field, its value and what is
+Pure. This module checks what a message may contain; an error names the field, its value and what is
 allowed.
 """
 
@@ -38,16 +38,16 @@ from voice_gateway.messages import (
 )
 
 LOWEST_HZ, HIGHEST_HZ = 8_000, 48_000
-MOST_AUDIO = 4 * 1024 * 1024  # bytes in one chunk
-MOST_TEXT = 4_000  # characters in one typed turn
-MOST_NAME, MOST_PROMPT = 128, 8_000
+MOST_AUDIO_BYTES = 4 * 1024 * 1024  # in one chunk
+MOST_TEXT_CHARS = 4_000  # in one typed turn
+MOST_NAME_CHARS, MOST_PROMPT_CHARS = 128, 8_000
 
 _LANGUAGE = re.compile(r"[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8})*")
 
 
 @dataclass(frozen=True, slots=True)
 class Defaults:
-    """What a config that leaves a field empty means."""
+    """The values of the fields that a config leaves empty."""
 
     language: str
     rate_hz: int
@@ -68,10 +68,10 @@ def to_config(config: pb.VoiceConfig, defaults: Defaults) -> CallConfig:
             f"config.language_code is {config.language_code[:40]!r}; "
             f"allowed: a BCP-47 tag such as 'en-US', or empty for {defaults.language!r}"
         )
-    _check_length("config.session_id", config.session_id, MOST_NAME)
-    _check_length("config.conversation_id", config.conversation_id, MOST_NAME)
-    _check_length("config.voice_name", config.voice_name, MOST_NAME)
-    _check_length("config.system_prompt", config.system_prompt, MOST_PROMPT)
+    _check_length("config.session_id", config.session_id, MOST_NAME_CHARS)
+    _check_length("config.conversation_id", config.conversation_id, MOST_NAME_CHARS)
+    _check_length("config.voice_name", config.voice_name, MOST_NAME_CHARS)
+    _check_length("config.system_prompt", config.system_prompt, MOST_PROMPT_CHARS)
     return CallConfig(
         call_id=_printable(config.session_id) or uuid.uuid4().hex[:12],
         language=config.language_code or defaults.language,
@@ -84,7 +84,7 @@ def to_config(config: pb.VoiceConfig, defaults: Defaults) -> CallConfig:
 
 
 def say_encoding(message: pb.ServerMessage, encoding: pb.AudioEncoding) -> None:
-    """Answer a config that asked for an encoding, on the call's first LISTENING."""
+    """State the encoding in a call's first LISTENING, if its config asked for one."""
     message.event.audio_encoding = encoding
 
 
@@ -94,7 +94,7 @@ def from_client(message: pb.ClientMessage) -> FromCaller | None:
         case "audio_chunk":
             return _audio(message.audio_chunk)
         case "text_input":
-            _check_length("text_input", message.text_input, MOST_TEXT)
+            _check_length("text_input", message.text_input, MOST_TEXT_CHARS)
             return Typed(message.text_input.strip()) if message.text_input.strip() else None
         case "interrupt":
             return Interrupt()
@@ -105,12 +105,12 @@ def from_client(message: pb.ClientMessage) -> FromCaller | None:
         case "config":
             raise BadMessage("config came twice; allowed: once, as the first message of the stream")
         case _:
-            return None  # an empty message, or content of a newer contract
+            return None  # the message is empty, or its content belongs to a newer contract
 
 
 def _audio(chunk: bytes) -> Audio | None:
-    if len(chunk) > MOST_AUDIO:
-        raise BadMessage(f"audio_chunk has {len(chunk)} bytes; allowed: at most {MOST_AUDIO}")
+    if len(chunk) > MOST_AUDIO_BYTES:
+        raise BadMessage(f"audio_chunk has {len(chunk)} bytes; allowed: at most {MOST_AUDIO_BYTES}")
     return Audio(chunk) if chunk else None
 
 
@@ -189,12 +189,12 @@ def _latency(stages: TurnStages) -> pb.TurnLatency:
     )
 
 
-def _transcript(heard: Transcript) -> pb.Transcript:
+def _transcript(transcript: Transcript) -> pb.Transcript:
     words = [
         pb.Word(word=word.text, start_ms=_ms(word.start_s), end_ms=_ms(word.end_s))
-        for word in heard.words
+        for word in transcript.words
     ]
-    return pb.Transcript(is_final=heard.final, stability=heard.stability, words=words)
+    return pb.Transcript(is_final=transcript.final, stability=transcript.stability, words=words)
 
 
 def _check_length(field: str, value: str, most: int) -> None:
@@ -203,7 +203,7 @@ def _check_length(field: str, value: str, most: int) -> None:
 
 
 def _printable(name: str) -> str:
-    """A caller's name for its call, fit to stand in a log line."""
+    """A caller's name for its call, without characters that would break a log line."""
     return "".join(character for character in name if character.isprintable())
 
 

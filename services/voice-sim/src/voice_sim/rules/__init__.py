@@ -1,7 +1,7 @@
-"""What must hold in every call.
+"""Contains the rules that must hold in every call.
 
-A call has three seams, and the rules stand along them: whatever comes in reaches the conversation
-(`intake`); what the conversation makes of its events (`reply_order`, `caller_words`,
-`program_requests`, `silence`); and what it decided goes out, and nothing else (`outcome`,
-`messages_sent`, `speech`). How a call ends is in `call_end`.
+The rules follow a call's data: what comes in reaches the conversation (`intake`); the conversation
+decides rightly (`reply_order`, `caller_words`, `histories`, `program_requests`, `silence`); and
+what it decided goes out, and nothing else (`outcome`, `messages_sent`, `speech`). `call_end` has
+the rules on how a call ends.
 """

@@ -1,4 +1,4 @@
-"""What must hold of how a call ends: in time, for a true reason, and with nothing left behind."""
+"""Checks that a call ends in time, for a true reason, and with nothing left behind."""
 
 import asyncio
 from collections.abc import Iterator
@@ -14,10 +14,10 @@ from voice_gateway.errors import (
 
 from voice_sim.call_record import Ended, Left, Received, Record
 
-_HAIR_S = 0.01
-_AT_ONCE_S = 0.5  # how long upstream calls may take to be cancelled
-_SLOW_S = 36.0  # a message that is not read, and the goodbye after it
-_LAST_ANSWER_S = 300.0  # what a caller who has hung up may still have to wait for
+_ROUNDING_S = 0.01
+_CANCELLATION_S = 0.5  # of upstream calls
+_UNREAD_S = 36.0  # for a message that is not read, and the goodbye after it
+_LAST_ANSWER_S = 300.0  # for the answer to a caller who has hung up
 
 
 def nothing_left(record: Record) -> Iterator[str]:
@@ -34,7 +34,7 @@ def nothing_left(record: Record) -> Iterator[str]:
 def the_end_comes(record: Record) -> Iterator[str]:
     """A call ends soon after the caller left, and by its timers where the caller stays."""
     options, end = record.script.call.options, record.end
-    if end.at > options.longest_s + _SLOW_S:
+    if end.at > options.longest_s + _UNREAD_S:
         yield f"the call lasted {end.at:.1f} s; its longest is {options.longest_s:g} s"
     elif end.hung:
         yield "the call hung"
@@ -49,7 +49,7 @@ def _causes(record: Record) -> Iterator[tuple[float, float, str]]:
     for entry in record.entries:
         match entry:
             case Left(at, "vanished"):
-                yield at, _AT_ONCE_S, "the caller vanished"
+                yield at, _CANCELLATION_S, "the caller vanished"
             case Left(at, "drained"):
                 yield at, _LAST_ANSWER_S, "the gateway drained"
             case Received(at, None):
@@ -60,11 +60,11 @@ def _causes(record: Record) -> Iterator[tuple[float, float, str]]:
                 pass
     if call.ending == "hangs up":
         yield call.ends_at, _LAST_ANSWER_S, "the caller hung up"
-    yield taken, call.options.idle_timeout_s + _SLOW_S, "the caller's last message"
+    yield taken, call.options.idle_timeout_s + _UNREAD_S, "the caller's last message"
 
 
 def true_reasons(record: Record) -> Iterator[str]:
-    """A call fails with a documented error only, and says what is true."""
+    """A call fails only with a documented error, which names what happened."""
     end = record.end
     if end.hung:
         return
@@ -85,7 +85,7 @@ def _true(error: CallError, record: Record) -> bool:
     longest_s = record.script.call.options.longest_s
     match error:
         case CallerSilent():
-            return _was_silent(end, record) or end.at + _HAIR_S >= longest_s
+            return _was_silent(end, record) or end.at + _ROUNDING_S >= longest_s
         case CallerSlow():
             return bool(faults & {"caller stopped reading", "caller slow"})
         case CallerGone():
@@ -100,8 +100,9 @@ def _true(error: CallError, record: Record) -> bool:
 
 
 def _was_silent(end: Ended, record: Record) -> bool:
-    """The gateway did wait for the caller, and nothing came; the goodbye may have taken time."""
+    """Whether the gateway waited for the caller in vain; the goodbye may have taken time."""
     since = end.receiving_since
     return (
-        since is not None and end.at - since + _HAIR_S >= record.script.call.options.idle_timeout_s
+        since is not None
+        and end.at - since + _ROUNDING_S >= record.script.call.options.idle_timeout_s
     )

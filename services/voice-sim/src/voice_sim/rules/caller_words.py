@@ -1,7 +1,7 @@
-"""What must hold of the caller's words: each is answered once its turn is over, or kept for later.
+"""Checks that each of the caller's words is answered after its turn, or kept for later.
 
-Every word of a simulated call is said once, so that wherever it turns up, it is known who said it,
-and when.
+Every word of a simulated call is said once, so that a word found anywhere tells who said it, and
+when.
 """
 
 import re
@@ -12,7 +12,7 @@ from voice_gateway import conversation as c
 from voice_gateway.conversation.policy import TurnPolicy
 
 from voice_sim.call_record import Record, Step
-from voice_sim.rules.followed import HAIR_S, Followed, follow, last, longest_wait_s
+from voice_sim.rules.followed import ROUNDING_S, Followed, follow, last, longest_wait_s
 
 _CALLERS = re.compile(r"[ut]\d+")
 _NOTED = re.compile(r"[utn]\d+")
@@ -25,10 +25,10 @@ class _Words:
 
 
 def the_callers_words(record: Record) -> Iterator[str]:
-    """What the conversation was told is in the question of the next reply, and in time.
+    """The words that the conversation was told are in the next reply's question, and in time.
 
-    Not counted: what interrupts no reply, and interim words that only go on with the question under
-    answer. What was to be forgotten is in no question.
+    Words that do not interrupt the reply they come into do not count, nor do interim words that
+    continue its question. Forgotten words are in no question.
     """
     open_turn = _OpenTurn(record.script.call.policy)
     for step, before in follow(record):
@@ -41,17 +41,17 @@ def the_callers_words(record: Record) -> Iterator[str]:
 
 @dataclass(slots=True)
 class _OpenTurn:
-    """What the caller said that no question has yet."""
+    """The caller's words that are in no question yet."""
 
     policy: TurnPolicy
     finals: list[_Words] = field(default_factory=list[_Words])
     interim: _Words | None = None
     question: list[str] = field(default_factory=list[str])
-    """The words under answer."""
+    """The words of the question under answer."""
     forgotten: set[str] = field(default_factory=set[str])
     draft: list[str] = field(default_factory=list[str])
     taken: set[str] = field(default_factory=set[str])
-    """Words of every turn that was taken."""
+    """The words of every turn that was answered or kept."""
 
     def take(self, step: Step, before: Followed) -> None:
         match step.event:
@@ -82,8 +82,8 @@ class _OpenTurn:
             self.interim = words
 
     def _counts(self, event: c.CallerSpoke, before: Followed) -> bool:
-        hears_answer = before.live != 0 and before.audible and before.interruptible
-        return not hears_answer or self.policy.interrupts(event.text)
+        sounding = before.live != 0 and before.audible and before.interruptible
+        return not sounding or self.policy.interrupts(event.text)
 
     def _end_interim(self) -> None:
         self.finals += [self.interim] if self.interim else []
@@ -123,10 +123,10 @@ class _OpenTurn:
         yield from self._lost(f"not in the question at {at:.2f}")
 
     def waited(self, at: float, before: Followed) -> Iterator[str]:
-        """Where nothing happens, words wait no longer than the policy says."""
+        """While nothing happens, words wait no longer than the policy says."""
         holds = before.live or before.closed or before.options.by_hand
         wait_s = longest_wait_s(self.policy, before.options)
-        if not holds and at - before.stirred_at > wait_s + HAIR_S:
+        if not holds and at - before.active_at > wait_s + ROUNDING_S:
             yield from self._lost(f"still waiting at {at:.2f}")
 
     def _lost(self, how: str) -> Iterator[str]:
@@ -136,13 +136,13 @@ class _OpenTurn:
 
 
 def _question_in(history: Sequence[c.Message]) -> list[str]:
-    """The caller's words in the last thing it said."""
+    """The caller's words in the history's last user message."""
     asked = next((m.text for m in reversed(history) if m.role == "user"), "")
     return _CALLERS.findall(asked)
 
 
 def _after(question: Sequence[str], words: Sequence[str], place: int) -> int | None:
-    """Where `question` goes on after these words, said in order from `place` on."""
+    """The place in `question` behind these words in order, from `place` on; None if not found."""
     for word in words:
         if word not in question[place:]:
             return None
@@ -151,10 +151,10 @@ def _after(question: Sequence[str], words: Sequence[str], place: int) -> int | N
 
 
 def nothing_is_forgotten(record: Record) -> Iterator[str]:
-    """What was said or noted is in every later history, in order, but for what was taken back.
+    """What was said or noted is in every later history, in order, unless it was withdrawn.
 
-    The oldest messages make room where there are too many; words of a question that were not final
-    may give way to others.
+    The oldest messages are dropped when there are too many; words of a question that were not final
+    may be replaced.
     """
     remembered = _Remembered(record.script.call.policy.memory_messages)
     for step, before in follow(record):
@@ -167,9 +167,9 @@ def nothing_is_forgotten(record: Record) -> Iterator[str]:
 class _Remembered:
     most: int
     words: list[str] = field(default_factory=list[str])
-    """Of the caller and its program, in order."""
+    """The words of the caller and its program, in order."""
     added: list[str] = field(default_factory=list[str])
-    """Noted while a reply was live: they come after it."""
+    """Words noted while a reply was live, which come after it."""
     names: dict[str, list[str]] = field(default_factory=dict[str, list[str]])
     """The words of each message that can be withdrawn."""
     drafted: Sequence[c.Message] = ()
@@ -177,7 +177,7 @@ class _Remembered:
     provisional: set[str] = field(default_factory=set[str])
     """Words of the question under answer that were not final."""
     repeated: set[str] = field(default_factory=set[str])
-    """Words that the recogniser told again."""
+    """Words that the recogniser gave again."""
     withdrawn: set[str] = field(default_factory=set[str])
     kept_turns: set[str] = field(default_factory=set[str])
     """Names of turns that were kept for later: which of the words were theirs is not told."""
@@ -242,8 +242,10 @@ class _Remembered:
         elif _after(words, kept, 0) is None:
             yield f"at {at:.2f} what was said before is remembered in another order"
         new = [word for word in words if word not in self.words or word in self.again]
+        question = next((m.text for m in reversed(history) if m.role == "user"), "")
         own, kept = f"question-{reply}", self.kept_turns - self.names.keys()
-        for name in (own, *kept):
+        self.names[own] = [word for word in new if word in _NOTED.findall(question)]
+        for name in kept - {own}:
             self.names[name] = new
         if kept:
             self.kept_turns.add(own)

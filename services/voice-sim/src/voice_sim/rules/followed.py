@@ -1,4 +1,4 @@
-"""A call as its events and commands tell it: who has the floor, and how turns are taken."""
+"""Follows a call by its events and commands: who has the floor, and how turns are taken."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field, fields
@@ -8,31 +8,31 @@ from voice_gateway.conversation.policy import TurnOptions, TurnPolicy
 
 from voice_sim.call_record import Record, Step
 
-HAIR_S = 0.002  # rounding
+ROUNDING_S = 0.002
 
 
 @dataclass(slots=True)
 class Followed:
-    """What is known before a step; `take` goes on to what is known after it."""
+    """The state before a step; `take` moves on to the state after it."""
 
     greeting_holds: bool = False
-    """The first reply cannot be interrupted."""
+    """Whether the first reply cannot be interrupted."""
     options: TurnOptions = field(default_factory=TurnOptions)
     live: int = 0
     """The reply that has the floor; 0: the caller has it."""
     draft: int = 0
     asked: bool = False
-    """The live reply was asked for."""
+    """Whether the live reply was asked for."""
     audible: bool = False
-    """The live reply was announced."""
+    """Whether the live reply was announced."""
     paused: bool = False
     voiced: bool = False
     closed: bool = False
-    """The caller's audio is at its end."""
+    """Whether the caller audio has ended."""
     finished: bool = False
-    """So are its words."""
-    stirred_at: float = 0.0
-    """When something last happened that may put off what the conversation waits for."""
+    """Whether its transcripts have ended, too."""
+    active_at: float = 0.0
+    """When something last happened that may prolong the conversation's wait."""
 
     @property
     def interruptible(self) -> bool:
@@ -45,7 +45,7 @@ class Followed:
             self.take_command(command)
         waits = isinstance(step.event, c.TimerFired | c.ReplyHeard | c.EndOfTurnProbability)
         if step.commands or not waits:
-            self.stirred_at = step.event.at
+            self.active_at = step.event.at
 
     def take_event(self, event: c.Event) -> None:
         match event:
@@ -58,7 +58,7 @@ class Followed:
             case c.CallerFinished():
                 self.closed = self.finished = True
             case c.ReplyEnded(reply=self.draft):
-                self.draft = 0  # it failed
+                self.draft = 0  # the draft failed
             case _:
                 pass
 
@@ -87,7 +87,7 @@ def options_in(event: c.CallerChose) -> TurnOptions:
 
 
 def follow(record: Record) -> Iterator[tuple[Step, Followed]]:
-    """Each step, with what was known before it."""
+    """Each step, with the state before it."""
     followed = Followed(record.script.call.greeting_holds)
     for step in record.steps:
         yield step, followed
@@ -95,7 +95,7 @@ def follow(record: Record) -> Iterator[tuple[Step, Followed]]:
 
 
 def last(record: Record) -> Followed:
-    """What is known after the last step."""
+    """The state after the last step."""
     followed = Followed(record.script.call.greeting_holds)
     for step in record.steps:
         followed.take(step)
@@ -103,7 +103,7 @@ def last(record: Record) -> Followed:
 
 
 def longest_wait_s(policy: TurnPolicy, options: TurnOptions) -> float:
-    """How long words may wait until their turn is taken, if nothing happens meanwhile."""
+    """How long words may wait for the end of their turn, if nothing happens meanwhile."""
     silences_s = (policy.silence_s, policy.unsure_silence_s, policy.open_silence_s)
     longest_s = max(*silences_s, policy.halting_silence_s) * options.patience
     if options.silence_s is not None:

@@ -1,4 +1,4 @@
-"""What must hold of the histories that models are asked with."""
+"""Checks the histories that the model is asked with."""
 
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
@@ -10,9 +10,9 @@ from voice_sim.marked_words import CANNED, answer_of
 
 
 def the_history(record: Record) -> Iterator[str]:
-    """A history begins and ends with a question and takes turns, but for what a program put in it.
+    """A history begins and ends with a question and takes turns, except for a program's messages.
 
-    An answer that a program asks for may be to anything that stands there.
+    An answer that a program asks for may have any last message.
     """
     most = record.script.call.policy.memory_messages
     requests = c.CallerNoted | c.CallerWithdrew | c.CallerAsked

@@ -1,4 +1,4 @@
-"""What must hold of what comes in: it reaches the conversation, as it came and in order."""
+"""Checks that what comes in reaches the conversation, unchanged and in order."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -71,12 +71,12 @@ def what_is_noticed(record: Record) -> Iterator[str]:
 
 
 def what_is_recognised(record: Record) -> Iterator[str]:
-    """Words that are certainly the caller's reach the conversation whole, and nobody else's do.
+    """Words that are certainly the caller's reach the conversation whole, and no others do.
 
-    They are where nothing was said that may come back, where nobody listens for voices, and where
-    the caller's voice is noticed beside every result of the utterance.
+    They are certain before any reply has sounded, without voice activity detection, and where voice
+    activity was detected at every transcript of the utterance.
     """
-    recognised = _Recognised(listens=record.script.call.activity)
+    recognised = _Recognised(detects_activity=record.script.call.activity)
     for entry in record.decided:
         yield from recognised.take(entry)
     yield from recognised.missing()
@@ -84,18 +84,18 @@ def what_is_recognised(record: Record) -> Iterator[str]:
 
 @dataclass(slots=True)
 class _Recognised:
-    listens: bool
-    """For the caller's voice."""
+    detects_activity: bool
+    """Whether the call has voice activity detection."""
     joined: bool = False
     sounded: bool = False
-    """The caller was sent audio."""
+    """Whether the caller was sent audio."""
     voiced: bool = False
     certain: bool = True
-    """The voice was noticed beside all of the utterance."""
+    """Whether voice activity was detected at all transcripts of the utterance."""
     over: bool = True
-    """The utterance had its final words."""
+    """Whether the utterance has its final."""
     forgets: bool = False
-    """The caller asked for what it was saying to be forgotten."""
+    """Whether the open turn was to be forgotten."""
     words: set[str] = field(default_factory=set[str])
     due: Transcribed | None = None
 
@@ -121,7 +121,7 @@ class _Recognised:
         self.words |= set(transcript.text.split())
         self.certain = self.voiced and (self.certain or self.over)
         self.over = transcript.final
-        sure = self.certain or not (self.listens and self.sounded)
+        sure = self.certain or not (self.detects_activity and self.sounded)
         self.due = entry if sure and self.joined and not self.forgets else None
         self.forgets = self.forgets and not transcript.final
 
@@ -129,7 +129,9 @@ class _Recognised:
         due = self.due.transcript if self.due else None
         if due and (event.text, event.final) == (due.text, due.final):
             self.due = None
-        elif not set(event.text.split()) <= self.words:  # else it was in doubt until now
+        elif (
+            not set(event.text.split()) <= self.words
+        ):  # otherwise the words were uncertain until now
             yield f"at {at:.2f} {event.text!r} was told, and nothing like it recognised"
 
     def missing(self) -> Iterator[str]:

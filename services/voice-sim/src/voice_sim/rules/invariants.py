@@ -1,4 +1,4 @@
-"""All rules, and what of a call breaks them; each yields a sentence where it is broken."""
+"""Lists all rules; each yields a sentence for every place where a call breaks it."""
 
 from collections.abc import Callable, Iterator
 
@@ -48,6 +48,6 @@ RULES: tuple[Rule, ...] = (
 
 
 def broken(record: Record) -> list[str]:
-    """What does not hold in this call, each once; what is known to be so is left out."""
+    """The sentences of the rules that this call breaks, each once, without known faults."""
     said = (f"{rule.__name__}: {sentence}" for rule in RULES for sentence in rule(record))
     return [sentence for sentence in dict.fromkeys(said) if not is_known(sentence)]

@@ -1,4 +1,4 @@
-"""What must hold of what the caller receives: one reply at a time, its audio whole and in pace."""
+"""Checks what the caller receives: one reply at a time, with whole audio that is paced."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -17,12 +17,12 @@ from voice_gateway.messages import (
 )
 
 from voice_sim.call_record import Received, Record, Sent
-from voice_sim.rules.followed import HAIR_S
+from voice_sim.rules.followed import ROUNDING_S
 
 
 @dataclass(slots=True)
-class _Line:
-    """The call as a client follows it."""
+class _Client:
+    """Follows the call as a client does."""
 
     rate_hz: int
     begun: bool = False
@@ -31,7 +31,7 @@ class _Line:
     sent_s: float = 0.0
 
     def take(self, message: ToCaller) -> Iterator[str]:
-        """Follow the call by one message; yield what must not be."""
+        """Take one message; yield what is wrong about it."""
         self.begun, before = True, self.begun
         if before is isinstance(message, Listening):
             yield f"{type(message).__name__} came {'again' if before else 'first'}"
@@ -53,7 +53,7 @@ class _Line:
                 pass
 
     def _end(self, message: CutOff | TurnOver) -> Iterator[str]:
-        if isinstance(message, CutOff) and message.heard_s > self.sent_s + HAIR_S:
+        if isinstance(message, CutOff) and message.heard_s > self.sent_s + ROUNDING_S:
             yield (
                 f"of reply {message.reply} {message.heard_s:.3f} s were heard, "
                 f"and only {self.sent_s:.3f} s sent"
@@ -76,11 +76,11 @@ class _Line:
 
 
 def the_order(record: Record) -> Iterator[str]:
-    """What is sent of a reply stands between its beginning and its end, its audio without a gap."""
-    line = _Line(record.script.call.rate_hz)
+    """A reply's messages are between its beginning and its end, and its audio has no gap."""
+    client = _Client(record.script.call.rate_hz)
     for entry in record.entries:
         if isinstance(entry, Sent):
-            for broken in line.take(entry.message):
+            for broken in client.take(entry.message):
                 yield f"at {entry.at:.2f} {broken}"
 
 
@@ -98,7 +98,7 @@ def the_pace(record: Record) -> Iterator[str]:
             case Sent(at, ReplyAudio(reply, _, audio)):
                 piece_s = pcm.seconds(audio, call.rate_hz)
                 silent_at = max(silent_at, at) + piece_s
-                if silent_at - at > lead_s + piece_s + HAIR_S:
+                if silent_at - at > lead_s + piece_s + ROUNDING_S:
                     yield (
                         f"at {at:.2f} audio of reply {reply} was {silent_at - at:.3f} s ahead of "
                         f"the loudspeaker; allowed: {lead_s:g} s and a piece of {piece_s:g} s"

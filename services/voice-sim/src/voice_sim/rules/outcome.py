@@ -1,4 +1,4 @@
-"""What must hold of what was decided: it is done, in order, and nothing else is."""
+"""Checks that what was decided is done in order, and nothing else."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -25,13 +25,13 @@ from voice_gateway.messages import (
 from voice_sim.call_record import Asked, Left, Received, Record, Sent, Step
 from voice_sim.rules.followed import follow
 
-_TOLD = (Processing, Speaking, Paused, Resumed, CutOff, TurnOver, TurnTaken, Goodbye)
+_NOTICES = (Processing, Speaking, Paused, Resumed, CutOff, TurnOver, TurnTaken, Goodbye)
 
 
 def what_was_decided(record: Record) -> Iterator[str]:
     """The caller is told every decision, in order, as far as it reads."""
     decided = list(_decided(record))
-    told = [_named(sent.message) for sent in _sent(record) if isinstance(sent.message, _TOLD)]
+    told = [_named(sent.message) for sent in _sent(record) if isinstance(sent.message, _NOTICES)]
     for due, came in zip_longest(decided, told):
         if due != came and (came or _all_read(record)):
             yield f"{_said(due)} was decided, and the caller told {_said(came)}"
@@ -57,7 +57,7 @@ def what_the_caller_said(record: Record) -> Iterator[str]:
 
 
 def what_is_asked(record: Record) -> Iterator[str]:
-    """The model is asked what was decided to be asked, as it was to be, while the reply lives."""
+    """The model is asked with the history and prompt that were decided, while the reply lives."""
     asking = _Asking(record.script.call.config.system_prompt)
     for entry in record.entries:
         match entry:
@@ -83,7 +83,7 @@ class _Begun:
 class _Asking:
     usual_prompt: str
     requested: list[str] = field(default_factory=list[str])
-    """What the replies are made with that are asked for, by the number of their request."""
+    """The system prompts of the replies that were asked for, in the order of the requests."""
     begun: list[_Begun] = field(default_factory=list[_Begun])
 
     def decide(self, at: float, command: c.Command) -> None:
@@ -112,7 +112,7 @@ class _Asking:
 
 
 def nothing_before_its_release(record: Record) -> Iterator[str]:
-    """Nothing of a reply is shown or heard while it is a draft, in its pause, or after its end."""
+    """Nothing of a reply is sent while it is a draft, in its pause, or after its end."""
     released, over, paused = 0, 0, False
     for entry in record.entries:
         match entry:
@@ -145,7 +145,7 @@ def _now_heard(
 
 
 def _decided(record: Record) -> Iterator[str]:
-    """What the caller is told for the commands."""
+    """The notices that the commands cause."""
     pauses = record.script.call.can_pause
     for step, before in follow(record):
         closed = before.closed or isinstance(step.event, c.CallerFinished)
@@ -187,7 +187,7 @@ def _sent(record: Record) -> Iterator[Sent]:
 
 
 def _all_read(record: Record) -> bool:
-    """The caller was there, and read, to the end, which did not cut a message off."""
+    """Whether the caller read to the end, and the end did not cut a message off."""
     vanished = any(isinstance(e, Left) and e.how == "vanished" for e in record.entries)
     time_up = record.end.at >= record.script.call.options.longest_s - 0.01
     gone = vanished or "caller gone" in record.faults

@@ -1,15 +1,15 @@
-"""What must hold of what a caller's program requests: it is done, and nothing against it."""
+"""Checks that what a caller's program requests is done, and nothing against it."""
 
 from collections.abc import Iterator
 
 from voice_gateway import conversation as c
 
 from voice_sim.call_record import Record
-from voice_sim.rules.followed import HAIR_S, Followed, follow
+from voice_sim.rules.followed import ROUNDING_S, Followed, follow
 
 
 def turns_as_asked_for(record: Record) -> Iterator[str]:
-    """Nothing is answered, ended or cut off that the program keeps in its own hands."""
+    """No turn is answered or ended, and no reply cut off, that the program decides itself."""
     asked_final = False
     for step, before in follow(record):
         for command in step.commands:
@@ -43,11 +43,11 @@ def _against(
 
 
 def an_answer_comes(record: Record) -> Iterator[str]:
-    """An answer that is asked for comes once the final words are there, or had time to be.
+    """An answer that is asked for comes after the final, or after the time it had.
 
-    Where a reply is live, that is the answer; where the call is over, none comes.
+    A reply that is live counts as the answer; after the end of the call none comes.
     """
-    wait_s = record.script.call.policy.final_wait_s + HAIR_S
+    wait_s = record.script.call.policy.final_wait_s + ROUNDING_S
     asked_at: float | None = None
     for step, before in follow(record):
         if asked_at is not None and step.event.at > asked_at + wait_s:

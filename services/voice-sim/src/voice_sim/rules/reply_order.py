@@ -1,4 +1,4 @@
-"""What must hold of the replies that are decided: one at a time, and each comes to an end."""
+"""Checks that replies are decided one at a time, and that each comes to an end."""
 
 from collections.abc import Iterator
 
@@ -6,11 +6,11 @@ from voice_gateway import conversation as c
 from voice_gateway.conversation.policy import TurnPolicy
 
 from voice_sim.call_record import Record
-from voice_sim.rules.followed import HAIR_S, Followed, follow, last
+from voice_sim.rules.followed import ROUNDING_S, Followed, follow, last
 
 
 def one_reply_at_a_time(record: Record) -> Iterator[str]:
-    """A reply begins where none is live, and every draft is released, cancelled, or fails."""
+    """A reply begins when none is live, and every draft is released or cancelled, or fails."""
     newest = 0
     for step, before in follow(record):
         now = Followed(live=before.live, draft=before.draft, paused=before.paused)
@@ -58,9 +58,9 @@ def _of_the_live(reply: int, now: Followed) -> Iterator[str]:
 
 
 def a_pause_ends(record: Record) -> Iterator[str]:
-    """The reply goes on or is cut off soon after the sound that it paused for."""
+    """A paused reply goes on or is cut off soon after the sound it paused for."""
     policy = record.script.call.policy
-    most_s = _longest_pause_s(policy) + HAIR_S
+    most_s = _longest_pause_s(policy) + ROUNDING_S
     sounded_at = 0.0
     for step, before in follow(record):
         if before.paused and step.event.at - sounded_at > most_s:
@@ -75,5 +75,5 @@ def a_pause_ends(record: Record) -> Iterator[str]:
 
 
 def _longest_pause_s(policy: TurnPolicy) -> float:
-    """After the last sound."""
+    """The longest pause, counted from the last sound."""
     return max(policy.longest_pause_s, policy.interrupt_voice_s, policy.resume_s)

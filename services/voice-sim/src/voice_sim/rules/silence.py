@@ -1,4 +1,4 @@
-"""What must hold of what the gateway says unasked: greeting, idle prompt, goodbye."""
+"""Checks what the gateway says unasked: greeting, idle prompt and goodbye."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -7,13 +7,13 @@ from voice_gateway import conversation as c
 from voice_gateway.conversation.policy import TurnPolicy
 
 from voice_sim.call_record import Left, Received, Record
-from voice_sim.rules.followed import HAIR_S, Followed, follow, last, longest_wait_s
+from voice_sim.rules.followed import ROUNDING_S, Followed, follow, last, longest_wait_s
 
-_AT_ONCE_S = 0.5  # from the goodbye's last audio to the end of the call
+_HANG_UP_S = 0.5  # from the goodbye's last audio to the end of the call
 
 
 def the_greeting(record: Record) -> Iterator[str]:
-    """A greeting opens the call; one that cannot be interrupted is paused and cut by nobody."""
+    """A greeting opens the call; one that is not interruptible is neither paused nor cut off."""
     greeting = record.script.call.policy.greeting
     for step, before in follow(record):
         at = step.event.at
@@ -29,7 +29,7 @@ def the_greeting(record: Record) -> Iterator[str]:
 
 
 def the_silence(record: Record) -> Iterator[str]:
-    """A silent call is spoken into in time, and only a silent one; see `_Silence`."""
+    """The gateway speaks into a silence in time, and only into a silence."""
     silence = _Silence(record.script.call.policy)
     for step, before in follow(record):
         yield from silence.waited(step.event.at, before)
@@ -41,17 +41,17 @@ def the_silence(record: Record) -> Iterator[str]:
 
 @dataclass(slots=True)
 class _Silence:
-    """Since when nobody has said anything."""
+    """How long the call has been silent, and what the gateway has said into it."""
 
     policy: TurnPolicy
     since: float = 0.0
     finals: bool = False
-    """The caller said something that is not answered yet."""
+    """Whether the caller has said something that is not answered yet."""
     interim: bool = False
     prompted: bool = False
-    """The caller was asked whether it is there, and has not said anything since."""
+    """Whether the caller has said nothing since the idle prompt."""
     unanswered: bool = False
-    """Nor did it do anything."""
+    """Whether the caller has neither said nor done anything since the idle prompt."""
 
     def take(self, event: c.Event, before: Followed) -> None:
         match event:
@@ -102,27 +102,27 @@ class _Silence:
     def _too_soon(self, at: float, name: str, wait_s: float, before: Followed) -> Iterator[str]:
         if before.voiced:
             yield f"at {at:.2f} {name} was said while the caller spoke"
-        if not wait_s or at - self.since < wait_s - HAIR_S:
+        if not wait_s or at - self.since < wait_s - ROUNDING_S:
             yield (
                 f"at {at:.2f} {name} was said after {at - self.since:.2f} s of silence; "
                 f"its wait: {wait_s:g} s"
             )
 
     def waited(self, at: float, before: Followed) -> Iterator[str]:
-        """Where nothing happens, the silence is spoken into once its wait is over."""
+        """While nothing happens, the gateway speaks once its wait is over."""
         prompt_s, end_s = self.policy.prompts_after(before.options), self.policy.idle_end_s
         wait_s = max(prompt_s, end_s)
         holds = before.live or before.closed or before.voiced
         by_hand = before.options.by_hand and (self.finals or self.interim)
         if holds or by_hand or not wait_s or (self.prompted and not end_s):
             return
-        since = before.stirred_at
-        if at - since > wait_s + longest_wait_s(self.policy, before.options) + HAIR_S:
+        since = before.active_at
+        if at - since > wait_s + longest_wait_s(self.policy, before.options) + ROUNDING_S:
             yield f"from {since:.2f} to {at:.2f} nobody said anything, nor did the gateway"
 
 
 def the_polite_end(record: Record) -> Iterator[str]:
-    """The gateway ends a call only for a silence, after its goodbye, and then at once."""
+    """The gateway ends a call only for a silence, after its goodbye, and at once."""
     policy = record.script.call.policy
     goodbye, said_at = 0, None
     for step, before in follow(record):
@@ -143,7 +143,7 @@ def the_polite_end(record: Record) -> Iterator[str]:
     left = any(isinstance(e, Left) or e == Received(e.at, None) for e in record.entries)
     if said_at is None or left:
         return
-    if end.at - said_at > _AT_ONCE_S and not record.unread:
+    if end.at - said_at > _HANG_UP_S and not record.unread:
         yield f"the goodbye was over at {said_at:.2f}, and the call at {end.at:.2f}"
     if end.error and not record.unread and "caller gone" not in record.faults:
         yield f"the goodbye was said at {said_at:.2f}, and the call ended with {end.error!r}"

@@ -1,4 +1,4 @@
-"""What must hold of the gateway's own words: spoken whole, and remembered as far as heard."""
+"""Checks that replies are spoken whole, and remembered as far as they were heard."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -10,9 +10,9 @@ from voice_sim.call_record import Entry, Record, Said, Sent, Spoke, Step
 from voice_sim.marked_words import CANNED, answer_of, clauses_in, reply_words, sayings
 from voice_sim.simulated_services import text_of
 
-# How many words of a message may not have been sent: their pace within a clause is an estimate.
-_SLACK_WORDS = 1
-_SLACK_SHARE = 0.25
+# So many remembered words may be unsent, because their pace within a clause is an estimate.
+_UNSENT_WORDS = 1
+_UNSENT_SHARE = 0.25
 
 
 @dataclass(slots=True)
@@ -20,14 +20,14 @@ class _Clause:
     text: str
     planned: int
     whole: bool = False
-    """The voice said it was all of it: nobody can know better."""
+    """Whether the voice gave the whole clause, as far as it says."""
     made: int = 0
     sent: int = 0
     reply: int = 0
-    """In which it was first sent."""
+    """The reply in which it was first sent."""
 
     def words_sent(self) -> int:
-        """How many of its words had been sent as audio, at an even pace per character."""
+        """How many of its words were sent as audio, at an even pace per character."""
         words = self.text.split()
         full = self.made if self.whole else self.planned
         if not self.sent or not full:
@@ -38,7 +38,7 @@ class _Clause:
 
 
 class _Voice:
-    """Which clauses the caller has been sent, and how much of each."""
+    """The clauses that were sent to the caller, and how much of each."""
 
     def __init__(self) -> None:
         self.clauses: dict[int, _Clause] = {}
@@ -61,7 +61,7 @@ class _Voice:
                 pass
 
     def spoken(self, answer: int) -> list[list[tuple[str, bool]]]:
-        """Each time the answer was spoken, its words in order, and whether each had been sent."""
+        """For each time the answer was spoken, its words in order, and whether each was sent."""
         spoken: dict[int, list[tuple[str, bool]]] = {}
         for clause in self.clauses.values():
             if clause.sent and answer_of(clause.text) == answer:
@@ -71,9 +71,9 @@ class _Voice:
         return list(spoken.values())
 
     def last_said(self, answer: int, count: int, reply: int) -> list[_Clause]:
-        """The clauses that the voice was last asked for of this answer, down to so many words.
+        """The last clauses of this answer that the voice was asked for, up to `count` words.
 
-        What is said unasked is the same text each time: by a reply, those that it was heard with.
+        Prompts have the same text each time, so only those of this reply count.
         """
         last: list[_Clause] = []
         for clause in reversed(self.clauses.values()):
@@ -85,7 +85,7 @@ class _Voice:
 
 
 def what_was_heard(record: Record) -> Iterator[str]:
-    """The gateway remembers of its own words a beginning of what was sent as audio."""
+    """The remembered words of a reply are a beginning of what was sent as audio."""
     voice = _Voice()
     for entry in record.decided:
         yield from voice.take(entry)
@@ -103,7 +103,7 @@ def _not_heard(history: tuple[c.Message, ...], voice: _Voice) -> Iterator[str]:
 
 
 def _not_spoken(remembered: list[str], text: str, voice: _Voice) -> str | None:
-    """What is odd about this part of the message; one of the times it was said must explain it."""
+    """What is wrong with this part of the message; it must match one of the times it was said."""
     answer = answer_of(remembered[0])
     times = voice.spoken(answer) or [[]]
     odd = [_not_said(remembered, text, answer, spoken) for spoken in times]
@@ -117,13 +117,13 @@ def _not_said(
         said = " ".join(word for word, _ in spoken)
         return f"{text!r}, no beginning of what it said in answer {answer}: {said!r}"
     unsent = [word for word, sent in spoken[: len(remembered)] if not sent]
-    if len(unsent) > _SLACK_WORDS + _SLACK_SHARE * len(remembered):
+    if len(unsent) > _UNSENT_WORDS + _UNSENT_SHARE * len(remembered):
         return f"{text!r}, of which {' '.join(unsent)!r} was not sent as audio"
     return None
 
 
 def whole_replies(record: Record) -> Iterator[str]:
-    """Of a reply that ended without failure all words were shown and spoken, all audio sent."""
+    """A reply that ended without failure was shown and spoken whole, and all its audio sent."""
     replies: dict[int, _Shown] = {}
     voice = _Voice()
     for entry in record.entries:

@@ -1,5 +1,5 @@
-"""The OpenAI Realtime API (the GA names) in front of the same calls.
+"""Serves the OpenAI Realtime API (with the GA names) in front of the same calls.
 
-`front` opens the WebSocket, `caller` is the call's end of the line on it, `dialogue` turns events
-into what the core knows and back. No turn is decided here.
+`front` opens the WebSocket, and `caller` is the call's end of it. `inbound` translates client
+events to messages, `outbound` messages to server events. No turn is decided here.
 """

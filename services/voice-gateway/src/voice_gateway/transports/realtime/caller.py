@@ -1,4 +1,4 @@
-"""The caller at the other end of a Realtime WebSocket."""
+"""Owns both directions of one call on a Realtime WebSocket."""
 
 import asyncio
 import json
@@ -13,23 +13,23 @@ from voice_gateway.transports.realtime.fields import BadEvent, Json
 from voice_gateway.transports.realtime.out_of_band import OutOfBandResponses
 from voice_gateway.transports.realtime.state import Events, State
 
-_SEND_S = 30.0  # a client that takes longer over one event does not read
+_SEND_TIMEOUT_S = 30.0  # a client that takes longer for one event does not read
 
 
 class Socket(Protocol):
-    """A WebSocket, as far as it is needed."""
+    """The parts of a WebSocket that a caller needs."""
 
     async def receive(self) -> str | bytes | None:
-        """The next frame; None when the client has gone."""
+        """Wait for the next frame; None when the client has gone."""
         ...
 
     async def send(self, frame: str) -> None:
-        """Raises ConnectionError where the client has gone."""
+        """Send a frame; raises ConnectionError if the client has gone."""
         ...
 
 
 class RealtimeCaller(Caller):
-    """Both ways of one call: an answer to an event keeps its place among what the call says."""
+    """The caller as a Realtime client; direct answers to its events go out in order, too."""
 
     def __init__(self, socket: Socket, state: State) -> None:
         self._socket = socket
@@ -38,7 +38,7 @@ class RealtimeCaller(Caller):
         self._waiting: deque[Json] = deque(outbound.opening(state))
         self._writing = asyncio.Lock()
         self.out_of_band: OutOfBandResponses | None = None
-        """Where its out-of-band responses are made, once its call runs."""
+        """Makes the out-of-band responses, once the call runs."""
 
     async def receive(self) -> FromCaller | None:
         await self._flush()
@@ -69,24 +69,24 @@ class RealtimeCaller(Caller):
         else:
             self._for_call.extend(taken.for_call)
             self._waiting.extend(taken.events)
-            self._answer_beside(taken)
+            self._steer_out_of_band(taken)
 
-    def _answer_beside(self, taken: inbound.Taken) -> None:
+    def _steer_out_of_band(self, taken: inbound.Taken) -> None:
         if self.out_of_band and taken.begins:
             self.out_of_band.begin(taken.begins, self.send)
         if self.out_of_band and taken.stops:
             self.out_of_band.stop(taken.stops)
 
     async def _flush(self) -> None:
-        """Send what waits, in order; whoever comes while that goes on waits for it."""
+        """Send the waiting events in order; a second flush waits for the first."""
         if not self._waiting:
             return
         try:
-            async with asyncio.timeout(_SEND_S), self._writing:
+            async with asyncio.timeout(_SEND_TIMEOUT_S), self._writing:
                 while self._waiting:
                     frame = json.dumps(self._waiting.popleft(), separators=(",", ":"))
                     await self._socket.send(frame)
         except TimeoutError:
-            raise CallerSlow(f"the client did not read for {_SEND_S:g} s") from None
+            raise CallerSlow(f"the client did not read for {_SEND_TIMEOUT_S:g} s") from None
         except ConnectionError:
             raise CallerGone("the client closed the socket") from None

@@ -1,4 +1,4 @@
-"""The caller's turn as server events: speech that begins, audio that is committed, its words."""
+"""Translates the caller's turn to server events: its start, its committed audio, its transcript."""
 
 from voice_gateway.messages import Transcript
 from voice_gateway.transports.realtime import items
@@ -7,39 +7,39 @@ from voice_gateway.transports.realtime.items import Item
 from voice_gateway.transports.realtime.state import Events, State
 
 
-def heard(state: State, heard: Transcript) -> Events:
-    """The recogniser's words; while a response is under way they may turn out to interrupt it."""
+def recognised(state: State, transcript: Transcript) -> Events:
+    """Take a transcript; one that comes during a response may turn out to interrupt it."""
     if state.response:
-        state.late = heard
+        state.during_response = transcript
         return []
-    return _await_final(state, heard) if state.awaiting else speech(state, heard)
+    return _await_final(state, transcript) if state.awaiting else add_transcript(state, transcript)
 
 
-def speech(state: State, heard: Transcript) -> Events:
-    """The caller has the floor and says this."""
+def add_transcript(state: State, transcript: Transcript) -> Events:
+    """Add a transcript to the open turn; the caller has the floor."""
     turn = state.open_turn()
-    turn.absorb(heard)
+    turn.absorb(transcript)
     if turn.announced or state.options.by_hand:
         return []
     turn.announced = True
     return [
         state.event(
             "input_audio_buffer.speech_started",
-            audio_start_ms=_start_ms(state, heard),
+            audio_start_ms=_start_ms(state, transcript),
             item_id=turn.item_id,
         )
     ]
 
 
-def _start_ms(state: State, heard: Transcript) -> int:
-    if heard.words:
-        return round(heard.words[0].start_s * 1000)
-    since_s = max(0.0, state.heard_s - state.uncommitted_s)
-    return round(max(since_s, state.heard_s - 1.0) * 1000)
+def _start_ms(state: State, transcript: Transcript) -> int:
+    if transcript.words:
+        return round(transcript.words[0].start_s * 1000)
+    since_s = max(0.0, state.received_s - state.uncommitted_s)
+    return round(max(since_s, state.received_s - 1.0) * 1000)
 
 
 def commit(state: State, reply: int) -> Events:
-    """The open turn becomes an item, if there is one."""
+    """Make the open turn an item, if there is one."""
     if state.awaiting:
         return _finish_awaited(state, reply)
     turn, state.turn = state.turn, None
@@ -47,7 +47,7 @@ def commit(state: State, reply: int) -> Events:
         return []
     wire = {"id": turn.item_id, **items.spoken_question(turn.transcript)}
     stopped = state.event(
-        "input_audio_buffer.speech_stopped", audio_end_ms=state.heard_ms, item_id=turn.item_id
+        "input_audio_buffer.speech_stopped", audio_end_ms=state.received_ms, item_id=turn.item_id
     )
     return [
         *([stopped] if turn.announced else []),
@@ -57,21 +57,21 @@ def commit(state: State, reply: int) -> Events:
 
 
 def timed_out(state: State, reply: int, silence_s: float) -> Events:
-    """Nothing was said for so long that the caller is asked; who wants to know of it is told."""
+    """Tell a client that asked for idle timeouts that the caller was silent for `silence_s`."""
     if not state.options.prompts:
         return []
     wire = {"id": state.new_id("item"), **items.spoken_question("")}
     triggered = state.event(
         "input_audio_buffer.timeout_triggered",
-        audio_start_ms=max(0, state.heard_ms - round(silence_s * 1000)),
-        audio_end_ms=state.heard_ms,
+        audio_start_ms=max(0, state.received_ms - round(silence_s * 1000)),
+        audio_end_ms=state.received_ms,
         item_id=wire["id"],
     )
     return [triggered, *committed(state, wire, reply)[1]]
 
 
 def committed(state: State, wire: Json, reply: int) -> tuple[Item, Events]:
-    """The caller's audio up to here is an item."""
+    """Make the caller audio so far an item."""
     seconds, state.uncommitted_s = state.uncommitted_s, 0.0
     item, before = state.items.add(wire, reply)
     item.sent_s = seconds
@@ -90,14 +90,14 @@ def done(state: State, item: Item, before: str | None) -> Json:
 
 
 def created(state: State, item: Item, before: str | None) -> Events:
-    """An item of the client's own."""
+    """Announce an item that the client created."""
     return [*added(state, item, before), done(state, item, before)]
 
 
-def _await_final(state: State, heard: Transcript) -> Events:
+def _await_final(state: State, transcript: Transcript) -> Events:
     turn = state.open_turn()
-    turn.absorb(heard)
-    return _finish_awaited(state, 0) if heard.final else []
+    turn.absorb(transcript)
+    return _finish_awaited(state, 0) if transcript.final else []
 
 
 def _finish_awaited(state: State, reply: int) -> Events:

@@ -1,4 +1,4 @@
-"""Reading a client's JSON: a value that is not allowed is named, with its place and what is."""
+"""Reads and checks a client's JSON; an error names the value, its place and what is allowed."""
 
 from collections.abc import Collection, Mapping
 from typing import Any, cast
@@ -7,7 +7,7 @@ Json = dict[str, Any]
 
 
 class BadEvent(Exception):
-    """A client event that cannot be followed; it becomes an `error` event, and nothing else."""
+    """A client event cannot be followed; it becomes an `error` event, and has no other effect."""
 
     def __init__(self, code: str, message: str, param: str | None = None) -> None:
         super().__init__(message)
@@ -24,7 +24,7 @@ def known(value: Mapping[str, Any], allowed: Collection[str], path: str) -> None
 
 
 def child(value: Mapping[str, Any], name: str, path: str) -> Json:
-    """An object that must be there."""
+    """Return an object that must be present."""
     found = value.get(name)
     if found is None:
         raise missing(f"{path}.{name}" if path else name)
@@ -53,7 +53,7 @@ def as_text(value: Any, param: str, longest: int) -> str:
 
 
 def text(value: Mapping[str, Any], name: str, path: str, longest: int = 256) -> str:
-    """A string that must be there, and must not be empty."""
+    """Return a string that must be present, and not empty."""
     param = f"{path}.{name}" if path else name
     found = value.get(name)
     if found is None or found == "":

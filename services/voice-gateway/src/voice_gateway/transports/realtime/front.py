@@ -1,4 +1,4 @@
-"""The Realtime WebSocket at `/v1/realtime`: who may open it, and how a call on it ends."""
+"""Accepts WebSockets at `/v1/realtime`, checks who may open one, and ends its call."""
 
 import asyncio
 import hmac
@@ -28,13 +28,13 @@ from voice_gateway.transports.wire import Defaults
 
 log = logging.getLogger(__name__)
 
-_LARGEST = 24 * 1024 * 1024  # bytes of one frame; larger ones close the socket
+_LARGEST_FRAME_BYTES = 24 * 1024 * 1024  # a larger one closes the socket
 _HEARTBEAT_S = 20.0  # browsers and proxies drop connections that stay silent
-_GOODBYE_S = 2.0
+_CLOSE_TIMEOUT_S = 2.0
 _SUBPROTOCOL = "realtime"
 _KEY_PROTOCOL = "openai-insecure-api-key."
-_LONGEST_NAME = 128
-_CLOSE: dict[type[CallError], int] = {
+_LONGEST_NAME_CHARS = 128
+_CLOSE_CODES: dict[type[CallError], int] = {
     GatewayFull: WSCloseCode.TRY_AGAIN_LATER,
     CallLost: WSCloseCode.SERVICE_RESTART,
     CallerSilent: WSCloseCode.GOING_AWAY,
@@ -43,12 +43,12 @@ _CLOSE: dict[type[CallError], int] = {
 
 @dataclass(frozen=True, slots=True)
 class RealtimeOptions:
-    """Who may call."""
+    """The rules on who may call."""
 
     keys: tuple[str, ...] = ()
-    """Empty: no key is asked for."""
+    """Keys that open a call; empty: no key is needed."""
     origins: frozenset[str] = frozenset()
-    """Sites whose pages may call, besides the gateway's own; "*": all."""
+    """Sites whose pages may call, besides the gateway's own; "*": all sites."""
 
 
 class RealtimeFront:
@@ -65,9 +65,9 @@ class RealtimeFront:
         socket = web.WebSocketResponse(
             protocols=(_SUBPROTOCOL,),
             heartbeat=_HEARTBEAT_S,
-            max_msg_size=_LARGEST,
-            compress=False,  # base64 audio costs more to squeeze than to send
-            timeout=_GOODBYE_S,
+            max_msg_size=_LARGEST_FRAME_BYTES,
+            compress=False,  # base64 audio costs more to compress than to send
+            timeout=_CLOSE_TIMEOUT_S,
         )
         await socket.prepare(request)
         await self._serve(request, socket)
@@ -79,13 +79,14 @@ class RealtimeFront:
             return _refused(403, "origin_not_allowed", said)
         if self._options.keys and not self._holds_key(request):
             return _refused(401, "invalid_api_key", "Incorrect API key provided.")
-        # Last: a page is not told why its WebSocket is refused, and asks by a plain request.
+        # A page is not told why its WebSocket is refused, so it asks with a plain request, which
+        # must get the reasons above first.
         if request.headers.get(hdrs.UPGRADE, "").lower() != "websocket":
             return _refused(426, "upgrade_required", "This address speaks WebSocket.")
         return None
 
     def _origin_may(self, request: web.Request) -> bool:
-        """Pages name their site, and cannot lie; a key they hold says that they may."""
+        """Whether the page's site may call; a browser names it truly, and a key is enough."""
         origin = request.headers.get(hdrs.ORIGIN)
         if origin is None or self._options.keys or "*" in self._options.origins:
             return True
@@ -98,7 +99,7 @@ class RealtimeFront:
     async def _serve(self, request: web.Request, socket: web.WebSocketResponse) -> None:
         extended = request.query.get("events") == "all"
         config = self._config(can_pause=extended)
-        model = request.query.get("model", "")[:_LONGEST_NAME] or "default"
+        model = request.query.get("model", "")[:_LONGEST_NAME_CHARS] or "default"
         options = SessionOptions(config.call_id, model, config)
         state = State(options, extended=extended)
         caller = RealtimeCaller(_AioSocket(socket), state)
@@ -109,14 +110,14 @@ class RealtimeFront:
         except CallerGone:
             return
         except CallerSlow:
-            # Who does not read hears no goodbye; a send that was given up must not be repeated.
+            # A client that does not read gets no goodbye: a send that timed out cannot be repeated.
             if request.transport:
                 request.transport.abort()
             return
         except CallError as error:
-            code, why = _CLOSE.get(type(error), WSCloseCode.POLICY_VIOLATION), str(error)
+            code, why = _CLOSE_CODES.get(type(error), WSCloseCode.POLICY_VIOLATION), str(error)
             await _say_goodbye(caller, state, error)
-        except Exception:  # a bug ends this call alone, and shows none of its insides
+        except Exception:  # a bug ends this call only, and the client sees no details
             log.exception("call %s broke", config.call_id)
             code, why = WSCloseCode.INTERNAL_ERROR, "the gateway failed; see its log"
         await socket.close(code=code, message=why.encode()[:120])
@@ -140,7 +141,7 @@ class _AioSocket(Socket):
         message = await self._socket.receive()
         if message.type in (WSMsgType.TEXT, WSMsgType.BINARY):
             return message.data
-        return None  # closed, by either side, or broken
+        return None  # the socket was closed by either side, or broke
 
     async def send(self, frame: str) -> None:
         try:
@@ -150,7 +151,7 @@ class _AioSocket(Socket):
 
 
 async def _converse(call: Call, caller: RealtimeCaller, config: CallConfig) -> None:
-    """Hold the call; what is answered beside it ends with it."""
+    """Run the call; its out-of-band responses end with it."""
     ended: CallError | None = None
     async with asyncio.TaskGroup() as tasks:
         caller.out_of_band = out_of_band = OutOfBandResponses(call, tasks)
@@ -171,7 +172,7 @@ async def _say_goodbye(caller: RealtimeCaller, state: State, error: CallError) -
 
 
 def _key(request: web.Request) -> str:
-    """The client's key: in a header, or, from a browser, in a subprotocol's name."""
+    """The client's key, which is in a header or, from a browser, in a subprotocol's name."""
     scheme, _, key = request.headers.get(hdrs.AUTHORIZATION, "").partition(" ")
     if scheme.lower() == "bearer":
         return key.strip()

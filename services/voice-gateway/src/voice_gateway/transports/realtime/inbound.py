@@ -1,4 +1,4 @@
-"""A client's events: what each asks of the call, and what it is answered at once.
+"""Translates client events to messages for the call and to immediate server events.
 
 Every event is checked here; one that cannot be followed raises BadEvent, and changes nothing.
 """
@@ -30,16 +30,16 @@ from voice_gateway.transports.realtime.fields import BadEvent, Json
 from voice_gateway.transports.realtime.session_options import RATE_HZ
 from voice_gateway.transports.realtime.state import Asked, Events, State
 
-_HALF = re.compile(r"\\u[dD][89a-fA-F]")  # as JSON escapes it; whole pairs have it as well
+_SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")  # as JSON escapes it, whole pair or half
 _LEAST_COMMIT_S = 0.1
-_MOST_OUT_OF_BAND = 4  # at once; each asks the model and the voice for itself
-_WHERE = ("auto", "none")
-_PAIRS, _KEY, _VALUE = 16, 64, 512  # of metadata
+_MOST_OUT_OF_BAND = 4  # at once; each sends requests to the model and the voice of its own
+_CONVERSATIONS = ("auto", "none")
+_METADATA_PAIRS, _METADATA_KEY_CHARS, _METADATA_VALUE_CHARS = 16, 64, 512
 
 
 @dataclass(frozen=True, slots=True)
-class Beside:
-    """An out-of-band response to make: to the conversation so far, or to what its config says."""
+class OutOfBandRequest:
+    """An out-of-band response to make, about the conversation so far or its config's `input`."""
 
     number: int
     history: tuple[Message, ...]
@@ -48,17 +48,17 @@ class Beside:
 
 @dataclass
 class Taken:
-    """What comes of one client event."""
+    """The effects of one client event."""
 
     for_call: list[FromCaller] = field(default_factory=list[FromCaller])
     events: Events = field(default_factory=list[Json])
-    begins: Beside | None = None
+    begins: OutOfBandRequest | None = None
     stops: int = 0
-    """The out-of-band response that is to end; 0: none."""
+    """The number of the out-of-band response that is to end; 0: none."""
 
 
 def parsed(frame: str | bytes) -> Json:
-    """Raises BadEvent."""
+    """Parse a frame as a JSON object; raises BadEvent."""
     if isinstance(frame, bytes):
         raise BadEvent("invalid_frame", "Events are JSON in text frames, not binary.")
     try:
@@ -67,7 +67,7 @@ def parsed(frame: str | bytes) -> Json:
         raise BadEvent("invalid_json", "The message is not JSON.") from None
     if not isinstance(event, dict):
         raise BadEvent("invalid_event", "The message must be a JSON object with a 'type'.")
-    if _HALF.search(frame) and not _is_unicode(event):
+    if _SURROGATE.search(frame) and not _is_unicode(event):
         raise BadEvent("invalid_json", "The message has half a surrogate pair, which is no text.")
     return cast(Json, event)
 
@@ -90,22 +90,22 @@ def followed(state: State, event: Json) -> Taken:
 
 def _update_session(state: State, event: Json) -> Taken:
     asked = fields.child(event, "session", "")
-    state.options.update(asked, has_heard=state.heard_s > 0)
-    state.hear(state.options.hears)
+    state.options.update(asked, has_audio=state.received_s > 0)
+    state.decode(state.options.input_format)
     updated = state.event("session.updated", session=state.options.shown())
     return Taken([Adjust(state.options.config)], [updated])
 
 
-# The caller's audio.
+# The caller audio.
 
 
 def _append_audio(state: State, event: Json) -> Taken:
     audio = event.get("audio")
     if not isinstance(audio, str):
         raise fields.missing("audio")
-    pcm = state.hearing.feed(audio)
+    pcm = state.decoder.feed(audio)
     length_s = len(pcm) / (2 * RATE_HZ)
-    state.heard_s += length_s
+    state.received_s += length_s
     state.uncommitted_s += length_s
     return Taken([Audio(pcm)] if pcm else [])
 
@@ -118,11 +118,11 @@ def _commit_audio(state: State, event: Json) -> Taken:
             f"audio, but buffer only has {state.uncommitted_s * 1000:.2f}ms of audio.",
         )
     if not state.options.by_hand:
-        return Taken([EndOfUtterance()])  # the turn is committed as its end is found
+        return Taken([EndOfUtterance()])  # the turn is committed once its end is found
     turn = state.open_turn()
     wire = {"id": turn.item_id, **items.spoken_question("")}
     state.awaiting, events = caller_turn.committed(state, wire, 0)
-    if turn.finals and not turn.murmur:
+    if turn.finals and not turn.interim:
         events += caller_turn.commit(state, 0)
     return Taken([EndOfUtterance()], events)
 
@@ -180,7 +180,7 @@ def _truncate_item(state: State, event: Json) -> Taken:
             "audio_end_ms",
         )
     if state.live(item.reply):
-        state.cancelling = True  # who truncates what is being said has stopped listening to it
+        state.cancelling = True  # a client that truncates the live response has stopped it
     else:
         item.shorten(end_ms / 1000)
     values: Json = {"item_id": item.id, "content_index": index, "audio_end_ms": round(end_ms)}
@@ -193,7 +193,9 @@ def _truncate_item(state: State, event: Json) -> Taken:
 
 def _create_response(state: State, event: Json) -> Taken:
     asked = fields.as_object(event.get("response") or {}, "response")
-    where = fields.one_of(asked.get("conversation") or "auto", _WHERE, "response.conversation")
+    where = fields.one_of(
+        asked.get("conversation") or "auto", _CONVERSATIONS, "response.conversation"
+    )
     return (_respond if where == "auto" else _respond_out_of_band)(state, asked)
 
 
@@ -218,7 +220,7 @@ def _respond_out_of_band(state: State, asked: Json) -> Taken:
     history = state.items.history()
     return Taken(
         events=outcome.created(state, response),
-        begins=Beside(response.number, history, response.options.config),
+        begins=OutOfBandRequest(response.number, history, response.options.config),
     )
 
 
@@ -232,20 +234,21 @@ def _metadata(asked: Any) -> Json | None:
     if asked is None:
         return None
     given = fields.as_object(asked, "response.metadata")
-    if len(given) > _PAIRS:
-        raise fields.not_allowed("response.metadata", len(given), f"at most {_PAIRS} pairs")
+    if len(given) > _METADATA_PAIRS:
+        most = f"at most {_METADATA_PAIRS} pairs"
+        raise fields.not_allowed("response.metadata", len(given), most)
     for name, value in given.items():
-        fields.as_text(name, "response.metadata", _KEY)
-        fields.as_text(value, f"response.metadata.{name}", _VALUE)
+        fields.as_text(name, "response.metadata", _METADATA_KEY_CHARS)
+        fields.as_text(value, f"response.metadata.{name}", _METADATA_VALUE_CHARS)
     return given
 
 
 def _cancel_response(state: State, event: Json) -> Taken:
     response = state.response
     wanted = event.get("response_id")
-    for beside in state.out_of_band.values():
-        if wanted == beside.id:
-            return Taken(stops=beside.number)
+    for each in state.out_of_band.values():
+        if wanted == each.id:
+            return Taken(stops=each.number)
     if response is None or wanted not in (None, response.id):
         raise BadEvent(
             "response_cancel_not_active", "Cancellation failed: no active response found"
@@ -255,7 +258,7 @@ def _cancel_response(state: State, event: Json) -> Taken:
 
 
 def _clear_output(state: State, event: Json) -> Taken:
-    """Of WebRTC; here it stops what is being said, as a client that plays it itself expects."""
+    """Stop the live response: the event is WebRTC's, but clients that play audio send it, too."""
     response = state.response
     if response is None or not response.spoken:
         raise BadEvent(
@@ -266,7 +269,7 @@ def _clear_output(state: State, event: Json) -> Taken:
     return Taken([Interrupt()], [cleared])
 
 
-# Our own: what a client may tell us that the protocol has no event for.
+# Our own events, for what the protocol has none.
 
 
 def _report_playback(state: State, event: Json) -> Taken:

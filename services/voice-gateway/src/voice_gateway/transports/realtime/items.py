@@ -1,4 +1,4 @@
-"""The conversation's items as the client knows them: their order, ids and contents."""
+"""Owns the conversation's items as the client knows them: their order, ids and contents."""
 
 from collections.abc import Callable, Iterable, Sequence
 from copy import deepcopy
@@ -10,14 +10,14 @@ from voice_gateway.conversation.history import answer_name, question_name, with_
 from voice_gateway.transports.realtime import fields
 from voice_gateway.transports.realtime.fields import BadEvent, Json
 
-_MOST_TEXT = 16_000  # characters of one item; the model's memory is shorter
-_MOST_INPUT = 256  # items that one response is asked about
-_MOST_ITEMS = 2000  # the oldest are forgotten then, as the model has long done
+_MOST_TEXT_CHARS = 16_000  # in one item; the model's memory is shorter
+_MOST_INPUT_ITEMS = 256  # in one response's `input`
+_MOST_ITEMS = 2000  # beyond that the oldest are dropped, which the model's memory no longer has
 Role = Literal["user", "assistant", "system"]
-_MESSAGE = frozenset("id object type status role content".split())
-_CALL = frozenset("id object type status name call_id arguments".split())
-_OUTPUT = frozenset("id object type status call_id output".split())
-_TEXTS = {
+_MESSAGE_FIELDS = frozenset("id object type status role content".split())
+_CALL_FIELDS = frozenset("id object type status name call_id arguments".split())
+_OUTPUT_FIELDS = frozenset("id object type status call_id output".split())
+_PART_TYPES = {
     "user": ("input_text", "input_audio"),
     "assistant": ("output_text", "output_audio"),
     "system": ("input_text",),
@@ -26,20 +26,20 @@ _TEXTS = {
 
 @dataclass
 class Item:
-    """One item, and what of the call it stands for."""
+    """One item, and the reply that it belongs to."""
 
     wire: Json
     reply: int = 0
-    """The reply it is the answer of, or the question to; 0: the client made it."""
+    """The reply whose answer or question it is; 0: the client made it."""
     sent_s: float = 0.0
-    """How much audio of it was sent."""
+    """Seconds of its audio that were sent."""
 
     @property
     def id(self) -> str:
         return self.wire["id"]
 
     def shorten(self, heard_s: float) -> None:
-        """Show only what was heard of it, as far as its length tells; the memory goes by words."""
+        """Shorten the transcript to the share that was heard; the call's memory is exact."""
         share = heard_s / self.sent_s if self.sent_s else 0.0
         for part in self.wire["content"]:
             if words := part.get("transcript", "").split():
@@ -47,7 +47,7 @@ class Item:
 
     @property
     def name(self) -> str:
-        """What the conversation knows its message by."""
+        """The name of its message in the conversation."""
         if not self.reply:
             return self.id
         asks = self.wire.get("role") == "user"
@@ -55,7 +55,7 @@ class Item:
 
 
 class Items:
-    """In order; ids are the client's own or made by `new_id`."""
+    """The items in order; ids are the client's own or made by `new_id`."""
 
     def __init__(self, new_id: Callable[[str], str]) -> None:
         self._new_id = new_id
@@ -75,23 +75,23 @@ class Items:
         return item, before
 
     def make(self, wire: Json, reply: int = 0) -> Item:
-        """An item that stands in no conversation yet."""
+        """Make an item that is in no conversation yet."""
         item = Item({"object": "realtime.item", "status": "completed", **wire}, reply)
         item.wire.setdefault("id", self._new_id("item"))
         return item
 
     def history(self) -> tuple[Message, ...]:
-        """The conversation as the client knows it, as a model is told it."""
-        return _told(_said(item.wire) for item in self._items.values())
+        """The client's conversation as a history for the model."""
+        return _joined(_message_of(item.wire) for item in self._items.values())
 
     def asked_about(self, asked: Any) -> tuple[Message, ...]:
-        """What a response's `input` says: items, or references to items that stand here."""
+        """A response's `input` as a history: items, or references to items of this conversation."""
         given = fields.as_list(asked, "response.input")
-        if len(given) > _MOST_INPUT:
-            most = f"at most {_MOST_INPUT} items"
+        if len(given) > _MOST_INPUT_ITEMS:
+            most = f"at most {_MOST_INPUT_ITEMS} items"
             raise fields.not_allowed("response.input", len(given), most)
         paths = (f"response.input[{i}]" for i in range(len(given)))
-        return _told(self._referred(part, path) for part, path in zip(given, paths, strict=False))
+        return _joined(self._referred(part, path) for part, path in zip(given, paths, strict=False))
 
     def _referred(self, part: Any, path: str) -> Message:
         given = fields.as_object(part, path)
@@ -100,10 +100,10 @@ class Items:
         item_id = fields.text(given, "id", path)
         if item_id not in self._items:
             raise fields.not_allowed(f"{path}.id", item_id, "the id of an item that stands here")
-        return _said(self._items[item_id].wire)
+        return _message_of(self._items[item_id].wire)
 
     def find(self, item_id: str, doing: str) -> Item:
-        """Raises BadEvent, which says what was to be done with it."""
+        """Find an item; raises BadEvent, which says what was to be done with it."""
         if item_id not in self._items:
             raise BadEvent(
                 f"item_{doing}_invalid_item_id",
@@ -127,7 +127,7 @@ class Items:
         return item
 
     def check_place(self, after: object) -> None:
-        """Whether an item may be added after this one: the last, or none named."""
+        """Raise BadEvent unless `after` is the last item or names none."""
         if after in (None, self.last_id) or (after == "root" and not self._items):
             return
         name = fields.as_text(after, "previous_item_id", 256)
@@ -145,12 +145,12 @@ class Items:
 
 
 def shown(wire: Json) -> Json:
-    """A copy for an event: what is sent must not change after it."""
+    """Copy an item for an event, which must not change later."""
     return deepcopy(wire)
 
 
 def checked(asked: Json, path: str = "item") -> tuple[Json, Message]:
-    """A client's item, and what it adds to the conversation; raises BadEvent."""
+    """Check a client's item; return it with its message. Raises BadEvent."""
     kind = fields.one_of(
         asked.get("type", ""), ("message", "function_call", "function_call_output"), f"{path}.type"
     )
@@ -162,14 +162,14 @@ def checked(asked: Json, path: str = "item") -> tuple[Json, Message]:
 
 
 def _message(asked: Json, path: str) -> tuple[Json, Message]:
-    fields.known(asked, _MESSAGE, path)
-    role = fields.one_of(asked.get("role", ""), _TEXTS, f"{path}.role")
+    fields.known(asked, _MESSAGE_FIELDS, path)
+    role = fields.one_of(asked.get("role", ""), _PART_TYPES, f"{path}.role")
     parts = [
         _part(fields.as_object(part, f"{path}.content[{i}]"), role, f"{path}.content[{i}]")
         for i, part in enumerate(fields.as_list(asked.get("content"), f"{path}.content"))
     ]
     text = _words(parts)
-    fields.as_text(text, f"{path}.content", _MOST_TEXT)
+    fields.as_text(text, f"{path}.content", _MOST_TEXT_CHARS)
     wire = {**_named(asked), "type": "message", "role": role, "content": parts}
     return wire, Message(cast(Role, role), text)
 
@@ -178,15 +178,18 @@ def _part(given: Json, role: str, path: str) -> Json:
     kind = given.get("type")
     if kind == "input_image":
         raise fields.unsupported(f"{path}.type", "the model sees no images.")
-    kind = fields.one_of(kind, _TEXTS[role], f"{path}.type")
+    kind = fields.one_of(kind, _PART_TYPES[role], f"{path}.type")
     if not kind.endswith("_audio"):
-        return {"type": kind, "text": fields.as_text(given.get("text"), f"{path}.text", _MOST_TEXT)}
+        return {
+            "type": kind,
+            "text": fields.as_text(given.get("text"), f"{path}.text", _MOST_TEXT_CHARS),
+        }
     if not given.get("transcript"):
         raise fields.unsupported(
             path, "audio comes through input_audio_buffer.append; an item needs a transcript."
         )
-    spoken = fields.as_text(given["transcript"], f"{path}.transcript", _MOST_TEXT)
-    return {"type": kind, "transcript": spoken}
+    transcript = fields.as_text(given["transcript"], f"{path}.transcript", _MOST_TEXT_CHARS)
+    return {"type": kind, "transcript": transcript}
 
 
 def _words(parts: Sequence[Json]) -> str:
@@ -195,19 +198,19 @@ def _words(parts: Sequence[Json]) -> str:
 
 
 def _call(asked: Json, path: str) -> tuple[Json, Message]:
-    fields.known(asked, _CALL, path)
+    fields.known(asked, _CALL_FIELDS, path)
     call = ToolCall(
         fields.text(asked, "call_id", path),
         fields.text(asked, "name", path),
-        fields.as_text(asked.get("arguments") or "{}", f"{path}.arguments", _MOST_TEXT),
+        fields.as_text(asked.get("arguments") or "{}", f"{path}.arguments", _MOST_TEXT_CHARS),
     )
     return {**_named(asked), **call_item(call)}, Message("assistant", "", calls=(call,))
 
 
 def _output(asked: Json, path: str) -> tuple[Json, Message]:
-    fields.known(asked, _OUTPUT, path)
+    fields.known(asked, _OUTPUT_FIELDS, path)
     call_id = fields.text(asked, "call_id", path)
-    output = fields.as_text(asked.get("output", ""), f"{path}.output", _MOST_TEXT)
+    output = fields.as_text(asked.get("output", ""), f"{path}.output", _MOST_TEXT_CHARS)
     wire = {"type": "function_call_output", "call_id": call_id, "output": output}
     return {**_named(asked), **wire}, Message("tool", output, call_id=call_id)
 
@@ -216,8 +219,8 @@ def _named(asked: Json) -> Json:
     return {"id": asked["id"]} if asked.get("id") else {}
 
 
-def _told(messages: Iterable[Message]) -> tuple[Message, ...]:
-    """As a model has it: nothing empty, and what one side says in a row is one message."""
+def _joined(messages: Iterable[Message]) -> tuple[Message, ...]:
+    """A history for the model, without empty messages; one side's messages in a row are joined."""
     history: tuple[Message, ...] = ()
     for message in messages:
         if message.text or message.calls or message.call_id:
@@ -225,8 +228,8 @@ def _told(messages: Iterable[Message]) -> tuple[Message, ...]:
     return history
 
 
-def _said(wire: Json) -> Message:
-    """What an item of the conversation tells a model; may be empty."""
+def _message_of(wire: Json) -> Message:
+    """The message of an item, which may be empty."""
     match wire["type"]:
         case "function_call":
             return _call(wire, "item")[1]
@@ -247,7 +250,7 @@ def call_item(call: ToolCall) -> Json:
 
 
 def spoken_question(transcript: str) -> Json:
-    """The caller's turn: its audio is not kept, its words are."""
+    """The item of a caller's turn: its transcript is kept, its audio is not."""
     content = [{"type": "input_audio", "transcript": transcript}]
     return {"type": "message", "role": "user", "content": content}
 

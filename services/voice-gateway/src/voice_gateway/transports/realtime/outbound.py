@@ -1,4 +1,4 @@
-"""What the call says, as the protocol's server events."""
+"""Translates the call's messages to the protocol's server events."""
 
 from typing import assert_never
 
@@ -27,7 +27,7 @@ from voice_gateway.transports.realtime.state import Events, State
 
 
 def opening(state: State) -> Events:
-    """What a client hears before it says anything."""
+    """The events that a client gets before it sends anything."""
     conversation = {"id": state.conversation_id, "object": "realtime.conversation"}
     return [
         state.event("session.created", session=state.options.shown()),
@@ -36,7 +36,7 @@ def opening(state: State) -> Events:
 
 
 def refused(state: State, why: BadEvent, event_id: str | None) -> Json:
-    """A client event that was not followed; the call goes on."""
+    """The error event for a client event that was not followed; the call goes on."""
     error = {
         "type": "invalid_request_error",
         "code": why.code,
@@ -48,14 +48,14 @@ def refused(state: State, why: BadEvent, event_id: str | None) -> Json:
 
 
 def ended(state: State, why: CallError) -> Json:
-    """The call ends, badly."""
+    """The error event for a call that fails."""
     code = "gateway_full" if isinstance(why, GatewayFull) else "call_ended"
     error = {"type": "server_error", "code": code, "message": str(why), "param": None}
     return state.event("error", error={**error, "event_id": None})
 
 
 def told(state: State, message: ToCaller) -> Events:
-    """The events that a message of the call becomes; none for what the protocol does not know."""
+    """The events for a message of the call; none if the protocol has none for it."""
     extras = _extras(state, message) if state.extended else []
     return [*_events(state, message), *extras]
 
@@ -69,7 +69,7 @@ def _events(state: State, message: ToCaller) -> Events:
         case ToolCalled():
             return response.tool_called(state, message)
         case Transcript():
-            return caller_turn.heard(state, message)
+            return caller_turn.recognised(state, message)
         case _:
             return _noticed(state, message)
 
@@ -110,7 +110,7 @@ def _noticed(
 
 
 def _extras(state: State, message: ToCaller) -> Events:
-    """What `message` says beyond the protocol; asked before it changes the response."""
+    """Our own events for `message`."""
     match message:
         case Transcript(text, final, stability):
             values: Json = {"text": text, "final": final, "stability": stability}

@@ -1,4 +1,4 @@
-"""A response as server events, from `response.created` to `response.done`."""
+"""Translates a reply to a response's server events, `response.created` to `response.done`."""
 
 from voice_gateway.audio.pcm import seconds
 from voice_gateway.errors import ServiceError
@@ -12,7 +12,7 @@ from voice_gateway.messages import (
     Usage,
 )
 from voice_gateway.transports.realtime import items
-from voice_gateway.transports.realtime.caller_turn import added, done, speech
+from voice_gateway.transports.realtime.caller_turn import add_transcript, added, done
 from voice_gateway.transports.realtime.fields import Json
 from voice_gateway.transports.realtime.items import Item
 from voice_gateway.transports.realtime.session_options import RATE_HZ
@@ -20,7 +20,7 @@ from voice_gateway.transports.realtime.state import Events, Response, State
 
 
 def begin(state: State, reply: int) -> Events:
-    state.late = None
+    state.during_response = None
     state.cancelling = False
     response = state.begin_response(reply)
     return created(state, response)
@@ -47,17 +47,17 @@ def audio(state: State, message: ReplyAudio) -> Events:
     events = _message(state, response)
     assert response.item
     response.item.sent_s += seconds(message.pcm, RATE_HZ)
-    return [*events, *_sound(state, response, response.speaking.feed(message.pcm))]
+    return [*events, *_audio_delta(state, response, response.encoder.feed(message.pcm))]
 
 
-def _sound(state: State, response: Response, audio: str) -> Events:
+def _audio_delta(state: State, response: Response, audio: str) -> Events:
     if not audio:
         return []
     return [state.event("response.output_audio.delta", _where(response), delta=audio)]
 
 
 def _message(state: State, response: Response) -> Events:
-    """Begin the response's message with its first text or sound."""
+    """Begin the response's message with its first text or audio."""
     if response.item:
         return []
     wire = items.answer([], "in_progress")
@@ -101,15 +101,15 @@ def _where(response: Response) -> Json:
 
 
 def _end_message(state: State, response: Response, status: str) -> Events:
-    """Close the message, if one has begun; what was sent of it stays."""
+    """Close the message, if it has begun; what was sent of it stays."""
     if not (item := response.item):
         return []
     where = _where(response)
     item.wire |= {"status": status, "content": [response.content]}
     if response.spoken:
-        sound = _sound(state, response, response.speaking.flush()) if status == "completed" else []
+        rest = response.encoder.flush() if status == "completed" else ""
         ends = [
-            *sound,
+            *_audio_delta(state, response, rest),
             state.event("response.output_audio.done", where),
             state.event("response.output_audio_transcript.done", where, transcript=response.text),
         ]
@@ -161,7 +161,7 @@ def tool_called(state: State, message: ToolCalled) -> Events:
 
 def failed(state: State, error: ServiceError, reply: int) -> Events:
     if response := state.live(reply):
-        response.fault = error  # said when the response is over
+        response.fault = error  # reported at the end of the response
         return []
     said = f"{error.stage}: {error.text}"
     values = {"type": "server_error", "code": _code(error), "message": said, "param": None}
@@ -189,31 +189,31 @@ def turn_over(state: State, over: TurnOver) -> Events:
 
 
 def cut_off(state: State, cut: CutOff) -> Events:
-    """The response was cut off: by the caller's voice, unless the client asked for it."""
+    """End a response that was cut off, by the client's request or by the caller's voice."""
     if not (response := state.live(cut.reply)):
         return []
-    spoke, reason = _why_cut_off(state, response)
+    turn, reason = _why_cut_off(state, response)
     ends = _end_message(state, response, "incomplete")
     if response.item:
         response.item.wire["content"] = [{**response.content, **_kept(response, cut.heard_text)}]
     details = {"type": "cancelled", "reason": reason}
     shown = _shown(state, response, "cancelled", details)
-    return [*spoke, *ends, state.event("response.done", response=shown)]
+    return [*turn, *ends, state.event("response.done", response=shown)]
 
 
 def _why_cut_off(state: State, response: Response) -> tuple[Events, str]:
-    late = state.late
+    transcript = state.during_response
     state.end(response)
     if response.out_of_band:
         return [], "client_cancelled"
     by_client, state.cancelling = state.cancelling, False
     if by_client:
         return [], "client_cancelled"
-    return speech(state, late or Transcript("", final=False)), "turn_detected"
+    return add_transcript(state, transcript or Transcript("", final=False)), "turn_detected"
 
 
 def _kept(response: Response, heard: str) -> Json:
-    """What of a cut-off answer stays in the conversation."""
+    """The part of a cut-off answer that stays in the conversation."""
     return {"transcript" if response.spoken else "text": heard}
 
 
@@ -242,7 +242,7 @@ def _shown(
 
 
 def _usage(usage: Usage | None, pieces: int) -> Json:
-    """The model's own count; where it gave none, its pieces of text (about a token each)."""
+    """The model's own count; without one, its pieces of text (about a token each)."""
     given = usage or Usage(0, pieces)
     return {
         "total_tokens": given.input_tokens + given.output_tokens,

@@ -1,7 +1,7 @@
-"""The `session` object: what a client asked for, checked, and what it means for the call.
+"""Owns the `session` object: checks what a client asks for, and turns it into the call's config.
 
-Fields that mean nothing here (a tracing setting, noise reduction) are kept and shown again, as the
-protocol has it; `docs/guides/realtime-api.md` says which they are.
+Fields without an effect here (a tracing setting, noise reduction) are kept and shown again, as the
+protocol has it; `docs/guides/realtime-api.md` lists them.
 """
 
 from collections.abc import Mapping
@@ -17,41 +17,41 @@ from voice_gateway.transports.realtime import fields
 from voice_gateway.transports.realtime.fields import Json
 
 RATE_HZ: Final = 24_000
-"""Of the call itself, and of `audio/pcm`: the protocol knows no other."""
+"""The rate of the call and of `audio/pcm`; the protocol has no other."""
 
 Sound = Literal["audio/pcm", "audio/pcmu", "audio/pcma"]
 
 LAWS: Mapping[str, g711.Law] = {"audio/pcmu": "mu", "audio/pcma": "a"}
 
-_PROMPT, _NAME, _SCHEMA_CHARS = 16_000, 256, 64_000
+_PROMPT_CHARS, _NAME_CHARS, _SCHEMA_CHARS = 16_000, 256, 64_000
 _MOST_TOOLS = 128
 _MOST_TOKENS = 4096
-_SESSION = frozenset(
+_SESSION_FIELDS = frozenset(
     """type model instructions audio output_modalities tools tool_choice max_output_tokens
     temperature parallel_tool_calls truncation tracing include prompt reasoning id object
     expires_at""".split()
 )
-_INPUT = frozenset("format noise_reduction transcription turn_detection".split())
-_OUTPUT = frozenset("format voice speed".split())
-_SERVER_VAD = frozenset(
+_INPUT_FIELDS = frozenset("format noise_reduction transcription turn_detection".split())
+_OUTPUT_FIELDS = frozenset("format voice speed".split())
+_SERVER_VAD_FIELDS = frozenset(
     """type threshold prefix_padding_ms silence_duration_ms idle_timeout_ms create_response
     interrupt_response""".split()
 )
-_SEMANTIC_VAD = frozenset("type eagerness create_response interrupt_response".split())
-# The protocol's default, which clients send without a thought: the gateway's own silences, which go
-# by what was said, stand for it.
-_USUAL_SILENCE_MS = 500
-_IDLE_MS = 5000, 30_000  # the protocol's bounds
-_PATIENCE = {"low": 2.0, "medium": 1.0, "auto": 1.0, "high": 0.6}
-_RESPONSE = frozenset(
+_SEMANTIC_VAD_FIELDS = frozenset("type eagerness create_response interrupt_response".split())
+# This is the protocol's default, which clients send unasked. The gateway then uses silences of its
+# own, which depend on the transcript.
+_DEFAULT_SILENCE_MS = 500
+_IDLE_BOUNDS_MS = 5000, 30_000  # the protocol's own
+_PATIENCE_BY_EAGERNESS = {"low": 2.0, "medium": 1.0, "auto": 1.0, "high": 0.6}
+_RESPONSE_FIELDS = frozenset(
     """instructions output_modalities audio tools tool_choice max_output_tokens temperature
     metadata conversation input parallel_tool_calls prompt reasoning""".split()
 )
-# The cloud's voices: programs written for it name them, and get the gateway's own voice.
+# These are OpenAI's voices: programs that name one get the gateway's own voice.
 _CLOUD_VOICES = frozenset(
     "alloy ash ballad coral echo fable nova onyx sage shimmer verse marin cedar".split()
 )
-_REGIONS = {
+_DEFAULT_REGIONS = {
     "ar": "ar-AR", "de": "de-DE", "en": "en-US", "es": "es-US", "fr": "fr-FR", "hi": "hi-IN",
     "it": "it-IT", "ja": "ja-JP", "ko": "ko-KR", "pt": "pt-BR", "ru": "ru-RU", "zh": "zh-CN",
 }  # fmt: skip
@@ -59,18 +59,18 @@ _REGIONS = {
 
 @dataclass(frozen=True, slots=True)
 class ResponseOptions:
-    """How one response is made: the session, but for what was asked for it alone."""
+    """How one response is made: the session with the changes for this response."""
 
     session: Json
     config: CallConfig
 
     @property
-    def speaks(self) -> Sound:
+    def output_format(self) -> Sound:
         return cast(Sound, self.session["audio"]["output"]["format"]["type"])
 
 
 class SessionOptions:
-    """One call's `session`; `update` changes all of it or, raising BadEvent, nothing."""
+    """One call's `session`; if `update` raises BadEvent, nothing has changed."""
 
     def __init__(self, call_id: str, model: str, config: CallConfig) -> None:
         self._session: Json = {
@@ -105,36 +105,36 @@ class SessionOptions:
 
     @property
     def config(self) -> CallConfig:
-        """What the call is to run with now."""
+        """The call's present config."""
         return self._config
 
     @property
-    def hears(self) -> Sound:
+    def input_format(self) -> Sound:
         return cast(Sound, self._session["audio"]["input"]["format"]["type"])
 
     @property
     def response(self) -> ResponseOptions:
-        """For a response that nothing else is asked for."""
+        """The options of a response that asks for no changes."""
         return ResponseOptions(self.shown(), self._config)
 
     @property
     def prompts(self) -> bool:
-        """Whether the client wants a silent caller to be spoken to."""
+        """Whether the client wants idle timeouts."""
         return bool(self._config.turns.idle_s)
 
     @property
     def transcribes(self) -> bool:
-        """Whether the client wants to read what it said."""
+        """Whether the client wants transcripts of the caller audio."""
         return self._session["audio"]["input"]["transcription"] is not None
 
     @property
     def by_hand(self) -> bool:
-        """The client says itself when a turn is over."""
+        """Whether the client itself says when a turn is over."""
         return self._session["audio"]["input"]["turn_detection"] is None
 
-    def update(self, asked: Json, *, has_heard: bool) -> None:
-        """Merge what a `session.update` asks for; `has_heard`: audio came already."""
-        fields.known(asked, _SESSION, "session")
+    def update(self, asked: Json, *, has_audio: bool) -> None:
+        """Merge what a `session.update` asks for; `has_audio`: caller audio came already."""
+        fields.known(asked, _SESSION_FIELDS, "session")
         fields.one_of(asked.get("type", "realtime"), ("realtime",), "session.type")
         session = self.shown()
         for name in asked.keys() - {"audio", "id", "object", "type", "model", "expires_at"}:
@@ -142,7 +142,7 @@ class SessionOptions:
         if asked.get("audio") is not None:
             _merge_audio(session["audio"], fields.as_object(asked["audio"], "session.audio"))
         config = _config(session, self._base)
-        if has_heard and config.language != self._config.language:
+        if has_audio and config.language != self._config.language:
             raise fields.unsupported(
                 "session.audio.input.transcription.language",
                 "the language cannot be changed once audio has come; open another session.",
@@ -152,11 +152,11 @@ class SessionOptions:
     def for_response(
         self, asked: Json, about: tuple[Message, ...] | None = None
     ) -> ResponseOptions:
-        """What one response is made with that a `response.create` asks for.
+        """The options of a response that a `response.create` asks for.
 
-        `about`: what its `input` says; None: it is about the conversation.
+        `about` is the history in its `input`; None: the response is about the conversation.
         """
-        fields.known(asked, _RESPONSE, "response")
+        fields.known(asked, _RESPONSE_FIELDS, "response")
         session = self.shown()
         changes = asked.keys() & {
             "instructions", "output_modalities", "tools", "tool_choice", "max_output_tokens",
@@ -182,7 +182,7 @@ def _merge_audio(audio: Json, asked: Json) -> None:
 
 def _merge_input(current: Json, asked: Json) -> None:
     path = "session.audio.input"
-    fields.known(asked, _INPUT, path)
+    fields.known(asked, _INPUT_FIELDS, path)
     if asked.get("format") is not None:
         current["format"] = _format(asked["format"], f"{path}.format")
     if "noise_reduction" in asked:
@@ -194,7 +194,7 @@ def _merge_input(current: Json, asked: Json) -> None:
 
 
 def _merge_output(current: Json, asked: Json, path: str = "session.audio.output") -> None:
-    fields.known(asked, _OUTPUT, path)
+    fields.known(asked, _OUTPUT_FIELDS, path)
     if asked.get("format") is not None:
         current["format"] = _format(asked["format"], f"{path}.format")
     if asked.get("voice") is not None:
@@ -216,7 +216,7 @@ def _format(asked: Any, path: str) -> Json:
 
 
 def _noise_reduction(asked: Any) -> Json | None:
-    """Of no effect: the voice is found in whatever sound there is."""
+    """Check the setting, which has no effect: voice activity is detected in any noise."""
     if asked is None:
         return None
     path = "session.audio.input.noise_reduction"
@@ -246,13 +246,13 @@ def _turn_detection(asked: Any) -> Json | None:
 
 
 def _server_vad(given: Json, path: str) -> Json:
-    fields.known(given, _SERVER_VAD, path)
+    fields.known(given, _SERVER_VAD_FIELDS, path)
     idle = given.get("idle_timeout_ms")
     if idle is not None:
-        idle = round(fields.as_number(idle, f"{path}.idle_timeout_ms", *_IDLE_MS))
+        idle = round(fields.as_number(idle, f"{path}.idle_timeout_ms", *_IDLE_BOUNDS_MS))
     silence = given.get("silence_duration_ms")
     if silence is None:
-        silence = _USUAL_SILENCE_MS
+        silence = _DEFAULT_SILENCE_MS
     return {
         "type": "server_vad",
         "threshold": _number(given, "threshold", path, 0.5, 1),
@@ -269,8 +269,10 @@ def _number(given: Json, name: str, path: str, usual: float, most: float) -> flo
 
 
 def _semantic_vad(given: Json, path: str = "") -> Json:
-    fields.known(given, _SEMANTIC_VAD, path)
-    eagerness = fields.one_of(given.get("eagerness") or "auto", _PATIENCE, f"{path}.eagerness")
+    fields.known(given, _SEMANTIC_VAD_FIELDS, path)
+    eagerness = fields.one_of(
+        given.get("eagerness") or "auto", _PATIENCE_BY_EAGERNESS, f"{path}.eagerness"
+    )
     return {"type": "semantic_vad", "eagerness": eagerness, **_turn_flags(given, path)}
 
 
@@ -284,7 +286,7 @@ def _turn_flags(given: Json, path: str) -> Json:
 
 
 def _config(session: Json, base: CallConfig, path: str = "session") -> CallConfig:
-    """What a `session` means for a call that would otherwise run with `base`."""
+    """The config of a call with this `session`; `base` has the values it does not set."""
     transcription: Json = session["audio"]["input"]["transcription"] or {}
     voice: str = session["audio"]["output"]["voice"]
     return replace(
@@ -292,7 +294,7 @@ def _config(session: Json, base: CallConfig, path: str = "session") -> CallConfi
         language=_language(transcription.get("language"), base.language),
         voice=base.voice if voice == "default" or voice in _CLOUD_VOICES else voice,
         system_prompt=fields.as_text(
-            session["instructions"] or "", f"{path}.instructions", _PROMPT
+            session["instructions"] or "", f"{path}.instructions", _PROMPT_CHARS
         ),
         spoken=_is_spoken(session["output_modalities"], path),
         turns=_turns(session["audio"]["input"]["turn_detection"]),
@@ -313,13 +315,13 @@ def _asking(session: Json, path: str) -> ModelOptions:
 def _language(asked: str | None, default: str) -> str:
     if not asked or default == asked or default.partition("-")[0] == asked:
         return default
-    return _REGIONS.get(asked, asked)
+    return _DEFAULT_REGIONS.get(asked, asked)
 
 
 def _voice_name(asked: Any, path: str) -> str:
     if isinstance(asked, dict):
-        return fields.text(cast(Json, asked), "id", path, _NAME)
-    return fields.as_text(asked, path, _NAME)
+        return fields.text(cast(Json, asked), "id", path, _NAME_CHARS)
+    return fields.as_text(asked, path, _NAME_CHARS)
 
 
 def _temperature(asked: Any, path: str) -> float | None:
@@ -359,13 +361,13 @@ def _tool(asked: Any, path: str) -> Tool:
         raise fields.not_allowed(f"{path}.parameters", "…", f"at most {_SCHEMA_CHARS} characters")
     return Tool(
         fields.text(given, "name", path, 64),
-        fields.as_text(given.get("description") or "", f"{path}.description", _PROMPT),
+        fields.as_text(given.get("description") or "", f"{path}.description", _PROMPT_CHARS),
         parameters,
     )
 
 
 def _tool_choice(asked: Any, path: str) -> str:
-    """How the chat model is told to choose: "auto", "none", "required", or `=` and a name."""
+    """The tool choice for the chat model: "auto", "none", "required", or `=` and a name."""
     if isinstance(asked, dict):
         return f"={fields.text(cast(Json, asked), 'name', f'{path}.tool_choice', 64)}"
     return fields.one_of(asked or "auto", ("auto", "none", "required"), f"{path}.tool_choice")
@@ -374,12 +376,12 @@ def _tool_choice(asked: Any, path: str) -> str:
 def _turns(detection: Json | None) -> TurnOptions:
     if detection is None:
         return TurnOptions(by_hand=True, answers=False, interruptible=False)
-    silence_ms = detection.get("silence_duration_ms", _USUAL_SILENCE_MS)
+    silence_ms = detection.get("silence_duration_ms", _DEFAULT_SILENCE_MS)
     idle_ms = detection.get("idle_timeout_ms")
     return TurnOptions(
         answers=detection["create_response"],
         interruptible=detection["interrupt_response"],
-        silence_s=None if silence_ms == _USUAL_SILENCE_MS else silence_ms / 1000,
-        patience=_PATIENCE.get(detection.get("eagerness", "auto"), 1.0),
+        silence_s=None if silence_ms == _DEFAULT_SILENCE_MS else silence_ms / 1000,
+        patience=_PATIENCE_BY_EAGERNESS.get(detection.get("eagerness", "auto"), 1.0),
         idle_s=idle_ms and idle_ms / 1000,
     )

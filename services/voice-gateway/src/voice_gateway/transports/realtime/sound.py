@@ -1,4 +1,4 @@
-"""The client's audio on the wire to and from the call's own: base64, G.711, 8 kHz."""
+"""Converts audio between the client's wire (base64, G.711, 8 kHz) and the call."""
 
 import binascii
 from base64 import b64decode, b64encode
@@ -8,11 +8,11 @@ from voice_gateway.audio.resample import Resampler
 from voice_gateway.transports.realtime.fields import BadEvent
 from voice_gateway.transports.realtime.session_options import LAWS, RATE_HZ, Sound
 
-_MOST_BASE64 = 20 * 1024 * 1024  # 15 MiB of audio in one event, as the protocol allows
+_MOST_BASE64_CHARS = 20 * 1024 * 1024  # the protocol allows 15 MiB of audio in one event
 
 
-class Hearing:
-    """What the client sends, as s16le at the call's rate, cut anywhere."""
+class AudioDecoder:
+    """Decodes the client's audio, cut anywhere, to s16le at the call's rate."""
 
     def __init__(self, sound: Sound) -> None:
         self.sound: Sound = sound
@@ -20,8 +20,8 @@ class Hearing:
         self._up = Resampler(g711.RATE_HZ if self._law else RATE_HZ, RATE_HZ)
 
     def feed(self, audio: str) -> bytes:
-        if len(audio) > _MOST_BASE64:
-            said = f"'audio' has {len(audio)} characters; allowed: at most {_MOST_BASE64}."
+        if len(audio) > _MOST_BASE64_CHARS:
+            said = f"'audio' has {len(audio)} characters; allowed: at most {_MOST_BASE64_CHARS}."
             raise BadEvent("string_above_max_length", said, "audio")
         try:
             data = b64decode(audio, validate=True)
@@ -32,15 +32,15 @@ class Hearing:
         return self._up.feed(g711.decode(data, self._law))
 
 
-class Speaking:
-    """The call's audio as the client wants it; one for each reply."""
+class AudioEncoder:
+    """Encodes one reply's audio in the client's format."""
 
     def __init__(self, sound: Sound) -> None:
         self._law: g711.Law | None = LAWS.get(sound)
         self._down = Resampler(RATE_HZ, g711.RATE_HZ if self._law else RATE_HZ)
 
     def feed(self, pcm: bytes) -> str:
-        """Base64 of what is ready; may be empty."""
+        """Return base64 of the audio that is ready, perhaps none."""
         return self._wire(self._down.feed(pcm))
 
     def flush(self) -> str:

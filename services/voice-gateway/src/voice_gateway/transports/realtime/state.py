@@ -1,4 +1,4 @@
-"""What one Realtime call is in the middle of: the caller's open turn, the live response."""
+"""Owns the state of one Realtime call: the caller's open turn, and the live response."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -10,7 +10,7 @@ from voice_gateway.messages import Transcript
 from voice_gateway.transports.realtime.fields import Json
 from voice_gateway.transports.realtime.items import Item, Items
 from voice_gateway.transports.realtime.session_options import ResponseOptions, SessionOptions, Sound
-from voice_gateway.transports.realtime.sound import Hearing, Speaking
+from voice_gateway.transports.realtime.sound import AudioDecoder, AudioEncoder
 
 Events = list[Json]
 
@@ -21,46 +21,46 @@ def random_id(kind: str) -> str:
 
 @dataclass
 class OpenTurn:
-    """What the caller is saying, until it becomes an item."""
+    """The caller's turn, until it becomes an item."""
 
     item_id: str
     announced: bool = False
-    """The client was told that speech began."""
+    """Whether the client was told that speech began."""
     finals: list[str] = field(default_factory=list[str])
-    murmur: str = ""
+    interim: str = ""
 
-    def absorb(self, heard: Transcript) -> None:
-        text = heard.text.strip()
-        if heard.final:
+    def absorb(self, transcript: Transcript) -> None:
+        text = transcript.text.strip()
+        if transcript.final:
             self.finals.append(text)
-        self.murmur = "" if heard.final else text
+        self.interim = "" if transcript.final else text
 
     @property
     def transcript(self) -> str:
-        return " ".join(filter(None, (*self.finals, self.murmur)))
+        return " ".join(filter(None, (*self.finals, self.interim)))
 
 
 @dataclass
 class Asked:
-    """A `response.create` that is not under way yet: what its response is to carry."""
+    """What a `response.create` asked for, until its response begins."""
 
     metadata: Json | None = None
     options: ResponseOptions | None = None
-    """How it is to be made; None: as the session says."""
+    """How the response is made; None: as the session says."""
 
 
 @dataclass
 class Response:
-    """One response: the wire's name for a reply."""
+    """One response, which is the protocol's name for a reply."""
 
     number: int
-    """Its reply; below zero where it is out of band, and no reply of the conversation."""
+    """The number of its reply; below zero if it is out of band."""
     id: str
     options: ResponseOptions
-    speaking: Speaking
+    encoder: AudioEncoder
     metadata: Json | None
     item: Item | None = None
-    """The message, once it has begun."""
+    """The response's message, once it has begun."""
     text: str = ""
     pieces: int = 0
     output: list[Item] = field(default_factory=list[Item])
@@ -83,36 +83,36 @@ class Response:
 
 @dataclass
 class State:
-    """Shared by what comes in and what goes out."""
+    """The state that inbound and outbound share."""
 
     options: SessionOptions
     extended: bool = False
-    """The client understands our own events besides the protocol's."""
+    """Whether the client wants our own events, besides the protocol's."""
     new_id: Callable[[str], str] = random_id
-    hearing: Hearing = field(default_factory=lambda: Hearing("audio/pcm"))
-    heard_s: float = 0.0
-    """How much audio came in."""
+    decoder: AudioDecoder = field(default_factory=lambda: AudioDecoder("audio/pcm"))
+    received_s: float = 0.0
+    """Seconds of caller audio that came in."""
     uncommitted_s: float = 0.0
     turn: OpenTurn | None = None
     awaiting: Item | None = None
-    """A turn the client committed by hand, whose final words have not come yet."""
+    """A turn that the client committed, and whose final has not come yet."""
     asked: Asked | None = None
     response: Response | None = None
-    late: Transcript | None = None
-    """What was heard last while the response was under way; it may turn out to interrupt it."""
+    during_response: Transcript | None = None
+    """The last transcript during the response; it may turn out to interrupt it."""
     out_of_band: dict[int, Response] = field(default_factory=dict[int, Response])
-    """Those that are under way, by their numbers."""
+    """The out-of-band responses under way, by their numbers."""
     begun_out_of_band: int = 0
     cancelling: bool = False
-    """The client itself has asked for the end of the live response."""
+    """Whether the client has asked for the end of the live response."""
 
     def __post_init__(self) -> None:
         self.items = Items(self.new_id)
         self.conversation_id = self.new_id("conv")
 
     @property
-    def heard_ms(self) -> int:
-        return round(self.heard_s * 1000)
+    def received_ms(self) -> int:
+        return round(self.received_s * 1000)
 
     def event(self, kind: str, values: Mapping[str, Any] | None = None, /, **more: Any) -> Json:
         return {"type": kind, "event_id": self.new_id("event"), **(values or {}), **more}
@@ -122,9 +122,10 @@ class State:
             self.turn = OpenTurn(self.new_id("item"))
         return self.turn
 
-    def hear(self, sound: Sound) -> None:
-        if self.hearing.sound != sound:
-            self.hearing = Hearing(sound)
+    def decode(self, sound: Sound) -> None:
+        """Decode the caller audio from this format from now on."""
+        if self.decoder.sound != sound:
+            self.decoder = AudioDecoder(sound)
 
     def begin_response(self, number: int) -> Response:
         asked, self.asked = self.asked or Asked(), None
@@ -139,18 +140,18 @@ class State:
 
     def _response(self, number: int, asked: Asked) -> Response:
         options = asked.options or self.options.response
-        speaking = Speaking(options.speaks)
-        return Response(number, self.new_id("resp"), options, speaking, asked.metadata)
+        encoder = AudioEncoder(options.output_format)
+        return Response(number, self.new_id("resp"), options, encoder, asked.metadata)
 
     def live(self, reply: int) -> Response | None:
-        """The response that is under way for this reply."""
+        """The response of this reply, if it is under way."""
         if reply < 0:
             return self.out_of_band.get(reply)
         return self.response if self.response and self.response.number == reply else None
 
     def end(self, response: Response) -> None:
-        """It is over."""
+        """Note that the response is over."""
         if response.out_of_band:
             del self.out_of_band[response.number]
         else:
-            self.response = self.late = None
+            self.response = self.during_response = None

@@ -1,4 +1,4 @@
-// The page: its parts, and what the caller's hands do to them.
+// Connects the page's parts with each other and with the caller's keys and clicks.
 
 import { Call } from "./call.js";
 import { Settings } from "./settings.js";
@@ -16,7 +16,7 @@ let painting = false;
 function paint() {
   if (painting) return;
   painting = true;
-  // Not by the screen's rhythm: a page in the background has none, and its state must hold all the same.
+  // A microtask is used, because a page in the background gets no animation frames.
   queueMicrotask(() => {
     painting = false;
     view.show();
@@ -89,7 +89,7 @@ function holds(target) {
   return talk.dataset.does === "hold" && (target === talk || !target.closest("input, button, select, summary"));
 }
 
-// The world around.
+// Events of the browser.
 
 addEventListener("offline", () => call.line.drop());
 addEventListener("online", () => call.line.retry());

@@ -100,7 +100,7 @@ export class Call {
     this.onchange();
   }
 
-  /** The page is looked at again: some phones have stopped its sound. */
+  /** Restart the sound when the page is visible again: some phones have stopped it. */
   wake() {
     if (this.line.state !== "closed") this.#openSpeaker();
     this.microphone.wake();
@@ -234,7 +234,7 @@ export class Call {
 
   #answered(response) {
     if (response.status === "cancelled") this.#yield();
-    this.#speaker?.resume(); // nobody would say so any more
+    this.#speaker?.resume(); // no event would resume it any more
     if (!this.#speaker?.busy) this.conversation.fellSilent();
     if (this.#owing) this.#ask();
   }
@@ -273,7 +273,7 @@ export class Call {
   }
 
   #noteWait(response, seconds) {
-    if (seconds > 30) return; // nothing was heard that could have been the question
+    if (seconds > 30) return; // the caller's voice was too long ago to be the question
     this.conversation.waited(response, seconds);
     this.onmark("answer", seconds);
   }

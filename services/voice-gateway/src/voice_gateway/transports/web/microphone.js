@@ -45,7 +45,7 @@ export class Microphone {
     const mono = { channelCount: 1, channelCountMode: "explicit" };
     const capture = new AudioWorkletNode(context, "capture", mono);
     capture.port.onmessage = ({ data }) => this.onframe(data);
-    // What leads nowhere is not run everywhere; what comes out of it is silence.
+    // Some browsers run only nodes that lead to the output; the output of this one is silence.
     context.createMediaStreamSource(stream).connect(capture).connect(context.destination);
     await context.resume();
     stream.getAudioTracks()[0].onended = () => this.#lost();

@@ -1,4 +1,4 @@
-"""Which words a scripted recogniser has heard by which position in the audio: no clock, no I/O.
+"""Computes a scripted recogniser's results from the position in its audio: no clock, no I/O.
 
   start_s          end_s      + stable_s   + endpoint_s
 ----|what|is|the|time|------------|------------|-------
@@ -18,7 +18,7 @@ _ROUNDING_S = 1e-6
 
 @dataclass(frozen=True, slots=True)
 class Says:
-    """Words that stand in a call's audio from `start_s` to `end_s`, spread evenly."""
+    """Words in a call's audio from `start_s` to `end_s`, spread evenly."""
 
     text: str
     start_s: float
@@ -26,25 +26,25 @@ class Says:
 
 
 @dataclass(frozen=True, slots=True)
-class SpokenWord:
+class TimedWord:
     text: str
     start_s: float
     end_s: float
 
 
 @dataclass(frozen=True, slots=True)
-class Heard:
-    """One answer of the recogniser: the words of the utterance so far, none while nobody speaks."""
+class Result:
+    """One result: the words of the utterance so far, or none while nobody speaks."""
 
-    words: tuple[SpokenWord, ...]
+    words: tuple[TimedWord, ...]
     at_s: float
-    """The position in the audio that brought it about."""
+    """The position in the audio that caused it."""
     is_final: bool = False
     stability: float = 0.1
     """1.0 marks the first pass of a two-pass end of utterance."""
 
 
-class Ear:
+class Recognition:
     """One stream's position in its audio, and the utterance it is in."""
 
     def __init__(
@@ -60,8 +60,8 @@ class Ear:
         self._finalised = 0
         self._stable_at_s = -inf
 
-    def listen(self, until_s: float) -> Iterator[Heard]:
-        """What the recogniser says on the way to this position, in order."""
+    def listen(self, until_s: float) -> Iterator[Result]:
+        """The results up to this position, in order."""
         until_s += _ROUNDING_S
         while True:
             tick_s = (self._ticks + 1) * TICK_S
@@ -75,27 +75,27 @@ class Ear:
                 yield self._finalise()
             elif at_s == stable_s:
                 self._stable_at_s = at_s
-                yield Heard(self._pending(), at_s, stability=1.0)
+                yield Result(self._pending(), at_s, stability=1.0)
             else:
                 self._ticks += 1
-                yield Heard(self._pending(), at_s)
+                yield Result(self._pending(), at_s)
         self._at_s = until_s
 
-    def force(self) -> Heard | None:
-        """The final of what has been heard so far, if there is anything; the rest comes later."""
+    def force(self) -> Result | None:
+        """The final of the words so far, if there are any; the rest comes later."""
         return self._finalise() if self._pending() else None
 
-    def _finalise(self) -> Heard:
+    def _finalise(self) -> Result:
         words = self._pending()
         self._finalised += len(words)
-        return Heard(words, self._at_s, is_final=True)
+        return Result(words, self._at_s, is_final=True)
 
-    def _pending(self) -> tuple[SpokenWord, ...]:
-        heard_s = self._at_s + _ROUNDING_S
-        return tuple(word for word in self._words[self._finalised :] if word.end_s <= heard_s)
+    def _pending(self) -> tuple[TimedWord, ...]:
+        until_s = self._at_s + _ROUNDING_S
+        return tuple(word for word in self._words[self._finalised :] if word.end_s <= until_s)
 
     def _silence_begins_s(self) -> float:
-        """Where the first silence of at least the endpoint's length begins after the last final."""
+        """Where the first silence as long as the endpoint begins, after the last final."""
         rest = self._words[self._finalised :]
         for word, later in pairwise(rest):
             if later.start_s >= word.end_s + self._endpoint_s:
@@ -109,9 +109,9 @@ class Ear:
         return at_s if at_s > self._stable_at_s else inf
 
 
-def _spread(said: Says) -> Iterator[SpokenWord]:
+def _spread(said: Says) -> Iterator[TimedWord]:
     texts = said.text.split()
     each_s = (said.end_s - said.start_s) / max(len(texts), 1)
     for ordinal, text in enumerate(texts):
         start_s = said.start_s + ordinal * each_s
-        yield SpokenWord(text, start_s, start_s + each_s)
+        yield TimedWord(text, start_s, start_s + each_s)
