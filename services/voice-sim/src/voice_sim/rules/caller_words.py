@@ -179,8 +179,8 @@ class _Remembered:
     repeated: set[str] = field(default_factory=set[str])
     """Words that the recogniser gave again."""
     withdrawn: set[str] = field(default_factory=set[str])
-    kept_turns: set[str] = field(default_factory=set[str])
-    """Names of turns that were kept for later: which of the words were theirs is not told."""
+    kept_turns: dict[str, list[str]] = field(default_factory=dict[str, list[str]])
+    """Turns that were kept for later: the words that may be theirs, which is not told."""
     again: list[str] = field(default_factory=list[str])
     """Words of the question that is being asked again."""
 
@@ -191,8 +191,10 @@ class _Remembered:
                 self.names[message.name] = words
                 (self.added if before.live else self.words).extend(words)
             case c.CallerWithdrew(_, name):
-                words = self.names.get(name, ())
-                (self.repeated if name in self.kept_turns else self.withdrawn).update(words)
+                if name in self.kept_turns:
+                    self.repeated.update(self.kept_turns[name])
+                else:
+                    self.withdrawn.update(self.names.get(name, ()))
                 self._drop(self.withdrawn)
             case c.CallerSpoke(_, text, final):
                 said = set(_CALLERS.findall(text))
@@ -224,7 +226,7 @@ class _Remembered:
             case c.ReleaseReply(reply):
                 yield from self._compare(at, reply, self.drafted)
             case c.KeepTurn(reply):
-                self.kept_turns.add(f"question-{reply}")
+                self.kept_turns.setdefault(f"question-{reply}", [])
             case _:
                 pass
 
@@ -243,11 +245,10 @@ class _Remembered:
             yield f"at {at:.2f} what was said before is remembered in another order"
         new = [word for word in words if word not in self.words or word in self.again]
         question = next((m.text for m in reversed(history) if m.role == "user"), "")
-        own, kept = f"question-{reply}", self.kept_turns - self.names.keys()
+        own = f"question-{reply}"
         self.names[own] = [word for word in new if word in _NOTED.findall(question)]
-        for name in kept - {own}:
-            self.names[name] = new
-        if kept:
-            self.kept_turns.add(own)
+        pending = [name for name, theirs in self.kept_turns.items() if not theirs]
+        for name in (*pending, own) if pending else ():
+            self.kept_turns[name] = new
         self.words, self.again = words, []
         self.provisional, self.interim = self.interim, set()
