@@ -28,7 +28,8 @@ def the_callers_words(record: Record) -> Iterator[str]:
     """The words that the conversation was told are in the next reply's question, and in time.
 
     Words that do not interrupt the reply they come into do not count, nor do interim words that
-    continue its question. Forgotten words are in no question.
+    continue its question, nor final words of a question that the program has withdrawn. Forgotten
+    words are in no question.
     """
     open_turn = _OpenTurn(record.script.call.policy)
     for step, before in follow(record):
@@ -48,6 +49,8 @@ class _OpenTurn:
     interim: _Words | None = None
     question: list[str] = field(default_factory=list[str])
     """The words of the question under answer."""
+    withdrawn: bool = False
+    """The program has withdrawn that question."""
     forgotten: set[str] = field(default_factory=set[str])
     draft: list[str] = field(default_factory=list[str])
     taken: set[str] = field(default_factory=set[str])
@@ -60,6 +63,8 @@ class _OpenTurn:
             case c.CallerTyped(at, text) if not before.finished:
                 self._end_interim()
                 self.finals.append(_Words(at, _CALLERS.findall(text)))
+            case c.CallerWithdrew(_, name) if before.live and name == f"question-{before.live}":
+                self.withdrawn = True
             case c.CallerForgot():
                 open_words = {word for words in self._all() for word in words.said}
                 self.forgotten |= open_words - self.taken
@@ -77,7 +82,7 @@ class _OpenTurn:
         known = before.live != 0 and not set(words.said).isdisjoint(self.question)
         if event.final:
             answered = before.live != 0 and _after(self.question, words.said, 0) is not None
-            self.finals += [] if answered else [words]
+            self.finals += [] if answered or (known and self.withdrawn) else [words]
         elif not known:
             self.interim = words
 
@@ -109,7 +114,7 @@ class _OpenTurn:
                 pass
 
     def _asked(self, at: float, question: list[str]) -> Iterator[str]:
-        self.question = question
+        self.question, self.withdrawn = question, False
         self.taken.update(question)
         if known := self.forgotten.intersection(question):
             yield f"at {at:.2f} what was to be forgotten was answered: {' '.join(sorted(known))}"

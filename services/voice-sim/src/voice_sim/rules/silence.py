@@ -128,7 +128,9 @@ def the_polite_end(record: Record) -> Iterator[str]:
     for step, before in follow(record):
         ends = any(isinstance(command, c.EndCall) for command in step.commands)
         leaves = before.closed or isinstance(step.event, c.CallerFinished)
-        spoken_into = any(isinstance(command, c.StartReply) for command in step.commands)
+        spoken_into = any(
+            isinstance(command, c.StartReply | c.KeepTurn) for command in step.commands
+        )
         for command in step.commands:
             match command:
                 case c.Say(reply, policy.goodbye):
