@@ -213,8 +213,9 @@ class _Remembered:
             self.again = []
             starts = any(isinstance(command, c.StartReply) for command in step.commands)
             if starts and isinstance(step.event, c.CallerSpoke):
-                # The question is taken back, and asked again with its final words.
-                self.again = self.names.get(f"question-{before.live}", [])
+                # The question is taken back, and asked again with its final words; its old name
+                # holds nothing from then on.
+                self.again = self.names.pop(f"question-{before.live}", [])
             said = [word for word in self.words if word not in self.again]
             self.words, self.added = [*said, *self.added, *self.again], []
 
