@@ -9,6 +9,7 @@ import asyncio
 import functools
 import gc
 import inspect
+import os
 import signal
 import sys
 from collections.abc import Awaitable, Callable, Generator
@@ -26,6 +27,9 @@ GRACE_S = 30.0
 AGAIN_S = 10.0
 
 Test = Callable[..., Awaitable[None]]
+
+# gRPC logs what it is told by peers that tests kill; whatever matters is raised as an error.
+os.environ.setdefault("GRPC_VERBOSITY", "NONE")  # noqa: TID251  # gRPC reads it
 
 # No example is late, and no drawing slow, because a machine is busy. The examples are the same each
 # time; `--hypothesis-profile search` draws new ones.
