@@ -4,11 +4,13 @@ import asyncio
 import json
 from importlib.metadata import version
 from pathlib import Path
+from typing import cast
 
 import grpc
 import pytest
 from voice_client.__main__ import run
-from voice_client.failures import Exit
+from voice_client.call import REASON_LOST, Call, Stream
+from voice_client.failures import CallBrokenError, Exit
 from voice_client.options import read_options
 from voice_client.testing import Caller, Script, scripted_gateway
 from voice_proto import voice_workflow_pb2 as wire
@@ -188,3 +190,19 @@ def test_help_and_version_answer(
         read_options(arguments)
     assert stopped.value.code == 0
     assert capsys.readouterr().out.startswith(shown)
+
+
+async def test_a_reason_that_grpc_lost_is_looked_for_in_the_gateways_log():
+    class Broken:
+        async def write(self, message: object) -> None:
+            raise asyncio.InvalidStateError
+
+        async def code(self) -> grpc.StatusCode:
+            return grpc.StatusCode.INTERNAL
+
+        async def details(self) -> str:
+            return "Internal error from Core. RPC-level failure."
+
+    call = Call(cast("Stream", Broken()), patience_s=30)
+    with pytest.raises(CallBrokenError, match=REASON_LOST):
+        await call.type("hello")

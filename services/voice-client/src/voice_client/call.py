@@ -22,6 +22,9 @@ from voice_client.opus import OpusLine
 CONNECT_S = 10.0
 """The limit of a handshake, which takes well under a second even through a tunnel."""
 
+REASON_LOST = "gRPC lost the gateway's reason, as audio was being sent; the gateway's log has it"
+_LOST_REASON = "Internal error from Core"  # grpc.aio's text where a write broke before the status
+
 _OPTIONS = (
     # Tunnels drop a connection that is silent; the gateway allows a ping every ten seconds.
     ("grpc.keepalive_time_ms", 30_000),
@@ -201,6 +204,8 @@ class Call:
             code, text = await self._stream.code(), await self._stream.details()
         if code is grpc.StatusCode.OK:
             return CallBrokenError("the gateway ended the call before all was said", code="OK")
+        if text and text.startswith(_LOST_REASON):
+            text = REASON_LOST
         return CallBrokenError(
             f"the call ended with {code.name}: {text or 'no reason given'}", code=code.name
         )
