@@ -29,6 +29,8 @@ class Message:
     """The tool call that a tool message answers with `text`."""
     name: str = field(default="", compare=False)
     """The key by which the message can be changed or withdrawn later."""
+    unfinished: bool = False
+    """The model's answer ended before the model was done with it."""
 
 
 History = tuple[Message, ...]
@@ -44,11 +46,13 @@ def with_answer(
     text: str,
     *,
     interrupted: bool = False,
+    unfinished: bool = False,
     calls: tuple[ToolCall, ...] = (),
     name: str = "",
 ) -> History:
     """Add what was heard of a reply; where that is nothing, no message."""
-    return with_message(history, Message("assistant", text, interrupted, calls, name=name))
+    answer = Message("assistant", text, interrupted, calls, unfinished=unfinished, name=name)
+    return with_message(history, answer)
 
 
 def with_message(history: History, message: Message) -> History:

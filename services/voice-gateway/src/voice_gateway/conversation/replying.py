@@ -150,9 +150,10 @@ def went_on(
     match event:
         case ReplyHeard(text=text):
             return replace(now, floor=replace(floor, heard=text)), ()
-        case ReplyEnded(text=text, calls=calls):
+        case ReplyEnded(text=text, calls=calls, unfinished=unfinished):
             after, commands = resumed(now, floor)
-            return _passed(after, floor, text, calls=calls), (*commands, EndTurn(now.reply))
+            after = _passed(after, floor, text, calls=calls, unfinished=unfinished)
+            return after, (*commands, EndTurn(now.reply))
         case ReplyAudioStarted() if floor.pause:
             pause = replace(floor.pause, audible=True)
             return replace(now, floor=replace(floor, pause=pause)), ()
@@ -189,11 +190,18 @@ def _passed(
     said: str,
     *,
     interrupted: bool = False,
+    unfinished: bool = False,
     calls: tuple[ToolCall, ...] = (),
 ) -> Conversation:
     """Give the floor back to the caller; the history keeps `said` of the reply."""
-    name = answer_name(now.reply)
-    history = with_answer(now.history, said, interrupted=interrupted, calls=calls, name=name)
+    history = with_answer(
+        now.history,
+        said,
+        interrupted=interrupted,
+        unfinished=unfinished,
+        calls=calls,
+        name=answer_name(now.reply),
+    )
     return replace(now, floor=Listening(), history=with_messages(history, floor.added))
 
 
