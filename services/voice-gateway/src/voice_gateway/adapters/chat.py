@@ -88,7 +88,7 @@ class ChatEndpoint:
             "temperature": _or_default(asking.temperature, self._options.temperature),
             "max_tokens": _or_default(asking.max_tokens, self._options.max_tokens),
         }
-        limit = _Limit(_now(), _now() + self._options.first_token_timeout_s)
+        limit = _within(self._options.first_token_timeout_s)
         for may_ask_again in (True, False):
             begun = False
             try:
@@ -160,7 +160,7 @@ class ChatEndpoint:
             if fault and not answer.finished:
                 raise fault
             if answer.fault:
-                raise Unavailable("llm", answer.fault)
+                raise (_Repeated if answer.finished else Unavailable)("llm", answer.fault)
             await _drain(received)
 
     async def _next(
@@ -175,16 +175,16 @@ class ChatEndpoint:
         except (openai.APIError, httpx2.HTTPError, httpx2.StreamError) as error:
             raise self._fault(error) from None
         except TimeoutError:
-            said = f"{self._options.base_url} sent no text for {limit.until - limit.since:g} s"
+            said = f"{self._options.base_url} sent no text for {limit.seconds:g} s"
             raise TimedOut("llm", said) from None
         return None if data is None else answer.feed(data)
 
     def _limit_after(self, answer: Answer, limit: "_Limit") -> "_Limit":
         """The limit for what follows: thoughts, comments and empty chunks do not move it on."""
         if answer.finished:
-            return _Limit(_now(), _now() + _AFTER_FINISH_S)
+            return _within(_AFTER_FINISH_S)
         if answer.advanced:
-            return _Limit(_now(), _now() + self._options.token_timeout_s)
+            return _within(self._options.token_timeout_s)
         return limit
 
     async def _received(self, body: Mapping[str, Any]) -> AsyncGenerator[bytes, None]:
@@ -212,7 +212,7 @@ class ChatEndpoint:
             if hint := _HINT_BY_STATUS.get(error.status_code):
                 return Misconfigured("llm", f"{said}; {hint}")
             refuses = error.status_code < _FIRST_SERVER_ERROR
-            return _Refused("llm", said) if refuses else Unavailable("llm", said)
+            return _Repeated("llm", said) if refuses else Unavailable("llm", said)
         return Unavailable("llm", f"{where} cannot be reached: {_reason(error)}")
 
 
@@ -226,21 +226,25 @@ def _reason(error: Exception) -> str:
     return " ".join(said.split())[:200]
 
 
-class _Refused(Unavailable):
-    """The endpoint would refuse the same request again."""
+class _Repeated(Unavailable):
+    """The same request would bring the same again."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Limit:
-    """The time without text: since when, and until when it may last."""
+    """How long there may be no text, and until when that is."""
 
-    since: float
+    seconds: float
     until: float
+
+
+def _within(seconds: float) -> _Limit:
+    return _Limit(seconds, _now() + seconds)
 
 
 def _worth_asking_again(fault: ServiceError, limit: _Limit) -> bool:
     in_time = _now() + _ASKED_AGAIN_AFTER_S < limit.until
-    return in_time and fault.retryable and not isinstance(fault, _Refused)
+    return in_time and fault.retryable and not isinstance(fault, _Repeated)
 
 
 async def _drain(received: AsyncGenerator[bytes, None]) -> None:

@@ -92,6 +92,8 @@ class Answer:
         try:
             for chunk in chunks:
                 pieces += self._take(chunk)
+                if self.done:
+                    break
         except BadAnswer as error:
             self._fail(str(error), error.shown)
         except (ValueError, AttributeError, TypeError, LookupError) as error:  # no chat chunk

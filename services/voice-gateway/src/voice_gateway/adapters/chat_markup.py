@@ -263,8 +263,8 @@ class Markup:
         end = self._until.search(self._text)
         is_call = self._in == "call"
         if end is None:
-            if is_call and len(self._text) > MOST_ARGUMENTS_CHARS:
-                raise ValueError("the tool call has no end")
+            if is_call:
+                self._check_size()
             self._text = self._text if is_call else self._text[-_LONGEST_BEGUN:]
             return False
         body, self._text = self._text[: end.start()], self._text[end.end() :]
@@ -284,8 +284,7 @@ class Markup:
 
     def _read_spelled(self) -> bool:
         """JSON that begins as a call does: it is one, or the text that it stands in."""
-        if len(self._text) > MOST_ARGUMENTS_CHARS:
-            raise ValueError("the JSON in the text has no end")
+        self._check_size()
         try:
             value, end = _DECODER.raw_decode(self._text)
         except (ValueError, RecursionError):
@@ -302,6 +301,11 @@ class Markup:
     def _takes(self, names: Iterable[str]) -> bool:
         """Whether calls without a mark are calls: JSON may also be what was asked for in text."""
         return self._spoken or all(name in self._tools for name in names)
+
+    def _check_size(self) -> None:
+        if len(self._text) > MOST_ARGUMENTS_CHARS:
+            self._text = ""
+            raise ValueError("a tool call in the text has no end")
 
     def _end_spelled(self, text: str) -> None:
         """The answer ended within the JSON."""

@@ -15,6 +15,7 @@ MOST_LINE_BYTES = 1 << 19
 """The longest line of a stream, and the longest answer that is one document."""
 _BOM = b"\xef\xbb\xbf"
 _BLANK = b" \t\r\n"
+_DECODER = json.JSONDecoder()
 
 
 class BadAnswer(ValueError):
@@ -41,12 +42,16 @@ class Body:
 
     def feed(self, received: bytes) -> Iterator[Json]:
         """Yield the chunks that are complete now; raises BadAnswer after those that are good."""
+        may_end = b"}" in received or b"]" in received
         if self._kept:
             received = self._kept + received
-        if self._is_stream is None and not self._begins(received):
-            self._kept = received
-        elif not self._is_stream:
-            yield from self._document(received)
+        if self._is_stream is None:
+            if not self._begins(received):
+                self._kept = received
+                return
+            received = received.removeprefix(_BOM)
+        if not self._is_stream:
+            yield from self._document(received, may_end=may_end)
         else:
             *lines, self._kept = _lines(received)
             yield from self._chunks(lines)
@@ -73,13 +78,13 @@ class Body:
         self._is_stream, self._begin = not begin.startswith((b"{", b"[")), begin[:300]
         return True
 
-    def _document(self, received: bytes) -> Iterator[Json]:
+    def _document(self, received: bytes, *, may_end: bool) -> Iterator[Json]:
         _check_size(received)
         self._kept = received
-        if not received.rstrip(_BLANK).endswith((b"}", b"]")):
+        if not may_end:
             return
         try:
-            document = json.loads(_text(received.removeprefix(_BOM)))
+            document, _ = _DECODER.raw_decode(_text(received).lstrip())
         except (ValueError, RecursionError):
             return  # more of it is to come
         self.done = True

@@ -75,5 +75,4 @@ def _text(message: Message) -> str:
 
     It is no ellipsis, because small models copy that into their next answer.
     """
-    cut = message.interrupted or message.unfinished
-    return f"{message.text.rstrip(',;:')}{_CUT_OFF_MARK}" if cut else message.text
+    return f"{message.text.rstrip(',;:')}{_CUT_OFF_MARK}" if message.interrupted else message.text

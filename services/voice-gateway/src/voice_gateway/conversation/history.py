@@ -22,15 +22,13 @@ class Message:
     role: Literal["user", "assistant", "system", "tool"]
     text: str
     interrupted: bool = False
-    """The caller interrupted this message: `text` is only what the caller heard of it."""
+    """The caller interrupted this message, or the model broke it off: `text` is what was heard."""
     calls: tuple[ToolCall, ...] = ()
     """The tool calls of an assistant message."""
     call_id: str = ""
     """The tool call that a tool message answers with `text`."""
     name: str = field(default="", compare=False)
     """The key by which the message can be changed or withdrawn later."""
-    unfinished: bool = False
-    """The model's answer ended before the model was done with it."""
 
 
 History = tuple[Message, ...]
@@ -46,13 +44,11 @@ def with_answer(
     text: str,
     *,
     interrupted: bool = False,
-    unfinished: bool = False,
     calls: tuple[ToolCall, ...] = (),
     name: str = "",
 ) -> History:
     """Add what was heard of a reply; where that is nothing, no message."""
-    answer = Message("assistant", text, interrupted, calls, unfinished=unfinished, name=name)
-    return with_message(history, answer)
+    return with_message(history, Message("assistant", text, interrupted, calls, name=name))
 
 
 def with_message(history: History, message: Message) -> History:

@@ -152,7 +152,7 @@ def went_on(
             return replace(now, floor=replace(floor, heard=text)), ()
         case ReplyEnded(text=text, calls=calls, unfinished=unfinished):
             after, commands = resumed(now, floor)
-            after = _passed(after, floor, text, calls=calls, unfinished=unfinished)
+            after = _passed(after, floor, text, interrupted=unfinished, calls=calls)
             return after, (*commands, EndTurn(now.reply))
         case ReplyAudioStarted() if floor.pause:
             pause = replace(floor.pause, audible=True)
@@ -190,18 +190,11 @@ def _passed(
     said: str,
     *,
     interrupted: bool = False,
-    unfinished: bool = False,
     calls: tuple[ToolCall, ...] = (),
 ) -> Conversation:
     """Give the floor back to the caller; the history keeps `said` of the reply."""
-    history = with_answer(
-        now.history,
-        said,
-        interrupted=interrupted,
-        unfinished=unfinished,
-        calls=calls,
-        name=answer_name(now.reply),
-    )
+    name = answer_name(now.reply)
+    history = with_answer(now.history, said, interrupted=interrupted, calls=calls, name=name)
     return replace(now, floor=Listening(), history=with_messages(history, floor.added))
 
 

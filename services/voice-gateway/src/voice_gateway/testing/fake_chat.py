@@ -114,6 +114,8 @@ class ChatRequest:
     """By lower-case name; they hold the client's key, so they never show in a repr."""
     body: Json
     asked_at: float
+    peer: object = None
+    """The address of the client's end of the connection."""
     pieces_sent: list[str] = field(default_factory=list[str])
     pieces_at: list[float] = field(default_factory=list[float])
     cancelled: bool = False
@@ -224,6 +226,7 @@ class FakeChat:
             headers={name.lower(): value for name, value in request.headers.items()},
             body=await request.json(),
             asked_at=_now(),
+            peer=request.transport and request.transport.get_extra_info("peername"),
         )
         self._log.add(asked)
         try:
