@@ -93,6 +93,11 @@ def test_a_complete_reply_is_remembered_in_full():
     assert now.history == (ASKED_HELLO, Message("assistant", "Hi there. How are you?"))
 
 
+def test_an_answer_that_broke_off_is_remembered_as_cut():
+    now, _ = play(*SPEAKING, ReplyEnded(5.0, 1, "Hi there. How", unfinished=True))
+    assert now.history == (ASKED_HELLO, Message("assistant", "Hi there. How", interrupted=True))
+
+
 def test_barge_in_cancels_and_remembers_only_what_was_heard():
     now, commands = play(*SPEAKING, CallerSpoke(3.1, "wait", False))
     assert commands[-2:] == [CancelReply(1), Interrupted(1, "Hi there.")]

@@ -248,8 +248,8 @@ async def types_twice(talk: Talk) -> None:
         await talk.until_over()
 
 
-def fails_once(request: int) -> HttpError | None:
-    return HttpError(500) if request == 0 else None
+def fails_twice(request: int) -> HttpError | None:
+    return HttpError(500) if request < 2 else None
 
 
 QUESTION = Says("what is the weather", 0.3, 1.2)
@@ -289,11 +289,11 @@ CONVERSATIONS = [
         replies=[LONG, ANSWER],
     ),
     Conversation(
-        "a model that fails once",
+        "a model that fails twice",
         types_twice,
         [("", "", "failed: llm unavailable"), ("", ANSWER, "complete")],
         [("user", "hello what is the weather")],
-        chat_fault=fails_once,
+        chat_fault=fails_twice,
     ),
     Conversation(
         "a voice that fails",

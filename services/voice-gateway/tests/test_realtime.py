@@ -311,7 +311,7 @@ async def test_a_history_can_be_brought_along(serve: Any):
 
 
 async def test_a_model_that_fails_fails_the_response_alone(serve: Any):
-    chat = FakeChat([ANSWER], fault=lambda n: HttpError(500) if n == 0 else None)
+    chat = FakeChat([ANSWER], fault=lambda n: HttpError(500) if n < 2 else None)
     async with serve(riva(), chat) as gateway, connect(gateway.http_port) as program:
         await program.type("hello")
         failed = (await program.until("response.done"))["response"]

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from voice_gateway.language.speakable import speakable
-from voice_gateway.speaking.hidden import CodeBlocks, Thoughts
+from voice_gateway.speaking.hidden import CodeBlocks
 
 
 @pytest.mark.parametrize(
@@ -99,23 +99,6 @@ def test_any_text_becomes_plain_text(text: str, language: str):
 )
 def test_monstrous_numbers_are_read_in_reasonable_time(text: str):
     speakable(text, "en-US")
-
-
-def test_thoughts_are_not_spoken_however_they_are_cut():
-    for pieces in (
-        ["<think>hm</think>Yes."],
-        ["<thi", "nk>h", "m</thi", "nk>Ye", "s."],
-        list("<think>hm</think>Yes."),
-    ):
-        thoughts = Thoughts()
-        assert "".join(map(thoughts.feed, pieces)) + thoughts.flush() == "Yes."
-
-
-def test_what_only_looks_like_a_thought_is_spoken():
-    thoughts = Thoughts()
-    assert "".join(map(thoughts.feed, ["a <thin", "g> b <th"])) + thoughts.flush() == (
-        "a <thing> b <th"
-    )
 
 
 @pytest.mark.parametrize(

@@ -113,6 +113,13 @@ def test_an_error_says_whose_and_whether_to_try_again():
     assert event.fault == pb.Fault(stage="tts", code="timed_out", retryable=True)
 
 
+def test_the_end_of_a_turn_says_what_ended_the_answer_early():
+    stages = TurnStages(None, None, None, None, None)
+    assert to_server(TurnOver(1, stages), 1).event.incomplete == ""
+    cut = to_server(TurnOver(1, stages, incomplete="content_filter"), 1).event
+    assert (cut.type, cut.incomplete) == (pb.END_OF_TURN, "content_filter")
+
+
 def test_a_stage_that_did_not_happen_is_absent():
     stages = TurnStages(None, 0.1, None, 0.0, 0.25)
     latency = to_server(TurnOver(1, stages), 1).event.latency

@@ -5,7 +5,7 @@ All audio is s16le mono.
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 from voice_gateway.conversation import Message, ToolCall
 from voice_gateway.conversation.policy import TurnOptions
@@ -38,6 +38,8 @@ class ModelOptions:
     """The caller's program wants the numbers of tokens used."""
     about: tuple[Message, ...] | None = None
     """The messages to answer instead of the conversation; None: the conversation."""
+    spoken: bool = True
+    """The answer is to be spoken; else JSON in it may be what was asked for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,6 +171,8 @@ class Transcript:
 class ReplyText:
     reply: int
     text: str
+    replaces: bool = False
+    """The reply's text begins anew: what was sent of it before is no part of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -252,11 +256,16 @@ class Usage:
     output_tokens: int
 
 
+Incomplete = Literal["", "max_output_tokens", "content_filter"]
+"""What ended a model's answer before the model was done with it; empty: nothing did."""
+
+
 @dataclass(frozen=True, slots=True)
 class TurnOver:
     reply: int
     stages: TurnStages
     usage: Usage | None = None
+    incomplete: Incomplete = ""
 
 
 Notice = (

@@ -13,6 +13,7 @@ from voice_gateway.latency import TurnStages
 from voice_gateway.messages import (
     CallConfig,
     FromCaller,
+    Incomplete,
     ModelOptions,
     ToCaller,
     Transcript,
@@ -100,8 +101,20 @@ class Activity(Protocol):
         ...
 
 
-ModelPiece = str | ToolCall | Usage
-"""A piece of a model's answer: some text, a whole tool call, or at last the tokens used."""
+@dataclass(frozen=True, slots=True)
+class Finish:
+    """The model's answer is over; a model that says nothing about it gives none."""
+
+    incomplete: Incomplete = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Retracted:
+    """The text so far is no part of the answer: it turned out that the model was thinking."""
+
+
+ModelPiece = str | ToolCall | Usage | Finish | Retracted
+"""A piece of a model's answer: some text, a whole tool call, or at last how it ended."""
 
 
 class TurnSound(Protocol):

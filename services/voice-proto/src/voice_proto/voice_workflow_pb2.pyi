@@ -130,20 +130,22 @@ class Word(_message.Message):
     def __init__(self, word: _Optional[str] = ..., start_ms: _Optional[int] = ..., end_ms: _Optional[int] = ...) -> None: ...
 
 class ServerEvent(_message.Message):
-    __slots__ = ("type", "message", "fault", "interruption", "latency", "audio_encoding")
+    __slots__ = ("type", "message", "fault", "interruption", "latency", "audio_encoding", "incomplete")
     TYPE_FIELD_NUMBER: _ClassVar[int]
     MESSAGE_FIELD_NUMBER: _ClassVar[int]
     FAULT_FIELD_NUMBER: _ClassVar[int]
     INTERRUPTION_FIELD_NUMBER: _ClassVar[int]
     LATENCY_FIELD_NUMBER: _ClassVar[int]
     AUDIO_ENCODING_FIELD_NUMBER: _ClassVar[int]
+    INCOMPLETE_FIELD_NUMBER: _ClassVar[int]
     type: EventType
     message: str
     fault: Fault
     interruption: Interruption
     latency: TurnLatency
     audio_encoding: AudioEncoding
-    def __init__(self, type: _Optional[_Union[EventType, str]] = ..., message: _Optional[str] = ..., fault: _Optional[_Union[Fault, _Mapping]] = ..., interruption: _Optional[_Union[Interruption, _Mapping]] = ..., latency: _Optional[_Union[TurnLatency, _Mapping]] = ..., audio_encoding: _Optional[_Union[AudioEncoding, str]] = ...) -> None: ...
+    incomplete: str
+    def __init__(self, type: _Optional[_Union[EventType, str]] = ..., message: _Optional[str] = ..., fault: _Optional[_Union[Fault, _Mapping]] = ..., interruption: _Optional[_Union[Interruption, _Mapping]] = ..., latency: _Optional[_Union[TurnLatency, _Mapping]] = ..., audio_encoding: _Optional[_Union[AudioEncoding, str]] = ..., incomplete: _Optional[str] = ...) -> None: ...
 
 class Fault(_message.Message):
     __slots__ = ("stage", "code", "retryable")

@@ -17,7 +17,7 @@ from voice_gateway.messages import (
     ModelOptions,
     Word,
 )
-from voice_gateway.ports import ModelPiece, VoiceAudio
+from voice_gateway.ports import ModelPiece, Retracted, VoiceAudio
 
 from voice_sim.call_record import (
     Asked,
@@ -69,7 +69,7 @@ class SimModel:
                 for n, piece in enumerate(_pieces(plan, number)):
                     if n == plan.after:
                         await self._trouble(plan)
-                    given += piece
+                    given = "" if isinstance(piece, Retracted) else given + piece
                     yield piece
                     await _pause(plan.gap_s)
                 await self._trouble(plan)
@@ -87,8 +87,15 @@ class SimModel:
             raise _FAULTS[plan.trouble]("llm", "scripted")
 
 
-def _pieces(plan: Answers, number: int) -> Iterator[str]:
+def _pieces(plan: Answers, number: int) -> Iterator[str | Retracted]:
     text = answer_text(plan, number)
+    if plan.style == "thinking" and text.strip():
+        yield from _cut(plan, f"Let me see, {text.replace('q', 'x')} ")
+        yield Retracted()
+    yield from _cut(plan, text)
+
+
+def _cut(plan: Answers, text: str) -> Iterator[str]:
     for start in range(0, len(text), plan.piece_chars):
         yield text[start : start + plan.piece_chars]
 
@@ -111,13 +118,9 @@ def answer_text(plan: Answers, number: int) -> str:
     if plan.style == "breathless":
         return " ".join(words)
     text = " ".join(word + _mark(n, count) for n, word in enumerate(words, 1))
-    match plan.style:
-        case "markdown":
-            return "- **" + text.replace(". ", ".**\n- **") + "** 😀"
-        case "thinking":
-            return f"<think>let me see, {text.replace('q', 'x')}</think>{text}"
-        case _:
-            return text
+    if plan.style == "markdown":
+        return "- **" + text.replace(". ", ".**\n- **") + "** 😀"
+    return text
 
 
 def _mark(n: int, count: int) -> str:

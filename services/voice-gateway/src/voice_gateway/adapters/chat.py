@@ -1,21 +1,33 @@
 """Asks an OpenAI-style streaming chat endpoint, a NIM or any other, for the reply's text."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Sequence
-from contextlib import aclosing
+import logging
+import re
+from collections.abc import AsyncGenerator, Mapping, Sequence
+from contextlib import aclosing, suppress
 from dataclasses import dataclass
+from typing import Any
 
 import httpx2
 import openai
 from openai import AsyncOpenAI, AsyncStream, DefaultAsyncHttpxClient
 
-from voice_gateway.adapters.chat_wire import AnswerReader, request
+from voice_gateway.adapters.chat_answer import Answer, Habits
+from voice_gateway.adapters.chat_wire import request
 from voice_gateway.conversation import Message
 from voice_gateway.errors import Misconfigured, ServiceError, TimedOut, Unavailable
 from voice_gateway.messages import ModelOptions
 from voice_gateway.ports import ModelPiece
 
+log = logging.getLogger(__name__)
+
 _CHECK_TIMEOUT_S = 3.0
+_ASKED_AGAIN_AFTER_S = 0.2
+_AFTER_FINISH_S = 2.0  # how long the counts and the end of a finished answer may take
+_DRAIN_S = 0.1
+_FIRST_SERVER_ERROR = 500
+# Models that think aloud, unless their server is told not to pass it on.
+_THINKS = re.compile(r"(?i)(?<![a-z])(r1|qwq|nemotron|magistral|gpt-oss)(?![a-z])|think|reason")
 # Idle connections are kept until the caller's next question, so that no turn waits for a handshake.
 _CONNECTION_LIMITS = httpx2.Limits(
     max_connections=1000, max_keepalive_connections=200, keepalive_expiry=60.0
@@ -51,6 +63,7 @@ class ChatEndpoint:
         self._options = options
         self._warmed_up = False
         self._answered = False
+        self._habits = Habits(thinks=bool(_THINKS.search(options.model)))
         # The client does not retry: the caller is waiting, and is told of a failure at once.
         self._client = AsyncOpenAI(
             base_url=options.base_url,
@@ -70,13 +83,26 @@ class ChatEndpoint:
         system_prompt: str,
         asking: ModelOptions = _DEFAULT_OPTIONS,
     ) -> AsyncGenerator[ModelPiece, None]:
-        timeout_s = self._options.first_token_timeout_s
-        deltas = self._deltas(history, system_prompt, asking)
-        async with aclosing(deltas):
-            while (pieces := await self._next(deltas, timeout_s)) is not None:
-                for piece in pieces:
-                    timeout_s = self._options.token_timeout_s
-                    yield piece
+        """Ask for the answer; once more where it fails before its first text."""
+        body = request(self._options.model, history, system_prompt, asking) | {
+            "temperature": _or_default(asking.temperature, self._options.temperature),
+            "max_tokens": _or_default(asking.max_tokens, self._options.max_tokens),
+        }
+        limit = _within(self._options.first_token_timeout_s)
+        for may_ask_again in (True, False):
+            begun = False
+            try:
+                async with aclosing(self._answer(body, asking, limit)) as pieces:
+                    async for piece in pieces:
+                        begun = True
+                        yield piece
+            except ServiceError as fault:
+                if begun or not may_ask_again or not _worth_asking_again(fault, limit):
+                    raise
+                log.info("the chat model is asked again: %s", fault.text)
+                await asyncio.sleep(_ASKED_AGAIN_AFTER_S)
+            else:
+                return
 
     async def check(self) -> str:
         """Say which model is served, and have it read the prompt that calls start with.
@@ -114,30 +140,56 @@ class ChatEndpoint:
     async def close(self) -> None:
         await self._client.close()
 
-    async def _next(
-        self, deltas: AsyncGenerator[list[ModelPiece], None], timeout_s: float
-    ) -> list[ModelPiece] | None:
-        """The pieces in the next chunk, perhaps none; None at the end."""
-        try:
-            async with asyncio.timeout(timeout_s):
-                return await anext(deltas, None)
-        except openai.APIError as error:
-            raise self._fault(error) from None
-        except (ValueError, AttributeError, TypeError, LookupError) as error:  # not a chat chunk
-            raise Unavailable("llm", f"{self._options.base_url} sent nonsense: {error}") from None
-        except TimeoutError:
-            said = f"{self._options.base_url} sent no text for {timeout_s:g} s"
-            raise TimedOut("llm", said) from None
+    async def _answer(
+        self, body: Mapping[str, Any], asking: ModelOptions, limit: "_Limit"
+    ) -> AsyncGenerator[ModelPiece, None]:
+        """Ask once. What came before a failure is yielded, too."""
+        answer, fault = Answer(asking, self._habits), None
+        async with aclosing(self._received(body)) as received:
+            try:
+                while (pieces := await self._next(answer, received, limit)) is not None:
+                    for piece in pieces:
+                        yield piece
+                    limit = self._limit_after(answer, limit)
+            except ServiceError as error:
+                fault = error
+            for piece in answer.end(whole=fault is None):
+                yield piece
+            if answer.fault and answer.shown:
+                log.warning("%s: %s", answer.fault, answer.shown)
+            if fault and not answer.finished:
+                raise fault
+            if answer.fault:
+                raise (_Repeated if answer.finished else Unavailable)("llm", answer.fault)
+            await _drain(received)
 
-    async def _deltas(
-        self, history: Sequence[Message], system_prompt: str, asking: ModelOptions
-    ) -> AsyncGenerator[list[ModelPiece], None]:
-        answer = AnswerReader()
-        body = request(self._options.model, history, system_prompt, asking) | {
-            "temperature": _or_default(asking.temperature, self._options.temperature),
-            "max_tokens": _or_default(asking.max_tokens, self._options.max_tokens),
-        }
-        # Plain dictionaries are used, because the SDK's typed chunks cost 5 ms of CPU a turn.
+    async def _next(
+        self, answer: Answer, received: AsyncGenerator[bytes, None], limit: "_Limit"
+    ) -> list[ModelPiece] | None:
+        """The pieces in what is received next, perhaps none; None at the end."""
+        if answer.done:
+            return None
+        try:
+            async with asyncio.timeout_at(limit.until):
+                data = await anext(received, None)
+        except (openai.APIError, httpx2.HTTPError, httpx2.StreamError) as error:
+            raise self._fault(error) from None
+        except TimeoutError:
+            said = f"{self._options.base_url} sent no text for {limit.seconds:g} s"
+            raise TimedOut("llm", said) from None
+        return None if data is None else answer.feed(data)
+
+    def _limit_after(self, answer: Answer, limit: "_Limit") -> "_Limit":
+        """The limit for what follows: thoughts, comments and empty chunks do not move it on."""
+        if answer.finished:
+            return _within(_AFTER_FINISH_S)
+        if answer.advanced:
+            return _within(self._options.token_timeout_s)
+        return limit
+
+    async def _received(self, body: Mapping[str, Any]) -> AsyncGenerator[bytes, None]:
+        """The answer's body as it comes."""
+        # The SDK's own reading of the stream takes a page, or a whole completion, for no answer.
         stream = await self._client.post(
             "/chat/completions",
             body=body,
@@ -146,21 +198,21 @@ class ChatEndpoint:
             stream_cls=AsyncStream[object],
         )
         try:
-            async for chunk in stream:
-                yield answer.take(chunk)
-            yield answer.calls()
+            async for data in stream.response.aiter_bytes():
+                yield data
         finally:
             await stream.close()  # without this, the model would go on writing
 
-    def _fault(self, error: openai.APIError) -> ServiceError:
+    def _fault(self, error: Exception) -> ServiceError:
         where = self._options.base_url
-        if isinstance(error, openai.APITimeoutError):
+        if isinstance(error, openai.APITimeoutError | httpx2.TimeoutException):
             return TimedOut("llm", f"{where} did not answer in time")
         if isinstance(error, openai.APIStatusError):
             said = f"{where} answered {error.status_code}: {_reason(error)}"
             if hint := _HINT_BY_STATUS.get(error.status_code):
                 return Misconfigured("llm", f"{said}; {hint}")
-            return Unavailable("llm", said)
+            refuses = error.status_code < _FIRST_SERVER_ERROR
+            return _Repeated("llm", said) if refuses else Unavailable("llm", said)
         return Unavailable("llm", f"{where} cannot be reached: {_reason(error)}")
 
 
@@ -168,6 +220,40 @@ def _or_default(asked: float | None, default: float) -> float:
     return default if asked is None else asked
 
 
-def _reason(error: openai.APIError) -> str:
+def _reason(error: Exception) -> str:
     """The endpoint's own text, short enough for one log line."""
-    return " ".join(str(error.message).split())[:200]
+    said = error.message if isinstance(error, openai.APIError) else repr(error)
+    return " ".join(said.split())[:200]
+
+
+class _Repeated(Unavailable):
+    """The same request would bring the same again."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Limit:
+    """How long there may be no text, and until when that is."""
+
+    seconds: float
+    until: float
+
+
+def _within(seconds: float) -> _Limit:
+    return _Limit(seconds, _now() + seconds)
+
+
+def _worth_asking_again(fault: ServiceError, limit: _Limit) -> bool:
+    in_time = _now() + _ASKED_AGAIN_AFTER_S < limit.until
+    return in_time and fault.retryable and not isinstance(fault, _Repeated)
+
+
+async def _drain(received: AsyncGenerator[bytes, None]) -> None:
+    """Read the end of the body, which follows at once: else the connection cannot be kept."""
+    with suppress(TimeoutError, httpx2.HTTPError, httpx2.StreamError):
+        async with asyncio.timeout(_DRAIN_S):
+            while await anext(received, None) is not None:
+                pass
+
+
+def _now() -> float:
+    return asyncio.get_running_loop().time()

@@ -1,11 +1,10 @@
-"""Builds chat completion requests and reads the chunks of their answers. Pure."""
+"""Builds chat completion requests. Pure."""
 
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from voice_gateway.conversation import Message, ToolCall
-from voice_gateway.messages import ModelOptions, Tool, Usage
-from voice_gateway.ports import ModelPiece
+from voice_gateway.conversation import Message
+from voice_gateway.messages import ModelOptions, Tool
 
 Json = dict[str, Any]
 
@@ -77,37 +76,3 @@ def _text(message: Message) -> str:
     It is no ellipsis, because small models copy that into their next answer.
     """
     return f"{message.text.rstrip(',;:')}{_CUT_OFF_MARK}" if message.interrupted else message.text
-
-
-class AnswerReader:
-    """Reads one answer's chunks; `calls` gives the tool calls, whose parts come in many chunks."""
-
-    def __init__(self) -> None:
-        self._calls: dict[int, Json] = {}
-
-    def take(self, chunk: Any) -> list[ModelPiece]:
-        """The text and usage in this chunk; raises ValueError or the like if it is not a chunk."""
-        pieces: list[ModelPiece] = []
-        choices: list[Json] = chunk.get("choices") or [{}]
-        delta: Json = choices[0].get("delta") or {}
-        for part in delta.get("tool_calls") or ():
-            self._add(part)
-        if text := delta.get("content"):
-            pieces.append(text)
-        if usage := chunk.get("usage"):
-            pieces.append(Usage(usage["prompt_tokens"], usage.get("completion_tokens", 0)))
-        return pieces
-
-    def calls(self) -> list[ModelPiece]:
-        return [
-            ToolCall(call["id"] or f"call_{index}", call["name"], call["arguments"] or "{}")
-            for index, call in sorted(self._calls.items())
-            if call["name"]
-        ]
-
-    def _add(self, part: Json) -> None:
-        call = self._calls.setdefault(part.get("index", 0), {"id": "", "name": "", "arguments": ""})
-        function: Json = part.get("function") or {}
-        call["id"] = part.get("id") or call["id"]
-        call["name"] += function.get("name") or ""
-        call["arguments"] += function.get("arguments") or ""

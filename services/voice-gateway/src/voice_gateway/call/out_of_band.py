@@ -86,7 +86,9 @@ class OutOfBandResponse:
             fault = Unavailable("gateway", "the answer failed inside the gateway; see its log")
         if fault:
             self._report(fault)
-        self._outbox.post(TurnOver(self.number, self._reply.moments.stages(), self._reply.usage))
+        reply = self._reply
+        over = TurnOver(self.number, reply.moments.stages(), reply.usage, reply.incomplete)
+        self._outbox.post(over)
 
     def _report(self, fault: ServiceError) -> None:
         log.warning("call %s: out-of-band response %d: %s", self._call_id, self.number, fault.text)

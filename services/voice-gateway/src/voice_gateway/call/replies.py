@@ -203,7 +203,9 @@ class Replies:
             fault = Unavailable("gateway", "the reply failed inside the gateway; see its log")
         if fault and reply.number != self._draft:
             self._on_fault(fault, reply.number)
-        self._tell(c.ReplyEnded(self._clock(), reply.number, reply.text(), tuple(reply.calls)))
+        unfinished = bool(fault or reply.incomplete)
+        said, calls = reply.text(), tuple(reply.calls)
+        self._tell(c.ReplyEnded(self._clock(), reply.number, said, calls, unfinished))
 
     def _release(self, number: int) -> None:
         assert self._live
@@ -232,7 +234,8 @@ class Replies:
         stages = self._live.moments.stages()
         log.info("call %s turn %d: %s", self.config.call_id, number, stages)
         self._metrics.answered(stages)
-        self._outbox.post(TurnOver(number, stages, self._live.usage))
+        over = TurnOver(number, stages, self._live.usage, self._live.incomplete)
+        self._outbox.post(over)
         self._end_live(ahead_s=self._outbox.playback.ahead_s(self._clock()))
         self._making = None
 

@@ -150,6 +150,8 @@ class ReplyEnded:
     reply: int
     text: str
     calls: tuple[ToolCall, ...] = ()
+    unfinished: bool = False
+    """The model's answer ended before the model was done with it."""
 
 
 @dataclass(frozen=True, slots=True)

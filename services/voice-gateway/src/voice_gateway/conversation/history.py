@@ -22,7 +22,7 @@ class Message:
     role: Literal["user", "assistant", "system", "tool"]
     text: str
     interrupted: bool = False
-    """The caller interrupted this message: `text` is only what the caller heard of it."""
+    """The caller interrupted this message, or the model broke it off: `text` is what was heard."""
     calls: tuple[ToolCall, ...] = ()
     """The tool calls of an assistant message."""
     call_id: str = ""

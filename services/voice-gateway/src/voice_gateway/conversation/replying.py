@@ -150,9 +150,10 @@ def went_on(
     match event:
         case ReplyHeard(text=text):
             return replace(now, floor=replace(floor, heard=text)), ()
-        case ReplyEnded(text=text, calls=calls):
+        case ReplyEnded(text=text, calls=calls, unfinished=unfinished):
             after, commands = resumed(now, floor)
-            return _passed(after, floor, text, calls=calls), (*commands, EndTurn(now.reply))
+            after = _passed(after, floor, text, interrupted=unfinished, calls=calls)
+            return after, (*commands, EndTurn(now.reply))
         case ReplyAudioStarted() if floor.pause:
             pause = replace(floor.pause, audible=True)
             return replace(now, floor=replace(floor, pause=pause)), ()

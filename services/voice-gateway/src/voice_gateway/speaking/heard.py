@@ -54,6 +54,11 @@ class Ledger:
         """Note that the latest text has all of its audio."""
         self._clauses[-1].texts[-1].end()
 
+    def disown(self) -> None:
+        """Note that the clauses so far were no part of the reply; their audio stays."""
+        for clause in self._clauses:
+            clause.disown()
+
     def text(self) -> str:
         """All words that became audio."""
         return self.heard(float("inf"))
@@ -83,6 +88,9 @@ class _Clause:
     def seconds(self) -> float:
         return sum(text.seconds for text in self.texts)
 
+    def disown(self) -> None:
+        self._written = ""
+
     def heard(self, played_s: float) -> str:
         said = 0.0
         for text in self.texts:
@@ -93,7 +101,7 @@ class _Clause:
         return self._written_until(said)
 
     def _written_until(self, said: float) -> str:
-        if said < _ROUNDING_LETTERS:
+        if said < _ROUNDING_LETTERS or not self._written:
             return ""
         count = bisect_right(self._said_ends, said + _ROUNDING_LETTERS)
         if count == len(self._said_ends):

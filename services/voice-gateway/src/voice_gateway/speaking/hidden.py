@@ -1,4 +1,4 @@
-"""Removes from the streamed text what must not be spoken: thoughts, and blocks of code."""
+"""Removes from the streamed text what is shown and not spoken: blocks of code."""
 
 from voice_gateway.language import language_of
 
@@ -30,13 +30,6 @@ class Hidden:
     def flush(self) -> str:
         """Return the text that was kept because it might have become a mark."""
         return "" if self._hiding else self._kept
-
-
-class Thoughts(Hidden):
-    """Removes what a reasoning model thinks: it is neither shown nor spoken."""
-
-    def __init__(self) -> None:
-        super().__init__("<think>", "</think>")
 
 
 class CodeBlocks(Hidden):

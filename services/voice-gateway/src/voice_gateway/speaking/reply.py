@@ -7,24 +7,36 @@ rest of the answer is still being made.
 import asyncio
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from voice_gateway.audio import pcm
 from voice_gateway.conversation import Message, ToolCall
 from voice_gateway.errors import Empty, ServiceError
 from voice_gateway.language.speakable import speakable
 from voice_gateway.latency import TurnMoments
-from voice_gateway.messages import CallConfig, ReplyAudio, ReplyText, ToolCalled, Usage
-from voice_gateway.ports import ModelPiece, Services
+from voice_gateway.messages import (
+    CallConfig,
+    Incomplete,
+    ReplyAudio,
+    ReplyText,
+    ToolCalled,
+    Usage,
+)
+from voice_gateway.ports import Finish, ModelPiece, Retracted, Services
 from voice_gateway.speaking.clauses import Clauses, fitting
 from voice_gateway.speaking.heard import Ledger
-from voice_gateway.speaking.hidden import CodeBlocks, Thoughts
+from voice_gateway.speaking.hidden import CodeBlocks
 from voice_gateway.speaking.outbox import Outbox
 from voice_gateway.speaking.trim import Trim
 
 _CLAUSES_AHEAD = 8  # how far the model may run ahead of the voice
 _MESSAGE_S = 0.1  # audio in one message: small enough to stop quickly, large enough to be cheap
 _CLAUSE_GAP_S = 0.1  # silence left between two clauses, so that they do not run together
+_NO_TEXT: dict[Incomplete, str] = {
+    "": "the model answered without any text",
+    "max_output_tokens": "the model had used up its tokens before it answered with any text",
+    "content_filter": "the model's filter withheld the answer",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,8 +88,10 @@ class Reply:
         """How many pieces of text the model gave so far: about a token each."""
         self.calls: list[ToolCall] = []
         self.usage: Usage | None = None
+        self.incomplete: Incomplete = ""
         self._made_s = 0.0
         self._written = ""
+        self._replaces = False
 
     async def run(
         self, answers: Sequence[Message] | str, on_audio: Callable[[], None]
@@ -124,30 +138,30 @@ class Reply:
         return self._services.model.complete(
             answers if about is None else about,
             system_prompt=config.system_prompt,
-            asking=config.asking,
+            asking=replace(config.asking, spoken=config.spoken),
         )
 
     async def _write(self, answer: AsyncGenerator[ModelPiece, None]) -> ServiceError | None:
         """Pass the model's text on as it comes; what came before a failure is spoken, too."""
-        thoughts, code = Thoughts(), CodeBlocks(self._config.language)
-        cutter = Clauses(self._options.min_words, self._config.language)
+        script = _Script(self._options.min_words, self._config.language)
         fault: ServiceError | None = None
         try:
             async with aclosing(answer) as pieces:
                 async for piece in pieces:
-                    if said := thoughts.feed(self._take(piece)):
+                    if isinstance(piece, Retracted):
+                        script = self._retract()
+                    elif said := self._take(piece):
                         self._show(said)
-                        await self._offer(cutter.feed(code.feed(said)))
+                        await self._offer(script.feed(said))
         except ServiceError as error:
             fault = error
-        rest = thoughts.flush()
-        await self._offer(cutter.feed(code.feed(rest) + code.flush()) + cutter.flush())
+        await self._offer(script.flush())
         await self._clauses.put(None)
         if not self._shown and not self.calls and not fault:
-            fault = Empty("llm", "the model answered without any text")
+            fault = Empty("llm", _NO_TEXT[self.incomplete])
         return fault
 
-    def _take(self, piece: ModelPiece) -> str:
+    def _take(self, piece: str | ToolCall | Usage | Finish) -> str:
         """Return the piece's text, if it has any; report a tool call to the caller."""
         match piece:
             case str():
@@ -158,13 +172,24 @@ class Reply:
                 self._outbox.post(ToolCalled(self.number, piece))
             case Usage():
                 self.usage = piece
+            case Finish(incomplete):
+                self.incomplete = incomplete
         return ""
+
+    def _retract(self) -> "_Script":
+        """Take the text so far back: a clause of it that is being spoken is the last of it."""
+        self._written, self._replaces = "", True
+        while not self._clauses.empty():
+            self._clauses.get_nowait()
+        self.ledger.disown()
+        return _Script(self._options.min_words, self._config.language)
 
     def _show(self, text: str) -> None:
         self._written += text
         if self.moments.first_text is None:
             self.moments.first_text = self._clock()
-        self._outbox.post(ReplyText(self.number, text))
+        self._outbox.post(ReplyText(self.number, text, self._replaces))
+        self._replaces = False
 
     async def _offer(self, clauses: Sequence[str]) -> None:
         for clause in filter(None, map(self._clause, clauses)):
@@ -229,6 +254,20 @@ class Reply:
         self.ledger.add(piece)
         await self._outbox.play(ReplyAudio(self.number, self._made_s, piece))
         self._made_s += length_s
+
+
+class _Script:
+    """What is spoken of a text that streams in: its clauses, with a remark in place of code."""
+
+    def __init__(self, min_words: int, language: str) -> None:
+        self._code = CodeBlocks(language)
+        self._clauses = Clauses(min_words, language)
+
+    def feed(self, text: str) -> list[str]:
+        return self._clauses.feed(self._code.feed(text))
+
+    def flush(self) -> list[str]:
+        return self._clauses.feed(self._code.flush()) + self._clauses.flush()
 
 
 async def _at_once(text: str) -> AsyncGenerator[ModelPiece, None]:

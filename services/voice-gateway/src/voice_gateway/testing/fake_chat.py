@@ -88,7 +88,19 @@ class Malformed:
     pieces: int = 0
 
 
-ChatFault = HttpError | Silent | StallAfter | DropAfter | Empty | Malformed
+@dataclass(frozen=True, slots=True)
+class Sends:
+    """The answer is a 200 with these parts as its body, whatever they are."""
+
+    parts: Sequence[bytes]
+    kind: str = "text/event-stream"
+    apart_s: float = 0.0
+    """Seconds before each part."""
+    stays_open: bool = False
+    """The body does not end after its last part."""
+
+
+ChatFault = HttpError | Silent | StallAfter | DropAfter | Empty | Malformed | Sends
 ChatFaultScript = ChatFault | Callable[[int], ChatFault | None] | None
 """One fault for every request, or the fault of the n-th request (from 0), or none."""
 
@@ -102,6 +114,8 @@ class ChatRequest:
     """By lower-case name; they hold the client's key, so they never show in a repr."""
     body: Json
     asked_at: float
+    peer: object = None
+    """The address of the client's end of the connection."""
     pieces_sent: list[str] = field(default_factory=list[str])
     pieces_at: list[float] = field(default_factory=list[float])
     cancelled: bool = False
@@ -212,6 +226,7 @@ class FakeChat:
             headers={name.lower(): value for name, value in request.headers.items()},
             body=await request.json(),
             asked_at=_now(),
+            peer=request.transport and request.transport.get_extra_info("peername"),
         )
         self._log.add(asked)
         try:
@@ -231,6 +246,8 @@ class FakeChat:
             return web.json_response(body, status=refusal.status)
         if isinstance(fault, Silent):
             await asyncio.Event().wait()
+        if isinstance(fault, Sends):
+            return await _sent(fault, asked, request)
         reply = "" if isinstance(fault, Empty) else self._reply_to(asked)
         if asked.body.get("stream"):
             return await self._stream(asked, request, reply, fault)
@@ -290,6 +307,19 @@ class FakeChat:
             await asyncio.sleep(due_at - _now())
             yield piece
             due_at += self.token_s
+
+
+async def _sent(script: Sends, asked: ChatRequest, request: web.Request) -> web.StreamResponse:
+    response = web.StreamResponse(headers={"Content-Type": script.kind})
+    await response.prepare(request)
+    for part in script.parts:
+        await asyncio.sleep(script.apart_s)
+        await response.write(part)
+        asked.sent(part.decode(errors="replace"))
+    if script.stays_open:
+        await asyncio.Event().wait()
+    await response.write_eof()
+    return response
 
 
 async def _stopped_by(

@@ -68,6 +68,8 @@ class StreamCaller(Caller):
                 return content
 
     async def send(self, message: ToCaller) -> None:
+        if wire.is_for_programs(message):
+            return
         for part in self._codec.encode(message):
             await self._write(part)
         self._said_goodbye = isinstance(message, Goodbye)

@@ -114,8 +114,13 @@ def _audio(chunk: bytes) -> Audio | None:
     return Audio(chunk) if chunk else None
 
 
+def is_for_programs(message: ToCaller) -> bool:
+    """Whether the contract has nothing for the message: it is for the Realtime API alone."""
+    return isinstance(message, ToolCalled | TurnTaken)
+
+
 def to_server(message: ToCaller, sequence: int) -> pb.ServerMessage:
-    """Translate a message to the caller."""
+    """Translate a message to the caller, which is none `is_for_programs`."""
     match message:
         case ReplyAudio(reply, offset_s, pcm):
             return pb.ServerMessage(
@@ -169,12 +174,12 @@ def _event(
             fault = pb.Fault(stage=error.stage, code=error.code, retryable=error.retryable)
             text = f"{error.stage}: {error.text}"
             return pb.ServerEvent(type=pb.ERROR, message=text, fault=fault), reply
-        case TurnOver(reply, stages):
-            latency = _latency(stages)
-            return (
-                pb.ServerEvent(type=pb.END_OF_TURN, message="your turn", latency=latency),
-                reply,
+        case TurnOver(reply, stages, incomplete=incomplete):
+            latency, message = _latency(stages), "your turn"
+            over = pb.ServerEvent(
+                type=pb.END_OF_TURN, message=message, latency=latency, incomplete=incomplete
             )
+            return over, reply
         case Goodbye():
             return pb.ServerEvent(type=pb.GOODBYE, message="goodbye"), 0
 

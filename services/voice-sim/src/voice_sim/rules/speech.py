@@ -130,8 +130,9 @@ def whole_replies(record: Record) -> Iterator[str]:
         for _ in voice.take(entry):
             pass
         match entry:
-            case Sent(_, ReplyText(reply, text)):
-                replies.setdefault(reply, _Shown()).text += text
+            case Sent(_, ReplyText(reply, text, replaces)):
+                shown = replies.setdefault(reply, _Shown())
+                shown.text = text if replaces else shown.text + text
             case Sent(_, Failed(_, reply)):
                 replies.setdefault(reply, _Shown()).failed = True
             case Sent(at, TurnOver(reply)):

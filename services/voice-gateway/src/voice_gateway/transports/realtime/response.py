@@ -34,7 +34,7 @@ def text(state: State, message: ReplyText) -> Events:
     if not (response := state.live(message.reply)):
         return []
     events = _message(state, response)
-    response.text += message.text
+    response.text = message.text if message.replaces else response.text + message.text
     response.pieces += 1
     kind = "output_audio_transcript" if response.spoken else "output_text"
     where = _where(response)
@@ -176,16 +176,20 @@ def turn_over(state: State, over: TurnOver) -> Events:
     if not (response := state.live(over.reply)):
         return []
     state.end(response)
-    fault = response.fault
-    if fault is None:
-        status, details = "completed", None
-    else:
-        status = "failed"
-        error = {"type": "server_error", "code": _code(fault), "message": fault.text}
-        details = {"type": "failed", "error": error}
-    ends = _end_message(state, response, "completed" if fault is None else "incomplete")
+    status, details = _outcome(response.fault, over)
+    ends = _end_message(state, response, "completed" if status == "completed" else "incomplete")
     shown = _shown(state, response, status, details, over.usage)
     return [*ends, state.event("response.done", response=shown)]
+
+
+def _outcome(fault: ServiceError | None, over: TurnOver) -> tuple[str, Json | None]:
+    """The status and its details; what the model left out by a limit is no failure of its own."""
+    if over.incomplete and (fault is None or fault.stage == "llm"):
+        return "incomplete", {"type": "incomplete", "reason": over.incomplete}
+    if fault is None:
+        return "completed", None
+    error = {"type": "server_error", "code": _code(fault), "message": fault.text}
+    return "failed", {"type": "failed", "error": error}
 
 
 def cut_off(state: State, cut: CutOff) -> Events:
