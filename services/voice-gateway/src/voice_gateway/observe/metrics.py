@@ -61,10 +61,10 @@ class Metrics(GatewayMetrics):
         )
         self.predictions = counter(
             "voice_turn_end_opinions",
-            "End-of-turn predictions: given, or refused because too many were asked for.",
+            "End-of-turn predictions: given, failed, or refused because too many were asked for.",
             ["outcome"],
         )
-        for outcome in ("given", "refused"):
+        for outcome in ("given", "refused", "failed"):
             self.predictions.labels(outcome)  # set at once, so that the share refused is known
         self.errors = counter(
             "voice_upstream_errors",
@@ -100,7 +100,7 @@ class Metrics(GatewayMetrics):
         self.upstreams.labels(stage).set(up)
 
     def predicted(self, outcome: str) -> None:
-        """Count a request for an end-of-turn prediction; `outcome` is "given" or "refused"."""
+        """Count an end-of-turn prediction; `outcome` is "given", "refused" or "failed"."""
         self.predictions.labels(outcome).inc()
 
     def exposition(self, accept: str) -> tuple[bytes, str]:
