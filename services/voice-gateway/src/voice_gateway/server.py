@@ -14,7 +14,8 @@ from voice_proto import voice_workflow_pb2 as pb
 from voice_proto import voice_workflow_pb2_grpc as pb_grpc
 
 from voice_gateway import wiring
-from voice_gateway.adapters.chat import ChatEndpoint
+from voice_gateway.adapters.chat_addresses import ChatAddresses
+from voice_gateway.adapters.pool import Listeners
 from voice_gateway.adapters.riva_asr import RivaRecogniser
 from voice_gateway.adapters.riva_tts import RivaVoice
 from voice_gateway.call.calls import Calls
@@ -79,10 +80,14 @@ class GatewayServer:
         settings = self._settings
         languages()  # so that no call waits for the import
         recogniser = RivaRecogniser(
-            wiring.riva_channel(settings, "asr"), wiring.recogniser_options(settings)
+            wiring.riva_channel(settings, "asr"),
+            wiring.recogniser_options(settings),
+            self._listeners("asr"),
         )
-        voice = RivaVoice(wiring.riva_channel(settings, "tts"), settings.tts_timeout_s)
-        model = ChatEndpoint(wiring.chat_options(settings))
+        voice = RivaVoice(
+            wiring.riva_channel(settings, "tts"), settings.tts_timeout_s, self._listeners("tts")
+        )
+        model = ChatAddresses(wiring.chat_options(settings), self._listeners("llm"))
         for adapter in (recogniser, voice, model):
             self._stack.push_async_callback(adapter.close)
         self._watch = UpstreamWatch(
@@ -189,6 +194,16 @@ class GatewayServer:
 
     def _readiness(self) -> Readiness:
         return Readiness(self._stopping, self._watch.up)
+
+    def _listeners(self, stage: str) -> Listeners:
+        def count(configured: str, up: int, down: int) -> None:
+            self._guard(
+                "metric addresses",
+                lambda: self._metrics.addresses(stage, configured, up=up, down=down),
+                None,
+            )
+
+        return Listeners(on_trouble=lambda: self._watch.hurry(stage), on_count=count)
 
     def _predicted(self, outcome: str) -> None:
         self._guard("metric predicted", lambda: self._metrics.predicted(outcome), None)

@@ -11,6 +11,7 @@ import openai
 from openai import AsyncOpenAI, AsyncStream, DefaultAsyncHttpxClient
 from openai.types import Model
 
+from voice_gateway.adapters.addresses import Refused
 from voice_gateway.adapters.chat_wire import AnswerReader, request
 from voice_gateway.conversation import Message
 from voice_gateway.errors import Misconfigured, ServiceError, TimedOut, Unavailable
@@ -166,7 +167,8 @@ class ChatEndpoint:
             if hint := _HINT_BY_STATUS.get(error.status_code):
                 return Misconfigured("llm", f"{said}; {hint}")
             return Unavailable("llm", said)
-        return Unavailable("llm", f"{where} cannot be reached: {_reason(error)}")
+        kind = Refused if isinstance(error.__cause__, httpx2.ConnectError) else Unavailable
+        return kind("llm", f"{where} cannot be reached: {_reason(error)}")
 
 
 def _named(model: Model) -> str:

@@ -72,6 +72,11 @@ class Metrics(GatewayMetrics):
             ["stage", "code"],
         )
         self.upstreams = gauge("voice_upstream_up", "Whether an upstream answers.", ["stage"])
+        self.upstream_addresses = gauge(
+            "voice_upstream_addresses",
+            "Addresses of an upstream that answer (up) and that do not (down), as configured.",
+            ["stage", "address", "state"],
+        )
         self.audio_s = counter(
             "voice_audio_seconds",
             "Audio taken from callers (in) and sent to them (out).",
@@ -98,6 +103,11 @@ class Metrics(GatewayMetrics):
 
     def upstream(self, stage: str, up: bool) -> None:
         self.upstreams.labels(stage).set(up)
+
+    def addresses(self, stage: str, configured: str, *, up: int, down: int) -> None:
+        """Set how many addresses a configured one stands for: a name may have many."""
+        self.upstream_addresses.labels(stage, configured, "up").set(up)
+        self.upstream_addresses.labels(stage, configured, "down").set(down)
 
     def predicted(self, outcome: str) -> None:
         """Count an end-of-turn prediction; `outcome` is "given", "refused" or "failed"."""
