@@ -69,6 +69,8 @@ class TestNetwork:
             ({"LLM_BASE_URL": "https://model.example.org/v1"}, {53, 50051, 443}),
             ({"LLM_BASE_URL": "http://model.example.org/v1"}, {53, 50051, 80}),
             ({"RIVA_ASR_URI": "asr:9001", "RIVA_TTS_URI": "[::1]:9002"}, None),
+            ({"RIVA_URI": "a:9001, b:9002 dns:///c:9003"}, {53, 9001, 9002, 9003, 8000}),
+            ({"LLM_BASE_URL": "http://a:81/v1,https://b/v1"}, {53, 50051, 81, 443}),
         ],
     )
     def test_ports_are_those_of_the_settings(

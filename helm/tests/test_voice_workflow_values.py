@@ -27,10 +27,10 @@ PLAIN = {name for name, schema in FIELDS.items() if not schema.get("writeOnly")}
 OTHERS: dict[str, Any] = {
     "GRPC_HOST": "127.0.0.1",
     "HTTP_HOST": "127.0.0.1",
-    "RIVA_URI": "riva.speech:50051",
-    "RIVA_ASR_URI": "asr:9000",
+    "RIVA_URI": "riva.speech:50051, riva.elsewhere:50051",
+    "RIVA_ASR_URI": "dns:///asr:9000",
     "RIVA_TTS_URI": "[::1]:9001",
-    "LLM_BASE_URL": "https://model.example.org/v1",
+    "LLM_BASE_URL": "https://model.example.org/v1 http://nim:8000/v1",
     "ASR_LANGUAGE": "hi-IN",
     "SYSTEM_PROMPT": 'Say "yes" & <no>,\nthen: {{ nothing }} #else',
 }
@@ -196,6 +196,15 @@ REFUSED: dict[str, tuple[dict[str, Any], tuple[str, ...]]] = {
         ("settings.RIVA_URI", "write HOST:PORT", "riva-api:50051"),
     ),
     "riva without a port": ({"settings": {"RIVA_TTS_URI": "riva"}}, ("write HOST:PORT",)),
+    "one riva of several with a scheme": (
+        {"settings": {"RIVA_ASR_URI": "a:1, http://b:2"}},
+        ("settings.RIVA_ASR_URI", "write HOST:PORT", '"http://b:2" is neither'),
+    ),
+    "one model of several without a scheme": (
+        {"settings": {"LLM_BASE_URL": "http://a/v1 b:80"}},
+        ("settings.LLM_BASE_URL", '"b:80" is none'),
+    ),
+    "no model": ({"settings": {"LLM_BASE_URL": ""}}, ("settings.LLM_BASE_URL",)),
     "model without a scheme": (
         {"settings": {"LLM_BASE_URL": "llm:8000"}},
         ("settings.LLM_BASE_URL", "http://llm-nim:8000/v1"),

@@ -109,9 +109,14 @@ helm.sh/chart: {{ .root.Chart.Name }}-{{ .root.Chart.Version }}
 {{ add .Values.drain.endpointsSeconds .Values.drain.callsSeconds (ceil .Values.settings.DRAIN_S) 10 }}
 {{- end }}
 
-{{/* The port of HOST:PORT or of a URL. */}}
+{{/* The items of a setting that lists addresses, as JSON. */}}
+{{- define "voice.listed" -}}
+{{- regexSplit "[,\\s]+" . -1 | compact | toJson -}}
+{{- end }}
+
+{{/* The port of HOST:PORT, of dns:///HOST:PORT or of a URL. */}}
 {{- define "voice.port" -}}
-{{- $rest := regexReplaceAll "^https?://" . "" | regexFind "^[^/]+" -}}
+{{- $rest := regexReplaceAll "^(https?://|dns:///)" . "" | regexFind "^[^/]+" -}}
 {{- $port := regexFind ":[0-9]+$" $rest | trimPrefix ":" -}}
 {{- $port | default (ternary "443" "80" (hasPrefix "https://" .)) -}}
 {{- end }}

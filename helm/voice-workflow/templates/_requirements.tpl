@@ -11,14 +11,16 @@
 {{- define "voice.settingRequirements" -}}
 {{- $settings := .Values.settings -}}
 {{- range $name := list "RIVA_URI" "RIVA_ASR_URI" "RIVA_TTS_URI" -}}
-{{- with get $settings $name -}}
-{{- if not (regexMatch "^[^\\s/:]+:\\d{1,5}$|^\\[[0-9a-fA-F:]+\\]:\\d{1,5}$" .) -}}
-{{- fail (printf "settings.%s is %q: write HOST:PORT without a scheme, such as riva-api:50051" $name .) -}}
+{{- range include "voice.listed" (get $settings $name) | fromJsonArray -}}
+{{- if not (regexMatch "^(dns:///)?([^\\s/:]+|\\[[0-9a-fA-F:.]+\\]):\\d{1,5}$" .) -}}
+{{- fail (printf "settings.%s is %q: write HOST:PORT without a scheme, such as riva-api:50051, or dns:///riva-headless:50051 for all addresses of a name; %q is neither" $name (get $settings $name) .) -}}
 {{- end -}}
 {{- end -}}
 {{- end -}}
-{{- if not (regexMatch "^https?://[^\\s]+$" $settings.LLM_BASE_URL) -}}
-{{- fail (printf "settings.LLM_BASE_URL is %q: write the URL of an OpenAI-style endpoint, such as http://llm-nim:8000/v1" $settings.LLM_BASE_URL) -}}
+{{- range include "voice.listed" $settings.LLM_BASE_URL | fromJsonArray | default (list "") -}}
+{{- if not (regexMatch "^https?://[^\\s/?#]+\\S*$" .) -}}
+{{- fail (printf "settings.LLM_BASE_URL is %q: write the URL of an OpenAI-style endpoint, such as http://llm-nim:8000/v1, or several; %q is none" $settings.LLM_BASE_URL .) -}}
+{{- end -}}
 {{- end -}}
 {{- if not (regexMatch "^[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8})*$" $settings.ASR_LANGUAGE) -}}
 {{- fail (printf "settings.ASR_LANGUAGE is %q: write a BCP-47 tag, such as en-US or hi-IN" $settings.ASR_LANGUAGE) -}}

@@ -36,6 +36,27 @@ def test_riva_services_may_stand_apart(monkeypatch: pytest.MonkeyPatch):
     assert (settings.asr_uri(), settings.tts_uri()) == ("riva:50051", "tts:50051")
 
 
+@pytest.mark.parametrize(
+    "uri",
+    [
+        "riva:50051",
+        "[::1]:50051",
+        "a:1,b:2",
+        " a:1, b:2 ",
+        "dns:///riva-api.speech.svc:50051",
+        "dns:///a:1 b:2 [fe80::1]:3",
+    ],
+)
+def test_riva_may_have_several_addresses(monkeypatch: pytest.MonkeyPatch, uri: str):
+    monkeypatch.setenv("RIVA_URI", uri)
+    assert read_settings().asr_uri() == uri
+
+
+def test_the_chat_endpoint_may_be_several(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("LLM_BASE_URL", "http://a:8000/v1, https://b/v1?x=1")
+    assert read_settings().llm_base_url == "http://a:8000/v1, https://b/v1?x=1"
+
+
 def test_the_old_name_of_the_chat_endpoint_is_understood(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("LLM_SERVICE_URL", "http://nim:8000/v1")
     assert read_settings().llm_base_url == "http://nim:8000/v1"
@@ -48,8 +69,14 @@ def test_the_old_name_of_the_chat_endpoint_is_understood(monkeypatch: pytest.Mon
         ("GRPC_PORT", "many", "valid integer"),
         ("SAMPLE_RATE", "100", "greater than or equal to 8000"),
         ("ASR_STOP_HISTORY_MS", "100", "multiple of 80"),
-        ("LLM_BASE_URL", "nim", "https?://"),
-        ("RIVA_URI", "http://riva", "match pattern"),
+        ("LLM_BASE_URL", "nim", "http:// or https://"),
+        ("LLM_BASE_URL", "http://a/v1 b:80", "'b:80' is not an http:// or https:// URL"),
+        ("RIVA_URI", "http://riva", "HOST:PORT, [IPV6]:PORT or dns:///NAME:PORT"),
+        ("RIVA_URI", "a:1, b", "'b' is not HOST:PORT"),
+        ("RIVA_URI", "a:1,http://b:2", "'http://b:2' is not HOST:PORT"),
+        ("RIVA_ASR_URI", "a:1 b:99999", "'b:99999' is not HOST:PORT"),
+        ("RIVA_TTS_URI", "dns:///riva", "'dns:///riva' is not HOST:PORT"),
+        ("RIVA_TTS_URI", " , ", "is not HOST:PORT"),
         ("RIVA_TLS_CA", "/no/such.pem", "does not point to a file"),
         ("LOG_LEVEL", "LOUD", "'DEBUG', 'INFO', 'WARNING' or 'ERROR'"),
     ],

@@ -14,16 +14,18 @@ from voice_proto import voice_workflow_pb2 as pb
 from voice_proto import voice_workflow_pb2_grpc as pb_grpc
 
 from voice_gateway import wiring
-from voice_gateway.adapters.chat import ChatEndpoint
+from voice_gateway.adapters.chat_addresses import ChatAddresses
+from voice_gateway.adapters.pool import Listeners
 from voice_gateway.adapters.riva_asr import RivaRecogniser
 from voice_gateway.adapters.riva_tts import RivaVoice
 from voice_gateway.call.calls import Calls
+from voice_gateway.call.guarded import Guard
 from voice_gateway.call.session import CallOptions
 from voice_gateway.language import languages
 from voice_gateway.messages import CallConfig
 from voice_gateway.observe.metrics import Metrics
 from voice_gateway.observe.recording import Recorder
-from voice_gateway.observe.upstreams import UpstreamWatch
+from voice_gateway.observe.upstreams import UpstreamWatch, kept_up
 from voice_gateway.ports import CallRecord, Services
 from voice_gateway.settings import Settings
 from voice_gateway.transports.grpc import VoiceGateway
@@ -47,6 +49,8 @@ _OPTIONS = [
     ("grpc.http2.max_pings_without_data", 0),
 ]
 
+_CHECK_S = 15.0  # for an upstream's check, beside the prompt that the model reads at the first one
+
 
 class PortTaken(Exception):
     """An address cannot be bound; the text names it and says what to do."""
@@ -69,23 +73,30 @@ class GatewayServer:
         self._changed = asyncio.Event()
         self._stopping = False
         self._metrics = Metrics()
+        self._guard = Guard()
         self._build()
 
     def _build(self) -> None:
         settings = self._settings
         languages()  # so that no call waits for the import
         recogniser = RivaRecogniser(
-            wiring.riva_channel(settings, "asr"), wiring.recogniser_options(settings)
+            wiring.riva_channel(settings, "asr"),
+            wiring.recogniser_options(settings),
+            self._listeners("asr"),
         )
-        voice = RivaVoice(wiring.riva_channel(settings, "tts"), settings.tts_timeout_s)
-        model = ChatEndpoint(wiring.chat_options(settings))
+        voice = RivaVoice(
+            wiring.riva_channel(settings, "tts"), settings.tts_timeout_s, self._listeners("tts")
+        )
+        model = ChatAddresses(wiring.chat_options(settings), self._listeners("llm"))
         for adapter in (recogniser, voice, model):
             self._stack.push_async_callback(adapter.close)
         self._watch = UpstreamWatch(
-            {"asr": recogniser, "tts": voice, "llm": model}, self._on_change
+            {"asr": recogniser, "tts": voice, "llm": model},
+            self._on_change,
+            longest_check_s=_CHECK_S + settings.llm_first_token_timeout_s,
         )
         options = wiring.call_options(settings)
-        turn_ends = wiring.turn_ends(settings, self._metrics.predicted)
+        turn_ends = wiring.turn_ends(settings, self._predicted)
         if turn_ends:
             self._stack.callback(turn_ends.close)
         memories = wiring.memories(settings)
@@ -136,9 +147,12 @@ class GatewayServer:
         self._stack.push_async_callback(self._http.stop)
         async with self._stack, asyncio.TaskGroup() as tasks:
             watching = [
-                tasks.create_task(self._watch.run(), name="watch"),
-                tasks.create_task(self._keep_health(), name="health"),
-                tasks.create_task(self._metrics.watch_loop(), name="loop lag"),
+                tasks.create_task(kept_up(name, part), name=name)
+                for name, part in (
+                    ("watch", self._watch.run),
+                    ("health", self._keep_health),
+                    ("loop lag", self._metrics.watch_loop),
+                )
             ]
             await stop.wait()
             await self._drain()
@@ -181,16 +195,29 @@ class GatewayServer:
     def _readiness(self) -> Readiness:
         return Readiness(self._stopping, self._watch.up)
 
+    def _listeners(self, stage: str) -> Listeners:
+        def count(configured: str, up: int, down: int) -> None:
+            self._guard(
+                "metric addresses",
+                lambda: self._metrics.addresses(stage, configured, up=up, down=down),
+                None,
+            )
+
+        return Listeners(on_trouble=lambda: self._watch.hurry(stage), on_count=count)
+
+    def _predicted(self, outcome: str) -> None:
+        self._guard("metric predicted", lambda: self._metrics.predicted(outcome), None)
+
     def _on_change(self, name: str, up: bool) -> None:
-        self._metrics.upstream(name, up)
         self._changed.set()
+        self._metrics.upstream(name, up)
 
     async def _keep_health(self) -> None:
         """Set readiness by the upstreams; liveness (the empty name) stays true."""
         while True:
-            await self._changed.wait()
             self._changed.clear()
             await self._set_health(SERVICE, serving=self._watch.all_up)
+            await self._changed.wait()
 
     async def _set_health(self, service: str, *, serving: bool) -> None:
         status = health_pb2.HealthCheckResponse

@@ -4,16 +4,18 @@ Only this module reads the environment. The names are the same in the environmen
 Helm values and in `docs/settings.md`, which is generated from this class.
 """
 
+import re
+from collections.abc import Callable
 from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
 from pydantic import (
+    AfterValidator,
     AliasChoices,
     DirectoryPath,
     Field,
     FilePath,
     SecretStr,
-    StringConstraints,
     ValidationError,
     field_validator,
 )
@@ -25,9 +27,36 @@ VOICE_PROMPT = (
     "Write numbers and units as words. If the question is unclear, ask back briefly."
 )
 
-Uri = Annotated[str, StringConstraints(pattern=r"^[^\s/:]+:\d{1,5}$|^\[[0-9a-fA-F:]+\]:\d{1,5}$")]
-HttpUrl = Annotated[str, StringConstraints(pattern=r"^https?://[^\s]+$")]
-Port = Annotated[int, Field(ge=0, le=65535)]
+_HIGHEST_PORT = 65_535
+_URI = re.compile(r"(dns:///)?([^\s/:,]+|\[[0-9a-fA-F:.]+\]):(\d{1,5})")
+_HTTP_URL = re.compile(r"https?://[^\s/?#]+\S*")
+
+
+def _is_uri(text: str) -> bool:
+    found = _URI.fullmatch(text)
+    return bool(found) and 0 < int(found[3]) <= _HIGHEST_PORT
+
+
+def _is_http_url(text: str) -> bool:
+    return bool(_HTTP_URL.fullmatch(text))
+
+
+def _list_of(is_item: Callable[[str], bool], allowed: str) -> AfterValidator:
+    """Checks each item of a list of addresses, which commas or spaces separate."""
+
+    def check(text: str) -> str:
+        items = text.replace(",", " ").split()
+        wrong = next((each for each in items if not is_item(each)), None)
+        if wrong is not None or not items:
+            raise ValueError(f"{wrong or text!r} is not {allowed}, or a list of them")
+        return text
+
+    return AfterValidator(check)
+
+
+Uris = Annotated[str, _list_of(_is_uri, "HOST:PORT, [IPV6]:PORT or dns:///NAME:PORT")]
+HttpUrls = Annotated[str, _list_of(_is_http_url, "an http:// or https:// URL")]
+Port = Annotated[int, Field(ge=0, le=_HIGHEST_PORT)]
 Seconds = Annotated[float, Field(gt=0, le=86_400)]
 Milliseconds = Annotated[int, Field(ge=0, le=60_000)]
 Probability = Annotated[float, Field(ge=0, le=1)]
@@ -90,9 +119,19 @@ class Settings(BaseSettings):
         ),
     )
 
-    riva_uri: Uri = Field("localhost:50052", description="Riva's ASR and TTS, as HOST:PORT.")
-    riva_asr_uri: Uri | None = Field(None, description="Riva's ASR, where it stands elsewhere.")
-    riva_tts_uri: Uri | None = Field(None, description="Riva's TTS, where it stands elsewhere.")
+    riva_uri: Uris = Field(
+        "localhost:50052",
+        description=(
+            "Riva's ASR and TTS, as HOST:PORT, or `dns:///NAME:PORT` for all addresses of a name; "
+            "several with commas or spaces, which share the streams."
+        ),
+    )
+    riva_asr_uri: Uris | None = Field(
+        None, description="Riva's ASR, where it stands elsewhere; one or several."
+    )
+    riva_tts_uri: Uris | None = Field(
+        None, description="Riva's TTS, where it stands elsewhere; one or several."
+    )
     riva_tls: bool = Field(False, description="Talk TLS to Riva.")
     riva_tls_ca: FilePath | None = Field(
         None, description="File with the CA to trust; empty: the system's."
@@ -154,10 +193,13 @@ class Settings(BaseSettings):
         description="Most silence taken off the start of a clause's audio; 0 takes none.",
     )
 
-    llm_base_url: HttpUrl = Field(
+    llm_base_url: HttpUrls = Field(
         "http://localhost:8000/v1",
         validation_alias=AliasChoices("LLM_BASE_URL", "LLM_SERVICE_URL"),
-        description="OpenAI-style chat endpoint; LLM_SERVICE_URL is the same.",
+        description=(
+            "OpenAI-style chat endpoint, or several with commas or spaces, which share the "
+            "requests; LLM_SERVICE_URL is the same."
+        ),
     )
     llm_model: str = Field("meta/llama-3.1-8b-instruct", min_length=1, description="Chat model.")
     llm_api_key: SecretStr = Field(SecretStr(""), description="Bearer key of the chat endpoint.")

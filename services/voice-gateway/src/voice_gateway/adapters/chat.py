@@ -6,12 +6,14 @@ import re
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import aclosing, suppress
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import httpx2
 import openai
 from openai import AsyncOpenAI, AsyncStream, DefaultAsyncHttpxClient
+from openai.types import Model
 
+from voice_gateway.adapters.addresses import Refused
 from voice_gateway.adapters.chat_answer import Answer, Habits
 from voice_gateway.adapters.chat_wire import request
 from voice_gateway.conversation import Message
@@ -125,13 +127,16 @@ class ChatEndpoint:
         try:
             async with asyncio.timeout(_CHECK_TIMEOUT_S):
                 models = self._client.models.list(extra_headers=headers)
-                served = [model.id async for model in models]
+                served = [_named(model) async for model in models]
         except openai.APIError as error:
             self._warmed_up = False
             raise self._fault(error) from None
         except TimeoutError:
             self._warmed_up = False
             raise TimedOut("llm", f"{self._options.base_url} did not answer") from None
+        except (ValueError, AttributeError, TypeError, LookupError):  # a page, or other JSON
+            self._warmed_up = False
+            raise Unavailable("llm", f"{self._options.base_url} lists no models") from None
         self._answered = True
         if served and self._options.model not in served:
             return f"serves {', '.join(served)}, not LLM_MODEL {self._options.model}"
@@ -213,7 +218,15 @@ class ChatEndpoint:
                 return Misconfigured("llm", f"{said}; {hint}")
             refuses = error.status_code < _FIRST_SERVER_ERROR
             return _Repeated("llm", said) if refuses else Unavailable("llm", said)
-        return Unavailable("llm", f"{where} cannot be reached: {_reason(error)}")
+        kind = Refused if isinstance(error.__cause__, httpx2.ConnectError) else Unavailable
+        return kind("llm", f"{where} cannot be reached: {_reason(error)}")
+
+
+def _named(model: Model) -> str:
+    """A listed model's name; raises TypeError where the endpoint gave it none."""
+    if not isinstance(cast(Any, model).id, str):
+        raise TypeError("a model without a name")
+    return model.id
 
 
 def _or_default(asked: float | None, default: float) -> float:

@@ -7,6 +7,8 @@ from typing import Any
 
 import grpc.aio
 
+from voice_gateway.adapters.pool import Listeners
+from voice_gateway.adapters.riva_addresses import RivaAddresses, RivaLink, RivaStream
 from voice_gateway.adapters.riva_link import RivaConnection, parameters
 from voice_gateway.adapters.riva_proto import LINEAR_PCM
 from voice_gateway.adapters.riva_proto import asr as pb
@@ -44,11 +46,14 @@ class RecogniserOptions:
 class RivaRecogniser:
     """Implements `ports.Recogniser`."""
 
-    def __init__(self, connection: RivaConnection, options: RecogniserOptions) -> None:
-        self._connection = connection
+    def __init__(
+        self,
+        connection: RivaConnection,
+        options: RecogniserOptions,
+        listeners: Listeners | None = None,
+    ) -> None:
+        self._riva = RivaAddresses(connection, pb_grpc.RivaSpeechRecognitionStub, listeners)
         self._options = options
-        self._channel = connection.open()
-        self._stub = pb_grpc.RivaSpeechRecognitionStub(self._channel)
         self.served: tuple[str, ...] = ()
         """The languages that Riva recognised at the last check."""
 
@@ -60,58 +65,87 @@ class RivaRecogniser:
         rate_hz: int,
         on_transcript: Callable[[Transcript], None],
     ) -> None:
-        call = self._stub.StreamingRecognize(metadata=self._connection.metadata())
+        with self._riva.stream() as riva:
+
+            def heard(transcript: Transcript) -> None:
+                riva.answered()
+                on_transcript(transcript)
+
+            await self._listen(riva, caller_audio, language, rate_hz, heard)
+
+    async def _listen(
+        self,
+        riva: RivaStream,
+        caller_audio: CallerAudioStream,
+        language: str,
+        rate_hz: int,
+        on_transcript: Callable[[Transcript], None],
+    ) -> None:
+        call = riva.stub.StreamingRecognize(metadata=riva.connection.metadata())
         stream = _RecognitionStream(call, self._options, rate_hz)
         try:
             async with asyncio.TaskGroup() as tasks:
                 config = _config(self._options, language, rate_hz)
                 sending = tasks.create_task(stream.send(config, caller_audio), name="asr-send")
-                fault = await self._read(stream, on_transcript, f"{language!r} at {rate_hz} Hz")
+                asked = f"{language!r} at {rate_hz} Hz"
+                fault = await self._read(stream, on_transcript, riva.connection, asked)
                 sending.cancel()
         finally:
             call.cancel()
         if isinstance(fault, Rejected):
-            raise Rejected("asr", fault.text + await self._available())
+            raise Rejected("asr", fault.text + await _available(riva))
         if fault:
             raise fault
 
     async def check(self) -> str:
         """Say which languages are served; raises ServiceError."""
-        self.served = tuple(await self._languages())
-        return f"languages {', '.join(self.served) or 'not said'}"
+        said = await self._riva.check(_check)
+        self.served = tuple(sorted({language for each in self._riva.served for language in each}))
+        return said
 
     async def close(self) -> None:
-        await self._channel.close()
+        await self._riva.close()
 
     async def _read(
-        self, stream: "_RecognitionStream", on_transcript: Callable[[Transcript], None], asked: str
+        self,
+        stream: "_RecognitionStream",
+        on_transcript: Callable[[Transcript], None],
+        connection: RivaConnection,
+        asked: str,
     ) -> ServiceError | None:
         try:
             await stream.read(on_transcript)
         except grpc.aio.AioRpcError as error:
-            return self._connection.fault(error, asked)
+            return connection.fault(error, asked)
         except TimeoutError:
             return TimedOut("asr", f"Riva ASR did not answer for {self._options.timeout_s:g} s")
         if stream.half_closed:
             return None
         return Unavailable("asr", "Riva ASR ended the stream in mid-call")
 
-    async def _languages(self) -> list[str]:
-        request = pb.RivaSpeechRecognitionConfigRequest()
-        try:
-            response = await self._stub.GetRivaSpeechRecognitionConfig(
-                request, metadata=self._connection.metadata(), timeout=_CHECK_TIMEOUT_S
-            )
-        except grpc.aio.AioRpcError as error:
-            raise self._connection.fault(error, "the list of models") from None
-        named = [p["language_code"] for p in parameters(response) if "language_code" in p]
-        return sorted({language for names in named for language in names.split(",")})
 
-    async def _available(self) -> str:
-        try:
-            return f"; available: {', '.join(await self._languages())}"
-        except ServiceError:
-            return ""  # the refusal is reported without the list
+async def _check(link: RivaLink, stub: Any) -> str:
+    link.served = tuple(await _languages(stub, link.connection))
+    return f"languages {', '.join(link.served) or 'not said'}"
+
+
+async def _languages(stub: Any, connection: RivaConnection) -> list[str]:
+    request = pb.RivaSpeechRecognitionConfigRequest()
+    try:
+        response = await stub.GetRivaSpeechRecognitionConfig(
+            request, metadata=connection.metadata(), timeout=_CHECK_TIMEOUT_S
+        )
+    except grpc.aio.AioRpcError as error:
+        raise connection.fault(error, "the list of models") from None
+    named = [p["language_code"] for p in parameters(response) if "language_code" in p]
+    return sorted({language for names in named for language in names.split(",")})
+
+
+async def _available(riva: RivaStream) -> str:
+    try:
+        return f"; available: {', '.join(await _languages(riva.stub, riva.connection))}"
+    except ServiceError:
+        return ""  # the refusal is reported without the list
 
 
 class _RecognitionStream:

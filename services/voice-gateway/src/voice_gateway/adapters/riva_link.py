@@ -1,12 +1,13 @@
-"""Opens channels to Riva, with TLS and metadata, and turns gRPC's errors into ours."""
+"""Opens channels to Riva's addresses, with TLS and metadata, and turns gRPC's errors into ours."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import grpc
 import grpc.aio
 
+from voice_gateway.adapters.addresses import Refused
 from voice_gateway.errors import (
     Misconfigured,
     Rejected,
@@ -22,6 +23,9 @@ _OPTIONS = [
     ("grpc.max_receive_message_length", 32 * 1024 * 1024),
     ("grpc.initial_reconnect_backoff_ms", 200),
     ("grpc.max_reconnect_backoff_ms", 3_000),
+    ("grpc.min_reconnect_backoff_ms", 5_000),  # in spite of its name: the longest try to connect
+    # A channel of its own is a connection of its own, and waits for no other channel's.
+    ("grpc.use_local_subchannel_pool", 1),
 ]
 _CALLER_ERRORS = {grpc.StatusCode.INVALID_ARGUMENT, grpc.StatusCode.NOT_FOUND}
 _OPERATOR_ERRORS = {
@@ -29,12 +33,13 @@ _OPERATOR_ERRORS = {
     grpc.StatusCode.PERMISSION_DENIED,
     grpc.StatusCode.UNIMPLEMENTED,
 }
+_UNCONNECTED = ("failed to connect to", "dns resolution failed")  # how gRPC's own texts begin
 _FREED_STREAM = "must specify the START flag"  # Riva frees a stream after 60 s without audio
 
 
 @dataclass(frozen=True, slots=True)
 class RivaConnection:
-    """The address of one of Riva's services, and the credentials it wants."""
+    """The address of one of Riva's services, or a list of them, and the credentials it wants."""
 
     stage: Stage
     uri: str
@@ -42,15 +47,28 @@ class RivaConnection:
     tls_ca: Path | None = None
     api_key: str = ""
     function_id: str = ""
+    host: str = ""
+    """The name that the certificate must have, where `uri` is one of its records."""
 
     def open(self) -> grpc.aio.Channel:
         """Open a channel on the running loop; connects with the first call."""
         if not self.tls:
             return grpc.aio.insecure_channel(self.uri, options=_OPTIONS)
-        roots = self.tls_ca.read_bytes() if self.tls_ca else None
+        options = [("grpc.ssl_target_name_override", self.host)] if self.host else []
         return grpc.aio.secure_channel(
-            self.uri, grpc.ssl_channel_credentials(roots), options=_OPTIONS
+            self.uri, grpc.ssl_channel_credentials(self._roots()), options=[*_OPTIONS, *options]
         )
+
+    def at(self, uri: str, host: str = "") -> "RivaConnection":
+        """The same for one address."""
+        return replace(self, uri=uri, host=host)
+
+    def _roots(self) -> bytes | None:
+        try:
+            return self.tls_ca.read_bytes() if self.tls_ca else None
+        except OSError as error:
+            said = f"RIVA_TLS_CA {self.tls_ca} cannot be read: {error.strerror}"
+            raise Misconfigured(self.stage, said) from None
 
     def metadata(self) -> tuple[tuple[str, str], ...]:
         """The metadata of every call; NVIDIA's hosted Riva wants both entries."""
@@ -71,7 +89,14 @@ class RivaConnection:
             return Rejected(self.stage, f"{asked} is refused: {details}")
         if code in _OPERATOR_ERRORS:
             return Misconfigured(self.stage, f"{where} refuses the gateway: {code.name} {details}")
-        return Unavailable(self.stage, f"{where} failed: {code.name} {details}")
+        kind = Refused if _unconnected(code, details) else Unavailable
+        return kind(self.stage, f"{where} failed: {code.name} {details}")
+
+
+def _unconnected(code: grpc.StatusCode, details: str) -> bool:
+    """Whether gRPC says that it found nobody to talk to, and not a server that it is unwell."""
+    said = details.lower()
+    return code is grpc.StatusCode.UNAVAILABLE and any(part in said for part in _UNCONNECTED)
 
 
 def parameters(response: Any) -> list[dict[str, str]]:

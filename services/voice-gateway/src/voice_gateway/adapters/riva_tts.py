@@ -17,6 +17,8 @@ from typing import Any
 
 import grpc.aio
 
+from voice_gateway.adapters.pool import Listeners
+from voice_gateway.adapters.riva_addresses import RivaAddresses, RivaLink, RivaStream
 from voice_gateway.adapters.riva_link import RivaConnection, parameters
 from voice_gateway.adapters.riva_proto import LINEAR_PCM
 from voice_gateway.adapters.riva_proto import tts as pb
@@ -43,11 +45,11 @@ _REFUSAL_CODES = {
 class RivaVoice:
     """Implements `ports.Voice`."""
 
-    def __init__(self, connection: RivaConnection, timeout_s: float) -> None:
-        self._connection = connection
+    def __init__(
+        self, connection: RivaConnection, timeout_s: float, listeners: Listeners | None = None
+    ) -> None:
+        self._riva = RivaAddresses(connection, pb_grpc.RivaSpeechSynthesisStub, listeners)
         self._timeout_s = timeout_s
-        self._channel = connection.open()
-        self._stub = pb_grpc.RivaSpeechSynthesisStub(self._channel)
         self._untimed: set[tuple[str, str]] = set()
         """Languages and voices that the server speaks only without word times."""
         self._timed: set[tuple[str, str]] = set()
@@ -66,21 +68,25 @@ class RivaVoice:
             voice_name=voice,
         )
         request.enable_word_time_offsets = _voice_of(request) not in self._untimed
-        try:
-            async with aclosing(self._responses(request)) as responses:
-                async for response in responses:
-                    yield VoiceAudio(response.audio, tuple(map(_word, response.meta.words)))
-        except grpc.aio.AioRpcError as error:
-            asked = f"config.voice_name {voice!r} for {language!r} at {rate_hz} Hz"
-            raise await self._explained(self._connection.fault(error, asked)) from None
-        except TimeoutError:
-            raise TimedOut("tts", f"Riva TTS sent no audio for {self._timeout_s:g} s") from None
+        with self._riva.stream() as riva:
+            try:
+                async with aclosing(self._responses(request, riva)) as responses:
+                    async for response in responses:
+                        riva.answered()
+                        yield VoiceAudio(response.audio, tuple(map(_word, response.meta.words)))
+            except grpc.aio.AioRpcError as error:
+                asked = f"config.voice_name {voice!r} for {language!r} at {rate_hz} Hz"
+                fault = riva.connection.fault(error, asked)
+                raise await self._explained(fault, riva) from None
+            except TimeoutError:
+                said = f"Riva TTS sent no audio for {self._timeout_s:g} s"
+                raise TimedOut("tts", said) from None
 
-    async def _responses(self, request: Any) -> AsyncGenerator[Any, None]:
+    async def _responses(self, request: Any, riva: RivaStream) -> AsyncGenerator[Any, None]:
         """The server's responses; asks a second time, without word times, if it refuses."""
         refusal: grpc.aio.AioRpcError | None = None
         try:
-            async with aclosing(self._answers(request)) as responses:
+            async with aclosing(self._answers(request, riva)) as responses:
                 async for response in responses:
                     if request.enable_word_time_offsets:
                         self._timed.add(_voice_of(request))
@@ -92,7 +98,7 @@ class RivaVoice:
             refusal = error
         if refusal:
             request.enable_word_time_offsets = False
-            async with aclosing(self._answers(request)) as responses:
+            async with aclosing(self._answers(request, riva)) as responses:
                 async for response in responses:
                     self._note_refusal(request, refusal)
                     yield response
@@ -109,8 +115,8 @@ class RivaVoice:
             refusal.details(),
         )
 
-    async def _answers(self, request: Any) -> AsyncGenerator[Any, None]:
-        call = self._stub.SynthesizeOnline(metadata=self._connection.metadata())
+    async def _answers(self, request: Any, riva: RivaStream) -> AsyncGenerator[Any, None]:
+        call = riva.stub.SynthesizeOnline(metadata=riva.connection.metadata())
         try:
             await self._ask(call, request)
             while (response := await self._read(call)) is not grpc.aio.EOF:
@@ -120,11 +126,16 @@ class RivaVoice:
 
     async def check(self) -> str:
         """Say which voices are served; raises ServiceError."""
-        self.served = await self._voices()
-        return f"voices {_names(self.served) or 'not said'}"
+        said = await self._riva.check(self._check)
+        self.served = _together(self._riva.served)
+        return said
 
     async def close(self) -> None:
-        await self._channel.close()
+        await self._riva.close()
+
+    async def _check(self, link: RivaLink, stub: Any) -> str:
+        link.served = await _voices(stub, link.connection)
+        return f"voices {_names(link.served) or 'not said'}"
 
     async def _ask(self, call: Any, request: Any) -> None:
         async with asyncio.timeout(self._timeout_s):
@@ -135,23 +146,25 @@ class RivaVoice:
         async with asyncio.timeout(self._timeout_s):
             return await call.read()
 
-    async def _explained(self, fault: ServiceError) -> ServiceError:
+    async def _explained(self, fault: ServiceError, riva: RivaStream) -> ServiceError:
         if not isinstance(fault, Rejected):
             return fault
         try:
-            return Rejected("tts", f"{fault.text}; available: {_names(await self._voices())}")
+            voices = await _voices(riva.stub, riva.connection)
         except ServiceError:
             return fault
+        return Rejected("tts", f"{fault.text}; available: {_names(voices)}")
 
-    async def _voices(self) -> Voices:
-        request = pb.RivaSynthesisConfigRequest()
-        try:
-            response = await self._stub.GetRivaSynthesisConfig(
-                request, metadata=self._connection.metadata(), timeout=_CHECK_TIMEOUT_S
-            )
-        except grpc.aio.AioRpcError as error:
-            raise self._connection.fault(error, "the list of voices") from None
-        return _voices_of(parameters(response))
+
+async def _voices(stub: Any, connection: RivaConnection) -> Voices:
+    request = pb.RivaSynthesisConfigRequest()
+    try:
+        response = await stub.GetRivaSynthesisConfig(
+            request, metadata=connection.metadata(), timeout=_CHECK_TIMEOUT_S
+        )
+    except grpc.aio.AioRpcError as error:
+        raise connection.fault(error, "the list of voices") from None
+    return _voices_of(parameters(response))
 
 
 def _voice_of(request: Any) -> tuple[str, str]:
@@ -168,6 +181,14 @@ def _voices_of(models: Iterable[dict[str, str]]) -> Voices:
     for model in models:
         for language in model.get("language_code", "").split(","):
             voices.setdefault(language, set()).update(_voice_names(model))
+    return {language: tuple(sorted(names)) for language, names in sorted(voices.items())}
+
+
+def _together(served: Iterable[Voices]) -> Voices:
+    """The voices of each language at any of the addresses."""
+    voices: dict[str, set[str]] = {}
+    for language, names in (pair for each in served for pair in each.items()):
+        voices.setdefault(language, set()).update(names)
     return {language: tuple(sorted(names)) for language, names in sorted(voices.items())}
 
 

@@ -18,6 +18,7 @@ log = logging.getLogger(__name__)
 _RECALL_TIMEOUT_S = 0.5
 _KEEP_TIMEOUT_S = 2.0
 _CLOSE_TIMEOUT_S = 1.0  # the end of the call waits for this one
+_BROKE = "it failed inside the gateway; see its log"
 
 _T = TypeVar("_T")
 
@@ -33,11 +34,10 @@ class CallMemory:
         *,
         on_lost: Callable[[ServiceError], None],
     ) -> None:
-        conversation_id = config.conversation_id
-        self._memory = (
-            services.memory(conversation_id) if services.memory and conversation_id else None
-        )
         self._call_id = config.call_id
+        self._broken: ServiceError | None = None
+        """Why the store could not be opened, if it could not."""
+        self._memory = self._opened(services.memory, config.conversation_id)
         self._metrics = metrics
         self._on_lost = on_lost
         self._latest: tuple[Message, ...] = ()
@@ -47,6 +47,8 @@ class CallMemory:
 
     async def recall(self) -> tuple[Message, ...]:
         """The history before this call; empty, after a call of `on_lost`, where that fails."""
+        if self._broken:
+            self._on_lost(self._broken)
         if self._memory is None:
             return ()
         try:
@@ -82,6 +84,18 @@ class CallMemory:
         if self._keeping:
             self._keeping.cancel()
 
+    def _opened(
+        self, memory: Callable[[str], Memory] | None, conversation_id: str
+    ) -> Memory | None:
+        if memory is None or not conversation_id:
+            return None
+        try:
+            return memory(conversation_id)
+        except Exception:  # the boundary: a bug in a memory must not end the call
+            log.exception("call %s: its memory broke", self._call_id)
+            self._broken = Unavailable("memory", _BROKE)
+            return None
+
     async def _keep(self, memory: Memory) -> None:
         """Keep the newest messages until none are newer."""
         while self._kept != self._latest:
@@ -111,4 +125,4 @@ class CallMemory:
             raise TimedOut("memory", f"no answer within {seconds:g} s") from None
         except Exception:  # the boundary: a bug in a memory must not end the call
             log.exception("call %s: its memory broke", self._call_id)
-            raise Unavailable("memory", "it failed inside the gateway; see its log") from None
+            raise Unavailable("memory", _BROKE) from None

@@ -6,6 +6,7 @@ from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 
 from voice_gateway.audio import pcm
+from voice_gateway.call.guarded import GuardedMetrics
 from voice_gateway.call.out_of_band import OutOfBandResponse
 from voice_gateway.call.session import CallOptions, Session
 from voice_gateway.conversation import Message
@@ -42,7 +43,7 @@ class Calls:
         self._services = services
         self._options = options
         self._most = most
-        self._metrics = metrics
+        self._metrics = GuardedMetrics(metrics)
         self._running: set[Call] = set()
         self._closing = ""
         self._empty = asyncio.Event()

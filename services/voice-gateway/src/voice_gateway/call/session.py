@@ -8,6 +8,7 @@ from typing import assert_never
 
 from voice_gateway import conversation as c
 from voice_gateway.call.call_memory import CallMemory
+from voice_gateway.call.guarded import GuardedRecord
 from voice_gateway.call.replies import Replies
 from voice_gateway.conversation.policy import TurnPolicy
 from voice_gateway.errors import (
@@ -116,7 +117,7 @@ class Session:
         """The events that came before the history was recalled; replayed after it."""
         self._left_over: tuple[c.Message, ...] = ()
         self._policy = replace(options.policy, language=config.language)
-        self._record = services.record(config) if services.record else None
+        self._record = GuardedRecord(services.record, config)
         self._tasks: asyncio.TaskGroup | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._over = asyncio.Event()
@@ -177,8 +178,7 @@ class Session:
         if event is None:
             return ()
         self._conversation, commands = c.step(self._conversation, event, self._policy)
-        if self._record:
-            self._record.note(event, commands)
+        self._record.note(event, commands)
         return commands
 
     def _execute(self, command: c.Command) -> None:
@@ -338,5 +338,4 @@ class Session:
         self._caller_audio.stop()
         self._replies.cancel()
         self._outbox.close()
-        if self._record:
-            self._record.close()
+        self._record.close()

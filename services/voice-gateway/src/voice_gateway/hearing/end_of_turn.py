@@ -7,6 +7,7 @@ about 30 ms of CPU, too much for the event loop, so all calls share one thread f
 """
 
 import asyncio
+import logging
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
@@ -14,6 +15,8 @@ from pathlib import Path
 from voice_gateway.audio.pcm import SAMPLE_BYTES
 from voice_gateway.audio.resample import Resampler
 from voice_gateway.hearing import network
+
+log = logging.getLogger(__name__)
 
 RATE_HZ = 16_000
 _INPUT_BYTES = 8 * RATE_HZ * SAMPLE_BYTES  # the newest 8 s of a turn
@@ -23,7 +26,7 @@ _NETWORK = Path(__file__).with_name("smart_turn.onnx")
 Judge = Callable[[bytes], float]
 """Returns the end-of-turn probability of audio: s16le mono at RATE_HZ, at most 8 s."""
 Count = Callable[[str], None]
-"""Counts a prediction as "given", or as "refused" because too many were waiting."""
+"""Counts a prediction as "given", "failed", or "refused" because too many were waiting."""
 
 
 class TurnEnds:
@@ -39,19 +42,31 @@ class TurnEnds:
         self._room = room
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="turn-end")
         self._waiting: list[Future[float]] = []
+        self._failing = False
 
     def __call__(self, rate_hz: int) -> "TurnEnd":
         return TurnEnd(self, rate_hz)
 
     async def probability(self, sound: bytes) -> float | None:
-        """The end-of-turn probability; None where too many wait. Cancelling frees the place."""
+        """The end-of-turn probability; None where too many wait, or where the judge fails.
+
+        Cancelling frees the place.
+        """
         self._waiting = [each for each in self._waiting if not each.done()]
         if len(self._waiting) >= self._room:
             self._count("refused")
             return None
-        prediction = self._thread.submit(self._judge, sound)
-        self._waiting.append(prediction)
-        probability = await asyncio.wrap_future(prediction)
+        try:
+            prediction = self._thread.submit(self._judge, sound)
+            self._waiting.append(prediction)
+            probability = await asyncio.wrap_future(prediction)
+        except Exception:  # the boundary: a turn also ends without a prediction
+            if not self._failing:  # the log gets one line for each run of failures
+                log.exception("no end-of-turn prediction; words and silence decide alone")
+            self._failing = True
+            self._count("failed")
+            return None
+        self._failing = False
         self._count("given")
         return probability
 

@@ -61,10 +61,10 @@ class Metrics(GatewayMetrics):
         )
         self.predictions = counter(
             "voice_turn_end_opinions",
-            "End-of-turn predictions: given, or refused because too many were asked for.",
+            "End-of-turn predictions: given, failed, or refused because too many were asked for.",
             ["outcome"],
         )
-        for outcome in ("given", "refused"):
+        for outcome in ("given", "refused", "failed"):
             self.predictions.labels(outcome)  # set at once, so that the share refused is known
         self.errors = counter(
             "voice_upstream_errors",
@@ -72,6 +72,11 @@ class Metrics(GatewayMetrics):
             ["stage", "code"],
         )
         self.upstreams = gauge("voice_upstream_up", "Whether an upstream answers.", ["stage"])
+        self.upstream_addresses = gauge(
+            "voice_upstream_addresses",
+            "Addresses of an upstream that answer (up) and that do not (down), as configured.",
+            ["stage", "address", "state"],
+        )
         self.audio_s = counter(
             "voice_audio_seconds",
             "Audio taken from callers (in) and sent to them (out).",
@@ -99,8 +104,13 @@ class Metrics(GatewayMetrics):
     def upstream(self, stage: str, up: bool) -> None:
         self.upstreams.labels(stage).set(up)
 
+    def addresses(self, stage: str, configured: str, *, up: int, down: int) -> None:
+        """Set how many addresses a configured one stands for: a name may have many."""
+        self.upstream_addresses.labels(stage, configured, "up").set(up)
+        self.upstream_addresses.labels(stage, configured, "down").set(down)
+
     def predicted(self, outcome: str) -> None:
-        """Count a request for an end-of-turn prediction; `outcome` is "given" or "refused"."""
+        """Count an end-of-turn prediction; `outcome` is "given", "refused" or "failed"."""
         self.predictions.labels(outcome).inc()
 
     def exposition(self, accept: str) -> tuple[bytes, str]:

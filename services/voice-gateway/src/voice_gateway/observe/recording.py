@@ -167,12 +167,16 @@ class _Writer:
         try:
             do(file)
         except (OSError, ValueError, TypeError) as error:
-            file.failed = True
-            self._files.discard(file)
             log.warning("call %s: its event log ends here: %s", file.config.call_id, error)
-            with suppress(OSError):
-                if file.out:
-                    file.out.close()
+        except Exception:  # the boundary: the thread writes the other calls' logs, too
+            log.exception("call %s: its event log ends here", file.config.call_id)
+        else:
+            return
+        file.failed = True
+        self._files.discard(file)
+        with suppress(OSError):
+            if file.out:
+                file.out.close()
 
     def _add(self, file: _File, step: _Step) -> None:
         self._open(file)

@@ -166,6 +166,8 @@ class FakeChat:
         self.fault = fault
         self.models = models
         """The models that are accepted, any other is 404; empty: any model."""
+        self.models_page: str | None = None
+        """What the list of models is answered with instead, as a 200; None: the list."""
         self.api_key = api_key
         """The key that is accepted, any other is 401; None: any key."""
         self._log: Log[ChatRequest] = Log()
@@ -218,6 +220,9 @@ class FakeChat:
         await self.down()
 
     async def _list_models(self, request: web.Request) -> web.Response:
+        if self.models_page is not None:
+            kind = "text/html" if self.models_page.startswith("<") else "application/json"
+            return web.Response(text=self.models_page, content_type=kind)
         return web.json_response(model_list(list(self.models or (_MODEL,))))
 
     async def _complete(self, request: web.Request) -> web.StreamResponse:

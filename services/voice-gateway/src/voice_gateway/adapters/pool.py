@@ -1,0 +1,179 @@
+"""Owns the connections to the addresses of one service, and looks whether they answer."""
+
+import asyncio
+import logging
+from collections import Counter
+from collections.abc import Awaitable, Callable, Generator, Iterable, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Generic, Protocol, TypeVar
+
+from voice_gateway.adapters.addresses import Address, Addresses, Target, Turn
+from voice_gateway.errors import Rejected, ServiceError, Stage, Unavailable
+
+log = logging.getLogger(__name__)
+
+_BROKE = "its check broke inside the gateway; see its log"
+_ANSWERS_CALLS = "it answers calls"
+
+
+class Connection(Protocol):
+    async def close(self) -> None: ...
+
+
+C = TypeVar("C", bound=Connection)
+
+
+@dataclass(frozen=True, slots=True)
+class Listeners:
+    """Who hears of a service's addresses; each is called on the event loop, and returns at once."""
+
+    on_trouble: Callable[[], None] = lambda: None
+    """A call met a fault, or an address came or went: it is worth a look."""
+    on_count: Callable[[str, int, int], None] = lambda configured, up, down: None
+    """How many addresses of a configured item are up, and how many are not."""
+
+
+@dataclass(frozen=True, slots=True)
+class Lease(Generic[C]):
+    """One stream's use of a connection."""
+
+    connection: C
+    turn: Turn
+
+    def answered(self) -> None:
+        """The service answered the stream; cheap to call with every answer."""
+        self.turn.answered()
+
+
+class Pool(Generic[C]):
+    """One connection, dialled at its first use, to each address of a service."""
+
+    def __init__(
+        self,
+        stage: Stage,
+        targets: Iterable[Target],
+        dial: Callable[[Target], C],
+        listeners: Listeners,
+    ) -> None:
+        self._stage: Stage = stage
+        self._dial = dial
+        self._listeners = listeners
+        self._addresses = Addresses(targets, _now, self._changed)
+        self._connections: dict[Address, C] = {}
+        self._said: dict[Address, str] = {}
+        """What each address last said of itself."""
+        self._faults: dict[Address, ServiceError] = {}
+
+    @property
+    def up(self) -> Sequence[C]:
+        """The connections to the addresses that answer."""
+        return [self._connection(address) for address in self._addresses.up]
+
+    @contextmanager
+    def lease(self) -> Generator[Lease[C]]:
+        """A connection for one stream; a ServiceError that leaves the block counts against it."""
+        turn = self._addresses.choose()
+        try:
+            yield Lease(self._connection(turn.address), turn)
+            turn.answered()
+        except ServiceError as fault:
+            turn.failed(fault)
+            if not isinstance(fault, Rejected):
+                self._listeners.on_trouble()
+            raise
+        finally:
+            turn.end()
+
+    def keep(self, targets: Iterable[Target]) -> None:
+        """Have these addresses from now on; one that is gone is closed after its last stream."""
+        for address in self._addresses.keep(targets):
+            log.info("%s: %s is gone from its name", self._stage, address.target.dialled)
+        self._count()
+
+    async def look(self, check: Callable[[C], Awaitable[str]]) -> str:
+        """Check every address; say what is served, or raise the ServiceError of the first."""
+        await self._tidy()
+        async with asyncio.TaskGroup() as tasks:
+            for address in self._addresses.listed:
+                tasks.create_task(self._look_at(address, check), name=f"look-{self._stage}")
+        self._count()
+        return self._outcome()
+
+    async def close(self) -> None:
+        for connection in self._connections.values():
+            await connection.close()
+        self._connections.clear()
+
+    async def _tidy(self) -> None:
+        """Close the connections to addresses that are gone and have no stream any more."""
+        idle = [address for address in self._connections if address.gone and not address.streams]
+        for address in idle:
+            self._faults.pop(address, None)
+            self._said.pop(address, None)
+            await self._connections.pop(address).close()
+
+    async def _look_at(self, address: Address, check: Callable[[C], Awaitable[str]]) -> None:
+        try:
+            said = await check(self._connection(address))
+        except ServiceError as fault:
+            self._miss(address, fault)
+        except Exception:  # the boundary: the other addresses are looked at, too
+            if address not in self._faults or self._faults[address].text != _BROKE:
+                log.exception("%s at %s: its check broke", self._stage, address.target.dialled)
+            self._miss(address, Unavailable(self._stage, _BROKE))
+        else:
+            self._said[address] = said
+            self._faults.pop(address, None)
+            self._addresses.seen(address)
+
+    def _miss(self, address: Address, fault: ServiceError) -> None:
+        was_up = address.up
+        self._faults[address] = fault
+        self._addresses.missed(address)
+        if was_up and address.up:
+            log.debug("%s at %s: %s", self._stage, address.target.dialled, fault.text)
+            self._listeners.on_trouble()  # the next look tells whether it was one slow answer
+
+    def _outcome(self) -> str:
+        listed, up = self._addresses.listed, self._addresses.up
+        if not up:
+            raise self._whole_fault(listed)
+        said = self._said.get(up[0], _ANSWERS_CALLS)
+        return f"{said} ({len(up)} of {len(listed)} addresses)" if len(listed) > 1 else said
+
+    def _whole_fault(self, listed: Sequence[Address]) -> ServiceError:
+        fault = self._faults.get(listed[0]) or Unavailable(self._stage, "it was not checked yet")
+        if len(listed) == 1:
+            return fault
+        return type(fault)(self._stage, f"none of {len(listed)} addresses answers: {fault.text}")
+
+    def _changed(self, address: Address) -> None:
+        if len(self._addresses.listed) > 1:
+            self._log_change(address)
+        self._count()
+        self._listeners.on_trouble()
+
+    def _log_change(self, address: Address) -> None:
+        where = address.target.dialled
+        if address.up:
+            said = self._said.get(address, _ANSWERS_CALLS)
+            log.info("%s at %s is up: %s", self._stage, where, said)
+        elif fault := self._faults.get(address):
+            log.warning("%s at %s is down: %s", self._stage, where, fault.text)
+
+    def _count(self) -> None:
+        listed = self._addresses.listed
+        all_of = Counter(address.target.configured for address in listed)
+        up_of = Counter(address.target.configured for address in self._addresses.up)
+        for configured, count in all_of.items():
+            self._listeners.on_count(configured, up_of[configured], count - up_of[configured])
+
+    def _connection(self, address: Address) -> C:
+        if address not in self._connections:
+            self._connections[address] = self._dial(address.target)
+        return self._connections[address]
+
+
+def _now() -> float:
+    return asyncio.get_running_loop().time()
