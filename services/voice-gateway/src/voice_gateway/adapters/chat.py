@@ -9,10 +9,11 @@ import httpx2
 import openai
 from openai import AsyncOpenAI, AsyncStream, DefaultAsyncHttpxClient
 
-from voice_gateway.adapters.chat_wire import AnswerReader, request
+from voice_gateway.adapters.chat_context import ChatContext, Sent
+from voice_gateway.adapters.chat_wire import AnswerReader
 from voice_gateway.conversation import Message
 from voice_gateway.errors import Misconfigured, ServiceError, TimedOut, Unavailable
-from voice_gateway.messages import ModelOptions
+from voice_gateway.messages import ModelOptions, Usage
 from voice_gateway.ports import ModelPiece
 
 _CHECK_TIMEOUT_S = 3.0
@@ -39,6 +40,8 @@ class ChatOptions:
     """The system prompt most calls start with, which the model reads in advance; empty: none."""
     temperature: float = 0.6
     max_tokens: int = 256
+    context_tokens: int = 0
+    """The model's context size; 0: it is found out."""
     connect_timeout_s: float = 3.0
     first_token_timeout_s: float = 15.0
     token_timeout_s: float = 10.0
@@ -49,6 +52,7 @@ class ChatEndpoint:
 
     def __init__(self, options: ChatOptions) -> None:
         self._options = options
+        self._context = ChatContext(options.model, options.context_tokens)
         self._warmed_up = False
         self._answered = False
         # The client does not retry: the caller is waiting, and is told of a failure at once.
@@ -99,7 +103,7 @@ class ChatEndpoint:
         try:
             async with asyncio.timeout(_CHECK_TIMEOUT_S):
                 models = self._client.models.list(extra_headers=headers)
-                served = [model.id async for model in models]
+                listed = [model.to_dict() async for model in models]
         except openai.APIError as error:
             self._warmed_up = False
             raise self._fault(error) from None
@@ -107,6 +111,8 @@ class ChatEndpoint:
             self._warmed_up = False
             raise TimedOut("llm", f"{self._options.base_url} did not answer") from None
         self._answered = True
+        self._context.listed(listed)
+        served = [str(model.get("id")) for model in listed]
         if served and self._options.model not in served:
             return f"serves {', '.join(served)}, not LLM_MODEL {self._options.model}"
         return f"model {self._options.model}"
@@ -132,22 +138,47 @@ class ChatEndpoint:
     async def _deltas(
         self, history: Sequence[Message], system_prompt: str, asking: ModelOptions
     ) -> AsyncGenerator[list[ModelPiece], None]:
+        """Ask; where that is refused for its length or its roles, ask once more so that it fits."""
+        longest = int(_or_default(asking.max_tokens, self._options.max_tokens))
+        for again in (False, True):
+            sent = self._context.fit(history, system_prompt, asking, longest, again=again)
+            began = False
+            try:
+                async with aclosing(self._answer(sent, asking)) as answer:
+                    async for pieces in answer:
+                        began = began or bool(pieces)
+                        yield pieces
+            except openai.APIError as error:
+                if again or began or not self._refused(sent, error):
+                    raise
+            else:
+                return
+
+    def _refused(self, sent: Sent, error: openai.APIError) -> bool:
+        """Whether the request was refused for something that can be told in another way."""
+        status: int | None = getattr(error, "status_code", None)
+        return self._context.refused(sent, status, f"{error.message} {error.body}")
+
+    async def _answer(
+        self, sent: Sent, asking: ModelOptions
+    ) -> AsyncGenerator[list[ModelPiece], None]:
         answer = AnswerReader()
-        body = request(self._options.model, history, system_prompt, asking) | {
-            "temperature": _or_default(asking.temperature, self._options.temperature),
-            "max_tokens": _or_default(asking.max_tokens, self._options.max_tokens),
-        }
+        temperature = _or_default(asking.temperature, self._options.temperature)
         # Plain dictionaries are used, because the SDK's typed chunks cost 5 ms of CPU a turn.
         stream = await self._client.post(
             "/chat/completions",
-            body=body,
+            body=sent.body | {"temperature": temperature},
             cast_to=object,
             stream=True,
             stream_cls=AsyncStream[object],
         )
         try:
             async for chunk in stream:
-                yield answer.take(chunk)
+                pieces = answer.take(chunk)
+                for used in pieces:
+                    if isinstance(used, Usage):
+                        self._context.counted(sent, used.input_tokens)
+                yield pieces
             yield answer.calls()
         finally:
             await stream.close()  # without this, the model would go on writing

@@ -17,6 +17,7 @@ from typing import Any, Self
 
 from aiohttp import web
 
+from voice_gateway.testing.fake_chat_limits import Limits
 from voice_gateway.testing.fake_chat_wire import (
     DONE,
     Json,
@@ -106,6 +107,8 @@ class ChatRequest:
     pieces_at: list[float] = field(default_factory=list[float])
     cancelled: bool = False
     """The client closed the connection before the reply was complete."""
+    refused: bool = False
+    """The model does not take the request: it is too long, or has roles in the wrong order."""
     ended_at: float | None = None
     ended: asyncio.Event = field(default_factory=asyncio.Event)
     _changes: Changes = field(default_factory=Changes, repr=False)
@@ -144,6 +147,7 @@ class FakeChat:
         fault: ChatFaultScript = None,
         models: Collection[str] = (),
         api_key: str | None = None,
+        limits: Limits | None = None,
         host: str = "127.0.0.1",
     ) -> None:
         self.replies = replies
@@ -154,6 +158,8 @@ class FakeChat:
         """The models that are accepted, any other is 404; empty: any model."""
         self.api_key = api_key
         """The key that is accepted, any other is 401; None: any key."""
+        self.limits = limits or Limits()
+        """What the model takes; what is beyond that is refused."""
         self._log: Log[ChatRequest] = Log()
         self._host = host
         self._port = 0
@@ -204,7 +210,9 @@ class FakeChat:
         await self.down()
 
     async def _list_models(self, request: web.Request) -> web.Response:
-        return web.json_response(model_list(list(self.models or (_MODEL,))))
+        listed = model_list(list(self.models or (_MODEL,)))
+        listed["data"] = [self.limits.listed(model) for model in listed["data"]]
+        return web.json_response(listed)
 
     async def _complete(self, request: web.Request) -> web.StreamResponse:
         asked = ChatRequest(
@@ -231,6 +239,11 @@ class FakeChat:
             return web.json_response(body, status=refusal.status)
         if isinstance(fault, Silent):
             await asyncio.Event().wait()
+        if refused := self.limits.refusal(asked.body):
+            asked.refused = True
+            if self.limits.in_stream:
+                return await _only(request, refused.body)
+            return web.json_response(refused.body, status=refused.status)
         reply = "" if isinstance(fault, Empty) else self._reply_to(asked)
         if asked.body.get("stream"):
             return await self._stream(asked, request, reply, fault)
@@ -290,6 +303,14 @@ class FakeChat:
             await asyncio.sleep(due_at - _now())
             yield piece
             due_at += self.token_s
+
+
+async def _only(request: web.Request, body: Json) -> web.StreamResponse:
+    """A stream of one event."""
+    response = web.StreamResponse(headers={"Content-Type": "text/event-stream"})
+    await response.prepare(request)
+    await response.write(event(body))
+    return response
 
 
 async def _stopped_by(
