@@ -1,14 +1,18 @@
 """Long calls on models that take little, over real HTTP: every turn is answered."""
 
+import asyncio
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import replace
 from itertools import count, pairwise
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from voice_gateway import conversation as c
 from voice_gateway.adapters.chat import ChatEndpoint, ChatOptions
+from voice_gateway.adapters.chat_context import ChatContext
+from voice_gateway.adapters.local_memory import LocalMemories
+from voice_gateway.call.session import CallOptions
 from voice_gateway.conversation.history import History, as_turns, with_answer, with_question
 from voice_gateway.conversation.policy import TurnPolicy
 from voice_gateway.errors import Misconfigured
@@ -16,6 +20,8 @@ from voice_gateway.messages import ModelOptions, Tool
 from voice_gateway.testing.fake_chat import ChatRequest, FakeChat
 from voice_gateway.testing.fake_chat_limits import REFUSALS, Limits, Template, count_tokens
 from voice_gateway.testing.fake_riva import FakeRiva
+from voice_gateway.testing.program import connect, typed
+from voice_gateway.testing.scripted import Call, Says
 from voice_proto import voice_workflow_pb2 as pb
 
 from .conftest import Serve
@@ -282,20 +288,92 @@ class TestTheOrderOfRoles:
         assert sum(request.refused for request in chat.requests) == 2
 
 
-async def test_what_the_endpoint_counts_is_learnt():
+async def test_what_the_endpoint_counts_makes_room_for_more():
     def words(messages: Sequence[dict[str, Any]]) -> int:
         return sum(len(str(message["content"]).split()) for message in messages)
 
-    answer = "good weather all day and all night" * 8
-    chat = FakeChat([answer], limits=Limits(2_048, told=True, count=words))
-    async with endpoint(chat, max_tokens=64) as model:
-        await model.check()
-        talk = Talk(model)
-        for turn in range(100):
-            await talk.ask(question(turn) * 4, ModelOptions(counts_tokens=True))
-    sizes = [len(request.messages) for request in chat.requests]
-    assert sum(sizes[-20:]) > 1.3 * sum(sizes[20:40])
-    assert not any(request.refused for request in chat.requests)
+    async def told(*, counts: bool) -> int:
+        answer = "good weather all day and all night " * 8
+        chat = FakeChat([answer], limits=Limits(2_048, told=True, count=words))
+        async with endpoint(chat, max_tokens=64) as model:
+            await model.check()
+            talk = Talk(model)
+            for turn in range(60):
+                await talk.ask(question(turn) * 4, ModelOptions(counts_tokens=counts))
+        assert not any(request.refused for request in chat.requests)
+        return sum(len(request.messages) for request in chat.requests[-20:])
+
+    assert await told(counts=True) > 1.3 * await told(counts=False)
+
+
+class SmallModel:
+    """A model of 4,096 tokens behind what the adapter knows of it, on the virtual clock."""
+
+    def __init__(self) -> None:
+        self.asked: list[tuple[c.Message, ...]] = []
+        self.asked_at: list[float] = []
+        self.refused = 0
+        self.prompts: list[int] = []
+        self._context = ChatContext("m")
+
+    async def complete(
+        self, history: Sequence[c.Message], *, system_prompt: str, asking: ModelOptions
+    ) -> AsyncGenerator[str, None]:
+        self.asked.append(tuple(history))
+        self.asked_at.append(asyncio.get_running_loop().time())
+        await asyncio.sleep(0.1)
+        sent = self._context.fit(history, system_prompt, asking, 256)
+        if refused := Limits(TOKENS).refusal(sent.body):
+            self.refused += 1
+            assert self._context.refused(sent, refused.status, str(refused.body))
+            sent = self._context.fit(history, system_prompt, asking, 256, again=True)
+        assert Limits(TOKENS).refusal(sent.body) is None
+        self.prompts.append(count_tokens(sent.body["messages"]))
+        yield LONG_ANSWER
+
+
+class TestWholeCalls:
+    def spoken(
+        self, memories: LocalMemories, calls: int, turns: int
+    ) -> tuple[SmallModel, list[Call]]:
+        model, made = SmallModel(), list[Call]()
+        rules = CallOptions(idle_timeout_s=3_600, policy=replace(POLICY, greeting="Welcome."))
+        for _ in range(calls):
+            says = [Says(10.0 * turn + 0.9, question(turn)) for turn in range(1, turns + 1)]
+            voiced = [
+                (10.0 * turn + after, bool(on))
+                for turn in range(1, turns + 1)
+                for after, on in ((0.0, True), (0.7, False))
+            ]
+            call = Call(
+                says=says,
+                voiced=voiced,
+                model=cast(Any, model),
+                memory=memories.open,
+                conversation_id="abcdefghijklmnopqrst",
+                hangs_up=10.0 * turns + 9,
+                rules=rules,
+            )
+            made.append(call.run())
+        return model, made
+
+    def test_three_hundred_spoken_turns_in_three_calls_of_one_conversation(self):
+        model, calls = self.spoken(LocalMemories(600, clock=lambda: 0.0), 3, 100)
+        events = [event for call in calls for _, event in call.timeline()]
+        assert [call.error for call in calls] == [None] * 3
+        assert not [event for event in events if event.startswith("ERROR")]
+        assert events.count("END_OF_TURN") == 301  # one of them was the greeting
+        assert max(model.prompts) <= TOKENS
+        assert model.refused == 1
+        assert model.asked[-1][-1] == user(question(100))
+        assert len(model.asked[-1]) == 600  # the call's memory is as long as its setting allows
+
+    def test_drafts_are_made_within_the_same_bound(self):
+        model, (call,) = self.spoken(LocalMemories(600, clock=lambda: 0.0), 1, 40)
+        taken_at = [at for at, event in call.timeline() if event == "PROCESSING"][1:]
+        assert all(asked < taken for asked, taken in zip(model.asked_at, taken_at, strict=True))
+        assert max(model.prompts) <= TOKENS
+        assert len(model.prompts) == 40
 
 
 class TestOverTheGateway:
@@ -314,3 +392,23 @@ class TestOverTheGateway:
                     await line.rest()
         assert sum(request.refused for request in chat.requests) == 1
         assert chat.requests[-1].messages[1]["content"].startswith("1 ")
+
+    async def test_what_a_program_asks_about_is_bounded_alike(self, serve: Serve):
+        chat = FakeChat(["Yes."], limits=Limits(1_024, told=True))
+        async with serve(FakeRiva(), chat) as gateway, connect(gateway.http_port) as program:
+            chat.limits = Limits(1_024)
+            await program.update(output_modalities=["text"])
+            items = [typed(f"{n} " + "words " * 30) for n in range(200)]
+            for options in ({"input": items}, {"input": items, "conversation": "none"}):
+                await program.say("response.create", response=options)
+                done = (await program.until("response.done"))["response"]
+                assert done["status"] == "completed"
+            for item in items:
+                await program.say("conversation.item.create", item=item)
+            for options in ({}, {"conversation": "none"}):
+                await program.say("response.create", response=options)
+                done = (await program.until("response.done"))["response"]
+                assert done["status"] == "completed"
+        assert [request.refused for request in chat.requests].count(True) <= 1
+        for request in chat.requests:
+            assert "199 words" in str(request.messages[-2:])

@@ -94,7 +94,8 @@ class TokenRates:
             self.per_byte = _moved(self.per_byte, ratio, 1 / _BYTES_PER_TOKEN)
 
     def raised(self, ratio: float) -> None:
-        """A request was refused that should have fitted: it had more tokens than estimated."""
+        """A request that should have fitted had so many times its estimate, and was refused."""
+        ratio *= _MARGIN
         self.per_letter = min(self.per_letter * ratio, _HIGHEST / _LETTERS_PER_TOKEN)
         self.per_byte = min(self.per_byte * ratio, _HIGHEST / _BYTES_PER_TOKEN)
 
