@@ -205,6 +205,16 @@ class Settings(BaseSettings):
     llm_api_key: SecretStr = Field(SecretStr(""), description="Bearer key of the chat endpoint.")
     llm_temperature: float = Field(0.6, ge=0, le=2, description="Sampling temperature.")
     llm_max_tokens: int = Field(256, ge=1, le=8192, description="Longest reply, in tokens.")
+    llm_context_tokens: int = Field(
+        0,
+        ge=0,
+        le=10_000_000,
+        description=(
+            "The chat model's context size: the oldest turns of a call go where it would be "
+            "exceeded. 0: what the endpoint tells, else 16384, or less after a refusal. Ollama "
+            "tells nothing and refuses nothing: set what it was given there."
+        ),
+    )
     llm_warm_up: bool = Field(
         True, description="Have the model read SYSTEM_PROMPT before the first caller comes."
     )

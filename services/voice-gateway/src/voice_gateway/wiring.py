@@ -65,6 +65,7 @@ def chat_options(settings: Settings) -> ChatOptions:
         warm_up=settings.system_prompt if settings.llm_warm_up else "",
         temperature=settings.llm_temperature,
         max_tokens=settings.llm_max_tokens,
+        context_tokens=settings.llm_context_tokens,
         connect_timeout_s=settings.llm_connect_timeout_s,
         first_token_timeout_s=settings.llm_first_token_timeout_s,
         token_timeout_s=settings.llm_token_timeout_s,

@@ -15,10 +15,11 @@ from openai.types import Model
 
 from voice_gateway.adapters.addresses import Refused
 from voice_gateway.adapters.chat_answer import Answer, Habits
-from voice_gateway.adapters.chat_wire import request
+from voice_gateway.adapters.chat_context import ChatContext, Sent
+from voice_gateway.adapters.chat_stream import BadAnswer
 from voice_gateway.conversation import Message
 from voice_gateway.errors import Misconfigured, ServiceError, TimedOut, Unavailable
-from voice_gateway.messages import ModelOptions
+from voice_gateway.messages import ModelOptions, Usage
 from voice_gateway.ports import ModelPiece
 
 log = logging.getLogger(__name__)
@@ -53,6 +54,8 @@ class ChatOptions:
     """The system prompt most calls start with, which the model reads in advance; empty: none."""
     temperature: float = 0.6
     max_tokens: int = 256
+    context_tokens: int = 0
+    """The model's context size; 0: found out from the endpoint."""
     connect_timeout_s: float = 3.0
     first_token_timeout_s: float = 15.0
     token_timeout_s: float = 10.0
@@ -63,6 +66,7 @@ class ChatEndpoint:
 
     def __init__(self, options: ChatOptions) -> None:
         self._options = options
+        self._context = ChatContext(options.model, options.context_tokens)
         self._warmed_up = False
         self._answered = False
         self._habits = Habits(thinks=bool(_THINKS.search(options.model)))
@@ -85,26 +89,37 @@ class ChatEndpoint:
         system_prompt: str,
         asking: ModelOptions = _DEFAULT_OPTIONS,
     ) -> AsyncGenerator[ModelPiece, None]:
-        """Ask for the answer; once more where it fails before its first text."""
-        body = request(self._options.model, history, system_prompt, asking) | {
-            "temperature": _or_default(asking.temperature, self._options.temperature),
-            "max_tokens": _or_default(asking.max_tokens, self._options.max_tokens),
-        }
+        """Ask for the answer; once more where it fails before its first text.
+
+        A refusal for the length or the order of roles is asked again so that it fits.
+        """
         limit = _within(self._options.first_token_timeout_s)
+        longest = int(_or_default(asking.max_tokens, self._options.max_tokens))
+        refitted = False
         for may_ask_again in (True, False):
+            sent = self._context.fit(history, system_prompt, asking, longest, again=refitted)
             begun = False
             try:
-                async with aclosing(self._answer(body, asking, limit)) as pieces:
+                async with aclosing(self._answer(sent, asking, limit)) as pieces:
                     async for piece in pieces:
                         begun = True
                         yield piece
             except ServiceError as fault:
-                if begun or not may_ask_again or not _worth_asking_again(fault, limit):
+                if begun or not may_ask_again:
                     raise
-                log.info("the chat model is asked again: %s", fault.text)
-                await asyncio.sleep(_ASKED_AGAIN_AFTER_S)
+                refitted = self._context.refused(sent, *_told_by(fault))
+                if not refitted:
+                    await self._wait_to_ask_again(fault, limit)
             else:
                 return
+
+    async def _wait_to_ask_again(self, fault: ServiceError, limit: "_Limit") -> None:
+        """Wait a moment; raises the fault where another answer is not to be expected in time."""
+        in_time = _now() + _ASKED_AGAIN_AFTER_S < limit.until
+        if not in_time or not fault.retryable or isinstance(fault, _Repeated):
+            raise fault
+        log.info("the chat model is asked again: %s", fault.text)
+        await asyncio.sleep(_ASKED_AGAIN_AFTER_S)
 
     async def check(self) -> str:
         """Say which model is served, and have it read the prompt that calls start with.
@@ -127,7 +142,7 @@ class ChatEndpoint:
         try:
             async with asyncio.timeout(_CHECK_TIMEOUT_S):
                 models = self._client.models.list(extra_headers=headers)
-                served = [_named(model) async for model in models]
+                listed = [_named(model) async for model in models]
         except openai.APIError as error:
             self._warmed_up = False
             raise self._fault(error) from None
@@ -138,6 +153,8 @@ class ChatEndpoint:
             self._warmed_up = False
             raise Unavailable("llm", f"{self._options.base_url} lists no models") from None
         self._answered = True
+        self._context.listed(listed)
+        served = [model["id"] for model in listed]
         if served and self._options.model not in served:
             return f"serves {', '.join(served)}, not LLM_MODEL {self._options.model}"
         return f"model {self._options.model}"
@@ -146,14 +163,18 @@ class ChatEndpoint:
         await self._client.close()
 
     async def _answer(
-        self, body: Mapping[str, Any], asking: ModelOptions, limit: "_Limit"
+        self, sent: Sent, asking: ModelOptions, limit: "_Limit"
     ) -> AsyncGenerator[ModelPiece, None]:
         """Ask once. What came before a failure is yielded, too."""
         answer, fault = Answer(asking, self._habits), None
+        body = sent.body | {
+            "temperature": _or_default(asking.temperature, self._options.temperature)
+        }
         async with aclosing(self._received(body)) as received:
             try:
                 while (pieces := await self._next(answer, received, limit)) is not None:
                     for piece in pieces:
+                        self._count(sent, piece)
                         yield piece
                     limit = self._limit_after(answer, limit)
             except ServiceError as error:
@@ -165,8 +186,13 @@ class ChatEndpoint:
             if fault and not answer.finished:
                 raise fault
             if answer.fault:
-                raise (_Repeated if answer.finished else Unavailable)("llm", answer.fault)
+                kind = _Repeated if answer.finished else Unavailable
+                raise kind("llm", answer.fault) from BadAnswer(answer.fault, answer.shown)
             await _drain(received)
+
+    def _count(self, sent: Sent, piece: ModelPiece) -> None:
+        if isinstance(piece, Usage):
+            self._context.counted(sent, piece.input_tokens)
 
     async def _next(
         self, answer: Answer, received: AsyncGenerator[bytes, None], limit: "_Limit"
@@ -178,7 +204,7 @@ class ChatEndpoint:
             async with asyncio.timeout_at(limit.until):
                 data = await anext(received, None)
         except (openai.APIError, httpx2.HTTPError, httpx2.StreamError) as error:
-            raise self._fault(error) from None
+            raise self._fault(error) from error
         except TimeoutError:
             said = f"{self._options.base_url} sent no text for {limit.seconds:g} s"
             raise TimedOut("llm", said) from None
@@ -222,11 +248,11 @@ class ChatEndpoint:
         return kind("llm", f"{where} cannot be reached: {_reason(error)}")
 
 
-def _named(model: Model) -> str:
-    """A listed model's name; raises TypeError where the endpoint gave it none."""
+def _named(model: Model) -> dict[str, Any]:
+    """A listed model; raises TypeError where the endpoint gave it no name."""
     if not isinstance(cast(Any, model).id, str):
         raise TypeError("a model without a name")
-    return model.id
+    return cast(Any, model).to_dict()
 
 
 def _or_default(asked: float | None, default: float) -> float:
@@ -255,9 +281,15 @@ def _within(seconds: float) -> _Limit:
     return _Limit(seconds, _now() + seconds)
 
 
-def _worth_asking_again(fault: ServiceError, limit: _Limit) -> bool:
-    in_time = _now() + _ASKED_AGAIN_AFTER_S < limit.until
-    return in_time and fault.retryable and not isinstance(fault, _Repeated)
+def _told_by(fault: ServiceError) -> tuple[int | None, str]:
+    """The status of the answer behind a fault, and what the endpoint wrote."""
+    match fault.__cause__:
+        case openai.APIError() as error:
+            return getattr(error, "status_code", None), f"{error.message} {error.body}"
+        case BadAnswer() as error:
+            return None, error.shown
+        case _:
+            return None, ""
 
 
 async def _drain(received: AsyncGenerator[bytes, None]) -> None:

@@ -1,6 +1,6 @@
 """The messages of a call as the model gets them: the two sides alternate."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import reduce
 from typing import Literal
@@ -33,6 +33,14 @@ class Message:
 
 History = tuple[Message, ...]
 
+UNANSWERED_CHARS = 8_000
+"""How many characters of questions that nobody answered wait for the next answer. That is ten
+minutes of speech: a caller who is cut off at every other word is still understood, and what was
+asked while no model answered does not grow into one endless question."""
+
+
+_QUESTION = "question-"
+
 
 def with_question(history: History, text: str, name: str = "") -> History:
     """Add the caller's words; they continue the last question where nobody answered it."""
@@ -47,8 +55,29 @@ def with_answer(
     calls: tuple[ToolCall, ...] = (),
     name: str = "",
 ) -> History:
-    """Add what was heard of a reply; where that is nothing, no message."""
+    """Add what was heard of a reply; where that is nothing, its question stays unanswered."""
+    if not text and not calls:
+        return _still_asked(history)
     return with_message(history, Message("assistant", text, interrupted, calls, name=name))
+
+
+def _still_asked(history: History, limit: int = UNANSWERED_CHARS) -> History:
+    """Take out the oldest of the last questions, where they are together longer than `limit`.
+
+    The newest question stays, whatever its length, and so does what a program noted.
+    """
+    chars, dropped = 0, set[int]()
+    for place in range(len(history) - 1, -1, -1):
+        message = history[place]
+        if message.role == "assistant":
+            break
+        if _is_question(message):
+            chars += len(message.text)
+            if chars > limit and chars > len(message.text):
+                dropped.add(place)
+    if not dropped:
+        return history
+    return tuple(message for place, message in enumerate(history) if place not in dropped)
 
 
 def with_message(history: History, message: Message) -> History:
@@ -84,14 +113,19 @@ def as_turns(history: History) -> History:
     What one side says in several messages is one turn. The messages themselves stay apart, so that
     each can be amended or withdrawn alone.
     """
-    return reduce(_with_turn, history, ())
+    turns: list[list[Message]] = []
+    for message in history:
+        if turns and _same_turn(turns[-1][-1], message):
+            turns[-1].append(message)
+        else:
+            turns.append([message])
+    return tuple(map(_as_one, turns))
 
 
-def _with_turn(turns: History, message: Message) -> History:
-    last = turns[-1] if turns else None
-    if last is None or not _same_turn(last, message):
-        return (*turns, message)
-    return (*turns[:-1], replace(message, text=f"{last.text} {message.text}"))
+def _as_one(turn: Sequence[Message]) -> Message:
+    if len(turn) == 1:
+        return turn[0]
+    return replace(turn[-1], text=" ".join(message.text for message in turn))
 
 
 def _same_turn(last: Message, message: Message) -> bool:
@@ -101,7 +135,11 @@ def _same_turn(last: Message, message: Message) -> bool:
 
 def question_name(reply: int) -> str:
     """The name of the user message that this reply answers."""
-    return f"question-{reply}"
+    return f"{_QUESTION}{reply}"
+
+
+def _is_question(message: Message) -> bool:
+    return message.role == "user" and message.name.startswith(_QUESTION)
 
 
 def answer_name(reply: int) -> str:
@@ -113,9 +151,50 @@ def remembered(history: History, limit: int) -> History:
     starts = [n for n in range(len(history)) if not n or not _same_turn(*history[n - 1 : n + 1])]
     if len(starts) <= limit:
         return history
-    kept = starts[-limit:]
-    first = kept[1:] if history[kept[0]].role == "assistant" else kept
-    return history[first[0] :] if first else ()
+    edges = [0, *turn_edges(history)]
+    kept = history[next((n for n in edges if n >= starts[-limit]), edges[-1]) :]
+    return without_exchanges(kept, limit, lambda _: 1)
+
+
+def turn_edges(history: History) -> list[int]:
+    """The places, but for 0, from which a history may be told without what was before.
+
+    The last is at the last question, so that the newest turn is always told.
+    """
+    asked = max((n for n, each in enumerate(history) if each.role == "user"), default=len(history))
+    told = (n for n in _seams(history) if history[n].role not in ("assistant", "tool"))
+    return [n for n in told if n <= asked]
+
+
+def without_exchanges(turn: History, most: float, size_of: Callable[[Message], float]) -> History:
+    """Take out the oldest tool calls of one turn, with their outputs, until it has that size.
+
+    The question stays, and so does the newest call.
+    """
+    excess = sum(map(size_of, turn)) - most
+    if excess <= 0:
+        return turn
+    places = [n for n in _seams(turn) if turn[n].role == "assistant"]
+    for newer in places[1:]:
+        head, gone = turn[: places[0]], turn[places[0] : newer]
+        if newer == places[-1] or sum(map(size_of, gone)) >= excess:
+            return head + turn[newer:]
+    return turn
+
+
+def _seams(history: History) -> list[int]:
+    """The places, but for 0, that part no turn of one side, and no tool call from its outputs."""
+    called = {call.call_id for message in history for call in message.calls}
+    seams: list[int] = []
+    answers: set[str] = set()  # the calls of the outputs from here on that were made before
+    for place in range(len(history) - 1, 0, -1):
+        message = history[place]
+        if message.role == "tool" and message.call_id in called:
+            answers.add(message.call_id)
+        answers.difference_update(call.call_id for call in message.calls)
+        if not answers and not _same_turn(history[place - 1], message):
+            seams.append(place)
+    return seams[::-1]
 
 
 def nameless(history: History) -> History:

@@ -17,6 +17,7 @@ from typing import Any, Self
 
 from aiohttp import web
 
+from voice_gateway.testing.fake_chat_limits import Limits
 from voice_gateway.testing.fake_chat_wire import (
     DONE,
     Json,
@@ -120,6 +121,8 @@ class ChatRequest:
     pieces_at: list[float] = field(default_factory=list[float])
     cancelled: bool = False
     """The client closed the connection before the reply was complete."""
+    refused: bool = False
+    """The model does not take the request: it is too long, or has roles in the wrong order."""
     ended_at: float | None = None
     ended: asyncio.Event = field(default_factory=asyncio.Event)
     _changes: Changes = field(default_factory=Changes, repr=False)
@@ -158,6 +161,7 @@ class FakeChat:
         fault: ChatFaultScript = None,
         models: Collection[str] = (),
         api_key: str | None = None,
+        limits: Limits | None = None,
         host: str = "127.0.0.1",
     ) -> None:
         self.replies = replies
@@ -170,6 +174,8 @@ class FakeChat:
         """What the list of models is answered with instead, as a 200; None: the list."""
         self.api_key = api_key
         """The key that is accepted, any other is 401; None: any key."""
+        self.limits = limits or Limits()
+        """What the model takes; what is beyond that is refused."""
         self._log: Log[ChatRequest] = Log()
         self._host = host
         self._port = 0
@@ -223,7 +229,9 @@ class FakeChat:
         if self.models_page is not None:
             kind = "text/html" if self.models_page.startswith("<") else "application/json"
             return web.Response(text=self.models_page, content_type=kind)
-        return web.json_response(model_list(list(self.models or (_MODEL,))))
+        listed = model_list(list(self.models or (_MODEL,)))
+        listed["data"] = [self.limits.listed(model) for model in listed["data"]]
+        return web.json_response(listed)
 
     async def _complete(self, request: web.Request) -> web.StreamResponse:
         asked = ChatRequest(
@@ -253,6 +261,11 @@ class FakeChat:
             await asyncio.Event().wait()
         if isinstance(fault, Sends):
             return await _sent(fault, asked, request)
+        if refused := self.limits.refusal(asked.body):
+            asked.refused = True
+            if self.limits.in_stream:
+                return await _only(request, refused.body)
+            return web.json_response(refused.body, status=refused.status)
         reply = "" if isinstance(fault, Empty) else self._reply_to(asked)
         if asked.body.get("stream"):
             return await self._stream(asked, request, reply, fault)
@@ -324,6 +337,14 @@ async def _sent(script: Sends, asked: ChatRequest, request: web.Request) -> web.
     if script.stays_open:
         await asyncio.Event().wait()
     await response.write_eof()
+    return response
+
+
+async def _only(request: web.Request, body: Json) -> web.StreamResponse:
+    """A stream of one event."""
+    response = web.StreamResponse(headers={"Content-Type": "text/event-stream"})
+    await response.prepare(request)
+    await response.write(event(body))
     return response
 
 
