@@ -169,6 +169,8 @@ class Transcript:
 class ReplyText:
     reply: int
     text: str
+    apology: bool = False
+    """The reply failed and this is said of it; the answer itself has no such words."""
 
 
 @dataclass(frozen=True, slots=True)

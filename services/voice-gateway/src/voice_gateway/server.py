@@ -26,6 +26,7 @@ from voice_gateway.observe.recording import Recorder
 from voice_gateway.observe.upstreams import UpstreamWatch
 from voice_gateway.ports import CallRecord, Services
 from voice_gateway.settings import Settings
+from voice_gateway.speaking.apology import Apologies
 from voice_gateway.transports.grpc import VoiceGateway
 from voice_gateway.transports.http import HttpFront, Readiness
 from voice_gateway.transports.realtime.front import RealtimeFront
@@ -90,6 +91,7 @@ class GatewayServer:
             self._stack.callback(turn_ends.close)
         memories = wiring.memories(settings)
         self._stack.push_async_callback(memories.close)
+        self._apologies = Apologies(voice, settings.apology.strip())
         services = Services(
             recogniser,
             model,
@@ -98,6 +100,7 @@ class GatewayServer:
             self._record(options),
             turn_ends,
             memories.open,
+            self._apologies,
         )
         self._calls = Calls(services, options, most=settings.max_calls, metrics=self._metrics)
         realtime = RealtimeFront(
@@ -139,6 +142,7 @@ class GatewayServer:
                 tasks.create_task(self._watch.run(), name="watch"),
                 tasks.create_task(self._keep_health(), name="health"),
                 tasks.create_task(self._metrics.watch_loop(), name="loop lag"),
+                tasks.create_task(self._apologies.run(), name="apologies"),
             ]
             await stop.wait()
             await self._drain()
@@ -184,6 +188,8 @@ class GatewayServer:
     def _on_change(self, name: str, up: bool) -> None:
         self._metrics.upstream(name, up)
         self._changed.set()
+        if name == "tts" and up:
+            self._apologies.voice_is_up(wiring.usual_calls(self._settings))
 
     async def _keep_health(self) -> None:
         """Set readiness by the upstreams; liveness (the empty name) stays true."""

@@ -151,7 +151,10 @@ class Settings(BaseSettings):
         300,
         ge=0,
         le=2_000,
-        description="Most silence taken off the start of a clause's audio; 0 takes none.",
+        description=(
+            "Most silence taken off the start of a clause's audio; 0 takes none, and none off the "
+            "end of a clause that was cut in mid-sentence."
+        ),
     )
 
     llm_base_url: HttpUrl = Field(
@@ -257,6 +260,14 @@ class Settings(BaseSettings):
         "Goodbye.",
         max_length=500,
         description="Text said before silence ends a call; may be empty.",
+    )
+    apology: str = Field(
+        "",
+        max_length=200,
+        description=(
+            "Text said where a reply fails, so that no caller hears silence; empty: the language's "
+            "own, `Sorry, something went wrong. Please ask me again.`; `off`: none is said."
+        ),
     )
     memory_turns: int = Field(
         20, ge=1, le=1000, description="Turns of the call that the model is reminded of."

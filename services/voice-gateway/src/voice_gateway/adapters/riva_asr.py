@@ -71,7 +71,8 @@ class RivaRecogniser:
         finally:
             call.cancel()
         if isinstance(fault, Rejected):
-            raise Rejected("asr", fault.text + await self._available())
+            available = await self._available()
+            raise Rejected("asr", fault.text + available, fault.sentence + available)
         if fault:
             raise fault
 

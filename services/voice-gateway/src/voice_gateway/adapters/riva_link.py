@@ -68,7 +68,8 @@ class RivaConnection:
         if code is grpc.StatusCode.DEADLINE_EXCEEDED:
             return TimedOut(self.stage, f"{where} did not answer in time")
         if code in _CALLER_ERRORS and _FREED_STREAM not in details:
-            return Rejected(self.stage, f"{asked} is refused: {details}")
+            refused = f"{asked} is refused"
+            return Rejected(self.stage, f"{refused}: {details}", refused)
         if code in _OPERATOR_ERRORS:
             return Misconfigured(self.stage, f"{where} refuses the gateway: {code.name} {details}")
         return Unavailable(self.stage, f"{where} failed: {code.name} {details}")

@@ -139,9 +139,10 @@ class RivaVoice:
         if not isinstance(fault, Rejected):
             return fault
         try:
-            return Rejected("tts", f"{fault.text}; available: {_names(await self._voices())}")
+            available = f"; available: {_names(await self._voices())}"
         except ServiceError:
             return fault
+        return Rejected("tts", fault.text + available, fault.sentence + available)
 
     async def _voices(self) -> Voices:
         request = pb.RivaSynthesisConfigRequest()

@@ -167,8 +167,7 @@ def _event(
             )
         case Failed(error, reply):
             fault = pb.Fault(stage=error.stage, code=error.code, retryable=error.retryable)
-            text = f"{error.stage}: {error.text}"
-            return pb.ServerEvent(type=pb.ERROR, message=text, fault=fault), reply
+            return pb.ServerEvent(type=pb.ERROR, message=error.sentence, fault=fault), reply
         case TurnOver(reply, stages):
             latency = _latency(stages)
             return (
