@@ -19,6 +19,8 @@ from pydantic import (
 )
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from voice_gateway.errors import without_credentials
+
 VOICE_PROMPT = (
     "You are a friendly voice assistant. Your words are spoken aloud. Answer in one to three "
     "short, plain sentences. Never use lists, markdown, emoji, symbols or stage directions. "
@@ -297,6 +299,13 @@ class Settings(BaseSettings):
             raise ValueError("allowed: redis://HOST:PORT/DATABASE, rediss:// for TLS, or empty")
         return url
 
+    def secrets(self) -> list[str]:
+        """The keys and passwords that no log line may show."""
+        hidden = [value.get_secret_value() for _, value in self if isinstance(value, SecretStr)]
+        urls = map(urlsplit, (self.llm_base_url, self.call_state_url.get_secret_value()))
+        keys = self.api_keys.get_secret_value().split(",")
+        return list(filter(None, [*hidden, *map(str.strip, keys), *(u.password for u in urls)]))
+
     def asr_uri(self) -> str:
         return self.riva_asr_uri or self.riva_uri
 
@@ -329,6 +338,7 @@ def read_settings() -> Settings:
         if first["type"] == "extra_forbidden":
             raise BadSetting(f"{name} in .env is no setting; see docs/settings.md") from None
         field = Settings.model_fields.get(name.lower())
-        shown = "(secret)" if field and field.annotation is SecretStr else repr(first["input"])
+        secret = field and field.annotation is SecretStr
+        shown = "(secret)" if secret else without_credentials(repr(first["input"]))
         wrong = first["msg"].removeprefix("Value error, ")
         raise BadSetting(f"{name} is {shown}: {wrong}") from None
