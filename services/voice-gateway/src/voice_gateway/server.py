@@ -109,7 +109,9 @@ class GatewayServer:
         self._http = HttpFront(
             readiness=self._readiness,
             exposition=self._metrics.exposition,
-            choices=lambda: wiring.page_options(settings, recogniser.served, voice.served),
+            choices=lambda: wiring.page_options(
+                settings, recogniser.served, voice.served, self._watch.up
+            ),
             realtime=realtime.answer,
         )
 

@@ -129,7 +129,10 @@ def defaults(settings: Settings) -> Defaults:
 
 
 def page_options(
-    settings: Settings, languages: Sequence[str], voices: Mapping[str, Sequence[str]]
+    settings: Settings,
+    languages: Sequence[str],
+    voices: Mapping[str, Sequence[str]],
+    up: Mapping[str, bool],
 ) -> PageOptions:
     return PageOptions(
         languages=languages,
@@ -137,6 +140,7 @@ def page_options(
         language=settings.asr_language,
         voice=settings.tts_voice,
         needs_key=bool(realtime_options(settings).keys),
+        down=[name for name, answers in up.items() if not answers],
     )
 
 
