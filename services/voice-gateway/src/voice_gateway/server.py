@@ -122,7 +122,7 @@ class GatewayServer:
         http_port = await self._start_http()
         await self._server.start()
         await self._set_health("", serving=True)
-        await self._set_health(SERVICE, serving=False)
+        await self._say_health()
         return BoundPorts(grpc_port, http_port)
 
     def _add_services(self) -> None:
@@ -198,7 +198,13 @@ class GatewayServer:
         while True:
             await self._changed.wait()
             self._changed.clear()
-            await self._set_health(SERVICE, serving=self._watch.all_up)
+            await self._say_health()
+
+    async def _say_health(self) -> None:
+        """The service's own health, and that of each upstream by its name: "asr", "llm", "tts"."""
+        await self._set_health(SERVICE, serving=self._watch.all_up)
+        for name, up in self._watch.up.items():
+            await self._set_health(name, serving=up)
 
     async def _set_health(self, service: str, *, serving: bool) -> None:
         status = health_pb2.HealthCheckResponse
