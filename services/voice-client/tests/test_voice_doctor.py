@@ -101,7 +101,7 @@ async def test_a_port_that_speaks_no_grpc_is_told_from_a_gateway():
 async def test_a_gateway_that_is_not_ready():
     async with gateway(ready=False) as address:
         finding = await checks(address).serves()
-    assert finding.found == "the gateway is not ready"
+    assert finding.found.startswith("the gateway is not ready: a service behind it does not answer")
     assert "readyz" in finding.advice
 
 

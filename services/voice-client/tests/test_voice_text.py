@@ -48,6 +48,27 @@ async def test_typed_turns_are_answered_one_after_the_other(capsys: pytest.Captu
     ]
 
 
+@pytest.mark.parametrize(
+    ("down", "said"),
+    [
+        ([], ""),
+        (["llm"], "the language model does"),
+        (["tts", "asr"], "speech recognition and the voice do"),
+        (["asr", "llm", "tts"], "speech recognition, the language model and the voice do"),
+    ],
+)
+async def test_what_does_not_answer_is_said_before_the_first_word(
+    capsys: pytest.CaptureFixture[str], down: list[str], said: str
+):
+    async with scripted_gateway(answer_typed, down=down) as gateway:
+        options = read_options(["text", "one", "two", "--server", gateway.address])
+        assert await run(options) is Exit.ANSWERED
+    shown = capsys.readouterr().out.splitlines()
+    why = f"the gateway is not ready: {said} not answer; it tries again all the time"
+    assert shown[1:2] == ([why] if said else ["[listening]"])
+    assert sum("not ready" in line for line in shown) == bool(said)
+
+
 async def test_ctrl_c_ends_the_process_with_130_and_keeps_what_was_answered(tmp_path: Path):
     async def hang(caller: Caller) -> None:
         await caller.accept()

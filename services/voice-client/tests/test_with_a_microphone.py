@@ -294,6 +294,16 @@ async def test_a_microphone_that_gives_nothing_brings_a_hint(start: Start, tmp_p
         await program.says("nothing but digital silence")
 
 
+@pytest.mark.parametrize("is_quick_start", [False])
+async def test_what_does_not_answer_is_said_before_the_first_word(start: Start):
+    async with (
+        scripted_gateway(then_listen(a_while), down=["llm"]) as gateway,
+        start("--server", gateway.address) as program,
+    ):
+        await program.says("not ready: the language model does not answer")
+        await program.says("[listening]")
+
+
 async def test_devices_are_listed_and_chosen(start: Start):
     async with start("--list-devices") as program:
         status, out, _ = await program.ends()

@@ -337,6 +337,21 @@ async def test_health_tells_life_from_readiness(serve: Serve):
         watch.cancel()
 
 
+async def test_health_names_the_service_that_is_down(serve: Serve):
+    status = health_pb2.HealthCheckResponse
+    nowhere = {"llm_base_url": "http://127.0.0.1:1/v1"}
+    async with serve(*upstreams(), **nowhere) as gateway, gateway.channel() as channel:
+        stub: Any = cast(Any, health_pb2_grpc).HealthStub(channel)
+        for name in ("asr", "tts"):
+            watch = stub.Watch(health_pb2.HealthCheckRequest(service=name))
+            while (await watch.read()).status != status.SERVING:
+                pass  # it is still being looked at
+            watch.cancel()
+        for name in ("llm", "voice_workflow.VoiceGateway"):
+            answer = await stub.Check(health_pb2.HealthCheckRequest(service=name))
+            assert answer.status == status.NOT_SERVING
+
+
 async def test_reflection_shows_the_contract(serve: Serve):
     async with serve(*upstreams()) as gateway, gateway.channel() as channel:
         stub: Any = cast(Any, reflection_pb2_grpc).ServerReflectionStub(channel)

@@ -189,6 +189,7 @@ async def test_a_page_is_told_what_its_caller_can_choose(serve: Any):
     assert said["languages"] == ["de-DE", "en-US"]
     assert [name.rpartition(".")[2] for name in said["voices"]["de-DE"]] == ["Ann", "Bob"]
     assert (said["language"], said["voice"], said["needs_key"]) == ("de-DE", "", True)
+    assert "asr" not in said["down"]
 
 
 async def test_before_riva_answers_there_is_nothing_to_choose_but_the_default(serve: Any):
@@ -200,3 +201,4 @@ async def test_before_riva_answers_there_is_nothing_to_choose_but_the_default(se
     ):
         said = await answer.json()
     assert (said["languages"], said["voices"], said["language"]) == ([], {}, "en-US")
+    assert {"asr", "tts"} <= set(said["down"])

@@ -19,18 +19,19 @@ QUIET_S, WORD_S = 0.25, 0.4
 
 
 class SlowStarter:
-    """Says every text as one word of `WORD_S` after `QUIET_S` of silence."""
+    """Says every text as one word of `WORD_S` after `QUIET_S` of silence, and before `end_s`."""
 
-    def __init__(self, words: tuple[Word, ...] = ()) -> None:
+    def __init__(self, words: tuple[Word, ...] = (), end_s: float = 0.0) -> None:
         self.spoken: list[str] = []
         self._words = words
+        self._end_s = end_s
 
     async def speak(
         self, text: str, *, language: str, voice: str, rate_hz: int
     ) -> AsyncGenerator[VoiceAudio, None]:
         self.spoken.append(text)
         word = array("h", [5_000, -5_000] * round(WORD_S * rate_hz / 2)).tobytes()
-        audio = pcm.silence(QUIET_S, rate_hz) + word
+        audio = pcm.silence(QUIET_S, rate_hz) + word + pcm.silence(self._end_s, rate_hz)
         for start in range(0, len(audio), 999):  # cut through samples
             yield VoiceAudio(audio[start : start + 999])
         yield VoiceAudio(b"", self._words)
@@ -52,8 +53,9 @@ def answer(
     options: ReplyOptions | None = None,
     language: str = "en-US",
     words: tuple[Word, ...] = (),
+    end_s: float = 0.0,
 ) -> Answered:
-    return virtual_time.run(_answer(text, options, language, SlowStarter(words)))
+    return virtual_time.run(_answer(text, options, language, SlowStarter(words, end_s)))
 
 
 async def _answer(
@@ -131,6 +133,34 @@ def test_audio_begins_at_once_and_keeps_a_pause_between_clauses():
         pytest.approx(done.seconds)
     )
     assert done.reply.ledger.heard(0.02 + WORD_S + 0.02) == "This is one."
+
+
+CUT_IN_MID_SENTENCE = "Language processing is a field that helps people"
+
+
+def test_a_sentence_that_is_cut_goes_on_without_the_silence_that_voices_end_with():
+    done = answer(CUT_IN_MID_SENTENCE, ReplyOptions(trim_s=0.3), end_s=0.46)
+    assert done.spoken == ["Language processing is a field", "that helps people"]
+    assert done.seconds == pytest.approx(2 * WORD_S + 0.02 + 0.04 + 0.1 + 0.46, abs=0.011)
+    assert done.reply.ledger.heard(0.02 + WORD_S + 0.04) == "Language processing is a field"
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["It is late. It is dark.", "There are two of them, it is late.", "One is red\nTwo is blue"],
+)
+def test_the_pause_at_a_mark_or_a_line_end_stays_as_the_voice_makes_it(text: str):
+    done = answer(text, ReplyOptions(trim_s=0.3), end_s=0.46)
+    assert done.seconds == pytest.approx(2 * (WORD_S + 0.46) + 0.02 + 0.1, abs=0.011)
+
+
+def test_word_times_that_reach_into_the_silence_taken_off_are_used():
+    told = tuple(
+        Word(word, 0.25 + n * 0.05, 0.3 + n * 0.05 + (0.51 if n == 4 else 0.0))
+        for n, word in enumerate("Language processing is a field".split())
+    )
+    done = answer(CUT_IN_MID_SENTENCE, ReplyOptions(trim_s=0.3), words=told, end_s=0.46)
+    assert done.reply.ledger.heard(0.02 + 0.16) == "Language processing is"
 
 
 def test_without_trimming_all_audio_is_sent():

@@ -27,6 +27,13 @@ QUICK = {
     "llm_token_timeout_s": LIMIT_S,
 }
 
+SENTENCES = {
+    "misconfigured": "The language model refuses the gateway, whose log says why.",
+    "unavailable": "The language model is not available just now.",
+    "timed_out": "The language model did not answer in time.",
+    "empty": "The language model answered with nothing.",
+}
+
 
 def upstreams() -> tuple[FakeRiva, FakeChat]:
     riva = FakeRiva(says=[Says("what is the weather", 0.3, 1.0)], voice_first_audio_s=0.01)
@@ -51,7 +58,7 @@ async def answers(gateway: Gateway, line: Line) -> None:
 
 
 @pytest.mark.parametrize(
-    ("fault", "code", "text"),
+    ("fault", "code", "logged"),
     [
         (HttpError(401), "misconfigured", "check LLM_API_KEY"),
         (HttpError(404), "misconfigured", "check LLM_MODEL"),
@@ -65,14 +72,15 @@ async def answers(gateway: Gateway, line: Line) -> None:
     ],
 )
 async def test_a_failing_chat_endpoint_fails_the_turn_and_not_the_call(
-    serve: Serve, fault: object, code: str, text: str
+    serve: Serve, caplog: pytest.LogCaptureFixture, fault: object, code: str, logged: str
 ):
     riva, chat = upstreams()
     chat.fault = fault  # pyright: ignore[reportAttributeAccessIssue]
     async with serve(riva, chat, **QUICK) as gateway, gateway.dial() as line:
         error = await typed(line)
         assert (error.fault.stage, error.fault.code) == ("llm", code)
-        assert text in error.message
+        assert error.message == SENTENCES[code]
+        assert logged in caplog.text
         await answers(gateway, line)
 
 
@@ -167,7 +175,7 @@ async def test_a_gateway_without_upstreams_starts_and_says_so(serve: Serve):
     async with serve(riva, chat, **nowhere) as gateway, gateway.dial() as line:
         error = await typed(line)
         assert (error.fault.stage, error.fault.code) == ("llm", "unavailable")
-        assert "http://127.0.0.1:1/v1 cannot be reached" in error.message
+        assert error.message == SENTENCES["unavailable"]
 
 
 async def test_keys_and_function_ids_reach_hosted_riva(serve: Serve):

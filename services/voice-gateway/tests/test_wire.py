@@ -109,7 +109,7 @@ def test_every_notice_is_an_event_that_the_first_version_knows(
 
 def test_an_error_says_whose_and_whether_to_try_again():
     event = to_server(Failed(TimedOut("tts", "late"), 4), 1).event
-    assert event.message == "tts: late"
+    assert event.message == "The voice did not answer in time."
     assert event.fault == pb.Fault(stage="tts", code="timed_out", retryable=True)
 
 

@@ -53,8 +53,9 @@ from voice_sim.handwritten_records import (
     step,
     went,
 )
-from voice_sim.marked_words import PROMPT, canned
+from voice_sim.marked_words import APOLOGY, APOLOGY_CLAUSE, PROMPT, canned
 from voice_sim.rules import (
+    apologies,
     call_end,
     caller_words,
     histories,
@@ -92,6 +93,23 @@ INTAKE: list[Broken] = [
         Transcribed(1.0, Transcript("u1", final=True)), of=LISTENS)),
     (intake.what_is_recognised, "'u9' was told, and nothing like it recognised", went(
         JOINED, said(1.0, "u9"))),
+]  # fmt: skip
+
+FAILED = Failed(Unavailable("llm", "down"), 1)
+SORRY = ReplyAudio(1, 0.0, audio(1.0, APOLOGY_CLAUSE))
+FAILURES: list[Broken] = [
+    (apologies.a_failure_is_heard_of, "after 0 samples of an apology, where 24000 were due", sent(
+        Processing(1), FAILED, TurnOver(1, STAGES))),
+    (apologies.a_failure_is_heard_of, "after 32000 samples of an apology, where 24000", sent(
+        Processing(1), FAILED, SORRY, SORRY, TurnOver(1, STAGES))),
+    (apologies.a_failure_is_heard_of, "reply 1 apologised more than once", sent(
+        Processing(1), FAILED, SORRY, SORRY, CutOff(1, 0.5, ""))),
+    (apologies.a_failure_is_heard_of, "reply 1 apologised without a failure", sent(
+        Processing(1), SORRY)),
+    (apologies.a_failure_is_heard_of, "reply 1 apologised before it was said to fail", sent(
+        Processing(1), ReplyText(1, "Sorry.", apology=True), FAILED)),
+    (apologies.it_is_no_answer, "answer 1 was asked for with an apology", went(
+        Asked(1.0, 1, (Message("assistant", f"{SPOKEN} {canned(APOLOGY, 2)}"),)))),
 ]  # fmt: skip
 
 ORDER: list[Broken] = [
@@ -283,7 +301,7 @@ END: list[Broken] = [
         Received(1.0, Typed("t1")), ends_at=90.0)),
 ]  # fmt: skip
 
-BROKEN = [*INTAKE, *ORDER, *MEMORY, *REQUESTS, *SILENCE, *OUTCOME, *WIRE, *END]
+BROKEN = [*INTAKE, *FAILURES, *ORDER, *MEMORY, *REQUESTS, *SILENCE, *OUTCOME, *WIRE, *END]
 
 
 @pytest.mark.parametrize(("rule", "sentence", "record"), BROKEN, ids=[b[1] for b in BROKEN])

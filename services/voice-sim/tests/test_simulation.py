@@ -83,7 +83,7 @@ def test_what_is_drawn_apart_changes_nothing_else_of_a_call():
 def _with_options(plain: Call, without: Call) -> Call:
     values = {name: getattr(without.policy, name) for name in GATEWAY_OPTIONS}
     options = replace(plain.options, policy=replace(plain.policy, **values))
-    return replace(plain, options=options, can_pause=without.can_pause)
+    return replace(plain, options=options, can_pause=without.can_pause, apology=without.apology)
 
 
 def test_a_seed_is_the_same_call_in_every_process():

@@ -195,6 +195,8 @@ async def _hold(
     async with dial(_gateway(options), hello, options.timeout) as call:
         wanted = (", Opus" if call.is_opus else ", no Opus there") if options.opus else ""
         audience.note(f"connected to {options.server}, {turns.rate_hz} Hz{wanted}")
+        if said := await call.trouble():
+            audience.note(said)
         await Talk(call, turns, audience, _talk_options(options)).run(sayings)
 
 

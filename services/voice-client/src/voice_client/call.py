@@ -18,6 +18,7 @@ from voice_proto import voice_workflow_pb2_grpc as stubs
 from voice_client.failures import CallBrokenError, UnreachableError
 from voice_client.messages import Message, ReplyAudio, from_wire
 from voice_client.opus import OpusLine
+from voice_client.readiness import trouble
 
 CONNECT_S = 10.0
 """The limit of a handshake, which takes well under a second even through a tunnel."""
@@ -77,9 +78,10 @@ class Hello:
 class Call:
     """A running call. Writes wait for each other; every write and every status has a time limit."""
 
-    def __init__(self, stream: Stream, patience_s: float) -> None:
+    def __init__(self, stream: Stream, patience_s: float, channel: grpc.aio.Channel) -> None:
         self._stream = stream
         self._patience_s = patience_s
+        self._channel = channel
         self._writing = asyncio.Lock()
         self._early: deque[object] = deque()
         """Messages that were read before anyone asked for them."""
@@ -115,6 +117,10 @@ class Call:
     def is_opus(self) -> bool:
         """Tell whether the gateway has agreed to Opus."""
         return self._opus is not None
+
+    async def trouble(self) -> str:
+        """Say which services behind the gateway do not answer; empty: none is known."""
+        return await trouble(self._channel)
 
     async def speak(self, pcm: bytes) -> None:
         for chunk in self._opus.pack(pcm) if self._opus else [pcm]:
@@ -216,7 +222,8 @@ async def dial(gateway: Gateway, hello: Hello, patience_s: float) -> AsyncGenera
     """Connect and start a call; hang up on the way out."""
     async with gateway.channel() as channel:
         await _reach(channel, gateway.address, min(patience_s, CONNECT_S))
-        call = Call(cast("Stream", stubs.VoiceGatewayStub(channel).StreamAudio()), patience_s)
+        stream = cast("Stream", stubs.VoiceGatewayStub(channel).StreamAudio())
+        call = Call(stream, patience_s, channel)
         try:
             await call.greet(hello)
             yield call

@@ -21,6 +21,7 @@ from voice_proto import voice_workflow_pb2 as wire
 from voice_client.call import Gateway, Hello, dial
 from voice_client.doctor import Finding, failed, fine, warning
 from voice_client.failures import ClientError, Exit
+from voice_client.readiness import trouble
 from voice_client.sayings import read_sayings
 from voice_client.screen import Nobody
 from voice_client.talk import Talk, TalkOptions
@@ -84,8 +85,9 @@ class ServerChecks:
                 service = await _health(channel, "voice_workflow.VoiceGateway")
             except grpc.aio.AioRpcError as error:
                 return failed(f"no voice gateway: {error.code().name}", "is it another server?")
+            said = await trouble(channel)
         if service != health_pb2.HealthCheckResponse.SERVING:
-            return failed("the gateway is not ready", _UPSTREAMS)
+            return failed(said or "the gateway is not ready", _UPSTREAMS)
         return fine("gRPC answers, and the voice service is ready")
 
     async def contract(self) -> Finding:

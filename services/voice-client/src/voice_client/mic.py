@@ -177,6 +177,8 @@ async def _one_call(
     talk: MicCall | None = None
     try:
         async with dial(line.gateway, line.hello, line.patience_s) as call:
+            if said := await call.trouble():
+                screen.note(said)
             talk = MicCall(call, sound, screen, half_duplex)
             await talk.run()
     except ClientError as failure:

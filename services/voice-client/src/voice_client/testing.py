@@ -4,14 +4,18 @@
 # (the generated stubs ship no types)
 
 import asyncio
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from typing import Any, cast
 
 import grpc
 import grpc.aio
+from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from voice_proto import voice_workflow_pb2 as wire
 from voice_proto import voice_workflow_pb2_grpc as stubs
+
+from voice_client.readiness import SERVICE
 
 Context = grpc.aio.ServicerContext[wire.ClientMessage, wire.ServerMessage]
 
@@ -147,14 +151,30 @@ class ScriptedGateway(stubs.VoiceGatewayServicer):
 
 
 @asynccontextmanager
-async def scripted_gateway(script: Script, port: int = 0) -> AsyncGenerator[ScriptedGateway]:
-    """Serve the script on 127.0.0.1 and stop at once on the way out."""
+async def scripted_gateway(
+    script: Script, port: int = 0, *, down: Sequence[str] | None = None
+) -> AsyncGenerator[ScriptedGateway]:
+    """Serve the script on 127.0.0.1 and stop at once on the way out.
+
+    With `down` it tells of its health, in which these services do not answer.
+    """
     server = grpc.aio.server(options=[("grpc.so_reuseport", 0)])
     gateway = ScriptedGateway(script)
     stubs.add_VoiceGatewayServicer_to_server(gateway, server)
+    if down is not None:
+        states = await _health(down)
+        cast("Any", health_pb2_grpc).add_HealthServicer_to_server(states, server)
     gateway.address = f"127.0.0.1:{server.add_insecure_port(f'127.0.0.1:{port}')}"
     await server.start()
     try:
         yield gateway
     finally:
         await server.stop(None)
+
+
+async def _health(down: Sequence[str]) -> object:
+    states, status = cast("Any", health).aio.HealthServicer(), health_pb2.HealthCheckResponse
+    for service in ("asr", "llm", "tts"):
+        await states.set(service, status.NOT_SERVING if service in down else status.SERVING)
+    await states.set(SERVICE, status.NOT_SERVING if down else status.SERVING)
+    return states

@@ -11,6 +11,7 @@ import signal
 import sys
 
 from voice_gateway.command_line import answer
+from voice_gateway.observe.log_lines import LogLines
 from voice_gateway.settings import BadSetting, Settings, read_settings
 
 
@@ -21,11 +22,9 @@ def main() -> None:
     except BadSetting as error:
         sys.stderr.write(f"voice-gateway: {error}\n")
         sys.exit(2)
-    logging.basicConfig(
-        level=settings.log_level,
-        format="%(asctime)s %(levelname)s %(name)s: %(message)s",
-        stream=sys.stderr,
-    )
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(LogLines(settings.secrets()))
+    logging.basicConfig(level=settings.log_level, handlers=[handler])
     for verbose in ("httpx", "httpx2", "httpcore", "openai"):
         logging.getLogger(verbose).setLevel(logging.WARNING)
     sys.exit(asyncio.run(_serve(settings)))

@@ -16,9 +16,19 @@ VoiceGatewayError
     └── CallLost           caller audio was lost, or the gateway stops
 """
 
+import re
 from typing import ClassVar, Literal
 
 Stage = Literal["asr", "llm", "tts", "memory", "gateway"]
+
+_WHO: dict[Stage, str] = {
+    "asr": "Speech recognition",
+    "llm": "The language model",
+    "tts": "The voice",
+    "memory": "The memory of earlier calls",
+    "gateway": "The gateway",
+}
+_CREDENTIALS = re.compile(r"(?<=://)[^\s/]+@")
 
 
 class VoiceGatewayError(Exception):
@@ -26,38 +36,50 @@ class VoiceGatewayError(Exception):
 
 
 class ServiceError(VoiceGatewayError):
+    """`text` may quote the upstream, and is for the log; `sentence` is for clients."""
+
     code: ClassVar[str]
     retryable: ClassVar[bool]
+    what: ClassVar[str]
+    """What happened to the stage, for the clients' sentence."""
 
-    def __init__(self, stage: Stage, text: str) -> None:
+    def __init__(self, stage: Stage, text: str, sentence: str = "") -> None:
+        """`sentence` is given where the stage and the code do not tell a client enough."""
+        text = without_credentials(text)
         super().__init__(text)
         self.stage: Stage = stage
         self.text = text
+        self.sentence = sentence or f"{_WHO[stage]} {self.what}."
 
 
 class Unavailable(ServiceError):
     code = "unavailable"
     retryable = True
+    what = "is not available just now"
 
 
 class TimedOut(ServiceError):
     code = "timed_out"
     retryable = True
+    what = "did not answer in time"
 
 
 class Rejected(ServiceError):
     code = "rejected"
     retryable = False
+    what = "does not serve what was asked for"
 
 
 class Misconfigured(ServiceError):
     code = "misconfigured"
     retryable = False
+    what = "refuses the gateway, whose log says why"
 
 
 class Empty(ServiceError):
     code = "empty"
     retryable = True
+    what = "answered with nothing"
 
 
 class CallError(VoiceGatewayError):
@@ -86,3 +108,8 @@ class GatewayFull(CallError):
 
 class CallLost(CallError):
     pass
+
+
+def without_credentials(text: str) -> str:
+    """The text without the user names and passwords of its URLs."""
+    return _CREDENTIALS.sub("", text)

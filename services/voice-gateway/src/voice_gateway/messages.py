@@ -173,6 +173,8 @@ class ReplyText:
     text: str
     replaces: bool = False
     """The reply's text begins anew: what was sent of it before is no part of it."""
+    apology: bool = False
+    """The reply failed and this is said of it; the answer itself has no such words."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -164,6 +164,22 @@ class Voice(Protocol):
         ...
 
 
+class Apologies(Protocol):
+    """The apologies that are said where replies fail, and their audio."""
+
+    def text(self, language: str) -> str:
+        """What is said in this language; empty: nothing."""
+        ...
+
+    def prepare(self, config: CallConfig) -> None:
+        """Have the audio for this config made while the voice works; returns at once."""
+        ...
+
+    async def audio(self, config: CallConfig) -> bytes:
+        """The whole audio, made before or now. Raises ServiceError."""
+        ...
+
+
 class CallRecord(Protocol):
     """Records the events and commands of one call. Both methods return at once and never fail."""
 
@@ -205,6 +221,8 @@ class Services:
     """Makes a call's end-of-turn prediction at a sample rate; None: words alone decide."""
     memory: Callable[[str], Memory] | None = None
     """Opens a call's memory of the conversation with this id; None: no history is kept."""
+    apologies: Apologies | None = None
+    """None: a reply that fails ends without an apology."""
 
 
 # These count. Their methods return at once and never fail.

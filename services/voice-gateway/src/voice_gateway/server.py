@@ -28,6 +28,7 @@ from voice_gateway.observe.recording import Recorder
 from voice_gateway.observe.upstreams import UpstreamWatch, kept_up
 from voice_gateway.ports import CallRecord, Services
 from voice_gateway.settings import Settings
+from voice_gateway.speaking.apology import Apologies
 from voice_gateway.transports.grpc import VoiceGateway
 from voice_gateway.transports.http import HttpFront, Readiness
 from voice_gateway.transports.realtime.front import RealtimeFront
@@ -101,6 +102,7 @@ class GatewayServer:
             self._stack.callback(turn_ends.close)
         memories = wiring.memories(settings)
         self._stack.push_async_callback(memories.close)
+        self._apologies = Apologies(voice, settings.apology.strip())
         services = Services(
             recogniser,
             model,
@@ -109,6 +111,7 @@ class GatewayServer:
             self._record(options),
             turn_ends,
             memories.open,
+            self._apologies,
         )
         self._calls = Calls(services, options, most=settings.max_calls, metrics=self._metrics)
         realtime = RealtimeFront(
@@ -117,7 +120,9 @@ class GatewayServer:
         self._http = HttpFront(
             readiness=self._readiness,
             exposition=self._metrics.exposition,
-            choices=lambda: wiring.page_options(settings, recogniser.served, voice.served),
+            choices=lambda: wiring.page_options(
+                settings, recogniser.served, voice.served, self._watch.up
+            ),
             realtime=realtime.answer,
         )
 
@@ -128,7 +133,7 @@ class GatewayServer:
         http_port = await self._start_http()
         await self._server.start()
         await self._set_health("", serving=True)
-        await self._set_health(SERVICE, serving=False)
+        await self._say_health()
         return BoundPorts(grpc_port, http_port)
 
     def _add_services(self) -> None:
@@ -152,6 +157,7 @@ class GatewayServer:
                     ("watch", self._watch.run),
                     ("health", self._keep_health),
                     ("loop lag", self._metrics.watch_loop),
+                    ("apologies", self._apologies.run),
                 )
             ]
             await stop.wait()
@@ -211,13 +217,21 @@ class GatewayServer:
     def _on_change(self, name: str, up: bool) -> None:
         self._changed.set()
         self._metrics.upstream(name, up)
+        if name == "tts" and up:
+            self._apologies.voice_is_up(wiring.usual_calls(self._settings))
 
     async def _keep_health(self) -> None:
         """Set readiness by the upstreams; liveness (the empty name) stays true."""
         while True:
             self._changed.clear()
-            await self._set_health(SERVICE, serving=self._watch.all_up)
+            await self._say_health()
             await self._changed.wait()
+
+    async def _say_health(self) -> None:
+        """The service's own health, and that of each upstream by its name: "asr", "llm", "tts"."""
+        await self._set_health(SERVICE, serving=self._watch.all_up)
+        for name, up in self._watch.up.items():
+            await self._set_health(name, serving=up)
 
     async def _set_health(self, service: str, *, serving: bool) -> None:
         status = health_pb2.HealthCheckResponse

@@ -21,6 +21,8 @@ from pydantic import (
 )
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from voice_gateway.errors import without_credentials
+
 VOICE_PROMPT = (
     "You are a friendly voice assistant. Your words are spoken aloud. Answer in one to three "
     "short, plain sentences. Never use lists, markdown, emoji, symbols or stage directions. "
@@ -190,7 +192,10 @@ class Settings(BaseSettings):
         300,
         ge=0,
         le=2_000,
-        description="Most silence taken off the start of a clause's audio; 0 takes none.",
+        description=(
+            "Most silence taken off the start of a clause's audio; 0 takes none, and none off the "
+            "end of a clause that was cut in mid-sentence."
+        ),
     )
 
     llm_base_url: HttpUrls = Field(
@@ -310,6 +315,14 @@ class Settings(BaseSettings):
         max_length=500,
         description="Text said before silence ends a call; may be empty.",
     )
+    apology: str = Field(
+        "",
+        max_length=200,
+        description=(
+            "Text said where a reply fails, so that no caller hears silence; empty: the language's "
+            "own, `Sorry, something went wrong. Please ask me again.`; `off`: none is said."
+        ),
+    )
     memory_turns: int = Field(
         20, ge=1, le=1000, description="Turns of the call that the model is reminded of."
     )
@@ -337,6 +350,13 @@ class Settings(BaseSettings):
         if url.get_secret_value() and not _is_redis_url(url.get_secret_value()):
             raise ValueError("allowed: redis://HOST:PORT/DATABASE, rediss:// for TLS, or empty")
         return url
+
+    def secrets(self) -> list[str]:
+        """The keys and passwords that no log line may show."""
+        hidden = [value.get_secret_value() for _, value in self if isinstance(value, SecretStr)]
+        urls = map(urlsplit, (self.llm_base_url, self.call_state_url.get_secret_value()))
+        keys = self.api_keys.get_secret_value().split(",")
+        return list(filter(None, [*hidden, *map(str.strip, keys), *(u.password for u in urls)]))
 
     def asr_uri(self) -> str:
         return self.riva_asr_uri or self.riva_uri
@@ -370,6 +390,7 @@ def read_settings() -> Settings:
         if first["type"] == "extra_forbidden":
             raise BadSetting(f"{name} in .env is no setting; see docs/settings.md") from None
         field = Settings.model_fields.get(name.lower())
-        shown = "(secret)" if field and field.annotation is SecretStr else repr(first["input"])
+        secret = field and field.annotation is SecretStr
+        shown = "(secret)" if secret else without_credentials(repr(first["input"]))
         wrong = first["msg"].removeprefix("Value error, ")
         raise BadSetting(f"{name} is {shown}: {wrong}") from None

@@ -1,6 +1,7 @@
 """Makes the options of each part of the gateway from the settings."""
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 
 from voice_gateway.adapters.chat import ChatOptions
 from voice_gateway.adapters.local_memory import LocalMemories
@@ -11,10 +12,12 @@ from voice_gateway.call.session import CallOptions
 from voice_gateway.conversation.policy import TurnPolicy
 from voice_gateway.hearing.end_of_turn import TurnEnds, load_turn_end
 from voice_gateway.hearing.voice_activity import VoiceActivity, load_silero
+from voice_gateway.messages import CallConfig
 from voice_gateway.settings import Settings
 from voice_gateway.speaking.reply import ReplyOptions
 from voice_gateway.transports.http import PageOptions
 from voice_gateway.transports.realtime.front import RealtimeOptions
+from voice_gateway.transports.realtime.session_options import RATE_HZ as REALTIME_HZ
 from voice_gateway.transports.wire import Defaults
 
 
@@ -82,6 +85,7 @@ def call_options(settings: Settings) -> CallOptions:
             normalise=settings.tts_normalise,
             min_words=settings.tts_min_words,
             trim_s=settings.tts_trim_ms / 1000,
+            voice_timeout_s=settings.tts_timeout_s,
         ),
         policy=TurnPolicy(
             settle_s=settings.turn_settle_ms / 1000,
@@ -110,6 +114,12 @@ def call_options(settings: Settings) -> CallOptions:
     )
 
 
+def usual_calls(settings: Settings) -> list[CallConfig]:
+    """The configs of calls that choose nothing, on each front."""
+    usual = CallConfig("usual", settings.asr_language, settings.sample_rate, settings.tts_voice, "")
+    return [usual, replace(usual, rate_hz=REALTIME_HZ)]
+
+
 def defaults(settings: Settings) -> Defaults:
     return Defaults(
         language=settings.asr_language,
@@ -120,7 +130,10 @@ def defaults(settings: Settings) -> Defaults:
 
 
 def page_options(
-    settings: Settings, languages: Sequence[str], voices: Mapping[str, Sequence[str]]
+    settings: Settings,
+    languages: Sequence[str],
+    voices: Mapping[str, Sequence[str]],
+    up: Mapping[str, bool],
 ) -> PageOptions:
     return PageOptions(
         languages=languages,
@@ -128,6 +141,7 @@ def page_options(
         language=settings.asr_language,
         voice=settings.tts_voice,
         needs_key=bool(realtime_options(settings).keys),
+        down=[name for name, answers in up.items() if not answers],
     )
 
 

@@ -103,9 +103,9 @@ class Visitor:
         await self.page.get_by_label("Write instead").fill(text)
         await self.page.keyboard.press("Enter")
 
-    async def sees(self, text: str, *, within_ms: int = PATIENCE_MS) -> None:
-        """What is said of the floor, the line or a fault."""
-        stage = self.page.locator("footer", has_text=text)
+    async def sees(self, text: str, *, within_ms: int = PATIENCE_MS, header: bool = False) -> None:
+        """What is said of the floor or a fault, or of the line in the header."""
+        stage = self.page.locator("header" if header else "footer", has_text=text)
         await expect(stage).to_be_visible(timeout=within_ms)
 
     async def reads(self, who: str, text: str = "", *, nth: int = 0) -> str:

@@ -186,10 +186,43 @@ async def test_a_model_that_fails_is_a_line_in_the_conversation(serve: Any):
     chat.fault = HttpError(503)
     async with serve(riva(), chat) as gateway, visit(address(gateway)) as visitor:
         await visitor.write("hello")
-        assert "503" in await visitor.reads("trouble")
+        assert "The language model is not available" in await visitor.reads("trouble")
+        await visitor.sees("The language model does not answer")
+        await visitor.sees("Connected, not ready", header=True)
         chat.fault = None
         await visitor.write("and now")
         assert await visitor.reads("voice") == SHORT
+        await visitor.sees("Write below, or press Talk.")
+
+
+async def test_a_service_that_is_down_is_said_before_the_first_word(serve: Any, silence: Path):
+    nowhere = {"llm_base_url": "http://127.0.0.1:1/v1"}
+    async with (
+        serve(riva(), FakeChat([]), **nowhere) as gateway,
+        visit(address(gateway), silence) as visitor,
+    ):
+        await visitor.sees("The language model does not answer")
+        await visitor.talk()
+        await visitor.sees("Connected, not ready", header=True)
+        await visitor.sees("It hears you, and cannot answer.")
+        await expect(visitor.page.locator("footer")).not_to_contain_text("Say something")
+        await visitor.picture("no-model")
+
+
+async def test_an_apology_is_heard_and_shown_and_forgotten(serve: Any):
+    chat = FakeChat([SHORT])
+    chat.fault = HttpError(503)
+    async with serve(riva(), chat, apology="") as gateway, visit(address(gateway)) as visitor:
+        await visitor.write("hello")
+        await visitor.hears()
+        assert "Sorry" in await visitor.reads("voice")
+        await visitor.reads("trouble")
+        await visitor.hears_nothing()
+        chat.fault = None
+        await visitor.write("and now")
+        assert await visitor.reads("voice", nth=1) == SHORT
+    told = [message["content"] for message in chat.requests[-1].messages]
+    assert not any("Sorry" in text for text in told)
 
 
 async def test_a_recogniser_that_is_down_is_said_and_leaves_writing(serve: Any, silence: Path):
@@ -199,7 +232,8 @@ async def test_a_recogniser_that_is_down_is_said_and_leaves_writing(serve: Any, 
         visit(address(gateway), silence) as visitor,
     ):
         await visitor.talk()
-        assert "Riva ASR" in await visitor.reads("trouble")
+        assert "Speech recognition is not available" in await visitor.reads("trouble")
+        await visitor.sees("Speech recognition does not answer")
         await visitor.picture("no-recogniser")
         await visitor.write("what is the weather")
         assert await visitor.reads("voice") == SHORT

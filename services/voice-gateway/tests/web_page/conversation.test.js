@@ -90,6 +90,16 @@ test("an answer that fails says why", () => {
   assert.equal(talk.floor, "nobody");
 });
 
+test("what was said of a failure is shown, and told to no other session", () => {
+  ask("what is the weather");
+  answer("It is", { status: "" });
+  answer(" Sorry, please ask again.", { status: "" });
+  const output = [{ content: [{ type: "output_audio", transcript: "It is" }] }];
+  take("response.done", { response: { id: "r1", status: "failed", output, status_details: {} } });
+  assert.equal(shown()[1][1], "It is Sorry, please ask again.");
+  assert.deepEqual(talk.remembered().map(({ content }) => content[0].text), ["what is the weather", "It is"]);
+});
+
 test("what the server could not do is said; that we were late, or are refused a line, is not", () => {
   const complain = (error) => take("error", { error: { message: "no", param: null, ...error } });
   complain({ type: "server_error", code: "asr_unavailable", message: "asr: down" });

@@ -17,6 +17,7 @@ from voice_sim.script import (
     OPTIONS,
     Act,
     Answers,
+    ApologyMade,
     Call,
     Deed,
     Ending,
@@ -57,7 +58,7 @@ def drawn(seed: int) -> Script:
 
 def drawn_without_requests(seed: int) -> Script:
     """Draw a script without a program's requests."""
-    return _GatewayOptions(seed).added(drawn_plain(seed))
+    return _Apology(seed).added(_GatewayOptions(seed).added(drawn_plain(seed)))
 
 
 def drawn_plain(seed: int) -> Script:
@@ -103,6 +104,17 @@ class _GatewayOptions(Dice):
     def _prediction(self) -> Opinion:
         probability = None if self._happens(0.1) else self._grid(0.0, 1.0)
         return Opinion(probability, 0.05 if self._happens(0.5) else self._soon(1.5))
+
+
+class _Apology(Dice):
+    """Draws when the apology is made, with dice of its own, too."""
+
+    def __init__(self, seed: int) -> None:
+        super().__init__(f"apology of {seed}")
+
+    def added(self, script: Script) -> Script:
+        made: ApologyMade = self._pick("before", "before", "at once", "slowly", "never")
+        return replace(script, call=replace(script.call, apology=made))
 
 
 class _Draw(Dice):

@@ -16,6 +16,9 @@ _CLAUSE_0_SAMPLE = 8192  # the n-th clause has n more
 
 # Texts that need no model are marked as answers that no model gives.
 GREETING, PROMPT, GOODBYE = CANNED = (90_001, 90_002, 90_003)
+APOLOGY = 90_004
+APOLOGY_CLAUSE = 20_000  # no call has as many clauses
+_SILENCE = -_CLAUSE_0_SAMPLE  # what a sample of silence counts as
 
 
 def canned(answer: int, words: int) -> str:
@@ -64,7 +67,11 @@ def clause_audio(clause: int, size_bytes: int) -> bytes:
 
 
 def clauses_in(audio: bytes) -> list[tuple[int, int]]:
-    """Each clause in the audio, with the number of its samples."""
+    """Each clause in the audio, with the number of its samples; silence is of none."""
+    return [(value, count) for value, count in _values_in(audio) if value != _SILENCE]
+
+
+def _values_in(audio: bytes) -> list[tuple[int, int]]:
     first = abs(int.from_bytes(audio[: pcm.SAMPLE_BYTES], "little", signed=True)) - _CLAUSE_0_SAMPLE
     swing = audio[: 2 * pcm.SAMPLE_BYTES]
     if audio == (swing * (len(audio) // len(swing) + 1))[: len(audio)] and first > 0:

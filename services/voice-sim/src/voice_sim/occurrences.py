@@ -66,6 +66,8 @@ def occurred(record: Record) -> Counter[str]:
 
 def _name(entry: Entry) -> str | None:
     match entry:
+        case Sent(_, ReplyText(apology=True)):
+            return "apologies"
         case Sent(_, ReplyText(_, text)):
             return _CANNED.get(answer_of(text))
         case Judged(_, probability):

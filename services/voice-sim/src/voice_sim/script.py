@@ -20,6 +20,7 @@ Deed = Literal[
 ]  # fmt: skip
 """The acts of a caller and of its program."""
 Role = Literal["user", "assistant", "system"]
+ApologyMade = Literal["before", "at once", "slowly", "never"]
 Ending = Literal["hangs up", "vanishes", "stays", "drained"]
 RecogniserTrouble = Literal[
     "unavailable", "timed_out", "rejected", "misconfigured", "idle", "ended", "silent", "down",
@@ -55,6 +56,8 @@ class Call:
     """Whether the call has voice activity detection."""
     headphones: bool = False
     """Whether the voice detector knows that there is no echo of the replies."""
+    apology: ApologyMade = "before"
+    """When the voice makes the apology for replies that fail."""
     gone_at: float | None = None
     """When messages to the caller begin to fail."""
     recogniser_lag_s: float = 0.5

@@ -26,6 +26,7 @@ from voice_sim.call_record import (
     Wrote,
 )
 from voice_sim.marked_words import (
+    APOLOGY_CLAUSE,
     GOODBYE,
     GREETING,
     PROMPT,
@@ -37,6 +38,8 @@ from voice_sim.script import Answers, Script, Speaks
 
 _ENDLESS_WORDS = 250  # about the limit that models have on an answer
 _SENTENCE_WORDS = 7
+_APOLOGY_S = 1.5
+_APOLOGY_MADE_S = {"before": 0.0, "at once": 0.05, "slowly": 2.5, "never": 0.05}
 
 _FAULTS: dict[str, type[ServiceError]] = {
     "unavailable": Unavailable,
@@ -167,6 +170,27 @@ class SimVoice:
         if plan.trouble in _FAULTS:
             await _pause(plan.stall_s)
             raise _FAULTS[plan.trouble]("tts", "scripted")
+
+
+class SimApologyVoice:
+    """Implements `ports.Voice` for the apology, whose samples belong to no other clause."""
+
+    def __init__(self, script: Script, recorder: Recorder) -> None:
+        self._made = script.call.apology
+        self._recorder = recorder
+
+    async def speak(
+        self, text: str, *, language: str, voice: str, rate_hz: int
+    ) -> AsyncGenerator[VoiceAudio, None]:
+        with self._recorder.upstream("apology"):
+            await _pause(_APOLOGY_MADE_S[self._made])
+            if self._made == "never":
+                raise Unavailable("tts", "scripted")
+            yield VoiceAudio(clause_audio(APOLOGY_CLAUSE, apology_samples(rate_hz) * 2))
+
+
+def apology_samples(rate_hz: int) -> int:
+    return round(_APOLOGY_S * rate_hz)
 
 
 def _word_times(text: str, seconds: float) -> Iterator[Word]:

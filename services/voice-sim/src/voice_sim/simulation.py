@@ -8,15 +8,18 @@ from typing import Any
 
 from voice_gateway.call.session import Session
 from voice_gateway.ports import CallRecord, Memory, Services
+from voice_gateway.speaking.apology import Apologies
 from voice_gateway.testing import virtual_time
 
 from voice_sim.call_record import DRAINED, Ended, Left, Record
+from voice_sim.marked_words import APOLOGY, canned
 from voice_sim.recorder import Recorder, Steps
 from voice_sim.script import Script
 from voice_sim.simulated_caller import SimCaller
 from voice_sim.simulated_recogniser import SimActivity, SimRecogniser, SimSound
-from voice_sim.simulated_services import SimModel, SimVoice
+from voice_sim.simulated_services import SimApologyVoice, SimModel, SimVoice
 
+_APOLOGY_WORDS = 5
 _GRACE_S = 60.0  # beyond the longest call, before it counts as hung
 
 
@@ -100,6 +103,9 @@ class _Simulation:
             if predictions
             else None,
             memory=(lambda _: memory) if memory else None,
+            apologies=Apologies(
+                SimApologyVoice(self._script, self._recorder), canned(APOLOGY, _APOLOGY_WORDS)
+            ),
         )
         session = Session(self._caller, services, call.config, call.options)
         if call.ending == "drained":

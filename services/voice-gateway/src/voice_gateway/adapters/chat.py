@@ -187,7 +187,8 @@ class ChatEndpoint:
                 raise fault
             if answer.fault:
                 kind = _Repeated if answer.finished else Unavailable
-                raise kind("llm", answer.fault) from BadAnswer(answer.fault, answer.shown)
+                said = f"{answer.fault[0].upper()}{answer.fault[1:]}."
+                raise kind("llm", answer.fault, said) from BadAnswer(answer.fault, answer.shown)
             await _drain(received)
 
     def _count(self, sent: Sent, piece: ModelPiece) -> None:

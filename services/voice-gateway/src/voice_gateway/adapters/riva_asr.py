@@ -93,7 +93,8 @@ class RivaRecogniser:
         finally:
             call.cancel()
         if isinstance(fault, Rejected):
-            raise Rejected("asr", fault.text + await _available(riva))
+            available = await _available(riva)
+            raise Rejected("asr", fault.text + available, fault.sentence + available)
         if fault:
             raise fault
 

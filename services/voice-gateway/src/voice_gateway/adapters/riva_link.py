@@ -86,7 +86,8 @@ class RivaConnection:
         if code is grpc.StatusCode.DEADLINE_EXCEEDED:
             return TimedOut(self.stage, f"{where} did not answer in time")
         if code in _CALLER_ERRORS and _FREED_STREAM not in details:
-            return Rejected(self.stage, f"{asked} is refused: {details}")
+            refused = f"{asked} is refused"
+            return Rejected(self.stage, f"{refused}: {details}", refused)
         if code in _OPERATOR_ERRORS:
             return Misconfigured(self.stage, f"{where} refuses the gateway: {code.name} {details}")
         kind = Refused if _unconnected(code, details) else Unavailable

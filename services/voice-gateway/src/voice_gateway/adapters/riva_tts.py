@@ -153,7 +153,8 @@ class RivaVoice:
             voices = await _voices(riva.stub, riva.connection)
         except ServiceError:
             return fault
-        return Rejected("tts", f"{fault.text}; available: {_names(voices)}")
+        available = f"; available: {_names(voices)}"
+        return Rejected("tts", fault.text + available, fault.sentence + available)
 
 
 async def _voices(stub: Any, connection: RivaConnection) -> Voices:

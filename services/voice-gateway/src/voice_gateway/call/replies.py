@@ -85,6 +85,7 @@ class Replies:
         self._requests = count(1)
         self._requested: dict[int, CallConfig] = {}
         """The configs of replies that the caller's program asked for, by request."""
+        self._prepare_apology(config)
 
     def carry_out(self, command: ReplyCommand, tasks: asyncio.TaskGroup) -> None:
         """Carry a command out; a reply is made in `tasks`."""
@@ -138,7 +139,7 @@ class Replies:
     def sounding(self) -> str:
         """The text of the live reply that was sent, and the next words: word ends are estimates."""
         sent_s = self._outbox.playback.sent_s
-        return self._live.heard(sent_s + _WORD_END_ERROR_S) if self._live and sent_s else ""
+        return self._live.sounding(sent_s + _WORD_END_ERROR_S) if self._live and sent_s else ""
 
     def played(self, number: int, seconds: float) -> None:
         """The client reports how far its loudspeaker has played a reply."""
@@ -181,10 +182,12 @@ class Replies:
     ) -> None:
         self._outbox.begin(number, draft=draft)
         self._draft = number if draft else 0
+        config = self._requested.get(request, self.config)
+        self._prepare_apology(config)
         self._live = Reply(
             number,
             services=self._services,
-            config=self._requested.get(request, self.config),
+            config=config,
             outbox=self._outbox,
             moments=TurnMoments(turn_end=self._clock(), speech_end=self._speech_end()),
             clock=self._clock,
@@ -192,20 +195,35 @@ class Replies:
         )
         self._making = tasks.create_task(self._make(self._live, answers), name=f"reply-{number}")
 
+    def _prepare_apology(self, config: CallConfig) -> None:
+        if self._services.apologies:
+            self._services.apologies.prepare(config)
+
     async def _make(self, reply: Reply, answers: tuple[c.Message, ...] | str) -> None:
         def on_audio() -> None:
             self._tell(c.ReplyAudioStarted(self._clock(), reply.number))
 
         try:
             fault = await reply.run(answers, on_audio)
-        except Exception:  # the boundary: a bug in a reply must not end the call
-            log.exception("call %s: reply %d broke", self.config.call_id, reply.number)
-            fault = Unavailable("gateway", "the reply failed inside the gateway; see its log")
+        except Exception as bug:  # noqa: BLE001  # the boundary: a bug must not end the call
+            fault = self._broke(reply, bug)
         if fault and reply.number != self._draft:
             self._on_fault(fault, reply.number)
+            if not isinstance(answers, str):  # a greeting or a prompt is no answer to anybody
+                await self._apologise(reply, on_audio)
         unfinished = bool(fault or reply.incomplete)
         said, calls = reply.text(), tuple(reply.calls)
         self._tell(c.ReplyEnded(self._clock(), reply.number, said, calls, unfinished))
+
+    async def _apologise(self, reply: Reply, on_audio: Callable[[], None]) -> None:
+        try:
+            await reply.apologise(on_audio)
+        except Exception as bug:  # noqa: BLE001  # the boundary, as above
+            self._broke(reply, bug)
+
+    def _broke(self, reply: Reply, bug: Exception) -> ServiceError:
+        log.error("call %s: reply %d broke", self.config.call_id, reply.number, exc_info=bug)
+        return Unavailable("gateway", "the reply failed inside the gateway; see its log")
 
     def _release(self, number: int) -> None:
         assert self._live

@@ -323,6 +323,8 @@ class Session:
             async with asyncio.timeout(self._options.longest_s):
                 await part()
         except CallError as error:
+            if isinstance(error.__cause__, ServiceError):
+                log.warning("call %s ends: %s", self._call_id, error.__cause__.text)
             self._end(error)
         except TimeoutError:
             self._end(CallerSilent(f"the call took longer than {self._options.longest_s:g} s"))

@@ -158,16 +158,16 @@ class CallerAudio:
                 lost = await self._retry_after(fault, failures)
                 failures += 1
         if lost:
-            raise CallLost(f"speech was lost: {lost.text}") from lost
+            raise CallLost(f"speech was lost: {lost.sentence}") from lost
 
     async def _retry_after(self, fault: ServiceError, failures: int) -> ServiceError:
         if isinstance(fault, Rejected):
-            raise BadMessage(f"config.language_code: {fault.text}") from fault
+            raise BadMessage(f"config.language_code: {fault.sentence}") from fault
         self._on_fault(fault)
         if not fault.retryable:
-            raise CallLost(fault.text) from fault
+            raise CallLost(fault.sentence) from fault
         if self._uplink.closed and failures >= _TRIES_AFTER_HANGUP:
-            raise CallLost(f"speech was lost: {fault.text}") from fault
+            raise CallLost(f"speech was lost: {fault.sentence}") from fault
         self._uplink.lose()
         await asyncio.sleep(_RETRY_WAITS_S[min(failures, len(_RETRY_WAITS_S) - 1)])
         await self._uplink.ready()

@@ -69,6 +69,9 @@ class Language:
     clause_marks: tuple[str, ...] = (",", ";", ":")
     """Marks that end a clause within a sentence."""
 
+    apology: str = ""
+    """The sentence that ends a reply which failed, and gives the floor back; empty: English."""
+
     code_remark: str = ""
     """The text spoken in place of a block of code; empty: none."""
 

@@ -7,6 +7,7 @@ it sounds natural. No piece is longer than `LONGEST_CHARS`.
 import re
 from dataclasses import dataclass
 from functools import lru_cache
+from unicodedata import category
 
 from voice_gateway.language import Language, language_of
 
@@ -51,6 +52,12 @@ def _any_of(words: frozenset[str]) -> str:
     return "|".join(map(re.escape, sorted(words))) or _NEVER_MATCHES
 
 
+class GoesOn(str):
+    """A clause that was cut where the text has no mark: its sentence goes on in the next."""
+
+    __slots__ = ()
+
+
 class Clauses:
     """Cuts one stream of text; `flush` gives what is left when the model has finished.
 
@@ -68,9 +75,9 @@ class Clauses:
         self._text += piece
         clauses: list[str] = []
         while (end := self._cut()) is not None:
-            clause, self._text = self._text[:end].strip(), self._text[end:].lstrip()
-            if clause:
-                clauses.append(clause)
+            raw, self._text = self._text[:end], self._text[end:].lstrip()
+            if clause := raw.strip():
+                clauses.append(GoesOn(clause) if _goes_on(raw) else clause)
                 self._first = False
         return clauses
 
@@ -115,6 +122,11 @@ class Clauses:
             return _FEWEST_UNMARKED_WORDS
         ends_sentence = self._patterns.sentence_end.match(mark + " ")
         return self._min_words if ends_sentence else _FEWEST_CLAUSE_WORDS
+
+
+def _goes_on(raw: str) -> bool:
+    """Whether a clause as it was cut, with the space behind it, ends in the midst of a sentence."""
+    return not raw.endswith("\n") and category(raw.rstrip()[-1])[0] in "LMN"
 
 
 def _words(text: str) -> int:

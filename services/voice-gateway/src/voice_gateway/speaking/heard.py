@@ -36,7 +36,11 @@ class Ledger:
 
     def say(self, spoken: str) -> None:
         """Begin the next part of the latest clause: the audio added from now on says it."""
-        self._clauses[-1].texts.append(SpokenText(spoken, self._rate_hz, self._pace))
+        self._clauses[-1].say(spoken, self._rate_hz, self._pace)
+
+    def again(self) -> None:
+        """Forget the audio of the latest part, which is said once more from its start."""
+        self._clauses[-1].again()
 
     def add(self, audio: bytes) -> None:
         """Add audio of the latest text."""
@@ -49,6 +53,10 @@ class Ledger:
         off and are not in the reply.
         """
         self._clauses[-1].texts[-1].tell(words, skipped_s)
+
+    def trimmed(self, seconds: float) -> None:
+        """Note that so much silence was trimmed off the end of the latest text's audio."""
+        self._clauses[-1].texts[-1].trimmed_s = seconds
 
     def end(self) -> None:
         """Note that the latest text has all of its audio."""
@@ -83,6 +91,12 @@ class _Clause:
         self._written = written
         self._spoken = spoken
         self._language = language
+
+    def say(self, spoken: str, rate_hz: int, pace: Pace) -> None:
+        self.texts.append(SpokenText(spoken, rate_hz, pace))
+
+    def again(self) -> None:
+        self.texts[-1] = self.texts[-1].again()
 
     @property
     def seconds(self) -> float:

@@ -13,6 +13,7 @@ from voice_gateway.messages import Notice, ReplyAudio, ReplyText, ToCaller, Tool
 from voice_gateway.speaking.playback import Playback
 
 _MOST_WAITING_NOTICES = 4096  # a caller this far behind does not read any more
+_ROUNDING_S = 1e-6
 _TIMER_RESOLUTION_S = 0.001  # audio that is due sooner than this is due now
 
 
@@ -99,6 +100,15 @@ class Outbox:
         self._audio.append(audio)
         self._waiting_s += pcm.seconds(audio.pcm, self._rate_hz)
         self._changed.set()
+
+    def take_back(self, since_s: float) -> bool:
+        """Drop the reply's audio from `since_s` on; False if any of that was handed out already."""
+        if self.playback.sent_s > since_s + _ROUNDING_S:
+            return False
+        while self._audio and self._audio[-1].offset_s > since_s - _ROUNDING_S:
+            self._waiting_s -= pcm.seconds(self._audio.pop().pcm, self._rate_hz)
+        self._room_made.set()
+        return True
 
     async def drained(self) -> None:
         """Wait until all of the reply has been handed out."""

@@ -5,13 +5,14 @@ rest of the answer is still being made.
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable, Sequence
+import logging
+from collections.abc import AsyncGenerator, Callable, Coroutine, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, replace
 
 from voice_gateway.audio import pcm
 from voice_gateway.conversation import Message, ToolCall
-from voice_gateway.errors import Empty, ServiceError
+from voice_gateway.errors import Empty, Rejected, ServiceError, TimedOut
 from voice_gateway.language.speakable import speakable
 from voice_gateway.latency import TurnMoments
 from voice_gateway.messages import (
@@ -23,11 +24,13 @@ from voice_gateway.messages import (
     Usage,
 )
 from voice_gateway.ports import Finish, ModelPiece, Retracted, Services
-from voice_gateway.speaking.clauses import Clauses, fitting
+from voice_gateway.speaking.clauses import Clauses, GoesOn, fitting
 from voice_gateway.speaking.heard import Ledger
 from voice_gateway.speaking.hidden import CodeBlocks
 from voice_gateway.speaking.outbox import Outbox
-from voice_gateway.speaking.trim import Trim
+from voice_gateway.speaking.trim import Trim, TrimEnd
+
+log = logging.getLogger(__name__)
 
 _CLAUSES_AHEAD = 8  # how far the model may run ahead of the voice
 _MESSAGE_S = 0.1  # audio in one message: small enough to stop quickly, large enough to be cheap
@@ -37,6 +40,8 @@ _NO_TEXT: dict[Incomplete, str] = {
     "max_output_tokens": "the model had used up its tokens before it answered with any text",
     "content_filter": "the model's filter withheld the answer",
 }
+_MOST_END_S = 1.0  # silence taken off the end of a clause whose sentence goes on
+_RETRY_WAIT_S = 0.25  # a connection that broke is dialled again by then
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +53,9 @@ class ReplyOptions:
     min_words: int = 1
     """Fewest words given to the voice at once, unless the reply has fewer."""
     trim_s: float = 0.0
-    """Most silence taken off the start of a clause's audio."""
+    """Most silence taken off the start of a clause's audio; 0: none is taken off its end either."""
+    voice_timeout_s: float = 10.0
+    """How long a clause's first audio may take, over all tries."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +66,8 @@ class _Clause:
     """What the voice is given: numbers are words, unless the voice reads them by itself."""
     said: str
     """The words that the voice says."""
+    goes_on: bool
+    """The sentence goes on after it, without a mark between."""
 
 
 class Reply:
@@ -92,6 +101,10 @@ class Reply:
         self._made_s = 0.0
         self._written = ""
         self._replaces = False
+        self._unsaid: ServiceError | None = None
+        """Why a clause has no audio, where the voice gave none for it."""
+        self._announced = False
+        self._apology = ""
 
     async def run(
         self, answers: Sequence[Message] | str, on_audio: Callable[[], None]
@@ -111,7 +124,33 @@ class Reply:
             await self._outbox.drained()  # a draft does not end before its release
         if fault or writing.cancelled():
             return fault
-        return writing.result() or self._silent()
+        return writing.result() or self._unsaid or self._silent()
+
+    async def apologise(self, on_audio: Callable[[], None]) -> None:
+        """Say that the reply failed, after what was said of it, and wait until that was sent.
+
+        The client is shown the words; they are no part of the answer, whose memory has none.
+        """
+        apologies = self._services.apologies
+        text = apologies.text(self._config.language) if apologies else ""
+        # A program that got tool calls has the next word.
+        if not apologies or not text or not self._config.spoken or self.calls:
+            return
+        try:
+            audio = await apologies.audio(self._config)
+        except ServiceError as fault:
+            log.warning("call %s: no apology: %s", self._config.call_id, fault.text)
+            return
+        self._apology = text
+        self._outbox.post(ReplyText(self.number, f" {text}" if self._shown else text, apology=True))
+        for piece in filter(None, pcm.pieces(audio, _MESSAGE_S, self._config.rate_hz)):
+            await self._send(piece, on_audio)
+        await self._outbox.drained()
+
+    def sounding(self, sent_s: float) -> str:
+        """The words that the caller's loudspeaker has got when `sent_s` of the reply were sent."""
+        said = self.ledger.heard(sent_s)
+        return f"{said} {self._apology}" if self._apology else said
 
     def _silent(self) -> ServiceError | None:
         if self._made_s or not self._shown or not self._config.spoken:
@@ -205,7 +244,7 @@ class Reply:
         spoken = said if self._options.normalise else written
         too_short = len(spoken.split()) < self._options.min_words
         spoken = f"{spoken}." if too_short and spoken[-1].isalnum() else spoken
-        return _Clause(written, spoken, said)
+        return _Clause(written, spoken, said, isinstance(text, GoesOn))
 
     async def _speak(self, on_audio: Callable[[], None]) -> ServiceError | None:
         try:
@@ -219,41 +258,87 @@ class Reply:
         if not self._config.spoken:
             return
         self.ledger.begin(clause.written, clause.said)
-        for text in fitting(clause.spoken):
+        texts = fitting(clause.spoken)
+        for n, text in enumerate(texts, 1):
             self.ledger.say(self._said(text))
-            await self._speak_text(text, on_audio)
+            try:
+                goes_on = clause.goes_on or n < len(texts)
+                await self._speak_text(text, on_audio, goes_on=goes_on)
+            except Empty as fault:
+                self._unsaid = fault  # what comes after it is spoken all the same
             self.ledger.end()
 
     def _said(self, text: str) -> str:
         """The words the voice says for this text, even if it reads numbers by itself."""
         return text if self._options.normalise else speakable(text, self._config.language)
 
-    async def _speak_text(self, text: str, on_audio: Callable[[], None]) -> None:
-        rate_hz = self._config.rate_hz
+    async def _speak_text(self, text: str, on_audio: Callable[[], None], *, goes_on: bool) -> None:
+        """Have the voice say a text; where it fails before any of that was sent, once more."""
+        began, before_s = self._clock(), self._made_s
+        fault = await _fault_of(self._try_text(text, on_audio, goes_on=goes_on))
+        if fault is None:
+            return
+        left_s = began + self._options.voice_timeout_s - self._clock() - _RETRY_WAIT_S
+        hopeless = isinstance(fault, Rejected) or left_s <= 0.0
+        if hopeless or not self._outbox.take_back(before_s):
+            raise fault
+        log.info("call %s: the voice is asked again: %s", self._config.call_id, fault.text)
+        self._forget_audio(before_s)
+        await asyncio.sleep(_RETRY_WAIT_S)
+        try:
+            async with asyncio.timeout(left_s) as first_audio:
+                await self._try_text(text, on_audio, goes_on=goes_on, limit=first_audio)
+        except TimeoutError:
+            raise TimedOut("tts", f"no audio after a second try of {left_s:g} s") from None
+
+    def _forget_audio(self, since_s: float) -> None:
+        """Forget the audio of the latest text, which begins at `since_s` and was taken back."""
+        self._made_s = since_s
+        self.ledger.again()
+        if not since_s:
+            self.moments.first_audio = None
+
+    async def _try_text(
+        self,
+        text: str,
+        on_audio: Callable[[], None],
+        *,
+        goes_on: bool,
+        limit: asyncio.Timeout | None = None,
+    ) -> None:
+        """Play the voice's audio of a text; its first audio lifts the limit."""
+        rate_hz, before_s = self._config.rate_hz, self._made_s
         speech = self._services.voice.speak(
             text, language=self._config.language, voice=self._config.voice, rate_hz=rate_hz
         )
         whole = pcm.WholeSamples()  # it drops half a sample at the end of this text's audio
         trim = Trim(rate_hz, self._options.trim_s, _CLAUSE_GAP_S if self._made_s else 0.0)
+        end = TrimEnd(rate_hz, _MOST_END_S if goes_on and self._options.trim_s else 0.0)
         async with aclosing(speech) as chunks:
             async for chunk in chunks:
-                audio = trim.feed(whole.feed(chunk.pcm))
+                if limit and chunk.pcm:
+                    limit.reschedule(None)
+                audio = end.feed(trim.feed(whole.feed(chunk.pcm)))
                 self.ledger.tell(chunk.words, trim.removed_s)
                 await self._play(audio, on_audio)
-        await self._play(trim.flush(), on_audio)
+        await self._play(end.feed(trim.flush()) + end.flush(), on_audio)
+        self.ledger.trimmed(end.removed_s)
+        if self._made_s == before_s:
+            raise Empty("tts", "the voice gave no audio for a part of the reply")
 
     async def _play(self, audio: bytes, on_audio: Callable[[], None]) -> None:
         for piece in filter(None, pcm.pieces(audio, _MESSAGE_S, self._config.rate_hz)):
-            await self._play_piece(piece, on_audio)
+            if self.moments.first_audio is None:
+                self.moments.first_audio = self._clock()
+            self.ledger.add(piece)
+            await self._send(piece, on_audio)
 
-    async def _play_piece(self, piece: bytes, on_audio: Callable[[], None]) -> None:
-        if self.moments.first_audio is None:
-            self.moments.first_audio = self._clock()
+    async def _send(self, piece: bytes, on_audio: Callable[[], None]) -> None:
+        if not self._announced:
+            self._announced = True
             on_audio()
-        length_s = pcm.seconds(piece, self._config.rate_hz)
-        self.ledger.add(piece)
         await self._outbox.play(ReplyAudio(self.number, self._made_s, piece))
-        self._made_s += length_s
+        self._made_s += pcm.seconds(piece, self._config.rate_hz)
 
 
 class _Script:
@@ -272,3 +357,11 @@ class _Script:
 
 async def _at_once(text: str) -> AsyncGenerator[ModelPiece, None]:
     yield text
+
+
+async def _fault_of(trying: Coroutine[None, None, None]) -> ServiceError | None:
+    try:
+        await trying
+    except ServiceError as fault:
+        return fault
+    return None

@@ -54,6 +54,8 @@ class SpokenText:
     def __init__(self, text: str, rate_hz: int, pace: Pace) -> None:
         self.seconds = 0.0
         self.said = letters(text)
+        self.trimmed_s = 0.0
+        """How much silence was trimmed off the end of the audio; a last word may reach into it."""
         self._text = text
         self._rate_hz = rate_hz
         self._pace = pace
@@ -65,6 +67,10 @@ class SpokenText:
         self._duration, self._marks = _durations(text)
         self._counts = [(duration, count) for count, duration in self._duration]
         self._curve: list[Knot] | None = None
+
+    def again(self) -> "SpokenText":
+        """The same text without any audio yet."""
+        return SpokenText(self._text, self._rate_hz, self._pace)
 
     def add(self, audio: bytes) -> None:
         """Add audio of the text."""
@@ -122,6 +128,11 @@ class SpokenText:
         between = [(pauses[pause], marks[mark]) for pause, mark in pairs]
         return [(before_s, start), *between, (here_s, end)]
 
+    @property
+    def _longest_s(self) -> float:
+        """Where word times may end at most."""
+        return self.seconds + self.trimmed_s + _MOST_OVERRUN_S
+
     def _told(self) -> list[Knot]:
         """The voice's word times as a curve, if they are plausible."""
         start = [(0.0, 0.0)]
@@ -130,7 +141,7 @@ class SpokenText:
             return start
         if edges_s and not edges_s[-1] > 0.0:
             return start
-        if self._complete and edges_s and edges_s[-1] > self.seconds + _MOST_OVERRUN_S:
+        if self._complete and edges_s and edges_s[-1] > self._longest_s:
             return start
         placed = _placed(self.said, [letters(word.text) for word in self._words])
         found = [(edges_s[edge], count) for edge, count in placed]

@@ -1,12 +1,14 @@
-"""Trims silence off the start of synthesised speech. Pure; s16le mono, little-endian machines.
+"""Trims silence off the ends of synthesised speech. Pure; s16le mono, little-endian machines.
 
-Voices begin a clause with up to 300 ms of silence, and the caller would wait through it.
+Voices begin a clause with up to 300 ms of silence, and the caller would wait through it. They end
+every text with half a second, as if it were a sentence, also one that was cut in mid-sentence.
 """
 
 from voice_gateway.audio.pcm import SAMPLE_BYTES
 
 _FRAME_S = 0.01  # a whole period of the lowest voice
 _PRE_ROLL_S = 0.02  # silence kept before the first sound, because consonants begin softly
+_POST_ROLL_S = 0.04  # silence kept after the last sound, because vowels and sibilants end softly
 # A swing is the highest less the lowest sample of a frame, so a constant offset is silence, too.
 _SOUND_SWING = 1_000  # -36 dBFS: a frame with more is sound, whatever came before
 _SILENT_SWING = 200  # -50 dBFS: a frame with less is silence, whatever came before
@@ -67,4 +69,56 @@ class Trim:
     def _release(self, size: int) -> bytes:
         audio, self._waiting = self._waiting[:size], self._waiting[size:]
         self._silent -= size
+        return audio
+
+
+class TrimEnd:
+    """Trims the silence at the end of a text's audio: feed chunks, send what comes back, `flush`.
+
+    It removes at most `limit_s`. Sound passes at once; only silence waits here, until sound follows
+    it or the audio is over. A text without any sound comes out whole.
+    """
+
+    def __init__(self, rate_hz: int, limit_s: float) -> None:
+        self._frame = SAMPLE_BYTES * max(1, round(_FRAME_S * rate_hz))
+        self._kept = round(_POST_ROLL_S / _FRAME_S) * self._frame
+        self._limit = round(limit_s / _FRAME_S) * self._frame
+        self._waiting = b""
+        self._rate_hz = rate_hz
+        self._removed = 0
+        self._silent = 0  # bytes at the start of `_waiting` that are known to be silence
+        self._sounded = False
+
+    @property
+    def removed_s(self) -> float:
+        """How much audio was removed; known after `flush`."""
+        return self._removed / (SAMPLE_BYTES * self._rate_hz)
+
+    def feed(self, chunk: bytes) -> bytes:
+        """Take the next whole samples; return what is to be sent now."""
+        if not self._limit:
+            return chunk
+        self._waiting += chunk
+        whole = len(self._waiting) - len(self._waiting) % self._frame
+        for end in range(whole, self._silent, -self._frame):
+            if self._sounds(end - self._frame, end):
+                self._sounded, self._silent = True, whole - end
+                return self._release(end)
+        self._silent = whole
+        return self._release(max(0, whole - self._kept - self._limit)) if self._sounded else b""
+
+    def flush(self) -> bytes:
+        """Return what is left to be sent when the audio is over."""
+        ends_in_sound = self._sounds(self._silent, len(self._waiting))
+        if not ends_in_sound and self._sounded:
+            self._removed = max(0, len(self._waiting) - self._kept)
+        return self._waiting[: len(self._waiting) - self._removed]
+
+    def _sounds(self, start: int, end: int) -> bool:
+        samples = memoryview(self._waiting)[start:end].cast("h")
+        return bool(samples) and max(samples) - min(samples) >= _SILENT_SWING
+
+    def _release(self, size: int) -> bytes:
+        audio, self._waiting = self._waiting[:size], self._waiting[size:]
+        self._silent = min(self._silent, len(self._waiting))
         return audio

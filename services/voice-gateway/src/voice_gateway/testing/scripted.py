@@ -42,6 +42,7 @@ from voice_gateway.ports import (
     TurnSound,
     VoiceAudio,
 )
+from voice_gateway.speaking.apology import Apologies
 from voice_gateway.testing import virtual_time
 
 RATE_HZ = 16_000
@@ -231,6 +232,8 @@ class Call:
     can_pause: bool = False
     conversation_id: str = ""
     memory: Callable[[str], Memory] | None = None
+    apology: str = "off"
+    """The APOLOGY setting."""
     loudspeaker: bool = False
     rules: CallOptions = field(default_factory=CallOptions)
     voice: ScriptedVoice = field(default_factory=ScriptedVoice)
@@ -262,6 +265,7 @@ class Call:
                 self._activity if self.voiced else None,
                 turn_sound=self._makes_turn_sound,
                 memory=self.memory,
+                apologies=Apologies(self.voice, self.apology),
             )
             await Session(caller, services, config, self.rules).run()
         except Exception as error:  # noqa: BLE001  # tests check it

@@ -49,6 +49,8 @@ class PageOptions:
     voice: str
     """The voice of a call that names none; empty: Riva chooses."""
     needs_key: bool
+    down: Sequence[str] = ()
+    """The services that do not answer: of "asr", "tts" and "llm"."""
 
 
 class HttpFront:

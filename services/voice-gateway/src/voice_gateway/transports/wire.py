@@ -172,8 +172,7 @@ def _event(
             )
         case Failed(error, reply):
             fault = pb.Fault(stage=error.stage, code=error.code, retryable=error.retryable)
-            text = f"{error.stage}: {error.text}"
-            return pb.ServerEvent(type=pb.ERROR, message=text, fault=fault), reply
+            return pb.ServerEvent(type=pb.ERROR, message=error.sentence, fault=fault), reply
         case TurnOver(reply, stages, incomplete=incomplete):
             latency, message = _latency(stages), "your turn"
             over = pb.ServerEvent(

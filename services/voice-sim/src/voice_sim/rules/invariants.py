@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 from voice_sim.call_record import Record
 from voice_sim.known_faults import is_known
 from voice_sim.rules import (
+    apologies,
     call_end,
     caller_words,
     histories,
@@ -41,6 +42,8 @@ RULES: tuple[Rule, ...] = (
     messages_sent.the_pace,
     speech.what_was_heard,
     speech.whole_replies,
+    apologies.a_failure_is_heard_of,
+    apologies.it_is_no_answer,
     call_end.true_reasons,
     call_end.the_end_comes,
     call_end.nothing_left,

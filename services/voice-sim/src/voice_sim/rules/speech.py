@@ -7,7 +7,14 @@ from voice_gateway import conversation as c
 from voice_gateway.messages import Failed, ReplyAudio, ReplyText, TurnOver
 
 from voice_sim.call_record import Entry, Record, Said, Sent, Spoke, Step
-from voice_sim.marked_words import CANNED, answer_of, clauses_in, reply_words, sayings
+from voice_sim.marked_words import (
+    APOLOGY_CLAUSE,
+    CANNED,
+    answer_of,
+    clauses_in,
+    reply_words,
+    sayings,
+)
 from voice_sim.simulated_services import text_of
 
 # So many remembered words may be unsent, because their pace within a clause is an estimate.
@@ -51,6 +58,8 @@ class _Voice:
                 self.clauses[number].made, self.clauses[number].whole = samples, whole
             case Sent(at, ReplyAudio(reply, _, audio)):
                 for value, count in clauses_in(audio):
+                    if value == APOLOGY_CLAUSE:
+                        continue  # `apologies` looks at it
                     if value not in self.clauses:
                         yield f"at {at:.2f} reply {reply} sounds of nothing the voice said: {value}"
                     else:
@@ -73,11 +82,14 @@ class _Voice:
     def last_said(self, answer: int, count: int, reply: int) -> list[_Clause]:
         """The last clauses of this answer that the voice was asked for, up to `count` words.
 
-        Prompts have the same text each time, so only those of this reply count.
+        Prompts have the same text each time, so only those of this reply count. A clause that the
+        voice was asked for again, as it had failed before any of it was sent, counts once.
         """
         last: list[_Clause] = []
         for clause in reversed(self.clauses.values()):
             its_own = answer not in CANNED or clause.reply == reply
+            if last and last[0].text == clause.text and not clause.sent:
+                continue
             if count > 0 and its_own and answer_of(clause.text) == answer:
                 last.insert(0, clause)
                 count -= len(reply_words(clause.text))

@@ -9,4 +9,5 @@ LANGUAGE = Language(
         verstehe so"""
     ),
     stops=words("stopp stop halt warte moment nein entschuldigung pause ruhe genug"),
+    apology="Entschuldigung, da ist etwas schiefgegangen. Bitte fragen Sie noch einmal.",
 )

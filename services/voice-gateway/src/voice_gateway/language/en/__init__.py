@@ -42,6 +42,7 @@ LANGUAGE = Language(
     verb_marks=("n't", "'s", "'re", "'m", "'ll", "'d", "'ve"),
     opens_clause=words("and because but that where which while who"),
     abbreviations=words("Mr Mrs Ms Dr Prof St Jr Sr vs etc approx Fig Inc Ltd Ph.D"),
+    apology="Sorry, something went wrong. Please ask me again.",
     code_remark="The code is in the text.",
     in_words=spoken,
 )

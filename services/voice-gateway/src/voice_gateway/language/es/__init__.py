@@ -9,4 +9,5 @@ LANGUAGE = Language(
         por supuesto"""
     ),
     stops=words("para espera alto no perdón perdona pausa silencio basta"),
+    apology="Perdón, algo ha salido mal. Por favor, pregunte otra vez.",
 )

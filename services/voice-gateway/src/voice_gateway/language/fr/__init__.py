@@ -9,4 +9,5 @@ LANGUAGE = Language(
         bien sûr"""
     ),
     stops=words("stop arrête arrêtez attends attendez non pardon pause silence"),
+    apology="Désolé, il y a eu un problème. Posez-moi encore la question.",
 )

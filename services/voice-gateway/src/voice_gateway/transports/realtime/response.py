@@ -34,8 +34,11 @@ def text(state: State, message: ReplyText) -> Events:
     if not (response := state.live(message.reply)):
         return []
     events = _message(state, response)
-    response.text = message.text if message.replaces else response.text + message.text
-    response.pieces += 1
+    if message.apology:
+        response.apology += message.text
+    else:
+        response.text = message.text if message.replaces else response.text + message.text
+        response.pieces += 1
     kind = "output_audio_transcript" if response.spoken else "output_text"
     where = _where(response)
     return [*events, state.event(f"response.{kind}.delta", where, delta=message.text)]
@@ -104,16 +107,16 @@ def _end_message(state: State, response: Response, status: str) -> Events:
     """Close the message, if it has begun; what was sent of it stays."""
     if not (item := response.item):
         return []
-    where = _where(response)
+    where, said = _where(response), response.text + response.apology
     item.wire |= {"status": status, "content": [response.content]}
     if response.spoken:
         rest = response.encoder.flush() if status == "completed" else ""
         ends = [
             *_audio_delta(state, response, rest),
             state.event("response.output_audio.done", where),
-            state.event("response.output_audio_transcript.done", where, transcript=response.text),
+            state.event("response.output_audio_transcript.done", where, transcript=said),
         ]
-        part = {"type": "audio", "transcript": response.text}
+        part = {"type": "audio", "transcript": said}
     else:
         ends = [state.event("response.output_text.done", where, text=response.text)]
         part = {"type": "text", "text": response.text}
@@ -163,9 +166,8 @@ def failed(state: State, error: ServiceError, reply: int) -> Events:
     if response := state.live(reply):
         response.fault = error  # reported at the end of the response
         return []
-    said = f"{error.stage}: {error.text}"
-    values = {"type": "server_error", "code": _code(error), "message": said, "param": None}
-    return [state.event("error", error={**values, "event_id": None})]
+    values = {"type": "server_error", "code": _code(error), "message": error.sentence}
+    return [state.event("error", error={**values, "param": None, "event_id": None})]
 
 
 def _code(error: ServiceError) -> str:
@@ -188,7 +190,7 @@ def _outcome(fault: ServiceError | None, over: TurnOver) -> tuple[str, Json | No
         return "incomplete", {"type": "incomplete", "reason": over.incomplete}
     if fault is None:
         return "completed", None
-    error = {"type": "server_error", "code": _code(fault), "message": fault.text}
+    error = {"type": "server_error", "code": _code(fault), "message": fault.sentence}
     return "failed", {"type": "failed", "error": error}
 
 

@@ -62,6 +62,8 @@ class Response:
     item: Item | None = None
     """The response's message, once it has begun."""
     text: str = ""
+    apology: str = ""
+    """What was said of its failure; the conversation's item has only the answer's own text."""
     pieces: int = 0
     output: list[Item] = field(default_factory=list[Item])
     fault: ServiceError | None = None

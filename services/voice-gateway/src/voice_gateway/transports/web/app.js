@@ -1,6 +1,7 @@
 // Connects the page's parts with each other and with the caller's keys and clicks.
 
 import { Call } from "./call.js";
+import { Services } from "./services.js";
 import { Settings } from "./settings.js";
 import { Tape } from "./tape.js";
 import { View } from "./view.js";
@@ -9,7 +10,8 @@ const $ = (id) => document.getElementById(id);
 
 const settings = new Settings();
 const call = new Call(new URL("v1/realtime?events=all", document.baseURI));
-const view = new View(call);
+const services = new Services(new URL("choices", document.baseURI));
+const view = new View(call, services);
 const tape = new Tape($("tape"), () => ({ you: call.heard, voice: call.spoken }));
 
 let painting = false;
@@ -24,7 +26,8 @@ function paint() {
   });
 }
 
-call.onchange = paint;
+call.onchange = services.onchange = paint;
+call.onevent = (event) => services.take(event);
 call.onmark = (kind, seconds) => tape.mark(kind, seconds);
 settings.onchange = (wishes) => {
   call.wish(wishes, settings.key);
@@ -98,3 +101,4 @@ addEventListener("pagehide", () => call.hangUp());
 
 call.wish(settings.wishes, settings.key);
 settings.learn().then(paint);
+services.watch();

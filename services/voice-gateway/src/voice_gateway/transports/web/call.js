@@ -37,6 +37,8 @@ export class Call {
   onchange = () => {};
   /** Called with things worth a mark: "cut", or "answer" with the seconds waited for it. */
   onmark = (kind, seconds) => {};
+  /** Called with each event of the server. */
+  onevent = (event) => {};
 
   /** @type {Wishes} */
   #wishes = { language: "", voice: "", byHand: false, aloud: true };
@@ -167,6 +169,7 @@ export class Call {
 
   #take(event) {
     this.conversation.take(event);
+    this.onevent(event);
     this.#act(event);
     this.onchange();
   }

@@ -7,6 +7,7 @@
  * @property {string} text
  * @property {"open" | "done" | "cut"} state
  * @property {string} [heard] of a voice that was cut off: what of its text was heard
+ * @property {string} [kept] of an answer that failed: its text without the apology for it
  * @property {Record<string, number | null>} [ms] where the time to the first sound went
  * @property {number} [waited] seconds until the first sound of it, as this page heard it
  * @property {boolean} [typed]
@@ -149,10 +150,11 @@ export class Conversation {
   endAnswer({ response }) {
     const entry = this.#answerOf(response.id);
     if (entry) entry.state = response.status === "completed" ? "done" : "cut";
+    if (entry && response.status === "failed") entry.kept = textOf(response);
     if (response.status === "failed") this.#explain(response.status_details?.error);
     this.response = this.interim = "";
     if (this.floor === "paused") this.floor = "voice";
-    const sounds = response.status === "completed" && this.floor === "voice";
+    const sounds = response.status !== "cancelled" && this.floor === "voice";
     if (this.floor !== "you" && !sounds) this.floor = "nobody";
   }
 
@@ -213,7 +215,14 @@ export class Conversation {
 
 /** What of an entry the caller said, or heard. */
 function heardOf(entry) {
-  return (entry.state === "cut" ? (entry.heard ?? entry.text) : entry.text).trim();
+  const heard = entry.state === "cut" ? (entry.heard ?? entry.text) : entry.text;
+  return (entry.kept ?? heard).trim();
+}
+
+/** The text of a response as the server keeps it, which has no word of an apology. */
+function textOf({ output }) {
+  const parts = (output ?? []).flatMap((item) => item.content ?? []);
+  return parts.map((part) => part.transcript ?? part.text ?? "").join("");
 }
 
 const FOLLOW = {

@@ -22,14 +22,16 @@ const $ = (id) => document.getElementById(id);
 
 export class View {
   #call;
+  #services;
   /** @type {Map<string, HTMLElement>} */
   #shown = new Map();
   #announced = "";
   #state = "closed";
   #read = new Set();
 
-  constructor(call) {
+  constructor(call, services) {
     this.#call = call;
+    this.#services = services;
   }
 
   show() {
@@ -88,6 +90,7 @@ export class View {
     document.body.dataset.floor = this.#call.conversation.floor;
     document.body.dataset.line = this.#call.line.state;
     document.body.dataset.talking = String(this.#call.talking);
+    document.body.dataset.down = this.#services.down.join(" ");
     this.#sayState();
   }
 
@@ -95,7 +98,9 @@ export class View {
   #sayState() {
     const { line, talking, muted } = this.#call;
     const microphone = talking ? (muted ? "Muted." : "Listening.") : "";
-    const state = line.state === "open" ? `Connected. ${microphone}` : line.state;
+    const trouble = this.#services.trouble;
+    const well = trouble ? `${trouble.join(". ")}` : `Connected. ${microphone}`;
+    const state = line.state === "open" ? well : line.state;
     if (state === this.#state) return;
     this.#state = state;
     if (line.state !== "waiting") this.#announce(line.state === "open" ? state : LINE[line.state]);
@@ -106,8 +111,10 @@ export class View {
     if (asking) return ["May it listen?", "Your browser asks you for the microphone."];
     if (line.state === "waiting") return [this.#lineText(), "What was said is kept."];
     if (line.state === "opening") return ["Connecting…", "One moment."];
-    if (line.state === "closed") return ["Ready when you are", "Press Talk, or write below."];
     const { floor, interim } = conversation;
+    const idle = line.state === "closed" || floor === "nobody";
+    if (idle && this.#services.trouble) return this.#services.trouble;
+    if (line.state === "closed") return ["Ready when you are", "Press Talk, or write below."];
     const [text, hint] = (talking && wishes.byHand && BY_HAND[floor]) || FLOOR[floor];
     if (interim && (floor === "voice" || floor === "paused")) return [text, `“${interim}”`];
     if (!talking) return floor === "nobody" ? TYPING : [text, floor === "voice" ? STOPPED : hint];
@@ -117,6 +124,7 @@ export class View {
 
   #lineText() {
     const { line } = this.#call;
+    if (line.state === "open" && this.#services.trouble) return "Connected, not ready";
     if (line.state !== "waiting") return LINE[line.state];
     const wait_s = Math.max(0, Math.ceil((line.retryAt - performance.now()) / 1000));
     return `Trying again in ${wait_s} s`;

@@ -1,0 +1,46 @@
+"""Asks the gateway which services behind it do not answer, before the first word is said."""
+
+# pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false
+# (the generated stubs of health ship no types)
+
+import asyncio
+from typing import Any, cast
+
+import grpc.aio
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+
+PATIENCE_S = 2.0
+"""For the answer, which takes one round trip; a gateway that gives none is called all the same."""
+
+SERVICE = "voice_workflow.VoiceGateway"
+_STAGES = {"asr": "speech recognition", "llm": "the language model", "tts": "the voice"}
+"""The names that the gateway gives to the health of its services."""
+
+
+async def trouble(channel: grpc.aio.Channel) -> str:
+    """Say which services do not answer; empty where all do, or the gateway does not tell."""
+    try:
+        async with asyncio.timeout(PATIENCE_S):
+            if not await _is_down(channel, SERVICE):
+                return ""
+            down = [name for stage, name in _STAGES.items() if await _is_down(channel, stage)]
+    except (grpc.aio.AioRpcError, TimeoutError):
+        return ""
+    return f"the gateway is not ready: {_listed(down)} not answer; it tries again all the time"
+
+
+def _listed(names: list[str]) -> str:
+    if len(names) < 2:
+        return f"{names[0] if names else 'a service behind it'} does"
+    return f"{', '.join(names[:-1])} and {names[-1]} do"
+
+
+async def _is_down(channel: grpc.aio.Channel, service: str) -> bool:
+    stub = cast("Any", health_pb2_grpc.HealthStub(channel))
+    try:
+        answer = await stub.Check(health_pb2.HealthCheckRequest(service=service))
+    except grpc.aio.AioRpcError as error:
+        if error.code() is grpc.StatusCode.NOT_FOUND:
+            return False  # a gateway that does not tell of this one
+        raise
+    return int(answer.status) == health_pb2.HealthCheckResponse.NOT_SERVING
