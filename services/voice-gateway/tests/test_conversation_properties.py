@@ -37,6 +37,8 @@ EVENTS: st.SearchStrategy[c.Event] = st.one_of(
     st.builds(c.CallerVoiced, NOW),
     st.builds(c.CallerQuiet, NOW, NOW),
     st.builds(c.EndOfTurnProbability, NOW, st.floats(0, 1)),
+    st.builds(c.RecognitionBehind, NOW, st.booleans()),
+    st.builds(c.RecognitionCaughtUp, NOW),
     st.builds(c.CallerTyped, NOW, WORDS.filter(bool)),
     st.builds(c.CallerInterrupted, NOW),
     st.builds(c.CallerClosed, NOW),
@@ -198,6 +200,17 @@ def test_no_side_speaks_twice_in_a_row_whatever_a_program_adds_and_takes_away(
                     assert one.role != other.role or apart
 
 
+def waits_longer(taken: Taken) -> bool:
+    """Whether a program's request begins to wait for a recogniser that is behind."""
+    before, after = (
+        isinstance(now.floor, c.Listening)
+        and isinstance(now.floor.wait, c.Asked)
+        and now.floor.wait.late
+        for now in (taken.before, taken.after)
+    )
+    return after and not before
+
+
 @given(calls(programmed=True), POLICIES)
 def test_an_answer_that_was_asked_for_comes_in_time(call: list[c.Event], policy: TurnPolicy):
     due: float | None = None
@@ -207,8 +220,10 @@ def test_an_answer_that_was_asked_for_comes_in_time(call: list[c.Event], policy:
         )
         if asks and due is None and taken.before.line is not c.Line.CLOSED:
             due = taken.event.at + policy.final_wait_s
-        if any(isinstance(command, c.StartReply) and command.request for command in taken.commands):
+        if any(getattr(command, "request", 0) for command in taken.commands):
             due = None
+        if due is not None and waits_longer(taken):
+            due = taken.event.at + policy.late_wait_s - policy.final_wait_s
         assert due is None or taken.after.wake_at == due
         assert due is None or c.EndCall() not in taken.commands
 
@@ -233,7 +248,8 @@ def test_a_wait_stands_only_while_words_wait_for_an_answer_or_a_reply_for_a_soun
     for now in (taken.after for taken in stepped(call, POLICY)):
         if now.wake_at is not None:
             assert now.line is c.Line.OPEN
-            assert isinstance(now.floor, c.Replying) or now.said()
+            broken = now.behind is not None and now.behind.broken
+            assert isinstance(now.floor, c.Replying) or now.said() or broken
 
 
 @given(calls(programmed=True), POLICIES)

@@ -38,7 +38,9 @@ def test_nothing_is_prepared_while_a_reply_is_live(edges: diagram.Edges):
     for (origin, goal), ways in edges.items():
         for said in ways:
             assert said.count("CancelReply") <= 1, (origin, goal, said)
-            assert not {"PauseReply", "Say"} & set(said) or origin != "PREPARING", (goal, said)
+            assert "PauseReply" not in said or origin != "PREPARING", (goal, said)
+            # What is said into a failure of the recogniser takes the place of the draft.
+            assert "Say" not in said or origin != "PREPARING" or "CancelReply" in said, (goal, said)
 
 
 def test_a_page_without_the_marks_is_refused():

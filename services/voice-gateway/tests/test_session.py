@@ -237,9 +237,16 @@ def test_a_recogniser_that_breaks_off_is_called_again():
 
 
 def test_speech_lost_to_a_dead_recogniser_does_not_look_like_success():
-    ear = ScriptedRecogniser([], fault=Unavailable("asr", "gone"), fails_at=0.5)
+    ear = ScriptedRecogniser([], fault=Unavailable("asr", "gone"), fails_at=0.5, fails=4)
     call = Call(recogniser=ear, sends=[Sends(0.0, Audio(bytes(640)))], hangs_up=0.1).run()
     assert isinstance(call.error, CallLost)
+
+
+def test_what_a_dead_recogniser_had_taken_is_recognised_after_the_caller_hung_up():
+    ear = ScriptedRecogniser([], fault=Unavailable("asr", "gone"), fails_at=0.5, fails=3)
+    call = Call(recogniser=ear, sends=[Sends(0.0, Audio(bytes(640)))], hangs_up=0.1).run()
+    assert call.error is None
+    assert ear.bytes_taken == 4 * 640
 
 
 def test_a_recogniser_that_refuses_the_gateway_ends_the_call():

@@ -44,6 +44,8 @@ class CallerAudioPiece:
     """The client ended the utterance, and may send no more audio."""
     asks_final: bool = False
     """The gateway expects the utterance to be over; more audio follows."""
+    voiced: bool = True
+    """Whether voice was detected in it, or may be in it."""
 
 
 class CallerAudioStream(Protocol):
@@ -51,6 +53,13 @@ class CallerAudioStream(Protocol):
 
     async def take(self) -> CallerAudioPiece | None:
         """All audio since the last piece; waits while there is none. None at the end."""
+        ...
+
+    def recognised(self, until_s: float | None) -> None:
+        """A response came; it covers the audio since the first that was taken up to `until_s`.
+
+        It is called before the transcripts of the response. None: the recogniser does not say.
+        """
         ...
 
 
@@ -248,6 +257,9 @@ class CallMetrics(Protocol):
 
     def failed(self, error: ServiceError) -> None:
         """Count a fault of an upstream."""
+
+    def recogniser_lag(self, seconds: float) -> None:
+        """Note how far the recogniser is behind the audio that it was sent."""
 
 
 class GatewayMetrics(Protocol):

@@ -144,6 +144,16 @@ class Settings(BaseSettings):
     riva_asr_function_id: str = Field("", description="`function-id` metadata for hosted ASR.")
     riva_tts_function_id: str = Field("", description="`function-id` metadata for hosted TTS.")
 
+    riva_keepalive_s: float = Field(
+        0,
+        ge=0,
+        le=7200,
+        description=(
+            "HTTP/2 pings to Riva after this long without traffic, so that a connection that went "
+            "silent is noticed; 0: none, as many servers close a connection that pings often."
+        ),
+    )
+
     sample_rate: int = Field(
         16_000, ge=8_000, le=48_000, description="Hz of recognition, and of a call that names none."
     )
@@ -167,7 +177,7 @@ class Settings(BaseSettings):
         0, multiple_of=80, description="Riva's first-pass end of utterance; 0 leaves it off."
     )
     asr_timeout_s: float = Field(
-        10, ge=0, le=600, description="Longest wait for Riva to answer audio; 0 waits for ever."
+        5, ge=0, le=600, description="Longest wait for Riva to answer audio; 0 waits for ever."
     )
     asr_keepalive_s: Seconds = Field(
         20, description="Silence is sent to Riva after this long without audio (Riva allows 60)."
@@ -261,6 +271,19 @@ class Settings(BaseSettings):
     )
     turn_final_wait_ms: Milliseconds = Field(
         700, description="How long the recogniser may take over final words it was asked for."
+    )
+    turn_late_wait_ms: Milliseconds = Field(
+        6_000,
+        description=(
+            "How long a turn waits for a recogniser that is behind the caller; then SAY_AGAIN is "
+            "said."
+        ),
+    )
+    say_again: str = Field(
+        "Sorry, I did not catch that. Please say it again.",
+        min_length=1,
+        max_length=500,
+        description="Text said when the recogniser did not give what the caller said.",
     )
     turn_reopen_ms: Milliseconds = Field(
         1_000,

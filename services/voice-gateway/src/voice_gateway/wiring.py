@@ -30,6 +30,7 @@ def riva_channel(settings: Settings, stage: str) -> RivaConnection:
         tls_ca=settings.riva_tls_ca,
         api_key=settings.riva_api_key.get_secret_value(),
         function_id=settings.riva_asr_function_id if asr else settings.riva_tts_function_id,
+        keepalive_s=settings.riva_keepalive_s,
     )
 
 
@@ -96,6 +97,8 @@ def call_options(settings: Settings) -> CallOptions:
             likely=settings.turn_end_likely,
             unlikely=settings.turn_end_unlikely,
             final_wait_s=settings.turn_final_wait_ms / 1000,
+            late_wait_s=settings.turn_late_wait_ms / 1000,
+            say_again=settings.say_again,
             max_silence_s=settings.turn_max_silence_ms / 1000,
             reopen_s=settings.turn_reopen_ms / 1000,
             drafts=settings.turn_guesses,

@@ -10,6 +10,7 @@ import grpc.aio
 from voice_gateway.adapters.pool import Listeners
 from voice_gateway.adapters.riva_addresses import RivaAddresses, RivaLink, RivaStream
 from voice_gateway.adapters.riva_link import RivaConnection, parameters
+from voice_gateway.adapters.riva_progress import Inserted, Progress
 from voice_gateway.adapters.riva_proto import LINEAR_PCM
 from voice_gateway.adapters.riva_proto import asr as pb
 from voice_gateway.adapters.riva_proto import asr_grpc as pb_grpc
@@ -20,11 +21,13 @@ from voice_gateway.ports import CallerAudioPiece, CallerAudioStream
 
 _MESSAGE_S = 0.8  # audio in one message
 _KEEPALIVE_SILENCE_S = 0.2
-_ANSWER_DUE_S = 2.0  # unanswered audio that starts the timeout; Riva answers every 0.16 s
+_ANSWER_DUE_S = 2.0  # unanswered audio that starts the timeout: speech before a first result
+_NEXT_ANSWER_DUE_S = 1.0  # the same of a server that answers all audio; Riva does every 0.16 s
 _CONFIG_ANSWER_S = 0.1  # some servers say at once that they accept the config
 _FORCED_END_SILENCE_S = 0.02  # sent with the request, as the effect of an empty one is undocumented
 _FORCE_END = {"force_eou": "true"}
 _CHECK_TIMEOUT_S = 3.0
+_TIMEOUTS_TO_DIAL = 2  # timeouts in a row after which the connection is taken for dead
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +57,7 @@ class RivaRecogniser:
     ) -> None:
         self._riva = RivaAddresses(connection, pb_grpc.RivaSpeechRecognitionStub, listeners)
         self._options = options
+        self._answers_silence = False
         self.served: tuple[str, ...] = ()
         """The languages that Riva recognised at the last check."""
 
@@ -82,16 +86,18 @@ class RivaRecogniser:
         on_transcript: Callable[[Transcript], None],
     ) -> None:
         call = riva.stub.StreamingRecognize(metadata=riva.connection.metadata())
-        stream = _RecognitionStream(call, self._options, rate_hz)
+        stream = _RecognitionStream(call, self._options, rate_hz, caller_audio)
+        stream.answers_silence = self._answers_silence
         try:
             async with asyncio.TaskGroup() as tasks:
                 config = _config(self._options, language, rate_hz)
-                sending = tasks.create_task(stream.send(config, caller_audio), name="asr-send")
+                sending = tasks.create_task(stream.send(config), name="asr-send")
                 asked = f"{language!r} at {rate_hz} Hz"
                 fault = await self._read(stream, on_transcript, riva.connection, asked)
                 sending.cancel()
         finally:
             call.cancel()
+            self._answers_silence = stream.answers_silence
         if isinstance(fault, Rejected):
             available = await _available(riva)
             raise Rejected("asr", fault.text + available, fault.sentence + available)
@@ -117,7 +123,10 @@ class RivaRecogniser:
         try:
             await stream.read(on_transcript)
         except grpc.aio.AioRpcError as error:
-            return connection.fault(error, asked)
+            fault = connection.fault(error, asked)
+            # A stream that was served was asked for rightly, whatever it ends with.
+            served = stream.answered and not fault.retryable
+            return Unavailable("asr", fault.text) if served else fault
         except TimeoutError:
             return TimedOut("asr", f"Riva ASR did not answer for {self._options.timeout_s:g} s")
         if stream.half_closed:
@@ -152,22 +161,30 @@ async def _available(riva: RivaStream) -> str:
 class _RecognitionStream:
     """One streaming call: sends audio, reads transcripts, and times out unanswered audio."""
 
-    def __init__(self, call: Any, options: RecogniserOptions, rate_hz: int) -> None:
+    def __init__(
+        self, call: Any, options: RecogniserOptions, rate_hz: int, caller_audio: CallerAudioStream
+    ) -> None:
         self._call = call
         self._options = options
         self._rate_hz = rate_hz
+        self._caller_audio = caller_audio
         self._timeout = asyncio.timeout(None)
         self._unanswered_s = 0.0
         self._sent_s = 0.0
-        self._inserted: list[tuple[float, float]] = []
+        self._inserted = Inserted()
+        self._progress = Progress()
+        self.answers_silence = False
+        """Whether the server answers all audio, so that no answer means that it hangs."""
+        self.answered = False
+        """Whether any response came: the stream was accepted."""
         self.half_closed = False
 
-    async def send(self, config: Any, caller_audio: CallerAudioStream) -> None:
+    async def send(self, config: Any) -> None:
         """Send all of the caller audio; if the call breaks, `read` raises the error."""
         try:
             await self._call.write(pb.StreamingRecognizeRequest(streaming_config=config))
             await self._accepted()
-            while (piece := await self._next(caller_audio)) is not None:
+            while (piece := await self._next()) is not None:
                 await self._send(piece)
             self.half_closed = True
             self._expect(due=True)
@@ -179,11 +196,21 @@ class _RecognitionStream:
         """Read until the end; raises AioRpcError, or TimeoutError if audio stays unanswered."""
         async with self._timeout:
             while (response := await self._call.read()) is not grpc.aio.EOF:
+                self.answered = True
                 self._unanswered_s = 0.0
                 self._expect(due=self.half_closed)
+                self._note_progress(response)
                 for result in response.results:
                     if transcript := self._transcript(result):
                         on_transcript(transcript)
+
+    def _note_progress(self, response: Any) -> None:
+        """Tell how far the response reaches; one without any alternative answers silence."""
+        worded = any(result.alternatives for result in response.results)
+        self.answers_silence = self.answers_silence or not worded
+        stream_s = self._progress.take(response, self._sent_s)
+        until_s = None if stream_s is None else self._inserted.caller_s(stream_s)
+        self._caller_audio.recognised(until_s)
 
     async def _accepted(self) -> None:
         # gRPC may lose a refusal that comes while the client is writing (grpc issue 36066).
@@ -193,36 +220,41 @@ class _RecognitionStream:
         except TimeoutError:
             pass
 
-    async def _next(self, caller_audio: CallerAudioStream) -> CallerAudioPiece | None:
+    async def _next(self) -> CallerAudioPiece | None:
         while True:
             try:
                 async with asyncio.timeout(self._options.keepalive_s):
-                    return await caller_audio.take()
+                    return await self._caller_audio.take()
             except TimeoutError:
                 await self._insert(_KEEPALIVE_SILENCE_S)
 
     async def _send(self, piece: CallerAudioPiece) -> None:
+        # A server that answers nothing in silence is not taken for dead; one that did answer, is.
+        due = piece.voiced or self.answers_silence
         for chunk in pcm.pieces(piece.pcm, _MESSAGE_S, self._rate_hz):
             if chunk:
-                await self._write(pb.StreamingRecognizeRequest(audio_content=chunk))
+                await self._write(pb.StreamingRecognizeRequest(audio_content=chunk), due=due)
         if piece.ends_utterance:
             # Servers that know force_eou end the utterance at once; for others the silence ends it.
             stop_s = (self._options.stop_history_ms or 800) / 1000
-            await self._insert(stop_s + 0.32, runtime_config=_FORCE_END)
+            await self._insert(stop_s + 0.32, due=due, runtime_config=_FORCE_END)
         elif piece.asks_final and self._options.force_eou:
             await self._insert(_FORCED_END_SILENCE_S, runtime_config=_FORCE_END)
 
-    async def _insert(self, duration_s: float, **options: Any) -> None:
+    async def _insert(self, duration_s: float, *, due: bool = False, **options: Any) -> None:
         """Send silence that the caller never sent; word times are corrected for it."""
-        self._inserted.append((self._sent_s, duration_s))
+        self._inserted.add(self._sent_s, duration_s)
         quiet = pcm.silence(duration_s, self._rate_hz)
-        await self._write(pb.StreamingRecognizeRequest(audio_content=quiet, **options))
+        request = pb.StreamingRecognizeRequest(audio_content=quiet, **options)
+        await self._write(request, due=due or self.answers_silence)
 
-    async def _write(self, request: Any) -> None:
+    async def _write(self, request: Any, *, due: bool) -> None:
+        """Send audio; `due`: it starts the timeout for an answer, where there is enough of it."""
         length_s = pcm.seconds(request.audio_content, self._rate_hz)
         self._sent_s += length_s
-        self._unanswered_s += length_s
-        if self._unanswered_s >= _ANSWER_DUE_S and self._timeout.when() is None:
+        self._unanswered_s += length_s if due else 0.0
+        due_s = _NEXT_ANSWER_DUE_S if self.answers_silence else _ANSWER_DUE_S
+        if self._unanswered_s >= due_s and self._timeout.when() is None:
             self._expect(due=True)
         await self._call.write(request)
 
@@ -243,17 +275,9 @@ class _RecognitionStream:
         )
 
     def _words(self, alternative: Any) -> Iterator[Word]:
+        caller_s = self._inserted.caller_s
         for word in alternative.words:
-            yield Word(
-                word.word,
-                self._caller_s(word.start_time / 1000),
-                self._caller_s(word.end_time / 1000),
-            )
-
-    def _caller_s(self, riva_s: float) -> float:
-        """The position in the caller's own audio of a position in the stream, in seconds."""
-        inserted = (min(length, max(0.0, riva_s - at)) for at, length in self._inserted)
-        return riva_s - sum(inserted)
+            yield Word(word.word, caller_s(word.start_time / 1000), caller_s(word.end_time / 1000))
 
 
 def _config(options: RecogniserOptions, language: str, rate_hz: int) -> Any:

@@ -17,9 +17,7 @@ from voice_gateway.errors import (
     Unavailable,
 )
 
-# There are no keepalive pings: a server may allow one per five minutes, and close the connection if
-# more come ("too many pings"). Recognition sends silence instead.
-_OPTIONS = [
+_OPTIONS: list[tuple[str, int]] = [
     ("grpc.max_receive_message_length", 32 * 1024 * 1024),
     ("grpc.initial_reconnect_backoff_ms", 200),
     ("grpc.max_reconnect_backoff_ms", 3_000),
@@ -27,6 +25,7 @@ _OPTIONS = [
     # A channel of its own is a connection of its own, and waits for no other channel's.
     ("grpc.use_local_subchannel_pool", 1),
 ]
+_PINGS = [("grpc.keepalive_timeout_ms", 5_000), ("grpc.http2.max_pings_without_data", 0)]
 _CALLER_ERRORS = {grpc.StatusCode.INVALID_ARGUMENT, grpc.StatusCode.NOT_FOUND}
 _OPERATOR_ERRORS = {
     grpc.StatusCode.UNAUTHENTICATED,
@@ -49,15 +48,16 @@ class RivaConnection:
     function_id: str = ""
     host: str = ""
     """The name that the certificate must have, where `uri` is one of its records."""
+    keepalive_s: float = 0.0
+    """Seconds without traffic before a ping; 0: none."""
 
     def open(self) -> grpc.aio.Channel:
         """Open a channel on the running loop; connects with the first call."""
         if not self.tls:
-            return grpc.aio.insecure_channel(self.uri, options=_OPTIONS)
+            return grpc.aio.insecure_channel(self.uri, options=self._options())
         options = [("grpc.ssl_target_name_override", self.host)] if self.host else []
-        return grpc.aio.secure_channel(
-            self.uri, grpc.ssl_channel_credentials(self._roots()), options=[*_OPTIONS, *options]
-        )
+        credentials = grpc.ssl_channel_credentials(self._roots())
+        return grpc.aio.secure_channel(self.uri, credentials, options=[*self._options(), *options])
 
     def at(self, uri: str, host: str = "") -> "RivaConnection":
         """The same for one address."""
@@ -69,6 +69,14 @@ class RivaConnection:
         except OSError as error:
             said = f"RIVA_TLS_CA {self.tls_ca} cannot be read: {error.strerror}"
             raise Misconfigured(self.stage, said) from None
+
+    def _options(self) -> list[tuple[str, int]]:
+        # There are no pings by default: a server may allow one per five minutes, and close the
+        # connection if more come ("too many pings"). Recognition sends silence instead.
+        if not self.keepalive_s:
+            return _OPTIONS
+        ping_ms = round(self.keepalive_s * 1000)
+        return [*_OPTIONS, ("grpc.keepalive_time_ms", ping_ms), *_PINGS]
 
     def metadata(self) -> tuple[tuple[str, str], ...]:
         """The metadata of every call; NVIDIA's hosted Riva wants both entries."""

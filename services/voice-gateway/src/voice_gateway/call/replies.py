@@ -165,8 +165,8 @@ class Replies:
             case c.StartReply(number, history, request):
                 self._start(number, history, tasks, request=request)
                 self._outbox.post(Processing(number))
-            case c.Say(number, text, silence_s):
-                self._start(number, text, tasks)
+            case c.Say(number, text, silence_s, request):
+                self._start(number, text, tasks, request=request)
                 self._outbox.post(Processing(number, silence_s))
             case c.PrepareReply(number, history):
                 self._start(number, history, tasks, draft=True)

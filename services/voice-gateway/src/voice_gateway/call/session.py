@@ -19,6 +19,7 @@ from voice_gateway.errors import (
     ServiceError,
 )
 from voice_gateway.hearing.caller_audio import CallerAudio
+from voice_gateway.hearing.coverage import Covered
 from voice_gateway.messages import (
     Adjust,
     Answer,
@@ -96,6 +97,8 @@ class Session:
             on_edge=self._voice_changed,
             on_transcript=self._transcribed,
             on_fault=self._report,
+            on_covered=self._covered,
+            on_lag=self._metrics.recogniser_lag,
             sounding=lambda: self._replies.sounding(),
         )
         self._replies = Replies(
@@ -187,6 +190,7 @@ class Session:
                 self._caller_audio.ask_final()
             case c.KeepTurn(number):
                 self._outbox.post(TurnTaken(number))
+                self._caller_audio.turn_taken()
             case c.EndCall():
                 if self._conversation.line is c.Line.OPEN:
                     self._outbox.post(Goodbye())
@@ -194,8 +198,19 @@ class Session:
             case _:
                 assert self._tasks
                 self._replies.carry_out(command, self._tasks)
-                if isinstance(command, c.EndTurn):
-                    self._caller_audio.turn_over()
+                self._tell_hearing(command)
+
+    def _tell_hearing(self, command: c.Command) -> None:
+        """Tell the caller's audio what became of the words recognised in it."""
+        match command:
+            case c.EndTurn():
+                self._caller_audio.turn_over()
+            case c.StartReply() | c.ReleaseReply():
+                self._caller_audio.turn_taken()
+            case c.Say(asks_again=True):
+                self._caller_audio.asks_again()
+            case _:
+                pass
 
     def _set_timer(self, deadline: float | None) -> None:
         self._cancel_timer()
@@ -289,6 +304,13 @@ class Session:
 
     def _turn_predicted(self, probability: float) -> None:
         self._tell(c.EndOfTurnProbability(self._clock(), probability))
+
+    def _covered(self, covered: Covered) -> None:
+        now = self._clock()
+        if covered is Covered.WHOLE:
+            self._tell(c.RecognitionCaughtUp(now))
+        else:
+            self._tell(c.RecognitionBehind(now, broken=covered is Covered.BROKEN))
 
     async def _listen(self) -> None:
         await self._caller_audio.listen()

@@ -16,6 +16,14 @@ The draft is released when the turn is over, if the transcript has stayed the sa
     events       CallerQuiet |  TimerFired | CallerSpoke (final)
     commands     PrepareReply   AskFinal     ReleaseReply
 
+While the recogniser is behind, its words are only the beginning of what the caller said. No turn is
+taken on them; if the rest does not come, the caller is asked to say it again.
+
+    voice    ▅▇▅▇▅▇▅▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁
+    words        "what is"   | "what is the weather"
+    events   RecognitionBehind  RecognitionCaughtUp
+    commands           AskFinal                     ReleaseReply
+
 Voice activity during a reply pauses it; the transcript decides whether the reply is cut off.
 
 `state` has a type for each holder of the floor, with the fields that only this holder has.
@@ -59,6 +67,8 @@ from voice_gateway.conversation.events import (
     EndOfTurnProbability,
     Event,
     HeardAmended,
+    RecognitionBehind,
+    RecognitionCaughtUp,
     ReplyAudioStarted,
     ReplyEnded,
     ReplyHeard,
@@ -68,10 +78,12 @@ from voice_gateway.conversation.history import Message, ToolCall
 from voice_gateway.conversation.replying import left_over
 from voice_gateway.conversation.state import (
     Asked,
+    Behind,
     Conversation,
     Draft,
     Finals,
     Idle,
+    Late,
     Line,
     Listening,
     Pause,
@@ -87,6 +99,7 @@ __all__ = [
     "AnnounceReply",
     "AskFinal",
     "Asked",
+    "Behind",
     "CallerAsked",
     "CallerChose",
     "CallerClosed",
@@ -114,6 +127,7 @@ __all__ = [
     "Idle",
     "Interrupted",
     "KeepTurn",
+    "Late",
     "Line",
     "Listening",
     "Message",
@@ -121,6 +135,8 @@ __all__ = [
     "PauseReply",
     "PrepareReply",
     "Quiet",
+    "RecognitionBehind",
+    "RecognitionCaughtUp",
     "ReleaseReply",
     "ReplyAudioStarted",
     "ReplyEnded",

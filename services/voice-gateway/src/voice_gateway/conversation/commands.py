@@ -26,6 +26,10 @@ class Say:
     text: str
     silence_s: float = 0.0
     """How long the caller had been silent, for an idle prompt; 0: the text is no idle prompt."""
+    request: int = 0
+    """The request of the caller's program that this answers; 0: none."""
+    asks_again: bool = False
+    """The caller is to say again what was not recognised."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -41,6 +41,22 @@ class CallerQuiet:
 
 
 @dataclass(frozen=True, slots=True)
+class RecognitionBehind:
+    """The transcript is only a prefix of what the caller said: more of it is to come."""
+
+    at: float
+    broken: bool = False
+    """The recogniser failed, and may not give it at all."""
+
+
+@dataclass(frozen=True, slots=True)
+class RecognitionCaughtUp:
+    """The transcript covers all that the caller said, again."""
+
+    at: float
+
+
+@dataclass(frozen=True, slots=True)
 class EndOfTurnProbability:
     """The end-of-turn probability, predicted from the caller audio of the turn."""
 
@@ -173,6 +189,8 @@ Event = (
     | CallerSpoke
     | CallerVoiced
     | CallerQuiet
+    | RecognitionBehind
+    | RecognitionCaughtUp
     | EndOfTurnProbability
     | CallerTyped
     | CallerInterrupted

@@ -4,6 +4,11 @@ voice    ▅▇▅▂▁▁▁▁▁▁▁▁▁▁▁▁
 words        "what is the weather"        "What is the weather?" final
 wait         Silence     | Finals         | (the turn is taken)
 commands     PrepareReply  AskFinal         ReleaseReply
+
+voice    ▅▇▅▇▅▇▅▂▁▁▁▁▁▁▁▁▁▁▁▁▁   the recogniser is behind
+words        "what is"         "what is the weather" interim
+wait                Silence | Late                 | Finals | (the turn is taken)
+commands                      AskFinal
 """
 
 from dataclasses import replace
@@ -15,6 +20,7 @@ from voice_gateway.conversation.commands import (
     KeepTurn,
     PrepareReply,
     ReleaseReply,
+    Say,
     StartReply,
 )
 from voice_gateway.conversation.events import (
@@ -41,6 +47,7 @@ from voice_gateway.conversation.state import (
     Draft,
     Finals,
     Idle,
+    Late,
     Line,
     Listening,
     Quiet,
@@ -53,10 +60,12 @@ from voice_gateway.conversation.state import (
 
 def spoke(now: Conversation, floor: Listening, event: CallerSpoke, policy: TurnPolicy) -> Step:
     text = event.text.strip()
+    if text:
+        now, floor = _with_words(now, floor)
     if event.final:
         finals = (*now.finals, text) if text else now.finals
         now = replace(now, finals=finals, interim="", commit_pending=False)
-        if isinstance(floor.wait, Asked):
+        if isinstance(floor.wait, Asked) and not now.behind:
             return answer(now, floor, floor.wait.request, event.at, policy)
         floor = _without_wait_for_finals(floor)
     elif not text:
@@ -73,8 +82,19 @@ def sounded(
         now = replace(now, voice=Quiet(event.since))
         return _drafted(now, timed(now, floor, event.at, policy), policy)
     now = replace(now, voice=Voiced(event.at))
-    floor, dropped = _without_draft(now, _without_wait_for_finals(floor))
+    floor = replace(floor, wait=None) if isinstance(floor.wait, Finals | Late) else floor
+    floor, dropped = _without_draft(now, floor)
     return replace(now, floor=timed(now, floor, event.at, policy)), dropped
+
+
+def caught_up(now: Conversation, floor: Listening, at: float, policy: TurnPolicy) -> Step:
+    """The words cover all speech again; the recogniser was asked for their final before."""
+    if isinstance(floor.wait, Asked) and not (now.interim or now.commit_pending):
+        return answer(now, floor, floor.wait.request, at, policy)
+    if isinstance(floor.wait, Late):
+        finals = Finals(at + policy.final_wait_s)
+        floor = replace(floor, wait=finals if now.interim else None)
+    return _drafted(now, timed(now, floor, at, policy), policy)
 
 
 def draft_went_on(
@@ -90,19 +110,30 @@ def draft_went_on(
 
 def wait_over(now: Conversation, floor: Listening, at: float, policy: TurnPolicy) -> Step:
     """The caller has been silent long enough: ask for the final, or answer."""
-    if isinstance(floor.wait, Asked):
-        return answer(now, floor, floor.wait.request, at, policy)
-    if isinstance(floor.wait, Silence) and now.interim and now.voice:
-        waiting = replace(floor, wait=Finals(at + policy.final_wait_s))
-        return replace(now, floor=waiting), (AskFinal(),)
-    return take_turn(now, floor, at, policy)
+    late_s = max(0.0, policy.late_wait_s - policy.final_wait_s)
+    match floor.wait:
+        case Asked():
+            return _asked_over(now, floor, floor.wait, at, policy)
+        case Late():
+            return _ask_again(now, floor, at, policy)
+        case Silence() if now.behind:
+            waiting = replace(floor, wait=Late(at + policy.late_wait_s))
+            return replace(now, floor=waiting), (AskFinal(),)
+        case Finals() if now.behind:
+            return replace(now, floor=replace(floor, wait=Late(at + late_s))), ()
+        case Silence() if now.interim and now.voice:
+            waiting = replace(floor, wait=Finals(at + policy.final_wait_s))
+            return replace(now, floor=waiting), (AskFinal(),)
+        case _:
+            return take_turn(now, floor, at, policy)
 
 
 def asked(now: Conversation, floor: Listening, event: CallerAsked, policy: TurnPolicy) -> Step:
     """The program asks for a reply: wait for the open turn's final, or answer the history."""
     if isinstance(floor.wait, Asked):
         return now, ()  # a request waits already
-    if not (now.interim or now.commit_pending):
+    behind = now.behind and now.finals
+    if not (now.interim or now.commit_pending or behind):
         return answer(now, floor, event.request, event.at, policy)
     comes = now.commit_pending or isinstance(floor.wait, Finals) or now.line is not Line.OPEN
     waiting = replace(floor, wait=Asked(event.at + policy.final_wait_s, event.request))
@@ -155,10 +186,14 @@ def take_turn(
 
 
 def timed(now: Conversation, floor: Listening, at: float, policy: TurnPolicy) -> Listening:
-    """Set the wait for the end of the turn, unless the floor waits for finals."""
+    """Set the wait for the end of the turn, unless the floor waits for words."""
     if isinstance(floor.wait, Asked | Finals):
         return floor
+    if isinstance(floor.wait, Late) and (now.said() or _is_unheard(now)):
+        return floor
     if not now.said():
+        if _is_unheard(now):
+            return replace(floor, wait=Late(at + policy.late_wait_s))
         return floor if isinstance(floor.wait, Idle) else replace(floor, wait=None)
     until = _turn_end(now, at, policy)
     return replace(floor, wait=None if until is None else Silence(until))
@@ -185,6 +220,63 @@ def forgotten(now: Conversation, floor: Listening, at: float, policy: TurnPolicy
 def closing(floor: Listening) -> Listening:
     """No silence ends the turn once the audio has ended: the last final is still to come."""
     return floor if isinstance(floor.wait, Asked) else replace(floor, wait=None)
+
+
+def _asked_over(
+    now: Conversation, floor: Listening, wait: Asked, at: float, policy: TurnPolicy
+) -> Step:
+    """The program's request has waited for the final: a recogniser that is behind gets longer."""
+    if not now.behind or not (now.said() or now.commit_pending):
+        return answer(now, floor, wait.request, at, policy)
+    if wait.late:
+        return _ask_again(now, floor, at, policy, wait.request)
+    until = at + max(0.0, policy.late_wait_s - policy.final_wait_s)
+    return replace(now, floor=replace(floor, wait=Asked(until, wait.request, late=True))), ()
+
+
+def _ask_again(
+    now: Conversation, floor: Listening, at: float, policy: TurnPolicy, request: int = 0
+) -> Step:
+    """The rest of the words did not come: half of what was said is not answered.
+
+    The caller is asked to say it again. The finals stay in the history; the interim is dropped, as
+    it comes again in its final, or in what the caller repeats.
+    """
+    assert now.behind
+    if not now.options.answers and not request:
+        return take_turn(now, floor, at, policy)  # the program decides what to answer
+    floor, dropped = _without_draft(now, floor)
+    number, finals = now.reply + 1, " ".join(now.finals)
+    name = question_name(number)
+    history = with_question(now.history, finals, name) if finals else now.history
+    after = replace(
+        now,
+        floor=Replying(request=request),
+        history=remembered(history, policy.memory_messages),
+        finals=(),
+        interim="",
+        behind=replace(now.behind, asked_again=True),
+        reply=number,
+        turn_at=at,
+        commit_pending=False,
+    )
+    said = Say(number, policy.say_again, request=request, asks_again=True)
+    return after, (*dropped, said)
+
+
+def _is_unheard(now: Conversation) -> bool:
+    """Whether the caller has said something, and none of it may ever be recognised."""
+    broken = now.behind and now.behind.broken and not now.behind.asked_again
+    waits = now.line is Line.OPEN and now.options.answers and not now.options.by_hand
+    return bool(broken) and waits and isinstance(now.voice, Quiet)
+
+
+def _with_words(now: Conversation, floor: Listening) -> tuple[Conversation, Listening]:
+    """Words come: a recogniser that failed works again, and the first of them have a new wait."""
+    if now.behind and now.behind.asked_again:
+        now = replace(now, behind=replace(now.behind, asked_again=False))
+    late = isinstance(floor.wait, Late) and not now.said()
+    return now, replace(floor, wait=None) if late else floor
 
 
 def _turn_end(now: Conversation, at: float, policy: TurnPolicy) -> float | None:

@@ -68,6 +68,12 @@ class TurnPolicy:
     final_wait_s: float = 0.7
     """How long the recogniser may take over a final that it was asked for."""
 
+    late_wait_s: float = 6.0
+    """How long a turn waits for a recogniser that is behind; then the caller is asked again."""
+
+    say_again: str = "Sorry, I did not catch that. Please say it again."
+    """The text said when the caller's words could not be had."""
+
     late_s: float = 2.0
     """How long after its turn a caller's final may still come."""
 

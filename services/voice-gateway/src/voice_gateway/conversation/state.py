@@ -32,6 +32,16 @@ class Quiet:
     """The end-of-turn probability predicted in this silence; None: not known."""
 
 
+@dataclass(frozen=True, slots=True)
+class Behind:
+    """The transcript is only a prefix of what the caller said."""
+
+    broken: bool = False
+    """The recogniser failed since it fell behind, and may not give the rest at all."""
+    asked_again: bool = False
+    """The caller was asked to say it again, and nothing was recognised since."""
+
+
 # These are the waits of the caller's floor; each ends at its `until` if no event ends it before.
 
 
@@ -50,11 +60,20 @@ class Finals:
 
 
 @dataclass(frozen=True, slots=True)
+class Late:
+    """The caller has stopped, and the recogniser is behind: the words so far are only a prefix."""
+
+    until: float
+
+
+@dataclass(frozen=True, slots=True)
 class Asked:
     """The caller's program asked for a reply, and the final of the question is still to come."""
 
     until: float
     request: int
+    late: bool = False
+    """The recogniser is behind, and the wait was made longer for that."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +96,7 @@ class Draft:
 class Listening:
     """The caller has the floor."""
 
-    wait: Silence | Finals | Asked | Idle | None = None
+    wait: Silence | Finals | Late | Asked | Idle | None = None
     draft: Draft | None = None
     drafts: int = 0
     """How many drafts were begun in this turn."""
@@ -127,6 +146,8 @@ class Conversation:
     """The interim transcript, which may still change."""
     voice: Voiced | Quiet | None = None
     """The caller's voice activity; None: not known."""
+    behind: Behind | None = None
+    """The recogniser is behind the caller; None: the words cover all that the caller said."""
     turn_at: float = 0.0
     """When the turn of the newest reply was taken."""
     commit_pending: bool = False

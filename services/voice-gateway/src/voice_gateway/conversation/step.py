@@ -15,6 +15,8 @@ from voice_gateway.conversation.events import (
     CallerVoiced,
     EndOfTurnProbability,
     Event,
+    RecognitionBehind,
+    RecognitionCaughtUp,
     ReplyAudioStarted,
     ReplyEnded,
     ReplyHeard,
@@ -25,6 +27,7 @@ from voice_gateway.conversation.replying import Meaning
 from voice_gateway.conversation.requests import follow
 from voice_gateway.conversation.state import (
     Asked,
+    Behind,
     Conversation,
     Idle,
     Line,
@@ -48,12 +51,10 @@ def _step(now: Conversation, event: Event, policy: TurnPolicy) -> Step:
             return _reply_went_on(now, event, policy)
         case CallerSpoke():
             return _spoke(now, event, policy)
-        case CallerVoiced() | CallerQuiet():
-            if isinstance(now.floor, Listening):
-                return listening.sounded(now, now.floor, event, policy)
-            return replying.sounded(now, now.floor, event, policy)
-        case EndOfTurnProbability():
-            return _probability_known(now, event, policy), ()
+        case CallerVoiced() | CallerQuiet() | EndOfTurnProbability():
+            return _sounded(now, event, policy)
+        case RecognitionBehind() | RecognitionCaughtUp():
+            return _recognition_moved(now, event, policy)
         case TimerFired(at=at):
             return _timer_fired(now, at, policy)
         case CallerTyped():
@@ -120,6 +121,32 @@ def _interrupted(now: Conversation, at: float, policy: TurnPolicy) -> Step:
     now, cut = replying.cut(now, floor)
     now, more = _back_to_caller(now, at, policy, over=now.line is Line.CLOSED)
     return now, (*cut, *more)
+
+
+def _sounded(
+    now: Conversation, event: CallerVoiced | CallerQuiet | EndOfTurnProbability, policy: TurnPolicy
+) -> Step:
+    if isinstance(event, EndOfTurnProbability):
+        return _probability_known(now, event, policy), ()
+    if isinstance(now.floor, Listening):
+        return listening.sounded(now, now.floor, event, policy)
+    return replying.sounded(now, now.floor, event, policy)
+
+
+def _recognition_moved(
+    now: Conversation, event: RecognitionBehind | RecognitionCaughtUp, policy: TurnPolicy
+) -> Step:
+    """The recogniser fell behind the caller's speech, or has caught up with it."""
+    if isinstance(event, RecognitionCaughtUp):
+        now = replace(now, behind=None)
+        if isinstance(now.floor, Listening):
+            return listening.caught_up(now, now.floor, event.at, policy)
+        return now, ()
+    was = now.behind or Behind()
+    now = replace(now, behind=replace(was, broken=was.broken or event.broken))
+    if isinstance(now.floor, Listening):
+        now = replace(now, floor=listening.timed(now, now.floor, event.at, policy))
+    return now, ()
 
 
 def _probability_known(

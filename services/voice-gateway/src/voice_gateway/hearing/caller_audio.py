@@ -9,7 +9,8 @@ from dataclasses import replace
 
 from voice_gateway.audio import pcm
 from voice_gateway.audio.resample import Resampler
-from voice_gateway.errors import BadMessage, CallLost, Rejected, ServiceError
+from voice_gateway.errors import BadMessage, CallLost, Rejected, ServiceError, Unavailable
+from voice_gateway.hearing.coverage import Coverage, Covered
 from voice_gateway.hearing.own_words import APART, COMES_BACK_S, OwnWords, Utterance, callers_part
 from voice_gateway.hearing.uplink import Uplink
 from voice_gateway.language import language_of
@@ -20,6 +21,9 @@ _UPLINK_ROOM_S = 30.0  # audio that may wait for the recogniser
 _SLICE_S = 0.4  # audio handled without a break: a millisecond of CPU
 _RETRY_WAITS_S = (0.2, 0.5, 1.0, 2.0, 5.0)  # waits before recognition is tried again
 _FORGOTTEN_FINAL_S = 1.0  # the final of forgotten audio comes within this time
+_HOPELESS_TRIES = 3  # streams that were lost on the same audio, after which it is skipped
+_VOICE_BEGINS_S = 1.0  # audio kept in silence: voice begins before it is detected
+_LAG_NOTED_EVERY_S = 1.0  # of the caller's audio
 _RECHECK_S = 0.1  # time between two checks of the withheld transcripts
 _RESIDUAL_ECHO_WORDS = 3  # words recognised in the rest of a cancelled echo: "Oh, yeah"
 _TRIES_AFTER_HANGUP = 3  # tries of recognition for a caller who has hung up and waits
@@ -38,9 +42,15 @@ class CallerAudio:
         on_edge: Callable[[Edge], None],
         on_transcript: Callable[[Transcript], None],
         on_fault: Callable[[ServiceError], None],
+        on_covered: Callable[[Covered], None],
+        on_lag: Callable[[float], None],
         sounding: Callable[[], str],
     ) -> None:
-        """`sounding` returns the text of the live reply that the caller may have heard by now."""
+        """`sounding` returns the text of the live reply that the caller may have heard by now.
+
+        `on_covered` is told when the words cover the caller's speech and when they do not, `on_lag`
+        how many seconds the recogniser is behind the audio that it was sent.
+        """
         self._recogniser = services.recogniser
         self._activity = services.activity(rate_hz) if services.activity else None
         self._sound = services.turn_sound(rate_hz) if services.turn_sound else None
@@ -51,7 +61,16 @@ class CallerAudio:
         self._on_edge = on_edge
         self._on_transcript = on_transcript
         self._on_fault = on_fault
-        self._uplink = Uplink(rate_hz, _UPLINK_ROOM_S, clock)
+        self._on_covered = on_covered
+        self._on_lag = on_lag
+        self._uplink = Uplink(rate_hz, _UPLINK_ROOM_S, clock, self._progressed)
+        self._coverage = Coverage()
+        self._covered = Covered.WHOLE
+        self._lag_due_s = 0.0
+        self._served = ""
+        """The language that was recognised in this call."""
+        self._asked_again_s: float | None = None
+        """Where the caller was asked to say it all again; None: its words are waited for."""
         self._resampler = Resampler(config.rate_hz, rate_hz)
         self._stops = language_of(config.language).stops
         self._forgets_until = 0.0
@@ -68,8 +87,8 @@ class CallerAudio:
         samples = self._resampler.feed(chunk)
         for piece in pcm.pieces(samples, _SLICE_S, self._rate_hz):
             if piece:
-                self._detect_voice(piece)
-                await self._uplink.add(piece)
+                voiced = self._detect_voice(piece)
+                await self._uplink.add(piece, voiced=voiced)
             if len(piece) < len(samples):
                 await asyncio.sleep(0)  # a long chunk must not delay other calls
 
@@ -108,6 +127,10 @@ class CallerAudio:
             self._predicting.cancel()
             self._predicting = None
 
+    def turn_taken(self) -> None:
+        """The words so far are the caller's turn, and are not recognised again."""
+        self._coverage.answered(self._uplink.taken_s)
+
     def turn_over(self) -> None:
         """The reply is over: the next recognised word belongs to another turn."""
         self.speech_end = None
@@ -119,11 +142,17 @@ class CallerAudio:
     def forget(self) -> None:
         """Drop the transcript of all audio up to here."""
         self._forgets_until = self._clock() + _FORGOTTEN_FINAL_S
+        self._coverage.give_up(self._uplink.added_s)
+        self._follow_coverage()
         self._uplink.end_utterance()
 
     def ask_final(self) -> None:
         """Ask the recogniser for its final, as the turn seems over."""
         self._uplink.ask_final()
+
+    def asks_again(self) -> None:
+        """The caller is asked to say again what was said up to here."""
+        self._asked_again_s = self._uplink.added_s
 
     def plays(self, audio: ReplyAudio, at: float) -> None:
         """The caller's loudspeaker plays this audio from `at` on."""
@@ -140,54 +169,120 @@ class CallerAudio:
         """Recognise until the caller audio ends; a recogniser that fails is called again."""
         await self._uplink.ready()
         failures = 0
-        lost: ServiceError | None = None
         while not self._uplink.over:
-            start_s = self._uplink.taken_s
+            start_s, language = self._uplink.begin_stream(), self._config.language
             try:
                 await self._recogniser.listen(
                     self._uplink,
-                    language=self._config.language,
+                    language=language,
                     rate_hz=self._rate_hz,
                     on_transcript=lambda transcript, start_s=start_s: self._transcribed(
                         transcript, start_s
                     ),
                 )
-                lost = None
             except ServiceError as fault:
-                failures = 0 if self._uplink.taken_s - start_s > _UPLINK_ROOM_S else failures
-                lost = await self._retry_after(fault, failures)
-                failures += 1
-        if lost:
-            raise CallLost(f"speech was lost: {lost.sentence}") from lost
+                lost = self._checked(fault, language)
+                failures = self._lost(failures)
+                await self._retry_after(lost, failures)
 
-    async def _retry_after(self, fault: ServiceError, failures: int) -> ServiceError:
+    def _checked(self, fault: ServiceError, language: str) -> ServiceError:
+        """Report a fault that is the service's; raise what ends the call."""
+        if language == self._served and not fault.retryable:
+            fault = Unavailable("asr", fault.text)  # it served what it refuses now
         if isinstance(fault, Rejected):
             raise BadMessage(f"config.language_code: {fault.sentence}") from fault
         self._on_fault(fault)
         if not fault.retryable:
             raise CallLost(fault.sentence) from fault
-        if self._uplink.closed and failures >= _TRIES_AFTER_HANGUP:
-            raise CallLost(f"speech was lost: {fault.sentence}") from fault
-        self._uplink.lose()
-        await asyncio.sleep(_RETRY_WAITS_S[min(failures, len(_RETRY_WAITS_S) - 1)])
-        await self._uplink.ready()
         return fault
 
-    def _detect_voice(self, samples: bytes) -> None:
+    def _lost(self, failures: int) -> int:
+        """Note that the stream was lost; return how many streams came no further than it."""
+        lead_s = 0.0 if self._uplink.closed else _VOICE_BEGINS_S
+        further = self._coverage.lost(self._uplink.taken_s, lead_s=lead_s)
+        failures = 0 if further else failures + 1
+        if self._asked_again_s is not None and failures >= _HOPELESS_TRIES:
+            self._coverage.give_up(self._asked_again_s)
+        self._follow_coverage()
+        return failures
+
+    async def _retry_after(self, fault: ServiceError, failures: int) -> None:
+        self._rewind()
+        if self._uplink.closed and failures > _TRIES_AFTER_HANGUP:
+            raise CallLost(f"speech was lost: {fault.sentence}") from fault
+        self._uplink.lose()
+        await asyncio.sleep(_RETRY_WAITS_S[min(max(failures, 1), len(_RETRY_WAITS_S)) - 1])
+        await self._uplink.ready()
+        self._rewind()
+
+    def _rewind(self) -> None:
+        """Give all audio again that no final covers; words of audio that is gone are final."""
+        coverage, uplink = self._coverage, self._uplink
+        words = coverage.lost_interim
+        if words and uplink.kept_from_s > coverage.replay_from_s + _VOICE_BEGINS_S:
+            self._pass_on(replace(words, final=True))
+            coverage.give_up_to_lost()
+        uplink.rewind(coverage.replay_from_s)
+
+    def _detect_voice(self, samples: bytes) -> bool:
+        """Report voice activity edges; return whether there is voice, or may be."""
         if self._sound:
             self._sound.feed(samples)
-        for edge in self._activity.feed(samples, self._clock()) if self._activity else ():
-            self._utterance.voice(self._clock(), voiced=edge.voiced)
+        if self._activity is None:
+            return True
+        now = self._clock()
+        end_s = self._uplink.added_s + pcm.seconds(samples, self._rate_hz)
+        self._coverage.came(end_s)
+        for edge in self._activity.feed(samples, now):
+            self._utterance.voice(now, voiced=edge.voiced)
+            self._note_voice(end_s - edge.ago_s, voiced=edge.voiced)
             self._on_edge(edge)
+        self._follow_coverage()
+        return self._coverage.voiced
+
+    def _note_voice(self, at_s: float, *, voiced: bool) -> None:
+        self._coverage.voice(at_s, voiced=voiced)
+        if voiced and self._asked_again_s is not None:
+            if self._covered is Covered.BROKEN:  # the caller says it again
+                self._coverage.give_up(at_s - _VOICE_BEGINS_S)
+            self._asked_again_s = None
+        self._follow_coverage()
+
+    def _follow_coverage(self) -> None:
+        """Tell where the words begin or cease to cover the speech; let go of audio that they do."""
+        covered = self._coverage.now()
+        if covered is not self._covered:
+            self._covered = covered
+            self._on_covered(covered)
+        needed_s = self._coverage.needed_from_s
+        self._uplink.release(min(needed_s, self._uplink.added_s - _VOICE_BEGINS_S))
+
+    def _progressed(self, until_s: float | None) -> None:
+        """The recogniser has answered the audio up to this position; None: it does not say."""
+        self._served = self._config.language
+        self._coverage.reached(until_s)
+        if until_s is not None and until_s >= self._lag_due_s:
+            self._lag_due_s = until_s + _LAG_NOTED_EVERY_S
+            self._on_lag(max(0.0, self._uplink.taken_s - until_s))
+        self._follow_coverage()
 
     def _transcribed(self, transcript: Transcript, start_s: float) -> None:
         """Take in a transcript whose stream began `start_s` into the caller audio."""
+        self._served = self._config.language
+        transcript = _shifted(transcript, start_s)
+        if self._coverage.repeats(transcript):
+            return
+        self._coverage.took(transcript, self._uplink.taken_s)
+        self._without_forgotten(transcript)
+        self._follow_coverage()
+
+    def _without_forgotten(self, transcript: Transcript) -> None:
         if self._clock() < self._forgets_until:
             self._forgets_until = 0.0 if transcript.final else self._forgets_until
             return
         if self._withheld and not self._withheld[-1].final:
             self._withheld.pop()  # any transcript replaces the interim before it
-        callers = self._without_echo(_shifted(transcript, start_s))
+        callers = self._without_echo(transcript)
         if callers.text:
             self._pass_on_withheld()  # the withheld words were said before these
         self._pass_on(callers)
@@ -197,6 +292,7 @@ class CallerAudio:
             self._utterance.understood(self._clock())
         elif transcript.text:
             self._utterance.accept()
+            self._coverage.shows(transcript)
         if transcript.words:
             self.speech_end = self._uplink.arrived_at(transcript.words[-1].end_s)
         self._on_transcript(transcript)

@@ -34,6 +34,8 @@ _NAMES_BEFORE_0_2 = {
     "chance": "probability",
 }
 """The names of events, commands and their fields in older logs, which are still read."""
+_SAY_BEFORE_0_3 = {"request": 0, "asks_again": False}
+"""What older logs do not say of a `Say`."""
 _SETTINGS_BEFORE_0_2 = {"guesses": "drafts"}
 """The names of settings in older logs."""
 
@@ -172,6 +174,8 @@ def _renamed(said: Mapping[str, Any]) -> dict[str, Any]:
     name = str(named.get("is", ""))
     if name == "StartReply" and "asked" in named:
         named["request"] = int(named.pop("asked"))  # requests had no numbers then
+    if name == "Say":
+        named = _SAY_BEFORE_0_3 | named
     return named | {"is": _NAMES_BEFORE_0_2.get(name, name)}
 
 

@@ -19,6 +19,7 @@ from voice_gateway.ports import CallMetrics, GatewayMetrics
 _STAGE_S = (0.02, 0.05, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5, 0.65, 0.8, 1.0, 1.25, 1.6, 2.0, 3.0, 5.0)
 _CALL_S = (5, 15, 30, 60, 120, 300, 600, 1800, 3600)
 _LAG_S = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0)
+_RECOGNISER_LAG_S = (0.1, 0.2, 0.3, 0.5, 0.8, 1.2, 2.0, 3.0, 5.0, 10.0)
 _LAG_INTERVAL_S = 0.25  # between measurements of the event loop's lag
 FRONTS = ("grpc", "realtime")
 
@@ -86,6 +87,11 @@ class Metrics(GatewayMetrics):
             "voice_event_loop_lag_seconds",
             "How late the event loop is for a timer.",
             buckets=_LAG_S,
+        )
+        self.recogniser_lag_s = histogram(
+            "voice_recogniser_lag_seconds",
+            "How far the recogniser is behind the audio it was sent, once a second.",
+            buckets=_RECOGNISER_LAG_S,
         )
         ProcessCollector(registry=registry)
 
@@ -159,6 +165,9 @@ class OneCall(CallMetrics):
 
     def failed(self, error: ServiceError) -> None:
         self._metrics.errors.labels(error.stage, error.code).inc()
+
+    def recogniser_lag(self, seconds: float) -> None:
+        self._metrics.recogniser_lag_s.observe(seconds)
 
 
 def _named(stages: TurnStages) -> tuple[tuple[str, float | None], ...]:

@@ -42,7 +42,8 @@ LEFT_OUT = frozenset(
 
 _SAID = frozenset(
     """CallerJoined CallerSpoke CallerVoiced CallerQuiet CallerTyped CallerInterrupted CallerClosed
-    CallerFinished ReplyAudioStarted ReplyHeard ReplyEnded TimerFired""".split()
+    CallerFinished RecognitionBehind RecognitionCaughtUp ReplyAudioStarted
+    ReplyHeard ReplyEnded TimerFired""".split()
 )
 _OTHERS: list[type[c.Event]] = [
     kind for kind in get_args(c.Event) if kind.__name__ not in LEFT_OUT | _SAID
@@ -60,6 +61,9 @@ def events(now: c.Conversation, at: float) -> Iterator[tuple[str, c.Event]]:
     yield "no words (final)", c.CallerSpoke(at, "", final=True)
     yield "voice", c.CallerVoiced(at)
     yield "hush", c.CallerQuiet(at, at)
+    yield "recogniser behind", c.RecognitionBehind(at)
+    yield "recogniser broken", c.RecognitionBehind(at, broken=True)
+    yield "recogniser caught up", c.RecognitionCaughtUp(at)
     yield "typed text", c.CallerTyped(at, "hello")
     yield "interrupt", c.CallerInterrupted(at)
     yield "hang-up", c.CallerClosed(at)

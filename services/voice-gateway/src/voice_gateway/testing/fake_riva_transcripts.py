@@ -50,7 +50,7 @@ class Recognition:
     def __init__(
         self, says: Sequence[Says], endpoint_s: float, stable_s: float | None = None
     ) -> None:
-        self._words = [word for said in says for word in _spread(said)]
+        self._words = [word for said in says for word in spread(said)]
         if any(later.start_s < word.end_s - _ROUNDING_S for word, later in pairwise(self._words)):
             raise ValueError("says: utterances must follow one another without overlap")
         self._endpoint_s = endpoint_s
@@ -109,7 +109,7 @@ class Recognition:
         return at_s if at_s > self._stable_at_s else inf
 
 
-def _spread(said: Says) -> Iterator[TimedWord]:
+def spread(said: Says) -> Iterator[TimedWord]:
     texts = said.text.split()
     each_s = (said.end_s - said.start_s) / max(len(texts), 1)
     for ordinal, text in enumerate(texts):

@@ -113,13 +113,20 @@ class ScriptedCaller:
 
 
 class ScriptedRecogniser:
-    """Gives its transcripts whatever the audio; fails once, at `fails_at`, with `fault`."""
+    """Gives its transcripts whatever the audio; `fails` streams fail, at `fails_at`, with `fault`.
+
+    It does not say how far it has come in the audio.
+    """
 
     def __init__(
-        self, says: Sequence[Says], fault: ServiceError | None = None, fails_at: float = 0.0
+        self,
+        says: Sequence[Says],
+        fault: ServiceError | None = None,
+        fails_at: float = 0.0,
+        fails: int = 1,
     ) -> None:
         self._says = list(says)
-        self._fault = fault
+        self._faults = [fault] * fails
         self._fails_at = fails_at
         self.languages: list[str] = []
         self.bytes_taken = 0
@@ -139,7 +146,7 @@ class ScriptedRecogniser:
                 await _until(self._says[0].at)
                 said = self._says.pop(0)
                 on_transcript(Transcript(said.text, said.final))
-            fault, self._fault = self._fault, None
+            fault = self._faults.pop() if self._faults else None
             if fault:
                 await _until(self._fails_at)
                 taking.cancel()

@@ -1,0 +1,143 @@
+"""No word is lost, doubled or answered by half when the recogniser fails or is late."""
+
+import random
+from dataclasses import dataclass, field
+from functools import cache
+
+import pytest
+from voice_gateway.adapters.riva_asr import RecogniserOptions, RivaRecogniser
+from voice_gateway.call.session import CallOptions, Session
+from voice_gateway.conversation.policy import TurnPolicy
+from voice_gateway.messages import Audio, CallConfig, Failed, Processing, ToCaller, Transcript
+from voice_gateway.ports import Services
+from voice_gateway.testing import virtual_time
+from voice_gateway.testing.fake_riva_transcripts import TimedWord
+from voice_gateway.testing.marked_riva import (
+    KINDS,
+    RATE_HZ,
+    Fault,
+    Kind,
+    MarkedRiva,
+    marked_audio,
+    words,
+)
+from voice_gateway.testing.scripted import (
+    ScriptedActivity,
+    ScriptedCaller,
+    ScriptedModel,
+    ScriptedVoice,
+    Sends,
+)
+
+SENTENCE = "please transfer five hundred dollars to Bob from my savings account"
+FRAME_S = 0.04
+SEEDED = 200
+POLICY = TurnPolicy()
+
+
+@cache
+def audio(seconds: float) -> tuple[Sends, ...]:
+    """The caller's audio, whose samples say when they were said, in frames on time."""
+    ends = [n * FRAME_S for n in range(1, round(seconds / FRAME_S))]
+    return tuple(Sends(end, Audio(marked_audio(end - FRAME_S, end))) for end in ends)
+
+
+@dataclass
+class Spoken:
+    """One call in which this is said, to the adapter of Riva and its scripted server."""
+
+    said: tuple[TimedWord, ...] = words(SENTENCE, 1.0, 5.4)
+    riva: MarkedRiva = field(default_factory=lambda: MarkedRiva(()))
+    seconds: float = 20.0
+    voiced: tuple[tuple[float, bool], ...] = ()
+    timeout_s: float = 5.0
+    policy: TurnPolicy = POLICY
+    received: list[tuple[float, ToCaller]] = field(default_factory=list[tuple[float, ToCaller]])
+    asked: list[str] = field(default_factory=list[str])
+    spoken: list[str] = field(default_factory=list[str])
+    error: Exception | None = None
+
+    def run(self) -> "Spoken":
+        virtual_time.run(self._run())
+        return self
+
+    async def _run(self) -> None:
+        self.riva.words = self.said
+        voice_ends = self.said[-1].end_s + 0.05
+        edges = self.voiced or ((self.said[0].start_s, True), (voice_ends, False))
+        caller = ScriptedCaller(audio(self.seconds), self.seconds)
+        model, voice = ScriptedModel(["Done."] * 20), ScriptedVoice()
+        recogniser = RivaRecogniser(
+            self.riva.connection(), RecogniserOptions(timeout_s=self.timeout_s)
+        )
+        services = Services(recogniser, model, voice, lambda _: ScriptedActivity(edges))
+        config = CallConfig("test", "en-US", RATE_HZ, "", "Be brief.", False, "")
+        try:
+            await Session(caller, services, config, CallOptions(policy=self.policy)).run()
+        except Exception as error:  # noqa: BLE001  # tests check it
+            self.error = error
+        self.received, self.spoken = caller.received, voice.spoken
+        self.asked = [history[-1].text for history in model.asked]
+
+    def turns(self) -> list[float]:
+        """When each reply was begun for the caller to hear."""
+        return [at for at, message in self.received if isinstance(message, Processing)]
+
+    def answered(self) -> bool:
+        """Whether the whole of it was asked, once, and nothing else was answered."""
+        said = " ".join(word.text for word in self.said)
+        return self.asked[-1:] == [said] and len(self.turns()) == 1 and not self.asked_again()
+
+    def asked_again(self) -> bool:
+        return POLICY.say_again.split(".")[0] + "." in self.spoken
+
+    def finals(self) -> list[str]:
+        return [m.text for _, m in self.received if isinstance(m, Transcript) and m.final]
+
+    def failures(self) -> list[float]:
+        return [at for at, message in self.received if isinstance(message, Failed)]
+
+
+def test_a_sentence_is_asked_once_where_nothing_fails():
+    call = Spoken().run()
+    assert call.answered()
+    assert call.turns() == [pytest.approx(5.45 + 0.6, abs=0.3)]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_stream_lost_in_mid_sentence_costs_no_word(kind: Kind):
+    call = Spoken(riva=MarkedRiva((), faults=[Fault(1.8, kind)])).run()
+    assert call.answered(), (call.asked, call.spoken)
+    assert call.finals() == [SENTENCE]
+    assert len(call.failures()) == 1
+    assert call.error is None
+
+
+@pytest.mark.parametrize("kind", ["killed", "reset", "hung", "not found"])
+def test_streams_lost_at_any_moment_cost_no_word(kind: Kind):
+    dice = random.Random(kind)
+    moments = [dice.uniform(0.5, 7.0) for _ in range(SEEDED // 4)]
+    calls = [Spoken(riva=MarkedRiva((), faults=[Fault(at, kind)])).run() for at in moments]
+    whole = [call for call in calls if call.answered()]
+    told = [call for call in calls if call.asked_again()]
+    waits = sorted(call.turns()[0] - 5.45 for call in whole)
+    print(
+        f"{kind}: {len(whole)} of {len(calls)} answered whole, {len(told)} asked again,"
+        f" answered after {waits[len(waits) // 2]:.2f} s (p50), {waits[-1]:.2f} s at most"
+    )
+    assert len(whole) >= 0.99 * len(calls), [
+        (at, call.asked) for at, call in zip(moments, calls, strict=True) if not call.answered()
+    ]
+    assert not any(call.error for call in calls)
+
+
+def test_a_recogniser_that_is_late_is_never_answered_on_a_prefix():
+    dice = random.Random(12)
+    lags = [dice.uniform(0.2, 5.0) for _ in range(SEEDED)]
+    calls = [Spoken(riva=MarkedRiva((), behind_s=lag)).run() for lag in lags]
+    waits = sorted(call.turns()[0] - 5.45 - lag for lag, call in zip(lags, calls, strict=True))
+    print(
+        f"late: answered {waits[SEEDED // 2]:.2f} s (p50), {waits[-1]:.2f} s at most after"
+        " the recogniser had come to the end of the speech"
+    )
+    assert [call.asked for call in calls if not call.answered()] == []
