@@ -151,7 +151,7 @@ async def test_who_speaks_does_not_cut_it_off(serve: Any):
 
 
 async def test_it_fails_alone(serve: Any):
-    chat = FakeChat(["Hi."], fault=lambda n: HttpError(500) if n == 0 else None)
+    chat = FakeChat(["Hi."], fault=lambda n: HttpError(500) if n < 2 else None)
     async with serve(riva(), chat) as gateway, connect(gateway.http_port) as program:
         over = await done(program, await ask_beside(program))
         assert over["status_details"]["error"]["code"] == "llm_unavailable"
