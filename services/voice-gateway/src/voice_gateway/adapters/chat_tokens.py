@@ -63,7 +63,7 @@ class TokenRates:
         return self.of_size(size_of(text))
 
     def of_message(self, message: Message) -> float:
-        tokens = _PER_MESSAGE + self.of_text(message.text)
+        tokens = _PER_MESSAGE + self.of_size(size_of(message.text))
         for call in message.calls:
             tokens += _PER_MESSAGE + self.of_text(f"{call.call_id}{call.name}{call.arguments}")
         return tokens
