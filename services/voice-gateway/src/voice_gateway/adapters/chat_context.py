@@ -48,6 +48,8 @@ class Sent:
     """The tokens that its reply may have."""
     rates: TokenRates
     """The rates of the estimate."""
+    rules: RoleRules
+    """The order that its messages are in."""
 
     @property
     def tokens(self) -> float:
@@ -103,7 +105,7 @@ class ChatContext:
         body = request(self._model, kept, system_prompt, asking)
         body |= {"messages": ordered(body["messages"], self.rules), "max_tokens": reply}
         rates = replace(self._rates)  # as they are now
-        return Sent(body, kept, system_prompt, bool(asking.tools), head, reply, rates)
+        return Sent(body, kept, system_prompt, bool(asking.tools), head, reply, rates, self.rules)
 
     def counted(self, sent: Sent, input_tokens: int) -> None:
         """The endpoint counted so many tokens in the messages of a request."""
@@ -115,7 +117,7 @@ class ChatContext:
         match refusal(status, text, asked=sent.asks):
             case TooLong() as why:
                 self._too_long(sent, why)
-            case RoleRules() as rules if (self.rules & rules) != self.rules:
+            case RoleRules() as rules if (self.rules & rules) != sent.rules:
                 self.rules = self.rules & rules
                 log.warning(
                     "%s takes no such order of roles; from now on: %s", self._model, self.rules
@@ -128,9 +130,9 @@ class ChatContext:
         estimate = sent.tokens
         whole = estimate + sent.reply
         if why.counted and why.counted > estimate:
-            self._rates.raised(why.counted / estimate)
+            self._rates.raised(sent.rates, why.counted / estimate)
         elif why.limit and whole <= why.limit:
-            self._rates.raised(_UNKNOWN_EXCESS)
+            self._rates.raised(sent.rates, _UNKNOWN_EXCESS)
         limit = why.limit or max(_LEAST_LEARNT, int(whole / 2))
         self._learnt = min(limit, self.tokens)
         log.warning("%s takes %d tokens, as its refusal tells", self._model, self._learnt)
