@@ -73,10 +73,13 @@ async def test_a_reply_streams_for_any_model_name(
     assert len(pieces) > 3
 
 
-async def test_the_served_model_is_listed(http: aiohttp.ClientSession, server: ChatServer) -> None:
+async def test_the_served_model_is_listed_with_its_context_size(
+    http: aiohttp.ClientSession, server: ChatServer, settings: ChatSettings
+) -> None:
     async with http.get(f"{server.url}/models") as response:
-        listed = await response.json()
-    assert [model["id"] for model in listed["data"]] == ["smollm2"]
+        (model,) = (await response.json())["data"]
+    assert model["id"] == "smollm2"
+    assert model["meta"]["n_ctx"] == settings.tokens_per_slot
 
 
 async def test_closing_the_connection_stops_the_generation(

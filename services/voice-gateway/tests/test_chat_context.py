@@ -418,6 +418,18 @@ class TestTheContextSize:
         assert roles[0] == "user"
         assert not context.refused(fit(context, greeted), 400, why)
 
+    def test_calls_that_are_refused_at_once_are_all_asked_again(self):
+        context, greeted = ChatContext("m", 4_096), (Message("assistant", "Welcome."), *turns(1))
+        one, other = fit(context, greeted), fit(context, greeted)
+        assert context.refused(one, 400, "roles must alternate")
+        assert context.refused(other, 400, "roles must alternate")
+        one, other = fit(context, turns(100)), fit(context, turns(100))
+        said = "request (6200 tokens) exceeds the available context size (4096 tokens)"
+        assert context.refused(one, 400, said)
+        kept = fit(context, turns(100), again=True).history
+        assert context.refused(other, 400, said)
+        assert fit(context, turns(100), again=True).history == kept
+
     def test_what_one_refusal_tells_is_added_to_another(self):
         context = ChatContext("m")
         context.refused(fit(context, turns(1)), 400, "System role not supported")

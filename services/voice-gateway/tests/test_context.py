@@ -393,6 +393,35 @@ class TestOverTheGateway:
         assert sum(request.refused for request in chat.requests) == 1
         assert chat.requests[-1].messages[1]["content"].startswith("1 ")
 
+    async def test_a_call_that_is_greeted_on_a_model_that_wants_the_caller_first(
+        self, serve: Serve
+    ):
+        chat = FakeChat(["Yes."], limits=Limits(template=Template(alternate=True, system=False)))
+        async with serve(FakeRiva(), chat, greeting="Welcome.") as gateway, gateway.dial() as line:
+            await line.say(config=pb.VoiceConfig())
+            await line.until(pb.END_OF_TURN)
+            for text in ("one", "two"):
+                await line.say(text_input=text)
+                await line.until(pb.END_OF_TURN)
+            assert "ERROR" not in line.events()
+        assert [request.refused for request in chat.requests] == [True, False, False]
+        assert chat.requests[-1].messages[-1] == {"role": "user", "content": "two"}
+
+    async def test_a_flood_of_typed_turns_that_nobody_answers(self, serve: Serve):
+        chat = FakeChat(["Yes."], first_token_s=60.0)
+        async with serve(FakeRiva(), chat) as gateway, gateway.dial() as line:
+            await line.say(config=pb.VoiceConfig())
+            for turn in range(TURNS):
+                await line.say(text_input=f"{turn} " + "words " * 666)
+            while len(line.events()) < 2 or line.events().count("PROCESSING") < TURNS:
+                await line.until(pb.PROCESSING)
+            chat.first_token_s = 0.0
+            await line.say(text_input="and now")
+            await line.until(pb.END_OF_TURN)
+        prompts = [sum(len(m["content"]) for m in each.messages) for each in chat.requests]
+        assert max(prompts) < 8_000 + 4_000 + 600
+        assert chat.requests[-1].messages[-1]["content"].endswith("and now")
+
     async def test_what_a_program_asks_about_is_bounded_alike(self, serve: Serve):
         chat = FakeChat(["Yes."], limits=Limits(1_024, told=True))
         async with serve(FakeRiva(), chat) as gateway, connect(gateway.http_port) as program:

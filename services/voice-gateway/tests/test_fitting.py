@@ -93,6 +93,12 @@ class TestToolCalls:
         history = (user("look everywhere"), *(message for pair in calls for message in pair))
         assert fitted(history, 180, letters) == (history[0], *calls[-3][:], *calls[-2], *calls[-1])
 
+    def test_what_was_said_between_them_stays(self):
+        note, calls = Message("system", "It rains."), [("1", "x" * 90), ("2", "y" * 90)]
+        (one, other) = ((assistant("", call), output(call, text)) for call, text in calls)
+        history = (user("look"), assistant("Sure."), *one, note, *other)
+        assert fitted(history, 140, letters) == (*history[:2], note, *other)
+
     def test_a_program_that_only_calls_tools_is_bounded_too(self):
         calls = [(assistant("", str(n)), output(str(n))) for n in range(90)]
         history = (user("look"), *(message for pair in calls for message in pair))

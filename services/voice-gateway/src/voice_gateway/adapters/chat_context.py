@@ -6,7 +6,7 @@ is the order of roles that it takes. What is learnt holds for every later reques
 
 import logging
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from voice_gateway.adapters.chat_refusals import TooLong, refusal
@@ -42,10 +42,19 @@ class Sent:
     history: tuple[Message, ...]
     system_prompt: str
     has_tools: bool
-    tokens: float
-    """The estimate of its messages and tools."""
+    head: float
+    """The estimated tokens of all but its history."""
     reply: int
     """The tokens that its reply may have."""
+    rates: TokenRates
+    """The rates of the estimate."""
+    rules: RoleRules
+    """The order that its messages are in."""
+
+    @property
+    def tokens(self) -> float:
+        """The estimate of its messages and tools."""
+        return self.head + sum(map(self.rates.of_message, self.history))
 
     @property
     def asks(self) -> bool:
@@ -95,8 +104,8 @@ class ChatContext:
         kept = fitted(as_turns(tuple(history)), room, self._rates.of_message)
         body = request(self._model, kept, system_prompt, asking)
         body |= {"messages": ordered(body["messages"], self.rules), "max_tokens": reply}
-        tokens = head + sum(map(self._rates.of_message, kept))
-        return Sent(body, kept, system_prompt, bool(asking.tools), tokens, reply)
+        rates = replace(self._rates)  # as they are now
+        return Sent(body, kept, system_prompt, bool(asking.tools), head, reply, rates, self.rules)
 
     def counted(self, sent: Sent, input_tokens: int) -> None:
         """The endpoint counted so many tokens in the messages of a request."""
@@ -108,22 +117,25 @@ class ChatContext:
         match refusal(status, text, asked=sent.asks):
             case TooLong() as why:
                 self._too_long(sent, why)
-            case RoleRules() as rules if (self.rules & rules) != self.rules:
+            case RoleRules() as rules if (self.rules & rules) != sent.rules:
                 self.rules = self.rules & rules
-                log.info("%s takes no such order of roles: %s", self._model, self.rules)
+                log.warning(
+                    "%s takes no such order of roles; from now on: %s", self._model, self.rules
+                )
             case _:
                 return False
         return True
 
     def _too_long(self, sent: Sent, why: TooLong) -> None:
-        whole = sent.tokens + sent.reply
-        if why.counted and why.counted > sent.tokens:
-            self._rates.raised(why.counted / sent.tokens)
+        estimate = sent.tokens
+        whole = estimate + sent.reply
+        if why.counted and why.counted > estimate:
+            self._rates.raised(sent.rates, why.counted / estimate)
         elif why.limit and whole <= why.limit:
-            self._rates.raised(_UNKNOWN_EXCESS)
+            self._rates.raised(sent.rates, _UNKNOWN_EXCESS)
         limit = why.limit or max(_LEAST_LEARNT, int(whole / 2))
         self._learnt = min(limit, self.tokens)
-        log.info("%s takes %d tokens, as its refusal tells", self._model, self._learnt)
+        log.warning("%s takes %d tokens, as its refusal tells", self._model, self._learnt)
 
 
 def _context_size(model: Mapping[str, Any]) -> int | None:

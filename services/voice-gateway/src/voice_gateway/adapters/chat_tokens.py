@@ -63,7 +63,7 @@ class TokenRates:
         return self.of_size(size_of(text))
 
     def of_message(self, message: Message) -> float:
-        tokens = _PER_MESSAGE + self.of_text(message.text)
+        tokens = _PER_MESSAGE + self.of_size(size_of(message.text))
         for call in message.calls:
             tokens += _PER_MESSAGE + self.of_text(f"{call.call_id}{call.name}{call.arguments}")
         return tokens
@@ -93,11 +93,16 @@ class TokenRates:
         if others > 1 - _ONE_SCRIPT:
             self.per_byte = _moved(self.per_byte, ratio, 1 / _BYTES_PER_TOKEN)
 
-    def raised(self, ratio: float) -> None:
-        """A request that should have fitted had so many times its estimate, and was refused."""
+    def raised(self, used: "TokenRates", ratio: float) -> None:
+        """A request was refused that had `ratio` times the tokens that `used` estimated.
+
+        Requests of several calls may be refused for the same: that counts once.
+        """
         ratio *= _MARGIN
-        self.per_letter = min(self.per_letter * ratio, _HIGHEST / _LETTERS_PER_TOKEN)
-        self.per_byte = min(self.per_byte * ratio, _HIGHEST / _BYTES_PER_TOKEN)
+        letter = min(used.per_letter * ratio, _HIGHEST / _LETTERS_PER_TOKEN)
+        byte = min(used.per_byte * ratio, _HIGHEST / _BYTES_PER_TOKEN)
+        self.per_letter = max(self.per_letter, letter)
+        self.per_byte = max(self.per_byte, byte)
 
 
 def _moved(rate: float, ratio: float, at_start: float) -> float:

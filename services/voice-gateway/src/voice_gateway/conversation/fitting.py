@@ -35,22 +35,29 @@ def fitted(history: History, tokens: float, tokens_of: TokensOf) -> History:
     Where the last turn is longer than that by itself, the oldest of its tool calls go with their
     outputs, and then its longest texts are cut.
     """
-    _, kept = divided(history, tokens, tokens_of)
+    sums = _sums(history, tokens_of)
+    place = _place(history, sums, tokens)
+    kept = history[place:]
+    if sums[-1] - sums[place] <= tokens:
+        return kept
     return _cut(without_exchanges(kept, tokens, tokens_of), tokens, tokens_of)
 
 
 def divided(history: History, tokens: float, tokens_of: TokensOf) -> tuple[History, History]:
     """The oldest turns, which go, and the newest turns, which fit or are the last turn alone."""
-    sums = [0.0, *accumulate(map(tokens_of, history))]
-    excess = sums[-1] - tokens
-    if excess <= 0:
-        return (), history
-    place = _place(turn_edges(history), sums, excess, tokens)
+    place = _place(history, _sums(history, tokens_of), tokens)
     return history[:place], history[place:]
 
 
-def _place(edges: Sequence[int], sums: Sequence[float], excess: float, tokens: float) -> int:
+def _sums(history: History, tokens_of: TokensOf) -> list[float]:
+    """The tokens before each message, and those of all."""
+    return [0.0, *accumulate(map(tokens_of, history))]
+
+
+def _place(history: History, sums: Sequence[float], tokens: float) -> int:
     """The place of the first message that stays."""
+    excess = sums[-1] - tokens
+    edges = turn_edges(history) if excess > 0 else []
     if not edges:
         return 0
     step = max(1.0, tokens * _AT_ONCE)
@@ -62,10 +69,8 @@ def _place(edges: Sequence[int], sums: Sequence[float], excess: float, tokens: f
 
 def _cut(turn: History, tokens: float, tokens_of: TokensOf) -> History:
     """Cut the longest texts of a turn until it fits, or until little is left of each of them."""
-    sizes = [tokens_of(message) for message in turn]
-    if sum(sizes) <= tokens:
-        return turn
     messages = list(turn)
+    sizes = [tokens_of(message) for message in messages]
     while (excess := sum(sizes) - tokens) > 0:
         places = [n for n, each in enumerate(messages) if len(each.text) > _LEAST_CHARS]
         if not places:

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import reduce
+from itertools import pairwise
 from typing import Literal
 from unicodedata import category
 
@@ -169,17 +170,19 @@ def turn_edges(history: History) -> list[int]:
 def without_exchanges(turn: History, most: float, size_of: Callable[[Message], float]) -> History:
     """Take out the oldest tool calls of one turn, with their outputs, until it has that size.
 
-    The question stays, and so does the newest call.
+    The newest call stays, and all that anybody said.
     """
     excess = sum(map(size_of, turn)) - most
-    if excess <= 0:
-        return turn
-    places = [n for n in _seams(turn) if turn[n].role == "assistant"]
-    for newer in places[1:]:
-        head, gone = turn[: places[0]], turn[places[0] : newer]
-        if newer == places[-1] or sum(map(size_of, gone)) >= excess:
-            return head + turn[newer:]
-    return turn
+    parts = pairwise([0, *_seams(turn), len(turn)])
+    calls = [range(start, end) for start, end in parts if start < end and turn[start].calls]
+    gone: set[int] = set()
+    for exchange in calls[:-1]:
+        if excess <= 0:
+            break
+        places = [n for n in exchange if turn[n].role in ("assistant", "tool")]
+        excess -= sum(size_of(turn[n]) for n in places)
+        gone.update(places)
+    return tuple(each for n, each in enumerate(turn) if n not in gone) if gone else turn
 
 
 def _seams(history: History) -> list[int]:
