@@ -322,6 +322,21 @@ def test_it_is_made_as_soon_as_the_voice_comes_up():
     assert voice.spoken == [SORRY] * 3
 
 
+def test_a_bug_in_the_voice_ends_neither_the_gateway_nor_the_call():
+    class Broken(ScriptedVoice):
+        async def speak(
+            self, text: str, *, language: str, voice: str, rate_hz: int
+        ) -> AsyncGenerator[VoiceAudio, None]:
+            self.spoken.append(text)
+            raise KeyError(text)
+            yield VoiceAudio(b"")
+
+    virtual_time.run(made_in_advance(Apologies(Broken(), SORRY), config()))
+    call = Call(sends=ASKED, replies=[STORY], voice=Broken(), apology=SORRY).run()
+    assert names(call) == ["PROCESSING", "ERROR gateway unavailable", "END_OF_TURN"]
+    assert call.error is None
+
+
 def test_a_voice_that_is_refused_leaves_the_apology_to_the_usual_one():
     refused = Rejected("tts", "config.voice_name 'Nobody' is refused")
 

@@ -1,10 +1,12 @@
 """An apology as clients get it: said, shown, and no part of the answer, over the real protocols."""
 
+import asyncio
+from random import Random
 from typing import Any
 
 import grpc
 from voice_gateway.testing.fake_chat import DropAfter, FakeChat, HttpError
-from voice_gateway.testing.fake_faults import Refuse
+from voice_gateway.testing.fake_faults import DieAfter, Hang, Refuse
 from voice_gateway.testing.fake_riva import FakeRiva
 from voice_gateway.testing.program import connect
 from voice_proto import voice_workflow_pb2 as pb
@@ -123,3 +125,42 @@ async def test_text_only_responses_fail_without_one(serve: Serve):
         await program.type("hello")
         response = (await program.until("response.done"))["response"]
     assert (response["status"], response["output"]) == ("failed", [])
+
+
+async def asks(gateway: Gateway, number: int, turns: int) -> list[tuple[bool, bytes]]:
+    """Ask so many questions in one call; for each, whether it failed, and what was heard."""
+    heard: list[tuple[bool, bytes]] = []
+    async with gateway.dial() as line:
+        for turn in range(turns):
+            begins = len(line.received)
+            await line.say(text_input=f"question {turn} of caller {number}")
+            await line.until(pb.END_OF_TURN)
+            came = line.received[begins:]
+            failed = any(m.event.type == pb.ERROR for m in came)
+            heard.append((failed, b"".join(m.audio_chunk for m in came)))
+        await line.hang_up()
+        await line.rest()
+    return heard
+
+
+def troubles(seed: int) -> Any:
+    """Every second text or so fails, in one of all ways; the rest is spoken."""
+    dice = Random(seed)
+    ways = (None, None, DOWN, DieAfter(0), DieAfter(1), Hang())
+    drawn = [dice.choice(ways) for _ in range(1000)]
+    return lambda ordinal: drawn[ordinal % len(drawn)]
+
+
+async def test_ten_callers_of_a_voice_that_fails_all_the_time_hear_something_each_turn(
+    serve: Serve,
+):
+    riva, chat = upstreams(reply=STORY)
+    async with serve(riva, chat, apology="", tts_timeout_s=0.5) as gateway:
+        await apologies_are_made(gateway)
+        riva.voice.fault = troubles(seed=1)
+        async with asyncio.TaskGroup() as tasks:
+            calls = [tasks.create_task(asks(gateway, number, 10)) for number in range(10)]
+    turns = [turn for call in calls for turn in call.result()]
+    assert len(turns) == 100
+    assert all(audio for _, audio in turns)
+    assert 10 < sum(failed for failed, _ in turns) < 90

@@ -10,7 +10,7 @@ from voice_gateway import language
 from voice_gateway.conversation.policy import TurnPolicy
 from voice_gateway.language import Language, language_of, languages
 from voice_gateway.language.speakable import speakable
-from voice_gateway.speaking.clauses import Clauses
+from voice_gateway.speaking.clauses import LONGEST_CHARS, Clauses
 from voice_gateway.speaking.hidden import CodeBlocks
 
 SPOKEN = ("backchannels", "stops", "asks_for_more", "opens_question", "joins", "verbs")
@@ -70,6 +70,11 @@ def test_a_language_knows_who_only_listens_and_who_wants_the_floor(known: Langua
     assert known.backchannels
     assert known.stops
     assert not known.stops & known.backchannels
+
+
+def test_a_language_can_say_that_something_failed(known: Language):
+    assert known.apology.endswith(known.sentence_marks)
+    assert len(known.apology) <= LONGEST_CHARS
 
 
 def test_words_are_written_as_they_are_looked_up(known: Language):

@@ -97,6 +97,9 @@ class Apologies:
         except ServiceError as fault:
             log.info("no apology in %s yet: %s", key[0], fault.text)
             return False
+        except Exception:  # the boundary: what is made in advance must not end the gateway
+            log.exception("no apology in %s", key[0])
+            self._keep(key, b"")
         return True
 
     async def _next_try(self) -> None:
