@@ -92,7 +92,8 @@ class Pool(Generic[C]):
     def keep(self, targets: Iterable[Target]) -> None:
         """Have these addresses from now on; one that is gone is closed after its last stream."""
         for address in self._addresses.keep(targets):
-            log.info("%s: %s is gone from its name", self._stage, address.target.dialled)
+            if address.target.dialled != address.target.configured:
+                log.info("%s: %s is gone from its name", self._stage, address.target.dialled)
         self._count()
 
     async def look(self, check: Callable[[C], Awaitable[str]]) -> str:
