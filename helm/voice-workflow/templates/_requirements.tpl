@@ -13,7 +13,7 @@
 {{- range $name := list "RIVA_URI" "RIVA_ASR_URI" "RIVA_TTS_URI" -}}
 {{- range include "voice.listed" (get $settings $name) | fromJsonArray -}}
 {{- if not (regexMatch "^(dns:///)?([^\\s/:]+|\\[[0-9a-fA-F:.]+\\]):\\d{1,5}$" .) -}}
-{{- fail (printf "settings.%s is %q: write HOST:PORT without a scheme, such as riva-api:50051, or dns:///riva-headless:50051 for all addresses of a name; %q is neither" $name (get $settings $name) .) -}}
+{{- fail (printf "settings.%s is %q: write HOST:PORT without a scheme, such as riva-api:50051, or dns:///headless-riva-api-asr:50051 for all addresses of a name; %q is neither" $name (get $settings $name) .) -}}
 {{- end -}}
 {{- end -}}
 {{- end -}}

@@ -1,12 +1,18 @@
 """Which address of a service a stream gets: literal times, no network."""
 
+import asyncio
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from voice_gateway.adapters.addresses import Address, Addresses, Refused, Target, Turn, listed
+from voice_gateway.adapters.pool import Listeners, Pool
 from voice_gateway.errors import Misconfigured, Rejected, ServiceError, TimedOut, Unavailable
+from voice_gateway.observe.upstreams import UpstreamWatch
+from voice_gateway.testing import virtual_time
 
 DOWN = Unavailable("tts", "it broke")
 REFUSED = Refused("tts", "nobody listens")
@@ -48,7 +54,7 @@ class Service:
 
     def turn_at(self, name: str) -> Turn:
         address = self[name]
-        return Turn(address, self.addresses, address.take(0))
+        return Turn(address, self.addresses, address.take(0, self.now))
 
     def states(self) -> dict[str, str]:
         return {a.target.dialled: a.state(self.now) for a in self.addresses.listed}
@@ -158,6 +164,28 @@ class TestProbe:
         service.addresses.choose().end()
         assert service.states()["a"] == "closed"
 
+    def test_a_probe_that_stays_without_an_answer_is_not_waited_for_without_end(self):
+        service = Service()
+        service.tried("a", REFUSED)
+        service.now += 6.0
+        service.addresses.choose()
+        service.now += 10.0
+        assert service.states()["a"] == "closed"
+
+    def test_a_long_stream_that_was_the_probe_holds_no_later_one_up(self):
+        service = Service()
+        service.tried("a", REFUSED)
+        service.now += 6.0
+        long = service.addresses.choose()
+        long.answered()
+        service.tried("a", REFUSED)
+        service.now += 6.0
+        assert service.states()["a"] == "closed"
+        probes = [service.addresses.choose() for _ in range(3)]
+        long.end()
+        assert "a" in map(name_of, probes)
+        assert service.states()["a"] == "open"
+
     def test_a_hundred_streams_that_die_together_do_not_make_the_wait_long(self):
         service = Service("a")
         turns = [service.addresses.choose() for _ in range(100)]
@@ -254,6 +282,134 @@ class TestList:
     @pytest.mark.parametrize("text", ["a:1,b:2", "a:1 b:2", " a:1 ,, b:2 , a:1"])
     def test_a_setting_lists_items_each_once(self, text: str):
         assert listed(text) == ("a:1", "b:2")
+
+
+class Scripted:
+    """A connection whose looks find the next of these; the last one stays."""
+
+    def __init__(self, found: list[str | ServiceError]) -> None:
+        self._found = found
+        self.closed = False
+
+    async def check(self) -> str:
+        found = self._found.pop(0) if len(self._found) > 1 else self._found[0]
+        if isinstance(found, str):
+            return found
+        raise found
+
+    async def close(self) -> None:
+        self.closed = True
+
+
+@dataclass
+class Watched:
+    """A service of scripted connections under a real watch, on a virtual clock."""
+
+    found: dict[str, list[str | ServiceError]]
+    changes: list[tuple[float, bool]] = field(default_factory=list[tuple[float, bool]])
+
+    async def for_a_while(self, seconds: float, call: Callable[[], Any] | None = None) -> None:
+        loop = asyncio.get_running_loop()
+
+        def note(name: str, up: bool) -> None:
+            self.changes.append((loop.time(), up))
+
+        targets = [Target(name, name) for name in self.found]
+        self.pool = Pool(
+            "tts",
+            targets,
+            lambda target: Scripted(self.found[target.dialled]),
+            Listeners(on_trouble=lambda: watch.hurry("tts")),
+        )
+        watch = UpstreamWatch({"tts": self}, note)
+        async with asyncio.TaskGroup() as tasks:
+            watching = tasks.create_task(watch.run())
+            if call:
+                await call()
+            await asyncio.sleep(seconds)
+            watching.cancel()
+
+    async def check(self) -> str:
+        return await self.pool.look(Scripted.check)
+
+    async def called_every_second(self) -> None:
+        for _ in range(200):
+            await asyncio.sleep(1.0)
+            with self.pool.lease() as lease:
+                lease.answered()
+
+
+class TestReadiness:
+    @pytest.mark.parametrize("wrong", [SILENT, DOWN, Misconfigured("tts", "404")])
+    def test_one_look_that_fails_changes_nothing(self, wrong: ServiceError):
+        service = Watched({"a": ["v", wrong, "v", "v", wrong, "v"]})
+        virtual_time.run(service.for_a_while(300.0))
+        assert service.changes == [(0.0, True)]
+
+    def test_a_service_that_went_is_down_a_second_after_the_first_look(self):
+        service = Watched({"a": ["v", DOWN]})
+        virtual_time.run(service.for_a_while(60.0))
+        (_, up), (at, down) = service.changes
+        assert (up, down) == (True, False)
+        assert 25.0 <= at <= 37.0  # the interval with its jitter, and a second
+
+    def test_one_address_that_answers_is_enough(self):
+        service = Watched({"a": [DOWN], "b": [SILENT], "c": ["v"]})
+        virtual_time.run(service.for_a_while(300.0))
+        assert service.changes == [(0.0, True)]
+
+    def test_it_is_down_where_none_answers_and_says_how_many(
+        self, caplog: pytest.LogCaptureFixture
+    ):
+        service = Watched({"a": ["v", DOWN], "b": ["v", "v", DOWN]})
+        virtual_time.run(service.for_a_while(300.0))
+        assert [up for _, up in service.changes] == [True, False]
+        assert "none of 2 addresses answers: it broke" in caplog.text
+
+    def test_calls_that_are_answered_outweigh_a_check_that_never_works(self):
+        service = Watched({"a": ["v", Misconfigured("tts", "404")]})
+        virtual_time.run(service.for_a_while(0.0, service.called_every_second))
+        assert service.changes == [(0.0, True)]
+
+    def test_a_call_that_is_answered_brings_it_up_before_the_next_look(self):
+        service = Watched({"a": [DOWN]})
+
+        async def call() -> None:
+            await asyncio.sleep(30.0)
+            with service.pool.lease() as lease:
+                lease.answered()
+
+        virtual_time.run(service.for_a_while(2.0, call))
+        assert [up for _, up in service.changes] == [False, True]
+
+    def test_an_address_that_lets_a_call_wait_is_looked_at_before_the_call_gives_up(self):
+        service = Watched({"a": ["v", SILENT], "b": ["v"]})
+        states: list[int] = []
+
+        async def call() -> None:
+            await asyncio.sleep(2.0)
+            with service.pool.lease():
+                await asyncio.sleep(4.5)
+                states.append(len(service.pool.up))
+
+        virtual_time.run(service.for_a_while(0.0, call))
+        assert states == [1]
+
+    def test_an_address_that_is_gone_is_closed_once_it_is_idle(self):
+        service = Watched({"a": ["v"], "b": ["v"]})
+        closed: list[bool] = []
+
+        async def call() -> None:
+            await asyncio.sleep(1.0)
+            with service.pool.lease() as lease:
+                service.pool.keep([Target("b", "b")])
+                await service.check()
+                closed.append(lease.connection.closed)
+            await service.check()
+            closed.append(lease.connection.closed)
+
+        virtual_time.run(service.for_a_while(0.0, call))
+        assert closed == [False, True]
 
 
 # One thing that happens: to which address, what, and how much later.

@@ -137,6 +137,29 @@ async def test_a_disk_that_fails_ends_the_log_and_not_the_call(
     assert caplog.text.count("its event log ends here") == 1
 
 
+async def test_a_step_that_cannot_be_written_ends_its_own_log_alone(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+):
+    written = recording.step_line
+
+    def broken(event: c.Event, commands: Any) -> str:
+        if event is SPOKE:
+            raise KeyError("a bug")
+        return written(event, commands)
+
+    monkeypatch.setattr(recording, "step_line", broken)
+    recorder = Recorder(tmp_path, POLICY)
+    record, other = recorder.begin(CONFIG), recorder.begin(CallConfig("8", "", 8_000, "", ""))
+    record.note(SPOKE, ())
+    other.note(c.CallerVoiced(1.0), ())
+    record.close()
+    other.close()
+    await recorder.close()
+    (kept,) = tmp_path.glob("*-8.jsonl")
+    assert len(event_log.read(kept.read_text().splitlines()).steps) == 1
+    assert caplog.text.count("its event log ends here") == 1
+
+
 @pytest.mark.parametrize(
     ("text", "wrong"),
     [

@@ -15,6 +15,7 @@ from voice_gateway.errors import Misconfigured, Rejected, ServiceError, Unavaila
 
 _FAULTS_THAT_OPEN = 3  # in a row
 _FIRST_WAIT_S, _LONGEST_WAIT_S = 1.0, 30.0  # until an open address is probed
+_PROBE_S = 10.0  # how long a probe may stay without an answer before there is another
 _SHUNNED_S = 5.0  # how long the next attempt of a call that failed goes elsewhere
 _FRESH_S = 10.0  # an answer to a call this fresh outweighs a look that fails
 _MISSES_THAT_COUNT = 2  # one slow look is no news
@@ -58,12 +59,17 @@ class Address:
     """Why the breaker is open; empty: it is closed."""
     _open_until: float = _NEVER
     _wait_s: float = 0.0
-    _probed: bool = False
+    _probed_until: float = _NEVER
+
+    @property
+    def doubted(self) -> bool:
+        """Whether its last look failed, and counted."""
+        return self._misses > 0
 
     def state(self, now: float) -> State:
-        if self._opened and (now < self._open_until or self._probed):
+        if self._opened and now < max(self._open_until, self._probed_until):
             return "open"
-        shunned = now < self._shunned_until or self._misses or not self.up
+        shunned = now < self._shunned_until or self.doubted or not self.up
         return "shunned" if shunned else "closed"
 
     def rank(self, now: float) -> tuple[int, float, int, int]:
@@ -72,18 +78,19 @@ class Address:
         failed_at = _NEVER if state == "closed" else self._failed_at
         return _ORDER[state], failed_at, self.streams, self._chosen
 
-    def take(self, ordinal: int) -> bool:
+    def take(self, ordinal: int, now: float) -> bool:
         """Begin a stream; whether it is the probe of an open breaker."""
         self.streams += 1
         self._chosen = ordinal
-        probes = bool(self._opened) and not self._probed
-        self._probed = self._probed or probes
+        probes = bool(self._opened) and now >= self._probed_until
+        if probes:
+            self._probed_until = now + _PROBE_S
         return probes
 
     def release(self, *, probe: bool) -> None:
         self.streams -= 1
         if probe:
-            self._probed = False
+            self._probed_until = _NEVER
 
     def answered(self, now: float) -> None:
         """A stream was answered: whatever was held against the address is over."""
@@ -126,7 +133,8 @@ class Address:
             self.up = False
 
     def _close(self) -> None:
-        self._opened, self._open_until, self._wait_s = "", _NEVER, 0.0
+        self._opened, self._wait_s = "", 0.0
+        self._open_until = self._probed_until = _NEVER
 
 
 @dataclass(eq=False, slots=True)
@@ -138,10 +146,15 @@ class Turn:
     _probe: bool
     _answered: bool = field(default=False)
 
+    @property
+    def waits(self) -> bool:
+        """Whether the stream was not answered yet."""
+        return not self._answered
+
     def answered(self) -> None:
         """The stream was answered. It is cheap to say so with every answer."""
         if not self._answered:
-            self._answered = True
+            self._answered, self._probe = True, False
             self._addresses.note(self.address, lambda now: self.address.answered(now))
 
     def failed(self, fault: ServiceError) -> None:
@@ -179,7 +192,7 @@ class Addresses:
         now = self._clock()
         address = min(self._listed, key=lambda each: each.rank(now))
         self._choices += 1
-        return Turn(address, self, address.take(self._choices))
+        return Turn(address, self, address.take(self._choices, now))
 
     def keep(self, targets: Iterable[Target]) -> Sequence[Address]:
         """List these targets from now on; return the addresses that are gone."""

@@ -14,6 +14,7 @@ from voice_gateway.errors import Rejected, ServiceError, Stage, Unavailable
 log = logging.getLogger(__name__)
 
 _BROKE = "its check broke inside the gateway; see its log"
+_UNANSWERED_S = 3.0  # after which it is worth a look whether the address still answers
 _ANSWERS_CALLS = "it answers calls"
 
 
@@ -64,6 +65,7 @@ class Pool(Generic[C]):
         self._said: dict[Address, str] = {}
         """What each address last said of itself."""
         self._faults: dict[Address, ServiceError] = {}
+        self._looking = False
 
     @property
     def up(self) -> Sequence[C]:
@@ -74,6 +76,7 @@ class Pool(Generic[C]):
     def lease(self) -> Generator[Lease[C]]:
         """A connection for one stream; a ServiceError that leaves the block counts against it."""
         turn = self._addresses.choose()
+        doubt = asyncio.get_running_loop().call_later(_UNANSWERED_S, self._doubt, turn)
         try:
             yield Lease(self._connection(turn.address), turn)
             turn.answered()
@@ -83,20 +86,26 @@ class Pool(Generic[C]):
                 self._listeners.on_trouble()
             raise
         finally:
+            doubt.cancel()
             turn.end()
 
     def keep(self, targets: Iterable[Target]) -> None:
         """Have these addresses from now on; one that is gone is closed after its last stream."""
         for address in self._addresses.keep(targets):
-            log.info("%s: %s is gone from its name", self._stage, address.target.dialled)
+            if address.target.dialled != address.target.configured:
+                log.info("%s: %s is gone from its name", self._stage, address.target.dialled)
         self._count()
 
     async def look(self, check: Callable[[C], Awaitable[str]]) -> str:
         """Check every address; say what is served, or raise the ServiceError of the first."""
         await self._tidy()
-        async with asyncio.TaskGroup() as tasks:
-            for address in self._addresses.listed:
-                tasks.create_task(self._look_at(address, check), name=f"look-{self._stage}")
+        self._looking = True
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                for address in self._addresses.listed:
+                    tasks.create_task(self._look_at(address, check), name=f"look-{self._stage}")
+        finally:
+            self._looking = False
         self._count()
         return self._outcome()
 
@@ -112,6 +121,11 @@ class Pool(Generic[C]):
             self._faults.pop(address, None)
             self._said.pop(address, None)
             await self._connections.pop(address).close()
+
+    def _doubt(self, turn: Turn) -> None:
+        """Look at an address that lets a stream wait, before the stream's own limit is over."""
+        if turn.waits and len(self._addresses.listed) > 1:
+            self._listeners.on_trouble()
 
     async def _look_at(self, address: Address, check: Callable[[C], Awaitable[str]]) -> None:
         try:
@@ -131,7 +145,7 @@ class Pool(Generic[C]):
         was_up = address.up
         self._faults[address] = fault
         self._addresses.missed(address)
-        if was_up and address.up:
+        if was_up and address.up and address.doubted:
             log.debug("%s at %s: %s", self._stage, address.target.dialled, fault.text)
             self._listeners.on_trouble()  # the next look tells whether it was one slow answer
 
@@ -152,7 +166,8 @@ class Pool(Generic[C]):
         if len(self._addresses.listed) > 1:
             self._log_change(address)
         self._count()
-        self._listeners.on_trouble()
+        if not self._looking:  # the outcome of a look tells it by itself
+            self._listeners.on_trouble()
 
     def _log_change(self, address: Address) -> None:
         where = address.target.dialled
