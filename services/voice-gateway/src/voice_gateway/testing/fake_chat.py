@@ -145,6 +145,7 @@ class FakeChat:
         models: Collection[str] = (),
         api_key: str | None = None,
         host: str = "127.0.0.1",
+        port: int = 0,
     ) -> None:
         self.replies = replies
         self.first_token_s = first_token_s
@@ -156,7 +157,7 @@ class FakeChat:
         """The key that is accepted, any other is 401; None: any key."""
         self._log: Log[ChatRequest] = Log()
         self._host = host
-        self._port = 0
+        self._port = port
         self._runner: web.AppRunner | None = None
 
     @property
