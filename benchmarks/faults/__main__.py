@@ -30,7 +30,7 @@ def _arguments() -> argparse.Namespace:
     options.count("--times", 2, 1, 1000, "how often each fault happens to each service")
     options.count("--addresses", 1, 1, 4, "of each service; a fault happens to one of them")
     options.count("--limit", 20, 2, 120, "seconds from a question's end to the first sound")
-    options.count("--longest-pause", 12, 2, 120, "seconds of the longest pause")
+    options.count("--longest-pause", 25, 2, 120, "seconds of the longest pause")
     options.add_argument(
         "--services", type=_some_of(SERVICES), default=SERVICES, metavar="S,S", help=_of(SERVICES)
     )

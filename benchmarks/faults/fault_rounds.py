@@ -65,7 +65,7 @@ class Site:
 
     async def held(self) -> Held:
         streams = [await service.open_streams() for service in every(self.services)]
-        ports = {service.port for service in self.services["llm"]}
+        ports = {name: [one.port for one in each] for name, each in self.services.items()}
         pid = self.process.process.pid
         looked = Looked(pid, self.page, self.folder / "tasks", ports)
         return await looked.held(sum(streams))

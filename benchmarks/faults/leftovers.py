@@ -4,11 +4,12 @@ import asyncio
 import json
 import os
 import signal
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from urllib.request import urlopen
 
+from faults.fault_plan import SERVICES
 from shared.clock import now
 
 _LOOK_S = 0.1
@@ -22,10 +23,12 @@ class Held:
     calls: int
     tasks: int
     threads: int
-    sockets: int
-    """All others."""
-    model_sockets: int
-    """Those to the model: a pool keeps them for the next request."""
+    asr_sockets: int
+    llm_sockets: int
+    tts_sockets: int
+    """Connections to the services are kept for the next request."""
+    other_sockets: int
+    """Also those that are broken and not closed."""
     other_files: int
     open_streams: int
     """At the services."""
@@ -33,11 +36,12 @@ class Held:
     def more_than(self, before: "Held", calls: int) -> dict[str, int]:
         """What there is more of than before so many calls, and how many.
 
-        The pool may keep a connection for each call, used at once or not: that is up to chance.
+        A connection to a service may be kept for each call: how many is up to chance.
         """
-        were = asdict(before)
-        were["model_sockets"] = max(before.model_sockets, calls)
-        return {name: n - were[name] for name, n in asdict(self).items() if n > were[name]}
+        may = asdict(before)
+        for name in SERVICES:
+            may[f"{name}_sockets"] = max(may[f"{name}_sockets"], calls)
+        return {name: n - may[name] for name, n in asdict(self).items() if n > may[name]}
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,23 +51,24 @@ class Looked:
     pid: int
     page: str
     tasks_file: Path
-    model_ports: Collection[int]
+    ports: Mapping[str, Collection[int]]
+    """The ports of each service."""
 
     async def held(self, open_streams: int) -> Held:
         tasks = await self._tasks()
         calls = await asyncio.to_thread(_calls, f"{self.page}metrics")
-        ours, models, others = self._open_files()
-        return Held(calls, len(tasks), self._threads(), ours, models, others, open_streams)
+        return Held(calls, len(tasks), self._threads(), *self._open_files(), open_streams)
 
     def _threads(self) -> int:
         return len(list(Path(f"/proc/{self.pid}/task").iterdir()))
 
-    def _open_files(self) -> tuple[int, int, int]:
-        """How many sockets, those to the model, and other files are open."""
+    def _open_files(self) -> tuple[int, int, int, int, int]:
+        """How many sockets to each service, other sockets and other files are open."""
         targets = _targets(self.pid)
         sockets = {target for target in targets if target.startswith("socket:")}
-        models = sockets & _sockets_to(self.model_ports)
-        return len(sockets - models), len(models), len(targets) - len(sockets)
+        asr, llm, tts = (len(sockets & _sockets_to(self.ports[name])) for name in SERVICES)
+        others = len(sockets) - asr - llm - tts
+        return asr, llm, tts, others, len(targets) - len(sockets)
 
     async def _tasks(self) -> list[str]:
         """The names of its tasks."""
@@ -95,7 +100,8 @@ def _targets(pid: int) -> list[str]:
 
 def _sockets_to(ports: Collection[int]) -> set[str]:
     """All sockets of this machine that are connected to one of these ports of it."""
-    rows = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
+    tables = (Path("/proc/net/tcp"), Path("/proc/net/tcp6"))
+    rows = [line.split() for table in tables for line in table.read_text().splitlines()[1:]]
     return {f"socket:[{row[9]}]" for row in rows if int(row[2].rpartition(":")[2], 16) in ports}
 
 

@@ -158,12 +158,12 @@ def test_every_fault_happens_to_every_service_and_address_the_same_each_time():
     assert planned(wanted) == faults
 
 
-def test_what_is_left_over_is_named_and_the_pool_may_keep_one_for_each_call():
-    before = Held(0, 14, 11, 8, 1, 11, 0)
-    after = Held(0, 15, 11, 8, 5, 11, 2)
+def test_what_is_left_over_is_named_and_a_service_may_be_connected_once_for_each_call():
+    before = Held(0, 14, 11, 1, 1, 1, 6, 11, 0)
+    after = Held(0, 15, 11, 1, 5, 2, 6, 11, 2)
 
     assert after.more_than(before, calls=5) == {"tasks": 1, "open_streams": 2}
-    assert after.more_than(before, calls=4) == {"tasks": 1, "open_streams": 2, "model_sockets": 1}
+    assert after.more_than(before, calls=4) == {"tasks": 1, "open_streams": 2, "llm_sockets": 1}
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="the benchmark is Linux's")
