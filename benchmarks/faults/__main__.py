@@ -37,10 +37,8 @@ def _arguments() -> argparse.Namespace:
     options.add_argument(
         "--kinds", type=_some_of(KINDS), default=KINDS, metavar="K,K", help=_of(KINDS)
     )
-    options.add_argument(
-        "--together",
-        action="store_true",
-        help="a gateway with calls of its own for each service, side by side: a third of the time",
+    options.count(
+        "--gateways", 1, 1, 16, "side by side, each with so many calls and its share of the faults"
     )
     options.add_argument(
         "--setting",
@@ -79,14 +77,11 @@ def _setting(text: str) -> tuple[str, str]:
 
 
 async def _measure(given: argparse.Namespace, load: Load) -> list[Measured]:
-    groups = [(one,) for one in given.services] if given.together else [given.services]
-    questions = itertools.count()
+    faults, questions = planned(_wanted(given)), itertools.count()
+    shares = [faults[first :: given.gateways] for first in range(given.gateways)]
     try:
         async with asyncio.TaskGroup() as tasks:
-            measuring = [
-                tasks.create_task(measure(load, planned(_wanted(given, services)), questions))
-                for services in groups
-            ]
+            measuring = [tasks.create_task(measure(load, share, questions)) for share in shares]
     except ExceptionGroup as group:
         raise _first_of(group) from None
     return [task.result() for task in measuring]
@@ -101,8 +96,8 @@ def _first_of(error: Exception) -> Exception:
     return _first_of((stopped or group).exceptions[0])
 
 
-def _wanted(given: argparse.Namespace, services: tuple[str, ...]) -> Wanted:
-    return Wanted(services, given.kinds, given.times, given.addresses, given.longest_pause)
+def _wanted(given: argparse.Namespace) -> Wanted:
+    return Wanted(given.services, given.kinds, given.times, given.addresses, given.longest_pause)
 
 
 async def _main(given: argparse.Namespace) -> int:

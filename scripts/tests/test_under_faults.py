@@ -10,7 +10,7 @@ import pytest
 from owned_processes import output
 
 SCRIPT = Path(__file__).parents[2] / "benchmarks" / "faults.py"
-SHORT = "--together --calls 3 --times 1 --longest-pause 3 --limit 6".split()
+SHORT = "--gateways 3 --calls 3 --times 1 --longest-pause 3 --limit 6".split()
 
 
 @pytest.mark.slow
