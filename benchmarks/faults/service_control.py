@@ -4,7 +4,7 @@ import asyncio
 import json
 import signal
 from collections.abc import Mapping, Sequence
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -55,7 +55,8 @@ class Service:
     def go_on(self) -> None:
         """A stopped process would not hear that it is to end."""
         if self.paused:
-            self._signal(signal.SIGCONT)
+            with suppress(ProcessLookupError):  # Ctrl-C in a shell reaches it, too
+                self._signal(signal.SIGCONT)
 
     async def open_streams(self) -> int:
         state: Json = json.loads(await self.process.ask('{"state": true}'))
