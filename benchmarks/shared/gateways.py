@@ -28,10 +28,16 @@ def upstreams(at: Mapping[str, str]) -> dict[str, str]:
 
 @asynccontextmanager
 async def gateway(
-    name: str, settings: Mapping[str, str], options: Sequence[str] = ()
+    name: str,
+    settings: Mapping[str, str],
+    options: Sequence[str] = (),
+    module: str = "voice_gateway",
 ) -> AsyncGenerator[tuple[Child, dict[str, str]]]:
-    """A gateway as it is shipped, and its addresses; `options` are Python's own."""
-    command = [*options, "-m", "voice_gateway"]
+    """A gateway as it is shipped, and its addresses; `options` are Python's own.
+
+    `module` is what runs it, where something looks on from inside.
+    """
+    command = [*options, "-m", module]
     async with child(name, command, _LOOPBACK | dict(settings)) as process:
         yield process, await process.ready(_READY_S)
 

@@ -2,11 +2,12 @@
 
 import asyncio
 import os
+import signal
 import subprocess
 import sys
 import tempfile
 from collections.abc import AsyncGenerator, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
@@ -114,7 +115,8 @@ async def benchmark(question: str, *arguments: str) -> AsyncGenerator[Child, Non
 async def _stop(process: asyncio.subprocess.Process) -> None:
     if process.returncode is not None:
         return
-    process.terminate()
+    with suppress(ProcessLookupError):  # Popen's own way would reap it, which asyncio does
+        os.kill(process.pid, signal.SIGTERM)
     try:
         async with asyncio.timeout(_STOP_S):
             await process.wait()

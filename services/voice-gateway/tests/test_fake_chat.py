@@ -158,3 +158,9 @@ class TestChat:
                 await text_of(client)
             await chat.up()
             assert await text_of(client) == "Hi."
+
+    async def test_takes_the_place_of_another_at_its_port(self) -> None:
+        async with FakeChat() as chat:
+            port = int(chat.base_url.removesuffix("/v1").rpartition(":")[2])
+        async with FakeChat(port=port) as another:
+            assert another.base_url == chat.base_url

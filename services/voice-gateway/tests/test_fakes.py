@@ -334,6 +334,12 @@ class TestServer:
             async with stubs_of(riva) as (_, tts):
                 assert (await tts.Synthesize(speech("Hello."), wait_for_ready=True)).audio
 
+    async def test_takes_the_place_of_another_at_its_port(self) -> None:
+        async with FakeRiva() as riva:
+            port = int(riva.uri.rpartition(":")[2])
+        async with FakeRiva(port=port) as another:
+            assert another.uri == riva.uri
+
     async def test_going_down_breaks_running_calls(self) -> None:
         async with FakeRiva([WEATHER]) as riva, stubs_of(riva) as (asr, _):
             call = asr.StreamingRecognize()

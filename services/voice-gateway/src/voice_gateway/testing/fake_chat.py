@@ -163,6 +163,7 @@ class FakeChat:
         api_key: str | None = None,
         limits: Limits | None = None,
         host: str = "127.0.0.1",
+        port: int = 0,
     ) -> None:
         self.replies = replies
         self.first_token_s = first_token_s
@@ -178,7 +179,7 @@ class FakeChat:
         """What the model takes; what is beyond that is refused."""
         self._log: Log[ChatRequest] = Log()
         self._host = host
-        self._port = 0
+        self._port = port
         self._runner: web.AppRunner | None = None
 
     @property

@@ -84,6 +84,7 @@ class FakeRiva:
         languages: Collection[str] = (),
         voices: Collection[str] = (),
         host: str = "127.0.0.1",
+        port: int = 0,
     ) -> None:
         self.asr = FakeRecogniser(
             says=says,
@@ -103,7 +104,7 @@ class FakeRiva:
             voices=voices,
             fault=voice_fault,
         )
-        self._address = f"{host}:0"
+        self._address = f"{host}:{port}"
         self._server: grpc.aio.Server | None = None
         self._health: Any = None
 

@@ -1,0 +1,5 @@
+"""Measures what callers hear while the services are killed, paused and reset."""
+
+from shared.launch import run
+
+run("faults")

@@ -1,0 +1,1 @@
+"""What do callers hear while the services are killed, paused and reset?"""
