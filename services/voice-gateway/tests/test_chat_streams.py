@@ -273,6 +273,14 @@ async def test_what_was_begun_is_not_asked_for_again():
     assert (came.said, len(chat.requests)) == ("It is", 1)
 
 
+async def test_nor_an_answer_that_came_to_its_end():
+    chat = FakeChat(fault=Sends([begun(index=0, id="a", arguments=LONDON), STOP, DONE]))
+    async with endpoint_of(chat) as endpoint:
+        came = await answered(endpoint)
+    assert came.fault
+    assert len(chat.requests) == 1
+
+
 async def test_the_second_request_has_what_is_left_of_the_first_ones_time():
     chat = FakeChat(fault=lambda n: HttpError(503) if n == 0 else Sends([], stays_open=True))
     async with endpoint_of(chat, first_token_timeout_s=0.6) as endpoint:
@@ -380,7 +388,7 @@ async def test_a_thought_that_was_spoken_is_not_remembered(serve: Serve):
 
 async def test_a_call_that_nobody_declared_does_not_end_the_call(serve: Serve):
     undeclared = [begun(index=0, id="a", arguments=LONDON), STOP]
-    async with serve(*upstreams(undeclared, undeclared)) as gateway, gateway.dial() as line:
+    async with serve(*upstreams(undeclared)) as gateway, gateway.dial() as line:
         await line.say(config=pb.VoiceConfig())
         await line.say(text_input="what time is it")
         error = await line.until(pb.ERROR)

@@ -227,7 +227,7 @@ class Reply:
         self._written += text
         if self.moments.first_text is None:
             self.moments.first_text = self._clock()
-        self._outbox.post(ReplyText(self.number, text, self._replaces))
+        self._outbox.post(ReplyText(self.number, text, replaces=self._replaces))
         self._replaces = False
 
     async def _offer(self, clauses: Sequence[str]) -> None:

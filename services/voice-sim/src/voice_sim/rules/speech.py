@@ -142,7 +142,7 @@ def whole_replies(record: Record) -> Iterator[str]:
         for _ in voice.take(entry):
             pass
         match entry:
-            case Sent(_, ReplyText(reply, text, replaces)):
+            case Sent(_, ReplyText(reply, text, replaces=replaces)):
                 shown = replies.setdefault(reply, _Shown())
                 shown.text = text if replaces else shown.text + text
             case Sent(_, Failed(_, reply)):
