@@ -57,7 +57,7 @@ def drawn(seed: int) -> Script:
 
 def drawn_without_requests(seed: int) -> Script:
     """Draw a script without a program's requests."""
-    return _GatewayOptions(seed).added(drawn_plain(seed))
+    return _Behind(seed).added(_GatewayOptions(seed).added(drawn_plain(seed)))
 
 
 def drawn_plain(seed: int) -> Script:
@@ -103,6 +103,20 @@ class _GatewayOptions(Dice):
     def _prediction(self) -> Opinion:
         probability = None if self._happens(0.1) else self._grid(0.0, 1.0)
         return Opinion(probability, 0.05 if self._happens(0.5) else self._soon(1.5))
+
+
+class _Behind(Dice):
+    """Draws how far the recogniser is behind, with dice of its own."""
+
+    def __init__(self, seed: int) -> None:
+        super().__init__(f"recogniser of {seed}")
+
+    def added(self, script: Script) -> Script:
+        call = script.call
+        policy = replace(call.policy, late_wait_s=self._pick(6.0, 6.0, 2.0, 0.0))
+        behind_s = self._soon(self._pick(0.3, 3.0, 8.0)) if self._happens(0.6) else None
+        options = replace(call.options, policy=policy)
+        return replace(script, call=replace(call, options=options, recogniser_behind_s=behind_s))
 
 
 class _Draw(Dice):
