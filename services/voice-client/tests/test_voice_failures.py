@@ -203,6 +203,7 @@ async def test_a_reason_that_grpc_lost_is_looked_for_in_the_gateways_log():
         async def details(self) -> str:
             return "Internal error from Core. RPC-level failure."
 
-    call = Call(cast("Stream", Broken()), patience_s=30)
-    with pytest.raises(CallBrokenError, match=REASON_LOST):
-        await call.type("hello")
+    async with grpc.aio.insecure_channel("127.0.0.1:1") as channel:
+        call = Call(cast("Stream", Broken()), 30, channel)
+        with pytest.raises(CallBrokenError, match=REASON_LOST):
+            await call.type("hello")

@@ -148,7 +148,11 @@ def troubles(seed: int) -> Any:
     dice = Random(seed)
     ways = (None, None, DOWN, DieAfter(0), DieAfter(1), Hang())
     drawn = [dice.choice(ways) for _ in range(1000)]
-    return lambda ordinal: drawn[ordinal % len(drawn)]
+
+    def fault(ordinal: int) -> Any:
+        return drawn[ordinal % len(drawn)]
+
+    return fault
 
 
 async def test_ten_callers_of_a_voice_that_fails_all_the_time_hear_something_each_turn(

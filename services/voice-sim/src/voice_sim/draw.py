@@ -58,7 +58,8 @@ def drawn(seed: int) -> Script:
 
 def drawn_without_requests(seed: int) -> Script:
     """Draw a script without a program's requests."""
-    return _Apology(seed).added(_GatewayOptions(seed).added(drawn_plain(seed)))
+    plain = _GatewayOptions(seed).added(drawn_plain(seed))
+    return _Behind(seed).added(_Apology(seed).added(plain))
 
 
 def drawn_plain(seed: int) -> Script:
@@ -115,6 +116,20 @@ class _Apology(Dice):
     def added(self, script: Script) -> Script:
         made: ApologyMade = self._pick("before", "before", "at once", "slowly", "never")
         return replace(script, call=replace(script.call, apology=made))
+
+
+class _Behind(Dice):
+    """Draws how far the recogniser is behind, with dice of its own."""
+
+    def __init__(self, seed: int) -> None:
+        super().__init__(f"recogniser of {seed}")
+
+    def added(self, script: Script) -> Script:
+        call = script.call
+        policy = replace(call.policy, late_wait_s=self._pick(6.0, 6.0, 2.0, 0.0))
+        behind_s = self._soon(self._pick(0.3, 3.0, 8.0)) if self._happens(0.6) else None
+        options = replace(call.options, policy=policy)
+        return replace(script, call=replace(call, options=options, recogniser_behind_s=behind_s))
 
 
 class _Draw(Dice):

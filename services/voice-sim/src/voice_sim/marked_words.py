@@ -15,14 +15,14 @@ _WORD = re.compile(r"r([a-j]+)q([a-j]+)")
 _CLAUSE_0_SAMPLE = 8192  # the n-th clause has n more
 
 # Texts that need no model are marked as answers that no model gives.
-GREETING, PROMPT, GOODBYE = CANNED = (90_001, 90_002, 90_003)
-APOLOGY = 90_004
+GREETING, PROMPT, GOODBYE, AGAIN = CANNED = (90_001, 90_002, 90_003, 90_004)
+APOLOGY = 90_005
 APOLOGY_CLAUSE = 20_000  # no call has as many clauses
 _SILENCE = -_CLAUSE_0_SAMPLE  # what a sample of silence counts as
 
 
 def canned(answer: int, words: int) -> str:
-    """A greeting, idle prompt or goodbye of so many words, with a comma."""
+    """A text of so many words that needs no model, with a comma."""
     said = [reply_word(answer, n) for n in range(1, words + 1)]
     return f"{said[0]}, {' '.join(said[1:])}." if words > 1 else f"{said[0]}."
 

@@ -34,7 +34,7 @@ from voice_sim.call_record import (
     Sent,
     Transcribed,
 )
-from voice_sim.marked_words import GOODBYE, GREETING, PROMPT, answer_of
+from voice_sim.marked_words import AGAIN, GOODBYE, GREETING, PROMPT, answer_of
 
 _SENT: dict[type, str] = {
     Processing: "replies",
@@ -44,7 +44,12 @@ _SENT: dict[type, str] = {
     Paused: "pauses",
     TurnTaken: "kept turns",
 }
-_CANNED = {GREETING: "greetings", PROMPT: "idle prompts", GOODBYE: "goodbyes"}
+_CANNED = {
+    GREETING: "greetings",
+    PROMPT: "idle prompts",
+    GOODBYE: "goodbyes",
+    AGAIN: "requests to say it again",
+}
 _RECEIVED: dict[type, str] = {
     Typed: "typed turns",
     Interrupt: "interrupts",

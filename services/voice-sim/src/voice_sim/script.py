@@ -12,7 +12,7 @@ from voice_gateway.call.session import CallOptions
 from voice_gateway.conversation.policy import TurnOptions, TurnPolicy
 from voice_gateway.messages import CallConfig
 
-from voice_sim.marked_words import GOODBYE, PROMPT, canned
+from voice_sim.marked_words import AGAIN, GOODBYE, PROMPT, canned
 
 Deed = Literal[
     "talks", "types", "interrupts", "ends_utterance", "plays",
@@ -36,7 +36,9 @@ DEFAULT_TURNS = TurnOptions()
 OPTIONS = CallOptions(
     idle_timeout_s=30.0,
     longest_s=600.0,
-    policy=TurnPolicy(idle_prompt=canned(PROMPT, 4), goodbye=canned(GOODBYE, 2)),
+    policy=TurnPolicy(
+        idle_prompt=canned(PROMPT, 4), goodbye=canned(GOODBYE, 2), say_again=canned(AGAIN, 5)
+    ),
 )
 """The options of simulated gateways, unless a script says otherwise."""
 
@@ -64,6 +66,8 @@ class Call:
     """How long after the last audio the recogniser still gives transcripts."""
     recogniser_obeys_s: float | None = None
     """How soon it gives a final that it is asked for; None: it ignores the request."""
+    recogniser_behind_s: float | None = None
+    """How late it says how far it has come in the audio; None: it never does."""
 
     @property
     def policy(self) -> TurnPolicy:

@@ -86,6 +86,7 @@ class SimRecogniser:
         self.recognised = deque(script.recognised)
         self.faults = deque(script.recogniser_faults)
         self.lag_s = script.call.recogniser_lag_s
+        self.behind_s = script.call.recogniser_behind_s
         self._obeys_s = script.call.recogniser_obeys_s
         self.down_until = 0.0
         self.deaf_until = 0.0
@@ -137,6 +138,8 @@ class _Stream:
         self._rate_hz = rate_hz
         self._on_transcript = on_transcript
         self._taken_s = 0.0
+        self._reached_s = 0.0
+        self._open = True
         self._enough_s = float("inf")
         self._enough = asyncio.Event()
         self._over = asyncio.Event()
@@ -148,11 +151,20 @@ class _Stream:
             taking = tasks.create_task(self._take(), name="recogniser-take")
             fault = await self._recognise()
             taking.cancel()
+        self._open = False
         return fault
+
+    def _reach(self, position_s: float) -> None:
+        """The recogniser has come so far, and says so in a response without words."""
+        if self._open:
+            self._reached_s = position_s
+            self._caller_audio.recognised(position_s)
 
     async def _take(self) -> None:
         while (piece := await self._caller_audio.take()) is not None:
             self._taken_s += sound.seconds(piece.pcm, self._rate_hz)
+            if (behind_s := self._recogniser.behind_s) is not None:
+                asyncio.get_running_loop().call_later(behind_s, self._reach, self._taken_s)
             if self._taken_s >= self._enough_s:
                 self._enough.set()
             await until(self._recogniser.deaf_until)
@@ -202,6 +214,8 @@ class _Stream:
         stability = 0.0 if recognised.final else 0.1
         transcript = Transcript(recognised.text, recognised.final, stability, times)
         self._recogniser.recorder.add(Transcribed(self._recogniser.recorder.now(), transcript))
+        behind = self._recogniser.behind_s is not None
+        self._caller_audio.recognised(self._reached_s if behind else None)
         self._on_transcript(transcript)
 
     async def _take_fault(self, fault: RecogniserFault) -> ServiceError | None:

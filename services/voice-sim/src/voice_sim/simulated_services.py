@@ -26,6 +26,7 @@ from voice_sim.call_record import (
     Wrote,
 )
 from voice_sim.marked_words import (
+    AGAIN,
     APOLOGY_CLAUSE,
     GOODBYE,
     GREETING,
@@ -107,7 +108,12 @@ def text_of(script: Script, answer: int) -> str:
     """The whole text of this answer: one of the model's, or a text said without the model."""
     call = script.call
     policy = call.policy
-    canned = {GREETING: policy.greeting, PROMPT: policy.idle_prompt, GOODBYE: policy.goodbye}
+    canned = {
+        GREETING: policy.greeting,
+        PROMPT: policy.idle_prompt,
+        GOODBYE: policy.goodbye,
+        AGAIN: policy.say_again,
+    }
     plan = script.answers[min(answer, len(script.answers)) - 1]
     return canned[answer] if answer in canned else answer_text(plan, answer)
 

@@ -47,6 +47,8 @@ class Coverage:
         self._interim: Transcript | None = None
         self._lost_s: float | None = None
         """While a lost stream is made good: how far its interim had come."""
+        self._lost_interim: Transcript | None = None
+        """That interim, until the next stream gives as many words."""
         self._answers_silence = False
         """Whether it answers audio without words, so that it always tells its position."""
         self._wordless = False
@@ -58,8 +60,8 @@ class Coverage:
 
     @property
     def lost_interim(self) -> Transcript | None:
-        """The words of a lost stream that no final has replaced."""
-        return self._interim if self._lost_s is not None else None
+        """The words of a lost stream that no other stream has replaced."""
+        return self._lost_interim
 
     @property
     def needed_from_s(self) -> float:
@@ -96,7 +98,7 @@ class Coverage:
 
     def shows(self, interim: Transcript) -> None:
         """The conversation has these words of the caller now, which may still change."""
-        self._interim = interim
+        self._interim, self._lost_interim = interim, None
 
     def answered(self, taken_s: float) -> None:
         """The words so far are a turn: a lost stream's audio is recognised from here on."""
@@ -106,10 +108,11 @@ class Coverage:
 
     def repeats(self, transcript: Transcript) -> bool:
         """Whether the transcript only repeats the beginning of what the lost stream gave."""
-        if self._lost_s is None or self._interim is None or transcript.final:
+        lost = self._lost_interim
+        if lost is None or self._lost_s is None or transcript.final:
             return False
         past = self._reached_s is not None and self._reached_s >= self._lost_s
-        return not past and len(transcript.text.split()) < len(self._interim.text.split())
+        return not past and len(transcript.text.split()) < len(lost.text.split())
 
     def lost(self, taken_s: float, *, lead_s: float) -> bool:
         """The stream was lost, which had taken so much; return whether it had come further.
@@ -122,6 +125,7 @@ class Coverage:
         self._furthest_s = max(self._furthest_s, reached_s)
         if needed_s > self._final_s:  # nobody spoke since
             self._settle(max(self._final_s, needed_s - lead_s), needed_s)
+        self._lost_interim = self._lost_interim or self._interim
         came_s = max(reached_s, self._final_s) if self._interim else self._final_s
         self._lost_s = max(came_s, self._lost_s or 0.0)
         self._reached_s = None
@@ -140,13 +144,13 @@ class Coverage:
         if self._lost_s is not None:
             if self._accounted_s() < max(self._lost_s, speech_s):
                 return Covered.BROKEN
-            self._lost_s = None
+            self._lost_s = self._lost_interim = None
         if self._reached_s is None or not (self._answers_silence or self._interim):
             return Covered.WHOLE
         return Covered.BEHIND if self._accounted_s() < speech_s else Covered.WHOLE
 
     def _settle(self, final_s: float, covered_s: float) -> None:
-        self._interim = None
+        self._interim = self._lost_interim = None
         self._final_s = max(self._final_s, final_s)
         self._covered_s = max(self._covered_s, covered_s)
 

@@ -36,7 +36,7 @@ def the_callers_words(record: Record) -> Iterator[str]:
         yield from open_turn.waited(step.event.at, before)
         open_turn.take(step, before)
         for command in step.commands:
-            yield from open_turn.answered(step.event.at, command)
+            yield from open_turn.answered(step.event.at, command, before)
     yield from open_turn.waited(record.over_at, last(record))
 
 
@@ -97,8 +97,12 @@ class _OpenTurn:
     def _all(self) -> list[_Words]:
         return [*self.finals, *([self.interim] if self.interim else [])]
 
-    def answered(self, at: float, command: c.Command) -> Iterator[str]:
+    def answered(self, at: float, command: c.Command, before: Followed) -> Iterator[str]:
         match command:
+            case c.Say(asks_again=True):
+                if not before.behind:
+                    yield f"at {at:.2f} the caller was asked to say again what was recognised"
+                self.finals, self.interim = [], None
             case c.PrepareReply(_, history):
                 self.draft = _question_in(history)
             case c.StartReply(_, history):
@@ -130,7 +134,7 @@ class _OpenTurn:
     def waited(self, at: float, before: Followed) -> Iterator[str]:
         """While nothing happens, words wait no longer than the policy says."""
         holds = before.live or before.closed or before.options.by_hand
-        wait_s = longest_wait_s(self.policy, before.options)
+        wait_s = longest_wait_s(self.policy, before)
         if not holds and at - before.active_at > wait_s + ROUNDING_S:
             yield from self._lost(f"still waiting at {at:.2f}")
 

@@ -27,6 +27,8 @@ class Followed:
     """Whether the live reply was announced."""
     paused: bool = False
     voiced: bool = False
+    behind: bool = False
+    """Whether the words so far are only a prefix of what the caller said."""
     closed: bool = False
     """Whether the caller audio has ended."""
     finished: bool = False
@@ -51,6 +53,8 @@ class Followed:
         match event:
             case c.CallerVoiced() | c.CallerQuiet():
                 self.voiced = isinstance(event, c.CallerVoiced)
+            case c.RecognitionBehind() | c.RecognitionCaughtUp():
+                self.behind = isinstance(event, c.RecognitionBehind)
             case c.CallerChose():
                 self.options = options_in(event)
             case c.CallerClosed():
@@ -66,7 +70,7 @@ class Followed:
         match command:
             case c.StartReply(reply) | c.Say(reply) | c.ReleaseReply(reply):
                 self.live, self.draft, self.audible, self.paused = reply, 0, False, False
-                self.asked = isinstance(command, c.StartReply) and bool(command.request)
+                self.asked = not isinstance(command, c.ReleaseReply) and bool(command.request)
             case c.PrepareReply(reply):
                 self.draft = reply
             case c.AnnounceReply():
@@ -102,10 +106,13 @@ def last(record: Record) -> Followed:
     return followed
 
 
-def longest_wait_s(policy: TurnPolicy, options: TurnOptions) -> float:
+def longest_wait_s(policy: TurnPolicy, before: Followed) -> float:
     """How long words may wait for the end of their turn, if nothing happens meanwhile."""
+    options = before.options
     silences_s = (policy.silence_s, policy.unsure_silence_s, policy.open_silence_s)
     longest_s = max(*silences_s, policy.halting_silence_s) * options.patience
     if options.silence_s is not None:
         longest_s = options.silence_s
-    return policy.settle_s + max(longest_s, policy.max_silence_s) + policy.final_wait_s
+    late_s = policy.late_wait_s if before.behind else 0.0
+    longest_s = max(longest_s, policy.max_silence_s)
+    return policy.settle_s + longest_s + policy.final_wait_s + late_s

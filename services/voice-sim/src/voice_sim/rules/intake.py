@@ -19,7 +19,7 @@ from voice_gateway.messages import (
     Withdrawn,
 )
 
-from voice_sim.call_record import Entry, Noticed, Received, Record, Sent, Step, Transcribed
+from voice_sim.call_record import Entry, Fault, Noticed, Received, Record, Sent, Step, Transcribed
 
 _EVENTS: dict[type[FromCaller], type[c.Event]] = {
     Typed: c.CallerTyped,
@@ -96,6 +96,9 @@ class _Recognised:
     """Whether the utterance has its final."""
     forgets: bool = False
     """Whether the open turn was to be forgotten."""
+    interim_words: int = 0
+    lost_words: int = 0
+    """How many words a lost stream gave of the utterance; fewer of the next stream are no news."""
     words: set[str] = field(default_factory=set[str])
     due: Transcribed | None = None
 
@@ -107,6 +110,8 @@ class _Recognised:
                 self.sounded = True
             case Received(_, Forget()):
                 self.forgets = True
+            case Fault(_, what) if what.startswith("asr"):
+                self.lost_words = max(self.lost_words, self.interim_words)
             case Transcribed(_, transcript):
                 yield from self.missing()
                 self._expect(entry, transcript)
@@ -121,8 +126,14 @@ class _Recognised:
         self.words |= set(transcript.text.split())
         self.certain = self.voiced and (self.certain or self.over)
         self.over = transcript.final
+        count = 0 if transcript.final else len(transcript.text.split())
+        repeats = not transcript.final and count < self.lost_words
+        if transcript.final or count:
+            self.interim_words = count
+        self.lost_words = self.lost_words if repeats else 0
         sure = self.certain or not (self.detects_activity and self.sounded)
-        self.due = entry if sure and self.joined and not self.forgets else None
+        told = sure and self.joined and not self.forgets and not repeats
+        self.due = entry if told else None
         self.forgets = self.forgets and not transcript.final
 
     def _told(self, at: float, event: c.CallerSpoke) -> Iterator[str]:

@@ -45,9 +45,12 @@ def _against(
 def an_answer_comes(record: Record) -> Iterator[str]:
     """An answer that is asked for comes after the final, or after the time it had.
 
-    A reply that is live counts as the answer; after the end of the call none comes.
+    A reply that is live counts as the answer, and so does a request to say it again; after the end
+    of the call none comes.
     """
-    wait_s = record.script.call.policy.final_wait_s + ROUNDING_S
+    policy = record.script.call.policy
+    behind = any(isinstance(step.event, c.RecognitionBehind) for step in record.steps)
+    wait_s = policy.final_wait_s + (policy.late_wait_s if behind else 0.0) + ROUNDING_S
     asked_at: float | None = None
     for step, before in follow(record):
         if asked_at is not None and step.event.at > asked_at + wait_s:
@@ -55,7 +58,8 @@ def an_answer_comes(record: Record) -> Iterator[str]:
         if isinstance(step.event, c.CallerAsked) and not (before.live or before.finished):
             asked_at = step.event.at if asked_at is None else asked_at
         if any(
-            isinstance(command, c.StartReply) and bool(command.request) for command in step.commands
+            isinstance(command, c.StartReply | c.Say) and bool(command.request)
+            for command in step.commands
         ):
             asked_at = None
     if asked_at is not None and record.over_at > asked_at + wait_s:

@@ -92,7 +92,7 @@ class _Silence:
                 yield from self._too_soon(at, "the goodbye", self.policy.idle_end_s, before)
                 if prompt_s and not self.prompted:
                     yield f"at {at:.2f} the goodbye was said to a caller whom nobody had asked"
-            case c.StartReply() | c.ReleaseReply() | c.KeepTurn():
+            case c.StartReply() | c.ReleaseReply() | c.KeepTurn() | c.Say(asks_again=True):
                 self.finals = self.interim = False
             case c.Interrupted():
                 self.since = at
@@ -117,7 +117,7 @@ class _Silence:
         if holds or by_hand or not wait_s or (self.prompted and not end_s):
             return
         since = before.active_at
-        if at - since > wait_s + longest_wait_s(self.policy, before.options) + ROUNDING_S:
+        if at - since > wait_s + longest_wait_s(self.policy, before) + ROUNDING_S:
             yield f"from {since:.2f} to {at:.2f} nobody said anything, nor did the gateway"
 
 
