@@ -152,7 +152,6 @@ OTHER_TEXTS = {  # from public reports of what these servers say
         None,
     ),
     "Bedrock": (400, "Input is too long for requested model.", None, None),
-    "a proxy": (413, "Request Entity Too Large", None, None),
 }
 
 
@@ -178,6 +177,7 @@ class TestRefusalsForLength:
             (404, "The model does not exist."),
             (400, "temperature must be less than 2"),
             (400, "Invalid 'tools[0].function.name': string does not match pattern"),
+            (413, "Request Entity Too Large"),
             (500, "Internal Server Error"),
             (503, "maximum context length"),
         ],

@@ -14,7 +14,6 @@ _LEAST_LIMIT, _MOST_LIMIT = 128, 50_000_000
 _ANSWERS_ABOUT_A_REQUEST = frozenset({None, 400, 413, 422, 500})
 """The statuses of such refusals; None: an error inside a stream. 500 is llama.cpp's for templates.
 """
-_TOO_LARGE = 413
 
 _NUMBER = r"(\d[\d,_]*)"
 _TOO_LONG = re.compile(
@@ -121,7 +120,7 @@ def refusal(status: int | None, text: str, *, asked: bool) -> TooLong | RoleRule
     for pattern, rules in _ROLES:
         if pattern.search(text):
             return rules
-    return TooLong() if status == _TOO_LARGE else None
+    return None
 
 
 def _first(patterns: tuple[re.Pattern[str], ...], text: str) -> int | None:
