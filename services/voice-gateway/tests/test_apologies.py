@@ -20,6 +20,7 @@ from voice_gateway.messages import (
 )
 from voice_gateway.ports import ModelPiece, VoiceAudio
 from voice_gateway.speaking.apology import Apologies
+from voice_gateway.speaking.reply import ReplyOptions
 from voice_gateway.testing import virtual_time
 from voice_gateway.testing.scripted import (
     RATE_HZ,
@@ -158,6 +159,16 @@ def test_both_tries_together_have_the_time_of_one():
         call = Call(sends=ASKED, replies=[STORY], voice=voice).run()
         errors = [round(at, 1) for at, m in call.received if isinstance(m, Failed)]
         assert errors == ([told_at] if told_at else [])
+
+
+def test_a_clause_that_waited_for_room_has_not_used_up_its_time():
+    long = "It " + "rained and rained " * 6 + "on."
+    last = "Then " + "it snowed and " * 5 + "stopped."
+    voice = TroubledVoice(("Then", 14))
+    quick = CallOptions(reply=ReplyOptions(voice_timeout_s=2.0))
+    call = Call(sends=ASKED, replies=[f"{long} {long} {last}"], voice=voice, rules=quick).run()
+    assert names(call) == ["PROCESSING", "SPEAKING", "END_OF_TURN"]
+    assert voice.spoken[-1] == last
 
 
 def test_one_clause_without_audio_does_not_silence_the_rest():

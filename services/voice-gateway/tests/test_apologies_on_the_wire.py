@@ -1,12 +1,13 @@
 """An apology as clients get it: said, shown, and no part of the answer, over the real protocols."""
 
 import asyncio
+from collections.abc import Callable
 from random import Random
 from typing import Any
 
 import grpc
 from voice_gateway.testing.fake_chat import DropAfter, FakeChat, HttpError
-from voice_gateway.testing.fake_faults import DieAfter, Hang, Refuse
+from voice_gateway.testing.fake_faults import DieAfter, Hang, Refuse, RivaFault
 from voice_gateway.testing.fake_riva import FakeRiva
 from voice_gateway.testing.program import connect
 from voice_proto import voice_workflow_pb2 as pb
@@ -143,16 +144,16 @@ async def asks(gateway: Gateway, number: int, turns: int) -> list[tuple[bool, by
     return heard
 
 
-def troubles(seed: int) -> Any:
+def troubles(seed: int) -> Callable[[int], RivaFault | None]:
     """Every second text or so fails, in one of all ways; the rest is spoken."""
     dice = Random(seed)
     ways = (None, None, DOWN, DieAfter(0), DieAfter(1), Hang())
     drawn = [dice.choice(ways) for _ in range(1000)]
 
-    def fault(ordinal: int) -> Any:
+    def trouble(ordinal: int) -> RivaFault | None:
         return drawn[ordinal % len(drawn)]
 
-    return fault
+    return trouble
 
 
 async def test_ten_callers_of_a_voice_that_fails_all_the_time_hear_something_each_turn(

@@ -278,7 +278,8 @@ class Reply:
         fault = await _fault_of(self._try_text(text, on_audio, goes_on=goes_on))
         if fault is None:
             return
-        left_s = began + self._options.voice_timeout_s - self._clock() - _RETRY_WAIT_S
+        waited_s = 0.0 if self._made_s > before_s else self._clock() - began
+        left_s = self._options.voice_timeout_s - waited_s - _RETRY_WAIT_S
         hopeless = isinstance(fault, Rejected) or left_s <= 0.0
         if hopeless or not self._outbox.take_back(before_s):
             raise fault
