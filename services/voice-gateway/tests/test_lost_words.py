@@ -141,3 +141,26 @@ def test_a_recogniser_that_is_late_is_never_answered_on_a_prefix():
         " the recogniser had come to the end of the speech"
     )
     assert [call.asked for call in calls if not call.answered()] == []
+
+
+def test_a_recogniser_that_stays_away_has_the_caller_asked_once():
+    """It is refused for good after the first words: half of the sentence is not answered."""
+    faults = [Fault(1.9 + n / 10, "killed") for n in range(400)]
+    call = Spoken(riva=MarkedRiva((), faults=faults), seconds=30.0).run()
+    assert call.spoken.count("Please say it again.") == 1
+    assert call.turns() == [pytest.approx(5.45 + 0.3 + 6.0, abs=0.7)]
+
+
+def test_a_connection_that_went_silent_is_dialled_again():
+    riva = MarkedRiva((), faults=[Fault(1.8, "hung"), Fault(1.9, "hung")])
+    call = Spoken(riva=riva, seconds=30.0, timeout_s=1.0).run()
+    assert riva.opened == 2
+    assert len(call.failures()) == 2
+    assert call.answered()
+
+
+def test_a_recogniser_that_answers_no_silence_is_not_taken_for_dead():
+    riva = MarkedRiva((), tells_silence=False)
+    call = Spoken(riva=riva, seconds=60.0).run()
+    assert (riva.streams, call.failures()) == (1, [])
+    assert call.answered()

@@ -144,6 +144,35 @@ async def test_a_recogniser_that_dies_in_mid_call_is_called_again(serve: Serve):
         assert line.finals()[-1] == "what is the weather"
 
 
+@pytest.mark.parametrize(
+    "code",
+    [
+        grpc.StatusCode.UNAVAILABLE,
+        grpc.StatusCode.NOT_FOUND,
+        grpc.StatusCode.INVALID_ARGUMENT,
+        grpc.StatusCode.UNIMPLEMENTED,
+        grpc.StatusCode.PERMISSION_DENIED,
+    ],
+)
+@pytest.mark.parametrize("responses", [1, 3, 5])
+async def test_a_stream_that_was_served_is_opened_again_with_its_audio(
+    serve: Serve, code: grpc.StatusCode, responses: int
+):
+    riva, chat = upstreams()
+    dies = DieAfter(responses, code, "unknown model")
+    riva.asr.fault = lambda ordinal: dies if ordinal == 0 else None
+    rules = {**QUICK, "turn_detection": "asr"}
+    async with serve(riva, chat, **rules) as gateway, gateway.dial() as line:
+        await line.say(config=pb.VoiceConfig())
+        await line.speak(2.5)
+        error = await line.until(pb.ERROR)
+        assert (error.fault.stage, error.fault.code) == ("asr", "unavailable")
+        await line.until(pb.END_OF_TURN)
+        await line.hang_up()
+        await line.rest()
+        assert line.finals() == ["what is the weather"]
+
+
 async def test_a_recogniser_that_hangs_is_given_up(serve: Serve):
     riva, chat = upstreams()
     riva.asr.fault = lambda ordinal: Hang() if ordinal == 0 else None

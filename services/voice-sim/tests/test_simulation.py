@@ -30,9 +30,9 @@ EACH_PIECE_HAS = (
 )  # fmt: skip
 GATEWAY_OPTIONS = frozenset(
     """greeting greeting_interruptible idle_prompt_s idle_prompt idle_end_s goodbye
-    halting_silence_s""".split()
+    halting_silence_s late_wait_s""".split()
 )
-"""What the gateway says unasked, and its longest wait, which are drawn apart."""
+"""What the gateway says unasked, and its longest waits, which are drawn apart."""
 
 
 def _must_hold(campaign: Campaign) -> None:
@@ -83,7 +83,12 @@ def test_what_is_drawn_apart_changes_nothing_else_of_a_call():
 def _with_options(plain: Call, without: Call) -> Call:
     values = {name: getattr(without.policy, name) for name in GATEWAY_OPTIONS}
     options = replace(plain.options, policy=replace(plain.policy, **values))
-    return replace(plain, options=options, can_pause=without.can_pause, apology=without.apology)
+    same = {
+        "can_pause": without.can_pause,
+        "apology": without.apology,
+        "recogniser_behind_s": without.recogniser_behind_s,
+    }
+    return replace(plain, options=options, **same)
 
 
 def test_a_seed_is_the_same_call_in_every_process():

@@ -80,6 +80,8 @@ def sounded(
 ) -> Step:
     if isinstance(event, CallerQuiet):
         now = replace(now, voice=Quiet(event.since))
+        late = isinstance(floor.wait, Late)  # it began while the caller still spoke
+        floor = replace(floor, wait=None) if late else floor
         return _drafted(now, timed(now, floor, event.at, policy), policy)
     now = replace(now, voice=Voiced(event.at))
     floor = replace(floor, wait=None) if isinstance(floor.wait, Finals | Late) else floor
