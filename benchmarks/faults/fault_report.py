@@ -171,6 +171,24 @@ def _left_over(load: Load, measured: Sequence[Measured]) -> Counter[str]:
     return left
 
 
+def spoiled_turns(load: Load, measured: Measured) -> list[Json]:
+    """The turns that were not as they should be: what was asked, what the model got, what came."""
+    asked = Asked(measured.requests)
+    return [
+        {
+            "met": _met(turn, measured.happened),
+            "outcome": outcome,
+            "question": " ".join(turn.question.words),
+            "requests": [" ".join(words) for words in asked.about(turn.question)],
+            "began_at": turn.began_at,
+            "ended_at": turn.ended_at,
+            "came": [asdict(one) for one in turn.came],
+        }
+        for turn in measured.turns
+        if (outcome := outcome_of(turn, asked, load.limit_s)) not in GOOD
+    ]
+
+
 def as_json(load: Load, measured: Sequence[Measured]) -> Json:
     tallies = all_tallies(load, measured)
     return {
@@ -184,6 +202,8 @@ def as_json(load: Load, measured: Sequence[Measured]) -> Json:
         ],
         "calls_ended": _ended(measured),
         "left_over": dict(_left_over(load, measured)),
+        "happened": [asdict(happened) for one in measured for happened in one.happened],
+        "spoiled_turns": [turn for one in measured for turn in spoiled_turns(load, one)],
         "problems": problems(load, measured),
     }
 
