@@ -60,24 +60,14 @@ class Metrics(GatewayMetrics):
             "voice_prepared_pieces_wasted",
             "Pieces of text (about a token each) the model wrote for replies that were dropped.",
         )
-        self.predictions = counter(
-            "voice_turn_end_opinions",
-            "End-of-turn predictions: given, failed, or refused because too many were asked for.",
-            ["outcome"],
-        )
-        for outcome in ("given", "refused", "failed"):
-            self.predictions.labels(outcome)  # set at once, so that the share refused is known
+        self.predictions = _prediction_counter(registry)
         self.errors = counter(
             "voice_upstream_errors",
             "Failures of an upstream that a call met.",
             ["stage", "code"],
         )
         self.upstreams = gauge("voice_upstream_up", "Whether an upstream answers.", ["stage"])
-        self.upstream_addresses = gauge(
-            "voice_upstream_addresses",
-            "Addresses of an upstream that answer (up) and that do not (down), as configured.",
-            ["stage", "address", "state"],
-        )
+        self.upstream_addresses = _address_gauge(registry)
         self.audio_s = counter(
             "voice_audio_seconds",
             "Audio taken from callers (in) and sent to them (out).",
@@ -131,6 +121,27 @@ class Metrics(GatewayMetrics):
             due = loop.time() + _LAG_INTERVAL_S
             await asyncio.sleep(_LAG_INTERVAL_S)
             self.lag_s.observe(max(0.0, loop.time() - due))
+
+
+def _prediction_counter(registry: CollectorRegistry) -> Counter:
+    predictions = Counter(
+        "voice_turn_end_opinions",
+        "End-of-turn predictions: given, failed, or refused because too many were asked for.",
+        ["outcome"],
+        registry=registry,
+    )
+    for outcome in ("given", "refused", "failed"):
+        predictions.labels(outcome)  # set at once, so that the share refused is known
+    return predictions
+
+
+def _address_gauge(registry: CollectorRegistry) -> Gauge:
+    return Gauge(
+        "voice_upstream_addresses",
+        "Addresses of an upstream that answer (up) and that do not (down), as configured.",
+        ["stage", "address", "state"],
+        registry=registry,
+    )
 
 
 class OneCall(CallMetrics):
