@@ -178,7 +178,9 @@ class TestHanging:
         other, riva = FakeRiva(asr_fault=Hang()), FakeRiva()
         async with other, riva:
             uris = both(other.uri, riva.uri)
-        async with other, serve(riva, FakeChat(), riva_asr_uri=uris, **QUICK) as gateway:
+        # Noise is no voice, and silence may go unanswered: without a detector all of it is due.
+        by_words = {**QUICK, "turn_detection": "asr"}
+        async with other, serve(riva, FakeChat(), riva_asr_uri=uris, **by_words) as gateway:
             await ready(gateway)
             async with gateway.dial() as line:
                 await line.speak(2.5)

@@ -415,5 +415,5 @@ def read_settings() -> Settings:
         field = Settings.model_fields.get(name.lower())
         secret = field and field.annotation is SecretStr
         shown = "(secret)" if secret else without_credentials(repr(first["input"]))
-        wrong = first["msg"].removeprefix("Value error, ")
+        wrong = without_credentials(first["msg"].removeprefix("Value error, "))
         raise BadSetting(f"{name} is {shown}: {wrong}") from None

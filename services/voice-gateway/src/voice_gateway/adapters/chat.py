@@ -56,6 +56,8 @@ class ChatOptions:
     max_tokens: int = 256
     context_tokens: int = 0
     """The model's context size; 0: found out from the endpoint."""
+    asks_again: bool = True
+    """Ask once more where the first try failed; false where another address is asked instead."""
     connect_timeout_s: float = 3.0
     first_token_timeout_s: float = 15.0
     token_timeout_s: float = 10.0
@@ -108,6 +110,8 @@ class ChatEndpoint:
                 if begun or not may_ask_again:
                     raise
                 refitted = self._context.refused(sent, *_told_by(fault))
+                if not refitted and not self._options.asks_again:
+                    raise
                 if not refitted:
                     await self._wait_to_ask_again(fault, limit)
             else:
@@ -180,6 +184,7 @@ class ChatEndpoint:
             except ServiceError as error:
                 fault = error
             for piece in answer.end(whole=fault is None):
+                self._count(sent, piece)
                 yield piece
             if answer.fault and answer.shown:
                 log.warning("%s: %s", answer.fault, answer.shown)

@@ -26,11 +26,13 @@ class ChatAddresses:
     def __init__(self, options: ChatOptions, listeners: Listeners | None = None) -> None:
         self._first_token_timeout_s = options.first_token_timeout_s
 
-        def dial(target: Target) -> ChatEndpoint:
-            return ChatEndpoint(replace(options, base_url=target.dialled))
-
         targets = [Target(url, _shown(url)) for url in listed(options.base_url)]
         self._alone = len(targets) == 1
+
+        def dial(target: Target) -> ChatEndpoint:
+            alone = self._alone
+            return ChatEndpoint(replace(options, base_url=target.dialled, asks_again=alone))
+
         self._pool = Pool("llm", targets, dial, listeners or Listeners())
 
     async def complete(

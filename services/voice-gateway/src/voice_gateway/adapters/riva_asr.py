@@ -70,12 +70,7 @@ class RivaRecogniser:
         on_transcript: Callable[[Transcript], None],
     ) -> None:
         with self._riva.stream() as riva:
-
-            def heard(transcript: Transcript) -> None:
-                riva.answered()
-                on_transcript(transcript)
-
-            await self._listen(riva, caller_audio, language, rate_hz, heard)
+            await self._listen(riva, caller_audio, language, rate_hz, on_transcript)
 
     async def _listen(
         self,
@@ -86,7 +81,7 @@ class RivaRecogniser:
         on_transcript: Callable[[Transcript], None],
     ) -> None:
         call = riva.stub.StreamingRecognize(metadata=riva.connection.metadata())
-        stream = _RecognitionStream(call, self._options, rate_hz, caller_audio)
+        stream = _RecognitionStream(call, self._options, rate_hz, caller_audio, riva.answered)
         stream.answers_silence = self._answers_silence
         try:
             async with asyncio.TaskGroup() as tasks:
@@ -162,12 +157,18 @@ class _RecognitionStream:
     """One streaming call: sends audio, reads transcripts, and times out unanswered audio."""
 
     def __init__(
-        self, call: Any, options: RecogniserOptions, rate_hz: int, caller_audio: CallerAudioStream
+        self,
+        call: Any,
+        options: RecogniserOptions,
+        rate_hz: int,
+        caller_audio: CallerAudioStream,
+        on_answer: Callable[[], None],
     ) -> None:
         self._call = call
         self._options = options
         self._rate_hz = rate_hz
         self._caller_audio = caller_audio
+        self._on_answer = on_answer
         self._timeout = asyncio.timeout(None)
         self._unanswered_s = 0.0
         self._sent_s = 0.0
@@ -197,6 +198,7 @@ class _RecognitionStream:
         async with self._timeout:
             while (response := await self._call.read()) is not grpc.aio.EOF:
                 self.answered = True
+                self._on_answer()
                 self._unanswered_s = 0.0
                 self._expect(due=self.half_closed)
                 self._note_progress(response)

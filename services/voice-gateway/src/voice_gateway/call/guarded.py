@@ -77,6 +77,9 @@ class _GuardedCallMetrics(CallMetrics):
     def failed(self, error: ServiceError) -> None:
         self._guard("metric failed", lambda: self._metrics.failed(error), None)
 
+    def recogniser_lag(self, seconds: float) -> None:
+        self._guard("metric recogniser_lag", lambda: self._metrics.recogniser_lag(seconds), None)
+
 
 _records = Guard()
 
