@@ -1,7 +1,7 @@
 """The table of chat streams that really occur, and what must come of each.
 
 From public bug reports of programs that read such streams; the ids are those of
-`docs/reliability-chat.md`.
+`docs/reliability/chat.md`.
 """
 
 import json
