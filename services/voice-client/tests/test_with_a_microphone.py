@@ -172,14 +172,16 @@ async def test_an_interruption_silences_the_loudspeaker(start: Start):
 
 
 async def test_a_pause_keeps_what_waits_and_plays_it_when_the_voice_goes_on(start: Start):
+    voice = 48_000  # samples: long enough to be paused in time on a busy machine
+
     async def pausing(caller: Caller) -> None:
-        await caller.voice(b"\1\1" * 16_000)
+        await caller.voice(b"\1\1" * voice)
         await caller.samples(4_000)
         await caller.event(wire.VOICE_PAUSED)
         await a_while(caller)
         await caller.write("still")
         await caller.event(wire.VOICE_RESUMED)
-        await caller.samples(len(caller.pcm) // 2 + 32_000)
+        await caller.samples(len(caller.pcm) // 2 + voice + 16_000)
         await caller.event(wire.END_OF_TURN, latency=LATENCY)
 
     async with (
@@ -190,7 +192,7 @@ async def test_a_pause_keeps_what_waits_and_plays_it_when_the_voice_goes_on(star
         await program.stopped()
     played = program.played()
     assert gateway.caller.config.can_pause
-    assert played.count(1) == 2 * 16_000
+    assert played.count(1) == 2 * voice
     silence = played.strip(b"\0").split(b"\1" * 640)
     # In the middle of it: what is not paused leaves no gap, and a busy machine a short one.
     assert max(map(len, silence)) > 2 * 2_000
