@@ -148,7 +148,7 @@ async def test_a_reply_that_comes_back_into_the_microphone_interrupts_nothing(
 ):
     """Sound with holes is another sound than was played: such a turn says nothing of echoes."""
     said, complaints = "", UNDERRUN
-    for attempt in range(4):
+    for attempt in range(8):
         folder = tmp_path / str(attempt)
         folder.mkdir()
         said, complaints = await _echoed_turn(gateway, voice, folder)
