@@ -69,6 +69,18 @@ async def test_what_does_not_answer_is_said_before_the_first_word(
     assert sum("not ready" in line for line in shown) == bool(said)
 
 
+@pytest.mark.parametrize(("down", "tells"), [((), False), (("tts",), True)])
+async def test_nothing_is_said_of_a_service_that_is_still_being_looked_at(
+    capsys: pytest.CaptureFixture[str], down: tuple[str, ...], tells: bool
+):
+    async with scripted_gateway(answer_typed, down=down, unknown=["llm"]) as gateway:
+        options = read_options(["text", "one", "two", "--server", gateway.address])
+        assert await run(options) is Exit.ANSWERED
+    shown = capsys.readouterr().out
+    assert ("not ready: the voice does not answer" in shown) is tells
+    assert "language model" not in shown
+
+
 async def test_ctrl_c_ends_the_process_with_130_and_keeps_what_was_answered(tmp_path: Path):
     async def hang(caller: Caller) -> None:
         await caller.accept()

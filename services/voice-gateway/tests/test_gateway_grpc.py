@@ -7,7 +7,7 @@ import grpc
 import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
-from voice_gateway.testing.fake_chat import FakeChat
+from voice_gateway.testing.fake_chat import FakeChat, Silent
 from voice_gateway.testing.fake_riva import FakeRiva, Says
 from voice_proto import voice_workflow_pb2 as pb
 
@@ -342,14 +342,24 @@ async def test_health_names_the_service_that_is_down(serve: Serve):
     nowhere = {"llm_base_url": "http://127.0.0.1:1/v1"}
     async with serve(*upstreams(), **nowhere) as gateway, gateway.channel() as channel:
         stub: Any = cast(Any, health_pb2_grpc).HealthStub(channel)
-        for name in ("asr", "tts"):
+        for name in ("asr", "llm", "tts"):
             watch = stub.Watch(health_pb2.HealthCheckRequest(service=name))
-            while (await watch.read()).status != status.SERVING:
+            while (told := (await watch.read()).status) == status.UNKNOWN:
                 pass  # it is still being looked at
+            assert told == (status.NOT_SERVING if name == "llm" else status.SERVING)
             watch.cancel()
-        for name in ("llm", "voice_workflow.VoiceGateway"):
-            answer = await stub.Check(health_pb2.HealthCheckRequest(service=name))
-            assert answer.status == status.NOT_SERVING
+        whole = health_pb2.HealthCheckRequest(service="voice_workflow.VoiceGateway")
+        assert (await stub.Check(whole)).status == status.NOT_SERVING
+
+
+async def test_of_a_model_that_is_still_being_looked_at_nothing_is_said(serve: Serve):
+    riva, chat = upstreams()
+    chat.fault = Silent()
+    async with serve(riva, chat, llm_warm_up=True) as gateway, gateway.channel() as channel:
+        await gateway.chat.request(0)  # it reads the prompt that calls start with
+        stub: Any = cast(Any, health_pb2_grpc).HealthStub(channel)
+        answer = await stub.Check(health_pb2.HealthCheckRequest(service="llm"))
+        assert answer.status == health_pb2.HealthCheckResponse.UNKNOWN
 
 
 async def test_reflection_shows_the_contract(serve: Serve):

@@ -12,20 +12,25 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 PATIENCE_S = 2.0
 """For the answer, which takes one round trip; a gateway that gives none is called all the same."""
 
+_States = health_pb2.HealthCheckResponse
+
 SERVICE = "voice_workflow.VoiceGateway"
 _STAGES = {"asr": "speech recognition", "llm": "the language model", "tts": "the voice"}
 """The names that the gateway gives to the health of its services."""
 
 
 async def trouble(channel: grpc.aio.Channel) -> str:
-    """Say which services do not answer; empty where all do, or the gateway does not tell."""
+    """Say which services do not answer; empty where all do, or the gateway does not know yet."""
     try:
         async with asyncio.timeout(PATIENCE_S):
-            if not await _is_down(channel, SERVICE):
+            if await _health(channel, SERVICE) != _States.NOT_SERVING:
                 return ""
-            down = [name for stage, name in _STAGES.items() if await _is_down(channel, stage)]
+            told = {name: await _health(channel, stage) for stage, name in _STAGES.items()}
     except (grpc.aio.AioRpcError, TimeoutError):
         return ""
+    down = [name for name, state in told.items() if state == _States.NOT_SERVING]
+    if not down and _States.UNKNOWN in told.values():
+        return ""  # it has just started
     return f"the gateway is not ready: {_listed(down)} not answer; it tries again all the time"
 
 
@@ -35,12 +40,13 @@ def _listed(names: list[str]) -> str:
     return f"{', '.join(names[:-1])} and {names[-1]} do"
 
 
-async def _is_down(channel: grpc.aio.Channel, service: str) -> bool:
+async def _health(channel: grpc.aio.Channel, service: str) -> int | None:
+    """The service's state; None: the gateway does not tell of this one."""
     stub = cast("Any", health_pb2_grpc.HealthStub(channel))
     try:
         answer = await stub.Check(health_pb2.HealthCheckRequest(service=service))
     except grpc.aio.AioRpcError as error:
         if error.code() is grpc.StatusCode.NOT_FOUND:
-            return False  # a gateway that does not tell of this one
+            return None
         raise
-    return int(answer.status) == health_pb2.HealthCheckResponse.NOT_SERVING
+    return int(answer.status)

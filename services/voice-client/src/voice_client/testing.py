@@ -152,17 +152,22 @@ class ScriptedGateway(stubs.VoiceGatewayServicer):
 
 @asynccontextmanager
 async def scripted_gateway(
-    script: Script, port: int = 0, *, down: Sequence[str] | None = None
+    script: Script,
+    port: int = 0,
+    *,
+    down: Sequence[str] | None = None,
+    unknown: Sequence[str] = (),
 ) -> AsyncGenerator[ScriptedGateway]:
     """Serve the script on 127.0.0.1 and stop at once on the way out.
 
-    With `down` it tells of its health, in which these services do not answer.
+    With `down` it tells of its health, in which these services do not answer, and nothing is known
+    of the `unknown` ones yet.
     """
     server = grpc.aio.server(options=[("grpc.so_reuseport", 0)])
     gateway = ScriptedGateway(script)
     stubs.add_VoiceGatewayServicer_to_server(gateway, server)
     if down is not None:
-        states = await _health(down)
+        states = await _health(down, unknown)
         cast("Any", health_pb2_grpc).add_HealthServicer_to_server(states, server)
     gateway.address = f"127.0.0.1:{server.add_insecure_port(f'127.0.0.1:{port}')}"
     await server.start()
@@ -172,9 +177,10 @@ async def scripted_gateway(
         await server.stop(None)
 
 
-async def _health(down: Sequence[str]) -> object:
+async def _health(down: Sequence[str], unknown: Sequence[str]) -> object:
     states, status = cast("Any", health).aio.HealthServicer(), health_pb2.HealthCheckResponse
     for service in ("asr", "llm", "tts"):
-        await states.set(service, status.NOT_SERVING if service in down else status.SERVING)
-    await states.set(SERVICE, status.NOT_SERVING if down else status.SERVING)
+        known = status.NOT_SERVING if service in down else status.SERVING
+        await states.set(service, status.UNKNOWN if service in unknown else known)
+    await states.set(SERVICE, status.NOT_SERVING if down or unknown else status.SERVING)
     return states

@@ -121,7 +121,7 @@ class GatewayServer:
             readiness=self._readiness,
             exposition=self._metrics.exposition,
             choices=lambda: wiring.page_options(
-                settings, recogniser.served, voice.served, self._watch.up
+                settings, recogniser.served, voice.served, self._watch.checked
             ),
             realtime=realtime.answer,
         )
@@ -230,12 +230,14 @@ class GatewayServer:
     async def _say_health(self) -> None:
         """The service's own health, and that of each upstream by its name: "asr", "llm", "tts"."""
         await self._set_health(SERVICE, serving=self._watch.all_up)
-        for name, up in self._watch.up.items():
-            await self._set_health(name, serving=up)
+        for name in self._watch.up:
+            await self._set_health(name, serving=self._watch.checked.get(name))
 
-    async def _set_health(self, service: str, *, serving: bool) -> None:
+    async def _set_health(self, service: str, *, serving: bool | None) -> None:
+        """`serving` is None where it is not known yet."""
         status = health_pb2.HealthCheckResponse
-        await self._health.set(service, status.SERVING if serving else status.NOT_SERVING)
+        known = status.SERVING if serving else status.NOT_SERVING
+        await self._health.set(service, status.UNKNOWN if serving is None else known)
 
 
 def _port_taken(address: str, which: str) -> PortTaken:

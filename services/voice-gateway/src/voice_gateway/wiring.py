@@ -136,7 +136,7 @@ def page_options(
     settings: Settings,
     languages: Sequence[str],
     voices: Mapping[str, Sequence[str]],
-    up: Mapping[str, bool],
+    checked: Mapping[str, bool],
 ) -> PageOptions:
     return PageOptions(
         languages=languages,
@@ -144,7 +144,7 @@ def page_options(
         language=settings.asr_language,
         voice=settings.tts_voice,
         needs_key=bool(realtime_options(settings).keys),
-        down=[name for name, answers in up.items() if not answers],
+        down=[name for name, answers in checked.items() if not answers],
     )
 
 

@@ -52,6 +52,11 @@ class UpstreamWatch:
         return {name: self._up.get(name, False) for name in self._upstreams}
 
     @property
+    def checked(self) -> dict[str, bool]:
+        """Whether those that were checked answer: of one that starts nothing is known yet."""
+        return dict(self._up)
+
+    @property
     def all_up(self) -> bool:
         return all(self.up.values())
 
