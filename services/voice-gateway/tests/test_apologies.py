@@ -394,3 +394,9 @@ def test_a_voice_that_says_nothing_has_no_apology():
     voice = TroubledVoice((SORRY, 0))
     with pytest.raises(Empty):
         virtual_time.run(Apologies(voice, SORRY).audio(config()))
+
+
+def test_a_voice_that_says_nothing_is_not_asked_for_it_again_and_again():
+    voice = TroubledVoice(("", 0), for_ever=True)
+    virtual_time.run(made_in_advance(Apologies(voice, SORRY), config()))
+    assert voice.spoken == [""]

@@ -40,7 +40,7 @@ class Apologies:
         self._voice = voice
         self._text = text
         self._kept: dict[_Key, bytes] = {}
-        """The audios, the one used last at the end; empty: the voice refuses to say it."""
+        """The audios, the one used last at the end; empty: the voice has none."""
         self._wanted: dict[_Key, None] = {}
         self._changed = asyncio.Event()
 
@@ -91,8 +91,8 @@ class Apologies:
         """Make an audio in advance; False where it is to be tried again."""
         try:
             self._keep(key, await self._made(key))
-        except Rejected as refusal:
-            log.info("no apology in %s with voice %r: %s", *key[:2], refusal.text)
+        except (Rejected, Empty) as never:  # another try would bring the same
+            log.info("no apology in %s with voice %r: %s", *key[:2], never.text)
             self._keep(key, b"")
         except ServiceError as fault:
             log.info("no apology in %s yet: %s", key[0], fault.text)
@@ -120,11 +120,15 @@ class Apologies:
         speech = self._voice.speak(
             self.text(language), language=language, voice=voice, rate_hz=rate_hz
         )
-        whole = pcm.WholeSamples()
+        # Each chunk is trimmed as it comes: all of them at once would hold the event loop up.
+        whole, start, end = (
+            pcm.WholeSamples(),
+            Trim(rate_hz, _TRIMMED_S),
+            TrimEnd(rate_hz, _TRIMMED_S),
+        )
         async with aclosing(speech) as chunks:
-            audio = b"".join([whole.feed(chunk.pcm) async for chunk in chunks])
-        start, end = Trim(rate_hz, _TRIMMED_S), TrimEnd(rate_hz, _TRIMMED_S)
-        sound = end.feed(start.feed(audio) + start.flush()) + end.flush()
+            sounds = [end.feed(start.feed(whole.feed(chunk.pcm))) async for chunk in chunks]
+        sound = b"".join([*sounds, end.feed(start.flush()), end.flush()])
         if not sound:
             raise Empty("tts", "the voice said nothing of the apology")
         return pcm.silence(_PAUSE_S, rate_hz) + sound
