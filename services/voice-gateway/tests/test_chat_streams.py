@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
-from voice_gateway.adapters.chat import ChatEndpoint, ChatOptions
+from voice_gateway.adapters.chat import ChatOptions
+from voice_gateway.adapters.chat_addresses import ChatAddresses
 from voice_gateway.conversation import Message, ToolCall
 from voice_gateway.errors import ServiceError, TimedOut, Unavailable
 from voice_gateway.messages import Incomplete, ModelOptions, Tool, Usage
@@ -75,7 +76,7 @@ class Came:
         return self.said.strip(), calls, self.usage, self.incomplete
 
 
-async def answered(endpoint: ChatEndpoint, asking: ModelOptions = NO_TOOLS) -> Came:
+async def answered(endpoint: ChatAddresses, asking: ModelOptions = NO_TOOLS) -> Came:
     came = Came()
     try:
         async with aclosing(endpoint.complete(ASK, system_prompt="", asking=asking)) as pieces:
@@ -89,9 +90,9 @@ async def answered(endpoint: ChatEndpoint, asking: ModelOptions = NO_TOOLS) -> C
 @asynccontextmanager
 async def endpoint_of(
     chat: FakeChat, model: str = "m", **options: Any
-) -> AsyncGenerator[ChatEndpoint]:
+) -> AsyncGenerator[ChatAddresses]:
     async with chat:
-        endpoint = ChatEndpoint(ChatOptions(chat.base_url, model, **options))
+        endpoint = ChatAddresses(ChatOptions(chat.base_url, model, **options))
         try:
             yield endpoint
         finally:

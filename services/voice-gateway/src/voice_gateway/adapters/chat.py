@@ -25,7 +25,6 @@ from voice_gateway.ports import ModelPiece
 log = logging.getLogger(__name__)
 
 _CHECK_TIMEOUT_S = 3.0
-_ASKED_AGAIN_AFTER_S = 0.2
 _AFTER_FINISH_S = 2.0  # how long the counts and the end of a finished answer may take
 _DRAIN_S = 0.1
 _FIRST_SERVER_ERROR = 500
@@ -45,6 +44,10 @@ _HINT_BY_STATUS = {
 }
 
 
+class Repeated(Unavailable):
+    """The same request would bring the same again."""
+
+
 @dataclass(frozen=True, slots=True)
 class ChatOptions:
     base_url: str
@@ -56,15 +59,13 @@ class ChatOptions:
     max_tokens: int = 256
     context_tokens: int = 0
     """The model's context size; 0: found out from the endpoint."""
-    asks_again: bool = True
-    """Ask once more where the first try failed; false where another address is asked instead."""
     connect_timeout_s: float = 3.0
     first_token_timeout_s: float = 15.0
     token_timeout_s: float = 10.0
 
 
 class ChatEndpoint:
-    """Implements `ports.ChatModel`."""
+    """One endpoint. It asks once: who waits for a caller decides whether and where to ask again."""
 
     def __init__(self, options: ChatOptions) -> None:
         self._options = options
@@ -90,16 +91,17 @@ class ChatEndpoint:
         *,
         system_prompt: str,
         asking: ModelOptions = _DEFAULT_OPTIONS,
+        until: float | None = None,
     ) -> AsyncGenerator[ModelPiece, None]:
-        """Ask for the answer; once more where it fails before its first text.
+        """Ask for the answer; once more so that it fits, where its length or roles are refused.
 
-        A refusal for the length or the order of roles is asked again so that it fits.
+        `until` is when the first text must have come; None: the options' time from now on.
         """
-        limit = _within(self._options.first_token_timeout_s)
+        seconds = self._options.first_token_timeout_s
+        limit = _within(seconds) if until is None else _Limit(seconds, until)
         longest = int(_or_default(asking.max_tokens, self._options.max_tokens))
-        refitted = False
-        for may_ask_again in (True, False):
-            sent = self._context.fit(history, system_prompt, asking, longest, again=refitted)
+        for again in (False, True):
+            sent = self._context.fit(history, system_prompt, asking, longest, again=again)
             begun = False
             try:
                 async with aclosing(self._answer(sent, asking, limit)) as pieces:
@@ -107,23 +109,10 @@ class ChatEndpoint:
                         begun = True
                         yield piece
             except ServiceError as fault:
-                if begun or not may_ask_again:
+                if begun or again or not self._context.refused(sent, *_told_by(fault)):
                     raise
-                refitted = self._context.refused(sent, *_told_by(fault))
-                if not refitted and not self._options.asks_again:
-                    raise
-                if not refitted:
-                    await self._wait_to_ask_again(fault, limit)
             else:
                 return
-
-    async def _wait_to_ask_again(self, fault: ServiceError, limit: "_Limit") -> None:
-        """Wait a moment; raises the fault where another answer is not to be expected in time."""
-        in_time = _now() + _ASKED_AGAIN_AFTER_S < limit.until
-        if not in_time or not fault.retryable or isinstance(fault, _Repeated):
-            raise fault
-        log.info("the chat model is asked again: %s", fault.text)
-        await asyncio.sleep(_ASKED_AGAIN_AFTER_S)
 
     async def check(self) -> str:
         """Say which model is served, and have it read the prompt that calls start with.
@@ -191,7 +180,7 @@ class ChatEndpoint:
             if fault and not answer.finished:
                 raise fault
             if answer.fault:
-                kind = _Repeated if answer.finished else Unavailable
+                kind = Repeated if answer.finished else Unavailable
                 said = f"{answer.fault[0].upper()}{answer.fault[1:]}."
                 raise kind("llm", answer.fault, said) from BadAnswer(answer.fault, answer.shown)
             await _drain(received)
@@ -249,7 +238,7 @@ class ChatEndpoint:
             if hint := _HINT_BY_STATUS.get(error.status_code):
                 return Misconfigured("llm", f"{said}; {hint}")
             refuses = error.status_code < _FIRST_SERVER_ERROR
-            return _Repeated("llm", said) if refuses else Unavailable("llm", said)
+            return Repeated("llm", said) if refuses else Unavailable("llm", said)
         kind = Refused if isinstance(error.__cause__, httpx2.ConnectError) else Unavailable
         return kind("llm", f"{where} cannot be reached: {_reason(error)}")
 
@@ -269,10 +258,6 @@ def _reason(error: Exception) -> str:
     """The endpoint's own text, short enough for one log line."""
     said = error.message if isinstance(error, openai.APIError) else repr(error)
     return " ".join(said.split())[:200]
-
-
-class _Repeated(Unavailable):
-    """The same request would bring the same again."""
 
 
 @dataclass(frozen=True, slots=True)

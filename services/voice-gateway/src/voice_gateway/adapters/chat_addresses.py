@@ -8,7 +8,7 @@ from dataclasses import replace
 from urllib.parse import urlsplit
 
 from voice_gateway.adapters.addresses import Target, listed
-from voice_gateway.adapters.chat import ChatEndpoint, ChatOptions
+from voice_gateway.adapters.chat import ChatEndpoint, ChatOptions, Repeated
 from voice_gateway.adapters.pool import Listeners, Pool
 from voice_gateway.conversation import Message
 from voice_gateway.errors import Rejected, ServiceError
@@ -17,6 +17,7 @@ from voice_gateway.ports import ModelPiece
 
 log = logging.getLogger(__name__)
 
+_ASKED_AGAIN_AFTER_S = 0.2
 _DEFAULT_OPTIONS = ModelOptions()
 
 
@@ -30,8 +31,7 @@ class ChatAddresses:
         self._alone = len(targets) == 1
 
         def dial(target: Target) -> ChatEndpoint:
-            alone = self._alone
-            return ChatEndpoint(replace(options, base_url=target.dialled, asks_again=alone))
+            return ChatEndpoint(replace(options, base_url=target.dialled))
 
         self._pool = Pool("llm", targets, dial, listeners or Listeners())
 
@@ -42,21 +42,30 @@ class ChatAddresses:
         system_prompt: str,
         asking: ModelOptions = _DEFAULT_OPTIONS,
     ) -> AsyncGenerator[ModelPiece, None]:
-        """Ask an endpoint, and another one where that fails in time before its first piece."""
+        """Ask for the answer; once more, elsewhere if possible, where it fails before its text."""
         until = _now() + self._first_token_timeout_s
-        for last in (True,) if self._alone else (False, True):
+        for may_ask_again in (True, False):
             begun = False
             try:
-                async with aclosing(self._asked(history, system_prompt, asking)) as pieces:
+                async with aclosing(self._asked(history, system_prompt, asking, until)) as pieces:
                     async for piece in pieces:
                         begun = True
                         yield piece
             except ServiceError as fault:
-                if begun or last or isinstance(fault, Rejected) or _now() >= until:
+                if begun or not may_ask_again:
                     raise
-                log.info("llm: another address is asked: %s", fault.text)
+                await self._wait_to_ask_again(fault, until)
             else:
                 return
+
+    async def _wait_to_ask_again(self, fault: ServiceError, until: float) -> None:
+        """Give the same endpoint a moment; raises the fault where asking again is of no use."""
+        wait_s = _ASKED_AGAIN_AFTER_S if self._alone else 0.0
+        repeats = self._alone and (not fault.retryable or isinstance(fault, Repeated))
+        if repeats or isinstance(fault, Rejected) or _now() + wait_s >= until:
+            raise fault
+        log.info("the chat model is asked again: %s", fault.text)
+        await asyncio.sleep(wait_s)
 
     async def check(self) -> str:
         """Say which model is served; raises ServiceError where no endpoint serves one."""
@@ -66,10 +75,12 @@ class ChatAddresses:
         await self._pool.close()
 
     async def _asked(
-        self, history: Sequence[Message], system_prompt: str, asking: ModelOptions
+        self, history: Sequence[Message], system_prompt: str, asking: ModelOptions, until: float
     ) -> AsyncGenerator[ModelPiece, None]:
         with self._pool.lease() as lease:
-            answer = lease.connection.complete(history, system_prompt=system_prompt, asking=asking)
+            answer = lease.connection.complete(
+                history, system_prompt=system_prompt, asking=asking, until=until
+            )
             async with aclosing(answer) as pieces:
                 async for piece in pieces:
                     lease.answered()

@@ -35,16 +35,14 @@ class Progress:
         elif response.results:
             self._tells = False
         else:
-            self._at_s = min(self._furthest_s(sent_s), max(self._at_s, sent_s - self._delay_s()))
+            delay_s = self._lag_s or 0.0
+            self._at_s = min(self._furthest_s(sent_s), max(self._at_s, sent_s - delay_s))
         self._said_last = said_s > 0
         return self._at_s if self._tells else None
 
     def _furthest_s(self, sent_s: float) -> float:
         ratio = 1.0 if self._lag_s is None else _CLOSEST_RATIO
         return min(sent_s, self._at_s + ratio * self._chunk_s)
-
-    def _delay_s(self) -> float:
-        return self._lag_s or 0.0
 
 
 class Inserted:
