@@ -1,31 +1,35 @@
 """What a caller's program may ask of a call, on a virtual clock and as pure steps."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from dataclasses import replace
 
 import pytest
 from voice_gateway import conversation as c
 from voice_gateway.conversation import Message, ToolCall
 from voice_gateway.conversation.policy import TurnPolicy
+from voice_gateway.errors import BadMessage, Rejected, Unavailable
 from voice_gateway.messages import (
     Adjust,
     Answer,
+    Audio,
     CallConfig,
     EndOfUtterance,
     Interrupt,
     ModelOptions,
     Noted,
+    Transcript,
     Truncated,
     Typed,
     Withdrawn,
 )
 from voice_gateway.messages import ToolCalled as Called
-from voice_gateway.ports import ModelPiece
+from voice_gateway.ports import CallerAudioStream, ModelPiece
 from voice_gateway.testing.scripted import (
     Call,
     Says,
     ScriptedModel,
+    ScriptedRecogniser,
     Sends,
 )
 
@@ -232,6 +236,37 @@ def test_a_program_changes_how_answers_are_made():
     assert call.text(1) == "Hi there."
     assert call.audio(1) == []
     assert call.timeline()[-1][1] == "END_OF_TURN"
+
+
+class OneLanguage(ScriptedRecogniser):
+    """Refuses a stream in any language but the first, which is lost after its last transcript."""
+
+    async def listen(
+        self,
+        caller_audio: CallerAudioStream,
+        *,
+        language: str,
+        rate_hz: int,
+        on_transcript: Callable[[Transcript], None],
+    ) -> None:
+        if self.languages:
+            raise Rejected("asr", f"{language!r} is refused", f"{language!r} is not served.")
+        await super().listen(
+            caller_audio, language=language, rate_hz=rate_hz, on_transcript=on_transcript
+        )
+
+
+def test_a_language_that_was_only_asked_for_is_none_that_was_served():
+    finnish = CallConfig("test", "fi-FI", 16_000, "", "Rhyme.")
+    call = Call(
+        says=[Says(1.0, "hello"), Says(3.0, "and so on")],
+        sends=[Sends(2.0, Adjust(finnish)), *(Sends(n / 2, Audio(bytes(640))) for n in range(12))],
+        replies=["Hi.", "Yes."],
+    )
+    call.recogniser = OneLanguage(call.says, Unavailable("asr", "it died"), fails_at=4.0)
+    call.run()
+    assert isinstance(call.error, BadMessage)
+    assert str(call.error) == "config.language_code: 'fi-FI' is not served."
 
 
 def test_how_one_answer_is_wished_for_is_not_how_the_next_is_made():

@@ -67,8 +67,8 @@ class CallerAudio:
         self._coverage = Coverage()
         self._covered = Covered.WHOLE
         self._lag_due_s = 0.0
-        self._served = ""
-        """The language that was recognised in this call."""
+        self._asked = self._served = ""
+        """The language that the stream was asked for, and the last that was recognised."""
         self._asked_again_s: float | None = None
         """Where the caller was asked to say it all again; None: its words are waited for."""
         self._resampler = Resampler(config.rate_hz, rate_hz)
@@ -170,24 +170,24 @@ class CallerAudio:
         await self._uplink.ready()
         failures = 0
         while not self._uplink.over:
-            start_s, language = self._uplink.begin_stream(), self._config.language
+            start_s, self._asked = self._uplink.begin_stream(), self._config.language
             try:
                 await self._recogniser.listen(
                     self._uplink,
-                    language=language,
+                    language=self._asked,
                     rate_hz=self._rate_hz,
                     on_transcript=lambda transcript, start_s=start_s: self._transcribed(
                         transcript, start_s
                     ),
                 )
             except ServiceError as fault:
-                lost = self._checked(fault, language)
+                lost = self._checked(fault)
                 failures = self._lost(failures)
                 await self._retry_after(lost, failures)
 
-    def _checked(self, fault: ServiceError, language: str) -> ServiceError:
+    def _checked(self, fault: ServiceError) -> ServiceError:
         """Report a fault that is the service's; raise what ends the call."""
-        if language == self._served and not fault.retryable:
+        if self._asked == self._served and not fault.retryable:
             fault = Unavailable("asr", fault.text)  # it served what it refuses now
         if isinstance(fault, Rejected):
             raise BadMessage(f"config.language_code: {fault.sentence}") from fault
@@ -237,7 +237,8 @@ class CallerAudio:
             self._utterance.voice(now, voiced=edge.voiced)
             self._note_voice(end_s - edge.ago_s, voiced=edge.voiced)
             self._on_edge(edge)
-        self._follow_coverage()
+        if self._coverage.voiced:  # in silence nothing is to be covered that was not before
+            self._follow_coverage()
         return self._coverage.voiced
 
     def _note_voice(self, at_s: float, *, voiced: bool) -> None:
@@ -259,7 +260,7 @@ class CallerAudio:
 
     def _progressed(self, until_s: float | None) -> None:
         """The recogniser has answered the audio up to this position; None: it does not say."""
-        self._served = self._config.language
+        self._served = self._asked
         self._coverage.reached(until_s)
         if until_s is not None and until_s >= self._lag_due_s:
             self._lag_due_s = until_s + _LAG_NOTED_EVERY_S
@@ -268,7 +269,7 @@ class CallerAudio:
 
     def _transcribed(self, transcript: Transcript, start_s: float) -> None:
         """Take in a transcript whose stream began `start_s` into the caller audio."""
-        self._served = self._config.language
+        self._served = self._asked
         transcript = _shifted(transcript, start_s)
         if self._coverage.repeats(transcript):
             return
