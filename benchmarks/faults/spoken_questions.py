@@ -4,22 +4,17 @@ Two names make every question one of its own. An answer begins with a name that 
 words that the model was asked: so it tells which words those were.
 """
 
-from array import array
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cache
 from itertools import accumulate
 from zlib import crc32
 
 from faults.words_in_sound import plain_words, written_into
 from shared.call_names import tag_of
-from shared.recordings import RATE_HZ, SAMPLE_BYTES, bytes_of, recording
+from shared.recordings import RATE_HZ, SAMPLE_BYTES, bytes_of, without_pauses
 
 _QUESTION_CLIP = "en_weather_synth"
 _VOICE_CLIP = "en_nlp_question"  # its speaker is not the callers'
-_FRAME = RATE_HZ // 50
-_SOFT_SHARE = 0.05  # of the loudest frame's swing; a softer frame is left out
-_PEAK = 16_000
 _FIRST_WORD = 0.08  # seconds of the speech that no word ends in
 
 ANSWER = ("will", "have", "sunshine", "so", "take", "a", "hat")
@@ -44,7 +39,7 @@ class Question:
     @property
     def pcm(self) -> bytes:
         """How it sounds: speech alone, in which each word is written where it ends."""
-        speech = _without_pauses(_QUESTION_CLIP)
+        speech = without_pauses(_QUESTION_CLIP)
         return written_into(speech, self.words, _ends(self.words, seconds_of(speech)))
 
 
@@ -59,7 +54,7 @@ def answer_to(words: Sequence[str]) -> str:
 
 def spoken(text: str, seconds: float) -> bytes:
     """The scripted voice's audio of a text: it sounds from its first sample on."""
-    size, speech = bytes_of(seconds), _without_pauses(_VOICE_CLIP)
+    size, speech = bytes_of(seconds), without_pauses(_VOICE_CLIP)
     audio = (speech * (size // len(speech) + 1))[:size]
     words = plain_words(text)
     return written_into(audio, words, _ends(words, seconds))
@@ -74,15 +69,3 @@ def _ends(words: Sequence[str], seconds: float) -> list[float]:
 
 def seconds_of(pcm: bytes) -> float:
     return len(pcm) / SAMPLE_BYTES / RATE_HZ
-
-
-@cache
-def _without_pauses(clip: str) -> bytes:
-    samples = array("h", recording(clip))
-    frames = [samples[at : at + _FRAME] for at in range(0, len(samples) - _FRAME, _FRAME)]
-    loudest = max(max(frame) - min(frame) for frame in frames)
-    voiced = [
-        one for frame in frames if max(frame) - min(frame) > _SOFT_SHARE * loudest for one in frame
-    ]
-    gain = _PEAK / max(map(abs, voiced))
-    return array("h", (round(sample * gain) for sample in voiced)).tobytes()
