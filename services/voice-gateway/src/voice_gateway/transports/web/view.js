@@ -99,7 +99,7 @@ export class View {
     const { line, talking, muted } = this.#call;
     const microphone = talking ? (muted ? "Muted." : "Listening.") : "";
     const trouble = this.#services.trouble;
-    const well = trouble ? `${trouble.join(". ")}` : `Connected. ${microphone}`;
+    const well = trouble ? trouble.join(". ") : `Connected. ${microphone}`;
     const state = line.state === "open" ? well : line.state;
     if (state === this.#state) return;
     this.#state = state;
