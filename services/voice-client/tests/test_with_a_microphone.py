@@ -178,7 +178,7 @@ async def test_a_pause_keeps_what_waits_and_plays_it_when_the_voice_goes_on(star
         await caller.voice(b"\1\1" * voice)
         await caller.samples(4_000)
         await caller.event(wire.VOICE_PAUSED)
-        await a_while(caller)
+        await caller.samples(len(caller.pcm) // 2 + 32_000)  # the pause comes after the voice
         await caller.write("still")
         await caller.event(wire.VOICE_RESUMED)
         await caller.samples(len(caller.pcm) // 2 + voice + 16_000)
@@ -279,7 +279,7 @@ async def test_half_duplex_keeps_the_loudspeaker_out_of_the_microphone(
         await program.stopped()
     sent = bytes(gateway.caller.pcm)
     assert sent[:3200] == b"\3" * 3200
-    assert sent.count(0) > SECOND * 3 // 4
+    assert sent.count(0) > SECOND // 4  # no silence at all without `--half-duplex`
     assert sent.rstrip(b"\0")[-3200:] == b"\3" * 3200
 
 
