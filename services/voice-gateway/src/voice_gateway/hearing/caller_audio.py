@@ -142,6 +142,7 @@ class CallerAudio:
     def forget(self) -> None:
         """Drop the transcript of all audio up to here."""
         self._forgets_until = self._clock() + _FORGOTTEN_FINAL_S
+        self._withheld.clear()
         self._coverage.give_up(self._uplink.added_s)
         self._follow_coverage()
         self._uplink.end_utterance()
@@ -278,12 +279,14 @@ class CallerAudio:
         self._follow_coverage()
 
     def _without_forgotten(self, transcript: Transcript) -> None:
-        if self._clock() < self._forgets_until:
-            self._forgets_until = 0.0 if transcript.final else self._forgets_until
-            return
+        forgotten = self._clock() < self._forgets_until
         if self._withheld and not self._withheld[-1].final:
             self._withheld.pop()  # any transcript replaces the interim before it
-        callers = self._without_echo(transcript)
+        callers = self._without_echo(transcript)  # an utterance is over with its final in any case
+        if forgotten:
+            self._forgets_until = 0.0 if transcript.final else self._forgets_until
+            self._withheld.clear()
+            return
         if callers.text:
             self._pass_on_withheld()  # the withheld words were said before these
         self._pass_on(callers)

@@ -260,5 +260,6 @@ class _Remembered:
         pending = [name for name, theirs in self.kept_turns.items() if not theirs]
         for name in (*pending, own) if pending else ():
             self.kept_turns[name] = new
-        self.words, self.again = words, []
+        # A word that a kept turn and its late final both have may be forgotten where it was first.
+        self.words, self.again = list(dict.fromkeys(reversed(words)))[::-1], []
         self.provisional, self.interim = self.interim, set()
