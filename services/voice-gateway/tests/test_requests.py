@@ -29,6 +29,8 @@ from voice_gateway.conversation import (
     Message,
     PauseReply,
     PrepareReply,
+    RecognitionBehind,
+    RecognitionCaughtUp,
     ReleaseReply,
     ReplyAudioStarted,
     ReplyEnded,
@@ -110,6 +112,19 @@ def test_words_said_into_a_reply_may_be_forgotten():
 
 
 # An answer is asked for.
+
+
+LATE = (RecognitionBehind(1.0), CallerSpoke(1.0, "hello", False), CallerAsked(1.1))
+
+
+def test_an_answer_that_waits_for_late_words_waits_for_their_final_once_they_are_whole():
+    commands = play(BY_HAND, *LATE, TimerFired(1.8), RecognitionCaughtUp(3.0), TimerFired(3.7))
+    assert commands == [AskFinal(), StartReply(1, (HELLO,), request=1)]
+
+
+def test_words_that_become_whole_at_the_last_moment_make_no_wait_longer():
+    commands = play(BY_HAND, *LATE, TimerFired(1.8), RecognitionCaughtUp(6.9), TimerFired(7.1))
+    assert commands == [AskFinal(), StartReply(1, (HELLO,), request=1)]
 
 
 def test_an_answer_that_was_asked_for_comes_though_the_caller_makes_a_sound():

@@ -93,6 +93,9 @@ def caught_up(now: Conversation, floor: Listening, at: float, policy: TurnPolicy
     """The words cover all speech again; the recogniser was asked for their final before."""
     if isinstance(floor.wait, Asked) and not (now.interim or now.commit_pending):
         return answer(now, floor, floor.wait.request, at, policy)
+    if isinstance(floor.wait, Asked) and floor.wait.late:
+        until = min(floor.wait.until, at + policy.final_wait_s)
+        floor = replace(floor, wait=Asked(until, floor.wait.request))
     if isinstance(floor.wait, Late):
         finals = Finals(at + policy.final_wait_s)
         floor = replace(floor, wait=finals if now.interim else None)
