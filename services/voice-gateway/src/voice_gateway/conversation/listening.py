@@ -93,9 +93,9 @@ def caught_up(now: Conversation, floor: Listening, at: float, policy: TurnPolicy
     """The words cover all speech again; the recogniser was asked for their final before."""
     if isinstance(floor.wait, Asked) and not (now.interim or now.commit_pending):
         return answer(now, floor, floor.wait.request, at, policy)
-    if isinstance(floor.wait, Asked) and floor.wait.late:
+    if isinstance(floor.wait, Asked):
         until = min(floor.wait.until, at + policy.final_wait_s)
-        floor = replace(floor, wait=Asked(until, floor.wait.request))
+        floor = replace(floor, wait=replace(floor.wait, until=until))
     if isinstance(floor.wait, Late):
         finals = Finals(at + policy.final_wait_s)
         floor = replace(floor, wait=finals if now.interim else None)
@@ -141,7 +141,8 @@ def asked(now: Conversation, floor: Listening, event: CallerAsked, policy: TurnP
     if not (now.interim or now.commit_pending or behind):
         return answer(now, floor, event.request, event.at, policy)
     comes = now.commit_pending or isinstance(floor.wait, Finals) or now.line is not Line.OPEN
-    waiting = replace(floor, wait=Asked(event.at + policy.final_wait_s, event.request))
+    until, latest = event.at + policy.final_wait_s, event.at + policy.late_wait_s
+    waiting = replace(floor, wait=Asked(until, event.request, latest))
     return replace(now, floor=waiting), () if comes else (AskFinal(),)
 
 
@@ -233,10 +234,10 @@ def _asked_over(
     """The program's request has waited for the final: a recogniser that is behind gets longer."""
     if not now.behind or not (now.said() or now.commit_pending):
         return answer(now, floor, wait.request, at, policy)
-    if wait.late:
+    if at >= wait.latest:
         return _ask_again(now, floor, at, policy, wait.request)
-    until = at + max(0.0, policy.late_wait_s - policy.final_wait_s)
-    return replace(now, floor=replace(floor, wait=Asked(until, wait.request, late=True))), ()
+    longer = replace(wait, until=wait.latest)
+    return replace(now, floor=replace(floor, wait=longer)), ()
 
 
 def _ask_again(

@@ -72,8 +72,8 @@ class Asked:
 
     until: float
     request: int
-    late: bool = False
-    """The recogniser is behind, and the wait was made longer for that."""
+    latest: float
+    """How long the wait lasts while the recogniser is behind."""
 
 
 @dataclass(frozen=True, slots=True)

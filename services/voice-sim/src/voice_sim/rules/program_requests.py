@@ -50,7 +50,8 @@ def an_answer_comes(record: Record) -> Iterator[str]:
     """
     policy = record.script.call.policy
     behind = any(isinstance(step.event, c.RecognitionBehind) for step in record.steps)
-    wait_s = policy.final_wait_s + (policy.late_wait_s if behind else 0.0) + ROUNDING_S
+    late_s = policy.late_wait_s if behind else 0.0
+    wait_s = max(policy.final_wait_s, late_s) + ROUNDING_S
     asked_at: float | None = None
     for step, before in follow(record):
         if asked_at is not None and step.event.at > asked_at + wait_s:
