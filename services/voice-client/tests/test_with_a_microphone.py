@@ -27,6 +27,7 @@ SCRIPT = REPOSITORY / "services/voice-gateway/tests/test_mic_client.py"
 PATIENCE_S = 60.0
 CLIP = read_wav(speech.clip("en_cards_10c")).pcm
 SECOND = 2 * 16_000
+VOICE = b"\3" * 3200
 LATENCY = wire.TurnLatency(endpoint_ms=300, model_ms=200, clause_ms=60, voice_ms=40, total_ms=600)
 
 
@@ -269,6 +270,8 @@ async def test_half_duplex_keeps_the_loudspeaker_out_of_the_microphone(
         await caller.samples(1600 + 12_800)
         await caller.event(wire.END_OF_TURN, latency=LATENCY)
         await caller.samples(1600 + 16_000 + 16_000)
+        while not caller.pcm.endswith(VOICE):
+            await caller.samples(len(caller.pcm) // 2 + 1600)
         await caller.heard("over", final=True)
 
     async with (
@@ -278,9 +281,8 @@ async def test_half_duplex_keeps_the_loudspeaker_out_of_the_microphone(
         await program.says("over")
         await program.stopped()
     sent = bytes(gateway.caller.pcm)
-    assert sent[:3200] == b"\3" * 3200
+    assert sent.startswith(VOICE)
     assert sent.count(0) > SECOND // 4  # no silence at all without `--half-duplex`
-    assert sent.rstrip(b"\0")[-3200:] == b"\3" * 3200
 
 
 async def test_a_microphone_that_gives_nothing_brings_a_hint(start: Start, tmp_path: Path):

@@ -284,12 +284,12 @@ async def test_nor_an_answer_that_came_to_its_end():
 
 async def test_the_second_request_has_what_is_left_of_the_first_ones_time():
     chat = FakeChat(fault=lambda n: HttpError(503) if n == 0 else Sends([], stays_open=True))
-    async with endpoint_of(chat, first_token_timeout_s=0.6) as endpoint:
+    async with endpoint_of(chat, first_token_timeout_s=3.0) as endpoint:
         began = asyncio.get_running_loop().time()
         came = await answered(endpoint)
         took = asyncio.get_running_loop().time() - began
     assert isinstance(came.fault, TimedOut)
-    assert 0.5 < took < 3.0
+    assert 2.5 < took < 5.5
 
 
 async def test_one_connection_serves_one_answer_after_the_other():

@@ -15,7 +15,7 @@ from uv import find_uv_bin
 from .conftest import ROOT, clips, normalised, word_errors
 from .judging import judged
 from .tunnel import tunnel
-from .virtual_sound import Room, room, what_is_missing
+from .virtual_sound import IN_TIME, Room, room, what_is_missing
 
 CLIPS = {clip.name: clip for clip in clips()}
 QUESTION = CLIPS["en_nlp_question.wav"]
@@ -126,7 +126,7 @@ async def _echoed_turn(gateway: str, voice: Path, folder: Path) -> tuple[str, st
     async with room(folder, latency_ms=250) as here:
         await here.hear_the_loudspeakers(delay_ms=60)
         async with program(
-            *(str(voice), "mic", "--echo-cancellation", "--server", gateway),
+            *(*IN_TIME, str(voice), "mic", "--echo-cancellation", "--server", gateway),
             env=here.environment,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,

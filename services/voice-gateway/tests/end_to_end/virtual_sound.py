@@ -23,6 +23,9 @@ LOUD = 300
 """The loudest sample of a window that is no silence; a null sink adds no noise."""
 PATIENCE_S = 120.0
 
+IN_TIME = ("nice", "-n", "-11")
+"""Put before a command, gives it the priority of sound, where this user may ask for that."""
+
 _ALSA = "pcm.!default { type pulse }\nctl.!default { type pulse }\n"
 _PROGRAMS = ("pulseaudio", "pactl", "pacat", "parec", "gcc")
 _PACKAGES = "pulseaudio pulseaudio-utils libasound2-plugins portaudio19-dev python3-dev gcc"
@@ -125,7 +128,8 @@ async def room(folder: Path, latency_ms: int = 100) -> AsyncGenerator[Room]:
         "PULSE_LATENCY_MSEC": str(latency_ms),
     }
     async with program(
-        *("pulseaudio", "-n", "--daemonize=no", "--use-pid-file=no", "--exit-idle-time=-1"),
+        *(*IN_TIME, "pulseaudio", "-n"),
+        *("--daemonize=no", "--use-pid-file=no", "--exit-idle-time=-1"),
         *("--disable-shm=yes", "--realtime=no", "--high-priority=no"),
         *("-L", "module-null-sink sink_name=loudspeakers rate=48000 channels=1"),
         *("-L", "module-null-sink sink_name=microphone rate=48000 channels=1"),
@@ -146,7 +150,8 @@ async def _recorded(environment: dict[str, str]) -> AsyncGenerator[Recording]:
     recording = Recording()
     async with (
         program(
-            *("parec", "--device=loudspeakers.monitor", "--raw", f"--rate={RATE_HZ}", *_MONO),
+            *(*IN_TIME, "parec", "--device=loudspeakers.monitor"),
+            *("--raw", f"--rate={RATE_HZ}", *_MONO),
             env=environment,
             stdout=asyncio.subprocess.PIPE,
         ) as recorder,
