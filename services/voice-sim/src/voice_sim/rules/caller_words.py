@@ -189,7 +189,7 @@ class _Remembered:
     """Words that the recogniser gave again."""
     withdrawn: set[str] = field(default_factory=set[str])
     kept_turns: dict[str, list[str]] = field(default_factory=dict[str, list[str]])
-    """Turns that were kept for later: the words that may be theirs, which is not told."""
+    """Turns that were kept without an answer: the words that may be theirs, which is not told."""
     again: list[str] = field(default_factory=list[str])
     """Words of the question that is being asked again."""
 
@@ -235,7 +235,7 @@ class _Remembered:
                 yield from self._compare(at, reply, history)
             case c.ReleaseReply(reply):
                 yield from self._compare(at, reply, self.drafted)
-            case c.KeepTurn(reply):
+            case c.KeepTurn(reply) | c.Say(reply, asks_again=True):
                 self.kept_turns.setdefault(f"question-{reply}", [])
             case _:
                 pass
