@@ -143,6 +143,36 @@ def test_a_recogniser_that_is_late_is_never_answered_on_a_prefix():
     assert [call.asked for call in calls if not call.answered()] == []
 
 
+@pytest.mark.parametrize("tells_position", [True, False])
+def test_a_recogniser_that_stands_still_is_waited_for(tells_position: bool):
+    """It answers all audio, and then none for seconds: what it gave by then is a prefix."""
+    dice = random.Random(7)
+    moments = [dice.uniform(1.5, 5.5) for _ in range(20)]
+    stands = [(at, at + dice.uniform(1.0, 4.0)) for at in moments]
+    rivas = [MarkedRiva((), tells_position=tells_position, still=still) for still in stands]
+    calls = [Spoken(riva=riva).run() for riva in rivas]
+    assert [call.asked for call in calls if not call.answered()] == []
+
+
+def test_a_recogniser_that_gives_nothing_has_the_caller_asked_once():
+    """It is there, and so late that it has no word when the bound is over."""
+    riva = MarkedRiva((), still=(0.9, 14.0))
+    call = Spoken(riva=riva, seconds=30.0, timeout_s=0.0).run()
+    assert call.spoken.count("Please say it again.") == 1
+    assert call.turns()[0] == pytest.approx(5.45 + 6.0, abs=0.3)
+    assert call.asked[-1] == SENTENCE
+    assert call.failures() == []
+
+
+def test_a_caller_who_says_it_again_is_heard_once_where_the_stream_is_lost_after_all():
+    said = words(SENTENCE, 1.0, 5.4) + words(SENTENCE, 13.0, 17.4)
+    riva = MarkedRiva((), still=(0.9, 13.6), faults=[Fault(13.5, "killed")])
+    voiced = ((1.0, True), (5.45, False), (13.0, True), (17.45, False))
+    call = Spoken(said, riva, seconds=30.0, timeout_s=0.0, voiced=voiced).run()
+    assert call.spoken.count("Please say it again.") == 1
+    assert call.asked[-1] == SENTENCE
+
+
 def test_a_recogniser_that_stays_away_has_the_caller_asked_once():
     """It is refused for good after the first words: half of the sentence is not answered."""
     faults = [Fault(1.9 + n / 10, "killed") for n in range(400)]

@@ -210,7 +210,7 @@ class _RecognitionStream:
         """Tell how far the response reaches; one without any alternative answers silence."""
         worded = any(result.alternatives for result in response.results)
         self.answers_silence = self.answers_silence or not worded
-        stream_s = self._progress.take(response, self._sent_s)
+        stream_s = self._progress.take(response, self._sent_s, answers_silence=self.answers_silence)
         until_s = None if stream_s is None else self._inserted.caller_s(stream_s)
         self._caller_audio.recognised(until_s)
 
