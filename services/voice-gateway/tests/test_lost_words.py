@@ -113,6 +113,16 @@ def test_a_stream_lost_in_mid_sentence_costs_no_word(kind: Kind):
     assert call.error is None
 
 
+@pytest.mark.parametrize("kind", ["not found", "unknown model", "no such method"])
+def test_a_stream_that_was_accepted_blames_no_config(kind: Kind):
+    """It was accepted by its metadata alone, as the server answers no silence."""
+    riva = MarkedRiva((), tells_silence=False, faults=[Fault(1.0, kind)])
+    call = Spoken(riva=riva).run()
+    assert call.error is None
+    assert call.answered()
+    assert len(call.failures()) == 1
+
+
 @pytest.mark.parametrize("kind", ["killed", "reset", "hung", "not found"])
 def test_streams_lost_at_any_moment_cost_no_word(kind: Kind):
     dice = random.Random(kind)

@@ -87,9 +87,11 @@ class RivaRecogniser:
             async with asyncio.TaskGroup() as tasks:
                 config = _config(self._options, language, rate_hz)
                 sending = tasks.create_task(stream.send(config), name="asr-send")
+                accepting = tasks.create_task(stream.accept(), name="asr-accept")
                 asked = f"{language!r} at {rate_hz} Hz"
                 fault = await self._read(stream, on_transcript, riva.connection, asked)
                 sending.cancel()
+                accepting.cancel()
         finally:
             call.cancel()
             self._answers_silence = stream.answers_silence
@@ -119,9 +121,9 @@ class RivaRecogniser:
             await stream.read(on_transcript)
         except grpc.aio.AioRpcError as error:
             fault = connection.fault(error, asked)
-            # A stream that was served was asked for rightly, whatever it ends with.
-            served = stream.answered and not fault.retryable
-            return Unavailable("asr", fault.text) if served else fault
+            # A stream that was accepted was asked for rightly, whatever it ends with.
+            its_own = stream.accepted and not fault.retryable
+            return Unavailable("asr", fault.text) if its_own else fault
         except TimeoutError:
             return TimedOut("asr", f"Riva ASR did not answer for {self._options.timeout_s:g} s")
         if stream.half_closed:
@@ -176,15 +178,28 @@ class _RecognitionStream:
         self._progress = Progress()
         self.answers_silence = False
         """Whether the server answers all audio, so that no answer means that it hangs."""
-        self.answered = False
-        """Whether any response came: the stream was accepted."""
         self.half_closed = False
+        self._metadata = asyncio.Event()
+        self._metadata_at = 0.0
+        self._answered = False
+
+    @property
+    def accepted(self) -> bool:
+        """Whether the server took the config: it answered, or let the stream live."""
+        lived_s = asyncio.get_running_loop().time() - self._metadata_at
+        return self._answered or (self._metadata.is_set() and lived_s > _CONFIG_ANSWER_S)
+
+    async def accept(self) -> None:
+        """Note when the server's metadata comes; a refusal comes with it, or right after it."""
+        await self._call.initial_metadata()
+        self._metadata_at = asyncio.get_running_loop().time()
+        self._metadata.set()
 
     async def send(self, config: Any) -> None:
         """Send all of the caller audio; if the call breaks, `read` raises the error."""
         try:
             await self._call.write(pb.StreamingRecognizeRequest(streaming_config=config))
-            await self._accepted()
+            await self._config_answered()
             while (piece := await self._next()) is not None:
                 await self._send(piece)
             self.half_closed = True
@@ -197,7 +212,7 @@ class _RecognitionStream:
         """Read until the end; raises AioRpcError, or TimeoutError if audio stays unanswered."""
         async with self._timeout:
             while (response := await self._call.read()) is not grpc.aio.EOF:
-                self.answered = True
+                self._answered = True
                 self._on_answer()
                 self._unanswered_s = 0.0
                 self._expect(due=self.half_closed)
@@ -214,11 +229,11 @@ class _RecognitionStream:
         until_s = None if stream_s is None else self._inserted.caller_s(stream_s)
         self._caller_audio.recognised(until_s)
 
-    async def _accepted(self) -> None:
+    async def _config_answered(self) -> None:
         # gRPC may lose a refusal that comes while the client is writing (grpc issue 36066).
         try:
             async with asyncio.timeout(_CONFIG_ANSWER_S):
-                await self._call.initial_metadata()
+                await self._metadata.wait()
         except TimeoutError:
             pass
 
