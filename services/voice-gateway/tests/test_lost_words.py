@@ -52,6 +52,7 @@ class Spoken:
     voiced: tuple[tuple[float, bool], ...] = ()
     timeout_s: float = 5.0
     policy: TurnPolicy = POLICY
+    language: str = "en-US"
     received: list[tuple[float, ToCaller]] = field(default_factory=list[tuple[float, ToCaller]])
     asked: list[str] = field(default_factory=list[str])
     spoken: list[str] = field(default_factory=list[str])
@@ -71,7 +72,7 @@ class Spoken:
             self.riva.connection(), RecogniserOptions(timeout_s=self.timeout_s)
         )
         services = Services(recogniser, model, voice, lambda _: ScriptedActivity(edges))
-        config = CallConfig("test", "en-US", RATE_HZ, "", "Be brief.", False, "")
+        config = CallConfig("test", self.language, RATE_HZ, "", "Be brief.", False, "")
         try:
             await Session(caller, services, config, CallOptions(policy=self.policy)).run()
         except Exception as error:  # noqa: BLE001  # tests check it
@@ -89,7 +90,7 @@ class Spoken:
         return self.asked[-1:] == [said] and len(self.turns()) == 1 and not self.asked_again()
 
     def asked_again(self) -> bool:
-        return POLICY.say_again.split(".")[0] + "." in self.spoken
+        return POLICY.request_to_repeat().split(".")[0] + "." in self.spoken
 
     def finals(self) -> list[str]:
         return [m.text for _, m in self.received if isinstance(m, Transcript) and m.final]
@@ -172,6 +173,21 @@ def test_a_recogniser_that_gives_nothing_has_the_caller_asked_once():
     assert call.turns()[0] == pytest.approx(5.45 + 6.0, abs=0.3)
     assert call.asked[-1] == SENTENCE
     assert call.failures() == []
+
+
+@pytest.mark.parametrize(
+    ("language", "own", "said"),
+    [
+        ("de-DE", "", "Bitte sagen Sie es noch einmal."),
+        ("xx-XX", "", "Please say it again."),
+        ("de-DE", "Once more?", "Once more?"),
+    ],
+)
+def test_the_caller_is_asked_in_the_language_of_the_call(language: str, own: str, said: str):
+    policy = TurnPolicy(say_again=own)
+    riva = MarkedRiva((), still=(0.9, 14.0))
+    call = Spoken(riva=riva, timeout_s=0.0, policy=policy, language=language).run()
+    assert said in call.spoken
 
 
 def test_a_caller_who_says_it_again_is_heard_once_where_the_stream_is_lost_after_all():

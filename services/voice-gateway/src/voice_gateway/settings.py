@@ -280,10 +280,12 @@ class Settings(BaseSettings):
         ),
     )
     say_again: str = Field(
-        "Sorry, I did not catch that. Please say it again.",
-        min_length=1,
+        "",
         max_length=500,
-        description="Text said when the recogniser did not give what the caller said.",
+        description=(
+            "Text said when the recogniser did not give what the caller said; empty: the "
+            "language's own, `Sorry, I did not catch that. Please say it again.`"
+        ),
     )
     turn_reopen_ms: Milliseconds = Field(
         1_000,
