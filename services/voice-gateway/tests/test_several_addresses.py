@@ -9,10 +9,10 @@ from contextlib import AsyncExitStack, asynccontextmanager
 
 import grpc
 import pytest
-from voice_gateway.adapters import chat, riva_addresses, riva_asr, riva_tts
+from voice_gateway.adapters import chat, riva_addresses, riva_asr, riva_link, riva_tts
 from voice_gateway.adapters.riva_link import RivaConnection
 from voice_gateway.adapters.riva_tts import RivaVoice
-from voice_gateway.errors import TimedOut
+from voice_gateway.errors import TimedOut, Unavailable
 from voice_gateway.observe import upstreams
 from voice_gateway.testing.fake_chat import FakeChat, HttpError
 from voice_gateway.testing.fake_faults import Changes, Hang, Refuse
@@ -272,6 +272,24 @@ class TestMute:
                     await until_counted(gateway, addresses(stage, uri, "up"), 1)
 
 
+class TestPings:
+    async def test_a_connection_that_went_mute_is_noticed_by_its_pings(
+        self, monkeypatch: pytest.MonkeyPatch
+    ):
+        """RIVA_KEEPALIVE_S: nothing else would end this stream for a minute."""
+        monkeypatch.setattr(riva_link, "_PONG_MS", 300)
+        riva = FakeRiva(voice_first_audio_s=60.0)
+        async with riva, WireTap(riva.uri) as tap:
+            connection = RivaConnection("tts", tap.uri, keepalive_s=0.2)
+            voice = RivaVoice(connection, timeout_s=60.0)
+            async with asyncio.timeout(30), asyncio.TaskGroup() as tasks:
+                speaking = tasks.create_task(_unavailable(voice))
+                await riva.voice_call(0)
+                tap.mute_connections()
+            assert "ping" in speaking.result()
+            await voice.close()
+
+
 class TestNames:
     async def test_a_name_stands_for_all_its_addresses(self, serve: Serve):
         riva = FakeRiva()
@@ -371,3 +389,10 @@ async def process() -> AsyncGenerator[tuple[asyncio.subprocess.Process, str, str
     finally:
         child.kill()
         await child.wait()
+
+
+async def _unavailable(voice: RivaVoice) -> str:
+    """What the voice's fault says, which is none of its own."""
+    with pytest.raises(Unavailable) as fault:
+        await spoken(voice)
+    return fault.value.text
