@@ -9,7 +9,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 
 import grpc
 import pytest
-from voice_gateway.adapters import chat, riva_addresses, riva_asr, riva_link, riva_tts
+from voice_gateway.adapters import chat, pool, riva_addresses, riva_asr, riva_link, riva_tts
 from voice_gateway.adapters.riva_link import RivaConnection
 from voice_gateway.adapters.riva_tts import RivaVoice
 from voice_gateway.errors import TimedOut, Unavailable
@@ -224,6 +224,47 @@ class TestMute:
             tap.resume()
             for stage in ("asr", "tts"):
                 await until_counted(gateway, addresses(stage, tap.uri, "up"), 1)
+
+    @pytest.mark.usefixtures("often")
+    @pytest.mark.parametrize("stage", ["tts", "llm"])
+    async def test_a_stream_leaves_an_address_that_is_silent(
+        self, serve: Serve, monkeypatch: pytest.MonkeyPatch, stage: str
+    ):
+        """Nobody waits for as long as a working service may take."""
+        monkeypatch.setattr(pool, "_UNANSWERED_S", 0.3)
+        monkeypatch.setattr(pool, "_SILENT_S", 0.3)
+        other_riva, riva, other_model, model = FakeRiva(), FakeRiva(), FakeChat(), FakeChat()
+        async with other_riva, riva, other_model, model:
+            hosts = {"tts": other_riva.uri, "llm": other_model.base_url.split("/")[2]}
+            tap = WireTap(hosts[stage])
+        async with other_riva, other_model, tap:
+            both_of = {
+                "tts": {"riva_tts_uri": both(tap.uri, riva.uri)},
+                "llm": {"llm_base_url": both(f"http://{tap.uri}/v1", model.base_url)},
+            }
+            slow = {"tts_timeout_s": 50, "llm_first_token_timeout_s": 50}
+            async with serve(riva, model, **both_of[stage], **slow) as gateway:
+                await ready(gateway)
+                async with gateway.dial() as line, asyncio.timeout(30):
+                    tap.pause()
+                    for _ in range(2):
+                        assert await typed(line, "hello") == ANSWERED
+
+    @pytest.mark.usefixtures("often")
+    async def test_a_stream_waits_for_an_address_that_is_slow(
+        self, serve: Serve, monkeypatch: pytest.MonkeyPatch
+    ):
+        """It answers looks: to ask elsewhere would only be more work."""
+        monkeypatch.setattr(pool, "_UNANSWERED_S", 0.1)
+        monkeypatch.setattr(pool, "_SILENT_S", 0.1)
+        other, model = FakeChat(first_token_s=2.0), FakeChat(first_token_s=2.0)
+        async with other, model:
+            urls = both(other.base_url, model.base_url)
+        async with other, serve(FakeRiva(), model, llm_base_url=urls) as gateway:
+            await ready(gateway)
+            async with gateway.dial() as line:
+                assert await typed(line, "hello") == ANSWERED
+            assert len(other.requests) + len(model.requests) == 1
 
     async def test_a_connection_that_went_mute_is_dialled_anew(self):
         riva = FakeRiva()

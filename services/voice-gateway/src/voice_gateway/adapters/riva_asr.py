@@ -81,7 +81,7 @@ class RivaRecogniser:
         on_transcript: Callable[[Transcript], None],
     ) -> None:
         call = riva.stub.StreamingRecognize(metadata=riva.connection.metadata())
-        stream = _RecognitionStream(call, self._options, rate_hz, caller_audio, riva.answered)
+        stream = _RecognitionStream(call, self._options, rate_hz, caller_audio, riva)
         stream.answers_silence = self._answers_silence
         try:
             async with asyncio.TaskGroup() as tasks:
@@ -164,13 +164,13 @@ class _RecognitionStream:
         options: RecogniserOptions,
         rate_hz: int,
         caller_audio: CallerAudioStream,
-        on_answer: Callable[[], None],
+        riva: RivaStream,
     ) -> None:
         self._call = call
         self._options = options
         self._rate_hz = rate_hz
         self._caller_audio = caller_audio
-        self._on_answer = on_answer
+        self._riva = riva
         self._timeout = asyncio.timeout(None)
         self._unanswered_s = 0.0
         self._sent_s = 0.0
@@ -213,7 +213,7 @@ class _RecognitionStream:
         async with self._timeout:
             while (response := await self._call.read()) is not grpc.aio.EOF:
                 self._answered = True
-                self._on_answer()
+                self._riva.answered()
                 self._unanswered_s = 0.0
                 self._expect(due=self.half_closed)
                 self._note_progress(response)
@@ -282,6 +282,8 @@ class _RecognitionStream:
         now = asyncio.get_running_loop().time()
         waits = due and self._options.timeout_s > 0
         self._timeout.reschedule(now + self._options.timeout_s if waits else None)
+        if due:
+            self._riva.waits(self._timeout)
 
     def _transcript(self, result: Any) -> Transcript | None:
         if not result.alternatives:

@@ -124,7 +124,7 @@ class RivaVoice:
         call = riva.stub.SynthesizeOnline(metadata=riva.connection.metadata())
         try:
             await self._ask(call, request)
-            while (response := await self._read(call)) is not grpc.aio.EOF:
+            while (response := await self._read(call, riva)) is not grpc.aio.EOF:
                 yield response
         finally:
             call.cancel()
@@ -147,8 +147,9 @@ class RivaVoice:
             await call.write(request)
             await call.done_writing()
 
-    async def _read(self, call: Any) -> Any:
-        async with asyncio.timeout(self._timeout_s):
+    async def _read(self, call: Any, riva: RivaStream) -> Any:
+        async with asyncio.timeout(self._timeout_s) as limit:
+            riva.waits(limit)
             return await call.read()
 
     async def _explained(self, fault: ServiceError, riva: RivaStream) -> ServiceError:
