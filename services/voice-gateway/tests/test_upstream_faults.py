@@ -1,6 +1,7 @@
 """What a caller sees when Riva or the chat endpoint fails, over the real protocols."""
 
 from collections.abc import Callable
+from functools import partial
 
 import grpc
 import pytest
@@ -120,7 +121,7 @@ async def test_an_unknown_voice_is_named_with_what_there_is(serve: Serve):
 
 
 @pytest.mark.parametrize("code", [grpc.StatusCode.NOT_FOUND, grpc.StatusCode.PERMISSION_DENIED])
-@pytest.mark.parametrize("fault", [Refuse, lambda *how: DieAfter(1, *how)])
+@pytest.mark.parametrize("fault", [Refuse, partial(DieAfter, 1)])
 async def test_a_voice_that_spoke_before_is_no_fault_of_the_config(
     serve: Serve, fault: Callable[..., Refuse | DieAfter], code: grpc.StatusCode
 ):
