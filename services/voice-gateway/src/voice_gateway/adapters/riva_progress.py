@@ -27,7 +27,7 @@ class Progress:
         self._said_last = False
         self._tells = True
 
-    def take(self, response: Any, sent_s: float, *, answers_silence: bool) -> float | None:
+    def take(self, response: Any, sent_s: float, *, answers_silence: bool = False) -> float | None:
         """Take a response that came when so much was sent; return the position it answers."""
         said_s = max((result.audio_processed for result in response.results), default=0.0)
         if said_s > 0:
