@@ -356,10 +356,20 @@ async def test_silence_has_no_results(channel: aio.Channel) -> None:
     assert [len(response.results) for response in responses] == [0] * 18
 
 
+def noise() -> Samples:
+    loud = np.full(16_000, 0.3, np.float32)
+    return np.concatenate([silence(0.5), loud, silence(1.5)])
+
+
 async def test_noise_that_says_nothing_has_no_final(channel: aio.Channel) -> None:
-    noise = np.random.default_rng(1).normal(0, 0.3, 16_000).astype(np.float32)
-    noise = np.concatenate([silence(0.5), np.repeat(noise[::8], 8) * 0 + 0.3, silence(1.5)])
-    assert finals(await recognise(channel, chunked(pcm(noise)))) == []
+    assert finals(await recognise(channel, chunked(pcm(noise())))) == []
+
+
+async def test_the_position_after_noise_is_the_end_of_the_audio(channel: aio.Channel) -> None:
+    responses = await recognise(channel, chunked(pcm(noise())), interims=True)
+    last = [response for response in responses if response.results][-1]
+    assert told(last) == pytest.approx(0.5 + 1.0 + 0.8, abs=0.4)
+    assert [len(response.results) for response in responses[-2:]] == [0, 0]
 
 
 async def test_long_speech_is_cut_and_joined() -> None:

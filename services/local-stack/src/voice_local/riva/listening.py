@@ -62,6 +62,8 @@ class Listening:
         self._events: asyncio.Queue[Event | None] = asyncio.Queue(_EVENTS_LIMIT)
         self._behind = 0
         self._recognised = VAD_FRAME  # a position of zero would say that it is not known
+        self._waited = False
+        """Whether audio waited to be recognised at the last response."""
         self._eased = asyncio.Event()
         self._newest: Result | None = None
         self._interim_due = asyncio.Event()
@@ -125,18 +127,20 @@ class Listening:
 
     async def _respond(self) -> None:
         """Respond to 160 ms of audio with the newest result, unless that was done early."""
-        reached = self._reached()
+        idle = self._utterances.current is None and not self._behind
+        if idle:
+            self._recognised = max(self._recognised, self._utterances.position)
         if self._early:
             self._early -= 1
-        else:
-            await self._tell(self._newest or reached)
+            return
+        told = self._newest or self._reached(idle=idle)
+        self._waited = not idle
+        await self._tell(told)
 
-    def _reached(self) -> Reached | None:
-        """How far recognition has come; None: to the end of the audio."""
-        if self._utterances.current is None and not self._behind:
-            self._recognised = max(self._recognised, self._utterances.position)
-            return None
-        return Reached(self._recognised / ASR_RATE_HZ) if self._asked.interims else None
+    def _reached(self, *, idle: bool) -> Reached | None:
+        """How far recognition has come; None: to the end of the audio, as before."""
+        says = self._asked.interims and (self._waited or not idle)
+        return Reached(self._recognised / ASR_RATE_HZ) if says else None
 
     async def _tell_now(self, result: Result) -> None:
         """Respond early, and leave out the next due response: the count stays one per 160 ms."""
