@@ -214,9 +214,9 @@ class Addresses:
         return Turn(address, self, address.take(self._choices, now))
 
     def others(self, address: Address) -> bool:
-        """Whether there is another address that is fit for a stream."""
-        now = self._clock()
-        return any(each.state(now) == "closed" for each in self._listed if each is not address)
+        """Whether another address answers, even if a stream failed there lately."""
+        now, others = self._clock(), (each for each in self._listed if each is not address)
+        return any(each.up and each.state(now) != "open" for each in others)
 
     def keep(self, targets: Iterable[Target]) -> Sequence[Address]:
         """List these targets from now on; return the addresses that are gone."""
