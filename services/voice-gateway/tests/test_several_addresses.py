@@ -16,7 +16,7 @@ from voice_gateway.errors import TimedOut, Unavailable
 from voice_gateway.observe import upstreams
 from voice_gateway.testing.fake_chat import FakeChat, HttpError
 from voice_gateway.testing.fake_faults import Changes, Hang, Refuse
-from voice_gateway.testing.fake_riva import FakeRiva
+from voice_gateway.testing.fake_riva import FakeRiva, Says
 from voice_gateway.testing.line import Line
 from voice_gateway.testing.wire_tap import WireTap
 from voice_proto import voice_workflow_pb2 as pb
@@ -249,6 +249,34 @@ class TestMute:
                     tap.pause()
                     for _ in range(2):
                         assert await typed(line, "hello") == ANSWERED
+
+    @pytest.mark.usefixtures("often")
+    async def test_a_sentence_goes_on_elsewhere_where_its_recogniser_is_silent(
+        self, serve: Serve, monkeypatch: pytest.MonkeyPatch
+    ):
+        monkeypatch.setattr(pool, "_UNANSWERED_S", 0.3)
+        monkeypatch.setattr(pool, "_SILENT_S", 0.3)
+        says = [Says("what is the weather", 0.3, 1.0)]
+        other, riva = FakeRiva(says), FakeRiva(says)
+        async with other, riva:
+            tap = WireTap(other.uri)
+        async with other, tap:
+            rules = {"asr_timeout_s": 50, "turn_detection": "asr"}
+            uris = both(tap.uri, riva.uri)
+            async with serve(riva, FakeChat(), riva_asr_uri=uris, **rules) as gateway:
+                await ready(gateway)
+                async with gateway.dial() as line, asyncio.timeout(30):
+                    await line.speak(0.6)
+                    first = await other.asr_call(0)
+                    await first.until(lambda call: bool(call.interims))
+                    tap.pause()
+                    await line.speak(2.4)
+                    error = await line.until(pb.ERROR)
+                    assert (error.fault.stage, error.fault.code) == ("asr", "timed_out")
+                    await line.until(pb.END_OF_TURN)
+                    await line.hang_up()
+                    await line.rest()
+                    assert line.finals() == ["what is the weather"]
 
     @pytest.mark.usefixtures("often")
     async def test_a_stream_waits_for_an_address_that_is_slow(
