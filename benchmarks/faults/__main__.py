@@ -4,7 +4,8 @@
 
 Callers ask and listen in real time. One fault follows the other, each once all calls were answered
 again: a service's process is killed and comes back after 1 to 4 s (kill), is stopped and goes on
-after 2 s or more (pause), or resets its callers' connections and stays (reset). The exit status is
+after 2 s or more (pause), or resets its callers' connections and stays (reset). The recogniser's
+open streams may also be answered no more (hang), or end with NOT_FOUND (refuse). The exit status is
 0 where every turn was answered or apologised for within the limit, no call ended, and the gateway
 holds nothing more afterwards than before. Linux only.
 """
@@ -17,7 +18,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import cast
 
-from faults.fault_plan import KINDS, SERVICES, Wanted, planned
+from faults.fault_plan import KINDS, OF_ALL, SERVICES, Wanted, planned
 from faults.fault_report import as_json, problems, report
 from faults.fault_rounds import Load, Measured, measure
 from shared.command import Options, status_after, status_of, write_figures
@@ -35,7 +36,7 @@ def _arguments() -> argparse.Namespace:
         "--services", type=_some_of(SERVICES), default=SERVICES, metavar="S,S", help=_of(SERVICES)
     )
     options.add_argument(
-        "--kinds", type=_some_of(KINDS), default=KINDS, metavar="K,K", help=_of(KINDS)
+        "--kinds", type=_some_of(KINDS), default=OF_ALL, metavar="K,K", help=_of(KINDS)
     )
     options.count(
         "--gateways", 1, 1, 16, "side by side, each with so many calls and its share of the faults"

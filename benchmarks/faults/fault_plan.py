@@ -5,8 +5,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-Kind = Literal["kill", "pause", "reset"]
-KINDS: tuple[Kind, ...] = ("kill", "pause", "reset")
+Kind = Literal["kill", "pause", "reset", "hang", "refuse"]
+KINDS: tuple[Kind, ...] = ("kill", "pause", "reset", "hang", "refuse")
+OF_ALL: tuple[Kind, ...] = ("kill", "pause", "reset")
+"""What happens to every service; the rest happens to the recogniser's streams alone."""
 SERVICES = ("asr", "llm", "tts")
 
 _SHORTEST_DOWN_S, _LONGEST_DOWN_S = 1.0, 4.0
@@ -21,7 +23,7 @@ class Fault:
     address: int
     """Which of the service's addresses it happens to, from 0."""
     lasts_s: float
-    """From the kill to listening again, from SIGSTOP to SIGCONT; 0 for a reset."""
+    """From the kill to listening again, from SIGSTOP to SIGCONT; 0 for any other."""
     gap_s: float
     """A wait before it."""
 
@@ -50,6 +52,7 @@ def planned(wanted: Wanted, seed: int = 1) -> list[Fault]:
         )
         for service in wanted.services
         for kind in wanted.kinds
+        if kind in OF_ALL or service == "asr"
         for ordinal in range(wanted.times)
     ]
     dice.shuffle(faults)

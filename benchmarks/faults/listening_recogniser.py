@@ -5,8 +5,9 @@ what is sent to it, once and in order.
 """
 # ruff: noqa: N802  # the method names are gRPC's
 
+import asyncio
 from dataclasses import dataclass, field
-from typing import Any, cast
+from typing import Any, ClassVar, cast
 
 import grpc
 import grpc.aio
@@ -56,16 +57,34 @@ class Utterances:
 
 
 class ListeningRecogniser(FakeRecogniser):
-    """The servicer. It counts the streams that are open."""
+    """The servicer. It knows the streams that are open, so that they can be spoiled."""
 
-    open_streams = 0
+    open_streams: ClassVar[set[asyncio.Future[str]]] = set()
+    """What each open stream is spoiled by, once it is."""
+
+    @classmethod
+    def spoil(cls, kind: str) -> int:
+        """Answer the open streams no more (hang), or end them (refuse); return how many."""
+        fresh = [stream for stream in cls.open_streams if not stream.done()]
+        for stream in fresh:
+            stream.set_result(kind)
+        return len(fresh)
 
     async def StreamingRecognize(self, _requests: Any, context: Any) -> None:
-        type(self).open_streams += 1
+        spoiled = asyncio.get_running_loop().create_future()
+        self.open_streams.add(spoiled)
+        listening = asyncio.create_task(self._listen_to(context))
         try:
-            await self._listen_to(context)
+            await asyncio.wait((listening, spoiled), return_when=asyncio.FIRST_COMPLETED)
+            if not spoiled.done():
+                return listening.result()
+            listening.cancel()
+            if spoiled.result() == "hang":
+                await asyncio.Event().wait()
+            await context.abort(grpc.StatusCode.NOT_FOUND, "no such model")
         finally:
-            type(self).open_streams -= 1
+            listening.cancel()
+            self.open_streams.discard(spoiled)
 
     async def _listen_to(self, context: Any) -> None:
         first = await context.read()

@@ -4,7 +4,8 @@
 
 Listens at PORT (0: any free one) once the machine's monotonic clock shows NOT_BEFORE, prints its
 ready line, then answers lines: `{"reset": true}` resets the connections of its callers,
-`{"state": true}` returns how many streams are open. The model appends the words of every request to
+`{"spoil": "hang"}` or `"refuse"` spoils the streams that a recogniser has open, `{"state": true}`
+returns how many streams are open. The model appends the words of every request to
 ASKED_FILE, which outlives it.
 """
 
@@ -37,7 +38,7 @@ class ReadableVoice(FakeVoice):
 
     def pcm(self, text: str, rate_hz: int) -> bytes:
         if rate_hz != RATE_HZ:
-            raise ValueError(f"speaks at {RATE_HZ} Hz, not at {rate_hz}")
+            return super().pcm(text, rate_hz)  # no caller hears it
         return spoken(text, self.duration_s(text))
 
 
@@ -115,11 +116,13 @@ class Service:
         if self._riva is None:
             return sum(one.ended_at is None for one in self._chat.requests)
         voices = sum(one.ended_at is None for one in self._riva.voice_calls)
-        return voices + ListeningRecogniser.open_streams
+        return voices + len(ListeningRecogniser.open_streams)
 
     def answer(self, request: Json) -> Json:
         if "reset" in request:
             return {"reset": reset_connections(self.port)}
+        if "spoil" in request:
+            return {"spoiled": ListeningRecogniser.spoil(request["spoil"])}
         return {"streams": self.open_streams}
 
 

@@ -51,6 +51,8 @@ class Service:
                 self.go_on()
             case "reset":
                 await self.process.ask('{"reset": true}')
+            case "hang" | "refuse":
+                await self.process.ask(json.dumps({"spoil": fault.kind}))
 
     def go_on(self) -> None:
         """A stopped process would not hear that it is to end."""

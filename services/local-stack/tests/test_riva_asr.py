@@ -104,7 +104,14 @@ def finals(responses: Iterable[Any]) -> list[Any]:
 
 
 def interims(responses: Iterable[Any]) -> list[Any]:
-    return [each for response in responses for each in response.results if not each.is_final]
+    results = [each for response in responses for each in response.results]
+    return [each for each in results if each.alternatives and not each.is_final]
+
+
+def told(response: Any) -> float | None:
+    """The position that a response tells in place of words; None: it tells none."""
+    positions = [each.audio_processed for each in response.results if not each.alternatives]
+    return positions[0] if positions else None
 
 
 def texts(results: Iterable[Any]) -> list[str]:
@@ -286,6 +293,42 @@ async def test_responses_do_not_wait_for_the_recogniser() -> None:
         assert texts(finals(await client.rest())) == ["One two three. ", "Four five. "]
 
 
+async def test_a_recogniser_that_is_late_says_how_far_it_has_come() -> None:
+    """Words that it still has to recognise are no silence."""
+    recogniser = ToneRecogniser()
+    late = TALK[16 * 2_400 :]
+    async with serving(recogniser) as channel:
+        client = Client(channel)
+        early = chunked(pcm(TALK[: 16 * 2_400]))
+        await client.send(opening(interims=True), *map(audio, early))
+        assert (await client.final()).audio_processed == pytest.approx(2.272)
+        recogniser.gate.clear()
+        await client.send(*map(audio, chunked(pcm(late))))
+        seen = len(client.responses)
+        while len(client.responses) < 28:
+            await client.receive()
+        while_late = [told(response) for response in client.responses[seen:]]
+        recogniser.gate.set()
+        assert texts(finals(await client.rest())) == ["One two three. ", "Four five. "]
+    began = while_late.index(next(position for position in while_late if position))
+    assert began <= 5
+    assert all(position and 2.2 < position < 2.9 for position in while_late[began:])
+
+
+async def test_the_position_at_the_start_of_a_stream_is_never_zero() -> None:
+    """Zero would say that a server does not tell it."""
+    recogniser = ToneRecogniser()
+    recogniser.gate.clear()
+    async with serving(recogniser) as channel:
+        client = Client(channel)
+        await client.send(opening(interims=True), *map(audio, chunked(pcm(say("one two three")))))
+        for _ in range(6):
+            await client.receive()
+        recogniser.gate.set()
+        positions = [told(response) for response in await client.rest()]
+    assert {round(position, 3) for position in positions if position is not None} == {0.032}
+
+
 async def test_a_forced_end_and_on(channel: aio.Channel) -> None:
     client = Client(channel)
     talk = chunked(pcm(np.concatenate([silence(0.3), say("one two")])))
@@ -313,10 +356,20 @@ async def test_silence_has_no_results(channel: aio.Channel) -> None:
     assert [len(response.results) for response in responses] == [0] * 18
 
 
+def noise() -> Samples:
+    loud = np.full(16_000, 0.3, np.float32)
+    return np.concatenate([silence(0.5), loud, silence(1.5)])
+
+
 async def test_noise_that_says_nothing_has_no_final(channel: aio.Channel) -> None:
-    noise = np.random.default_rng(1).normal(0, 0.3, 16_000).astype(np.float32)
-    noise = np.concatenate([silence(0.5), np.repeat(noise[::8], 8) * 0 + 0.3, silence(1.5)])
-    assert finals(await recognise(channel, chunked(pcm(noise)))) == []
+    assert finals(await recognise(channel, chunked(pcm(noise())))) == []
+
+
+async def test_the_position_after_noise_is_the_end_of_the_audio(channel: aio.Channel) -> None:
+    responses = await recognise(channel, chunked(pcm(noise())), interims=True)
+    last = [response for response in responses if response.results][-1]
+    assert told(last) == pytest.approx(0.5 + 1.0 + 0.8, abs=0.4)
+    assert [len(response.results) for response in responses[-2:]] == [0, 0]
 
 
 async def test_long_speech_is_cut_and_joined() -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -410,6 +411,79 @@ class TestReadiness:
 
         virtual_time.run(service.for_a_while(0.0, call))
         assert closed == [False, True]
+
+
+class TestLeaving:
+    """A stream waits at `a` for 30 s at most; the looks find what is listed."""
+
+    def waited(
+        self, found: dict[str, list[str | ServiceError]], before: ServiceError | None = None
+    ) -> tuple[float, str]:
+        """How long it waited, and the fault; `before` is one of a stream at `b` just before."""
+        service, outcome = Watched(found), list[tuple[float, str]]()
+
+        async def call() -> None:
+            await asyncio.sleep(2.0)
+            if before:
+                self.fail_at("b", service.pool, before)
+            began = asyncio.get_running_loop().time()
+            with pytest.raises(TimedOut) as fault:
+                await self.wait(service.pool)
+            outcome.append((asyncio.get_running_loop().time() - began, fault.value.text))
+
+        virtual_time.run(service.for_a_while(0.0, call))
+        return outcome[0]
+
+    def fail_at(self, name: str, pool: Pool[Any], fault: ServiceError) -> None:
+        found = ""
+        while found != name:
+            with suppress(ServiceError), pool.lease() as lease:
+                found = lease.turn.address.target.dialled
+                raise fault if found == name else Rejected("tts", "it counts for nothing")
+
+    async def wait(self, pool: Pool[Any]) -> None:
+        with pool.lease() as lease:
+            assert lease.turn.address.target.dialled == "a"
+            try:
+                async with asyncio.timeout(30.0) as limit:
+                    lease.waits(limit)
+                    await asyncio.sleep(60.0)
+            except TimeoutError:
+                raise TimedOut("tts", "no answer for 30 s") from None
+
+    def test_an_address_that_answers_no_look_is_left(self):
+        waited_s, said = self.waited({"a": ["v", SILENT], "b": ["v"]})
+        assert waited_s == pytest.approx(4.0, abs=0.3)
+        assert said == "a answers neither a stream nor a look"
+
+    def test_one_that_answers_looks_is_slow_and_is_waited_for(self):
+        assert self.waited({"a": ["v"], "b": ["v"]}) == (30.0, "no answer for 30 s")
+
+    def test_the_only_address_is_waited_for(self):
+        assert self.waited({"a": ["v", SILENT]}) == (30.0, "no answer for 30 s")
+
+    def test_nobody_leaves_for_an_address_that_is_down(self):
+        assert self.waited({"a": ["v", SILENT], "b": [SILENT]}) == (30.0, "no answer for 30 s")
+
+    def test_an_address_where_a_stream_failed_lately_is_better_than_a_silent_one(self):
+        waited_s, _ = self.waited({"a": ["v", SILENT], "b": ["v"]}, before=DOWN)
+        assert waited_s < 4.3
+
+    def test_an_answer_ends_the_wait(self):
+        service, left = Watched({"a": ["v", SILENT], "b": ["v"]}), list[bool]()
+
+        async def call() -> None:
+            await asyncio.sleep(2.0)
+            with service.pool.lease() as lease:
+                async with asyncio.timeout(30.0) as limit:
+                    lease.waits(limit)
+                    await asyncio.sleep(2.9)
+                    lease.answered()
+                    await asyncio.sleep(20.0)
+                left.append(lease.left)
+
+        virtual_time.run(service.for_a_while(0.0, call))
+        assert left == [False]
 
 
 # One thing that happens: to which address, what, and how much later.

@@ -73,8 +73,9 @@ def test_a_language_knows_who_only_listens_and_who_wants_the_floor(known: Langua
 
 
 def test_a_language_can_say_that_something_failed(known: Language):
-    assert known.apology.endswith(known.sentence_marks)
-    assert len(known.apology) <= LONGEST_CHARS
+    for sentence in (known.apology, known.say_again):
+        assert sentence.endswith(known.sentence_marks)
+        assert len(sentence) <= LONGEST_CHARS
 
 
 def test_words_are_written_as_they_are_looked_up(known: Language):

@@ -52,6 +52,7 @@ class Spoken:
     voiced: tuple[tuple[float, bool], ...] = ()
     timeout_s: float = 5.0
     policy: TurnPolicy = POLICY
+    language: str = "en-US"
     received: list[tuple[float, ToCaller]] = field(default_factory=list[tuple[float, ToCaller]])
     asked: list[str] = field(default_factory=list[str])
     spoken: list[str] = field(default_factory=list[str])
@@ -71,7 +72,7 @@ class Spoken:
             self.riva.connection(), RecogniserOptions(timeout_s=self.timeout_s)
         )
         services = Services(recogniser, model, voice, lambda _: ScriptedActivity(edges))
-        config = CallConfig("test", "en-US", RATE_HZ, "", "Be brief.", False, "")
+        config = CallConfig("test", self.language, RATE_HZ, "", "Be brief.", False, "")
         try:
             await Session(caller, services, config, CallOptions(policy=self.policy)).run()
         except Exception as error:  # noqa: BLE001  # tests check it
@@ -89,7 +90,7 @@ class Spoken:
         return self.asked[-1:] == [said] and len(self.turns()) == 1 and not self.asked_again()
 
     def asked_again(self) -> bool:
-        return POLICY.say_again.split(".")[0] + "." in self.spoken
+        return POLICY.request_to_repeat().split(".")[0] + "." in self.spoken
 
     def finals(self) -> list[str]:
         return [m.text for _, m in self.received if isinstance(m, Transcript) and m.final]
@@ -111,6 +112,16 @@ def test_a_stream_lost_in_mid_sentence_costs_no_word(kind: Kind):
     assert call.finals() == [SENTENCE]
     assert len(call.failures()) == 1
     assert call.error is None
+
+
+@pytest.mark.parametrize("kind", ["not found", "unknown model", "no such method"])
+def test_a_stream_that_was_accepted_blames_no_config(kind: Kind):
+    """It was accepted by its metadata alone, as the server answers no silence."""
+    riva = MarkedRiva((), tells_silence=False, faults=[Fault(1.0, kind)])
+    call = Spoken(riva=riva).run()
+    assert call.error is None
+    assert call.answered()
+    assert len(call.failures()) == 1
 
 
 @pytest.mark.parametrize("kind", ["killed", "reset", "hung", "not found"])
@@ -141,6 +152,51 @@ def test_a_recogniser_that_is_late_is_never_answered_on_a_prefix():
         " the recogniser had come to the end of the speech"
     )
     assert [call.asked for call in calls if not call.answered()] == []
+
+
+@pytest.mark.parametrize("tells_position", [True, False])
+def test_a_recogniser_that_stands_still_is_waited_for(tells_position: bool):
+    """It answers all audio, and then none for seconds: what it gave by then is a prefix."""
+    dice = random.Random(7)
+    moments = [dice.uniform(1.5, 5.5) for _ in range(20)]
+    stands = [(at, at + dice.uniform(1.0, 4.0)) for at in moments]
+    rivas = [MarkedRiva((), tells_position=tells_position, still=still) for still in stands]
+    calls = [Spoken(riva=riva).run() for riva in rivas]
+    assert [call.asked for call in calls if not call.answered()] == []
+
+
+def test_a_recogniser_that_gives_nothing_has_the_caller_asked_once():
+    """It is there, and so late that it has no word when the bound is over."""
+    riva = MarkedRiva((), still=(0.9, 14.0))
+    call = Spoken(riva=riva, seconds=30.0, timeout_s=0.0).run()
+    assert call.spoken.count("Please say it again.") == 1
+    assert call.turns()[0] == pytest.approx(5.45 + 6.0, abs=0.3)
+    assert call.asked[-1] == SENTENCE
+    assert call.failures() == []
+
+
+@pytest.mark.parametrize(
+    ("language", "own", "said"),
+    [
+        ("de-DE", "", "Bitte sagen Sie es noch einmal."),
+        ("xx-XX", "", "Please say it again."),
+        ("de-DE", "Once more?", "Once more?"),
+    ],
+)
+def test_the_caller_is_asked_in_the_language_of_the_call(language: str, own: str, said: str):
+    policy = TurnPolicy(say_again=own)
+    riva = MarkedRiva((), still=(0.9, 14.0))
+    call = Spoken(riva=riva, timeout_s=0.0, policy=policy, language=language).run()
+    assert said in call.spoken
+
+
+def test_a_caller_who_says_it_again_is_heard_once_where_the_stream_is_lost_after_all():
+    said = words(SENTENCE, 1.0, 5.4) + words(SENTENCE, 13.0, 17.4)
+    riva = MarkedRiva((), still=(0.9, 13.6), faults=[Fault(13.5, "killed")])
+    voiced = ((1.0, True), (5.45, False), (13.0, True), (17.45, False))
+    call = Spoken(said, riva, seconds=30.0, timeout_s=0.0, voiced=voiced).run()
+    assert call.spoken.count("Please say it again.") == 1
+    assert call.asked[-1] == SENTENCE
 
 
 def test_a_recogniser_that_stays_away_has_the_caller_asked_once():

@@ -130,7 +130,10 @@ def test_words_that_become_whole_at_the_last_moment_make_no_wait_longer():
 def test_falling_behind_again_and_again_makes_no_wait_longer_than_one_for_late_words():
     again = (RecognitionCaughtUp(3.0), RecognitionBehind(3.1), TimerFired(3.7), TimerFired(7.1))
     commands = play(BY_HAND, *LATE, TimerFired(1.8), *again)
-    assert commands == [AskFinal(), Say(1, TurnPolicy().say_again, request=1, asks_again=True)]
+    assert commands == [
+        AskFinal(),
+        Say(1, TurnPolicy().request_to_repeat(), request=1, asks_again=True),
+    ]
 
 
 def test_an_answer_that_was_asked_for_comes_though_the_caller_makes_a_sound():

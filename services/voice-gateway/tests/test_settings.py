@@ -155,3 +155,25 @@ def test_every_setting_is_read_by_somebody():
     source = "\n".join(path.read_text() for path in SOURCES.rglob("*.py"))
     read = set(re.findall(r"(?:settings|self(?!\._settings))\.(\w+)", source))
     assert [name for name in Settings.model_fields if name not in read] == []
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("APOLOGY", "sorry " * 500),
+        ("GRPC_PORT", "9" * 3_000),
+        ("LLM_BASE_URL", "http://" + "a" * 3_000 + " ftp://user:word@b"),
+        ("TURN_DETECTION", "loud" * 800),
+    ],
+)
+def test_a_long_value_is_not_shown_whole(
+    monkeypatch: pytest.MonkeyPatch, name: str, value: str
+) -> None:
+    monkeypatch.setenv(name, value)
+    with pytest.raises(BadSetting) as error:
+        read_settings()
+    said = str(error.value)
+    assert said.startswith(f"{name} is '{value[:20]}")
+    assert f"… ({len(value) + 2:,} characters): " in said or name == "LLM_BASE_URL"
+    assert len(said) < 600
+    assert "word" not in said

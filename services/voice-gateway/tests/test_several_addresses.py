@@ -9,14 +9,14 @@ from contextlib import AsyncExitStack, asynccontextmanager
 
 import grpc
 import pytest
-from voice_gateway.adapters import chat, riva_addresses, riva_asr, riva_tts
+from voice_gateway.adapters import chat, pool, riva_addresses, riva_asr, riva_link, riva_tts
 from voice_gateway.adapters.riva_link import RivaConnection
 from voice_gateway.adapters.riva_tts import RivaVoice
-from voice_gateway.errors import TimedOut
+from voice_gateway.errors import TimedOut, Unavailable
 from voice_gateway.observe import upstreams
 from voice_gateway.testing.fake_chat import FakeChat, HttpError
 from voice_gateway.testing.fake_faults import Changes, Hang, Refuse
-from voice_gateway.testing.fake_riva import FakeRiva
+from voice_gateway.testing.fake_riva import FakeRiva, Says
 from voice_gateway.testing.line import Line
 from voice_gateway.testing.wire_tap import WireTap
 from voice_proto import voice_workflow_pb2 as pb
@@ -225,6 +225,75 @@ class TestMute:
             for stage in ("asr", "tts"):
                 await until_counted(gateway, addresses(stage, tap.uri, "up"), 1)
 
+    @pytest.mark.usefixtures("often")
+    @pytest.mark.parametrize("stage", ["tts", "llm"])
+    async def test_a_stream_leaves_an_address_that_is_silent(
+        self, serve: Serve, monkeypatch: pytest.MonkeyPatch, stage: str
+    ):
+        """Nobody waits for as long as a working service may take."""
+        monkeypatch.setattr(pool, "_UNANSWERED_S", 0.3)
+        monkeypatch.setattr(pool, "_SILENT_S", 0.3)
+        other_riva, riva, other_model, model = FakeRiva(), FakeRiva(), FakeChat(), FakeChat()
+        async with other_riva, riva, other_model, model:
+            hosts = {"tts": other_riva.uri, "llm": other_model.base_url.split("/")[2]}
+            tap = WireTap(hosts[stage])
+        async with other_riva, other_model, tap:
+            both_of = {
+                "tts": {"riva_tts_uri": both(tap.uri, riva.uri)},
+                "llm": {"llm_base_url": both(f"http://{tap.uri}/v1", model.base_url)},
+            }
+            slow = {"tts_timeout_s": 50, "llm_first_token_timeout_s": 50}
+            async with serve(riva, model, **both_of[stage], **slow) as gateway:
+                await ready(gateway)
+                async with gateway.dial() as line, asyncio.timeout(30):
+                    tap.pause()
+                    for _ in range(2):
+                        assert await typed(line, "hello") == ANSWERED
+
+    @pytest.mark.usefixtures("often")
+    async def test_a_sentence_goes_on_elsewhere_where_its_recogniser_is_silent(
+        self, serve: Serve, monkeypatch: pytest.MonkeyPatch
+    ):
+        monkeypatch.setattr(pool, "_UNANSWERED_S", 0.3)
+        monkeypatch.setattr(pool, "_SILENT_S", 0.3)
+        says = [Says("what is the weather", 0.3, 1.0)]
+        other, riva = FakeRiva(says), FakeRiva(says)
+        async with other, riva:
+            tap = WireTap(other.uri)
+        async with other, tap:
+            rules = {"asr_timeout_s": 50, "turn_detection": "asr"}
+            uris = both(tap.uri, riva.uri)
+            async with serve(riva, FakeChat(), riva_asr_uri=uris, **rules) as gateway:
+                await ready(gateway)
+                async with gateway.dial() as line, asyncio.timeout(30):
+                    await line.speak(0.6)
+                    first = await other.asr_call(0)
+                    await first.until(lambda call: bool(call.interims))
+                    tap.pause()
+                    await line.speak(2.4)
+                    error = await line.until(pb.ERROR)
+                    assert (error.fault.stage, error.fault.code) == ("asr", "timed_out")
+                    await line.until(pb.END_OF_TURN)
+                    await line.hang_up()
+                    await line.rest()
+                    assert line.finals() == ["what is the weather"]
+
+    @pytest.mark.usefixtures("often")
+    async def test_a_stream_waits_for_an_address_that_is_slow(
+        self, serve: Serve, monkeypatch: pytest.MonkeyPatch
+    ):
+        """It answers looks: to ask elsewhere would only be more work."""
+        monkeypatch.setattr(pool, "_UNANSWERED_S", 0.1)
+        monkeypatch.setattr(pool, "_SILENT_S", 0.1)
+        other, model = FakeChat(first_token_s=2.0), FakeChat(first_token_s=2.0)
+        async with other, model:
+            urls = both(other.base_url, model.base_url)
+        async with other, serve(FakeRiva(), model, llm_base_url=urls) as gateway:
+            await ready(gateway)
+            async with gateway.dial() as line:
+                assert await typed(line, "hello") == ANSWERED
+            assert len(other.requests) + len(model.requests) == 1
+
     async def test_a_connection_that_went_mute_is_dialled_anew(self):
         riva = FakeRiva()
         async with riva, WireTap(riva.uri) as tap:
@@ -270,6 +339,24 @@ class TestMute:
                 child.send_signal(signal.SIGCONT)
                 for stage, uri in (("asr", its_riva), ("tts", its_riva), ("llm", its_chat)):
                     await until_counted(gateway, addresses(stage, uri, "up"), 1)
+
+
+class TestPings:
+    async def test_a_connection_that_went_mute_is_noticed_by_its_pings(
+        self, monkeypatch: pytest.MonkeyPatch
+    ):
+        """RIVA_KEEPALIVE_S: nothing else would end this stream for a minute."""
+        monkeypatch.setattr(riva_link, "_PONG_MS", 300)
+        riva = FakeRiva(voice_first_audio_s=60.0)
+        async with riva, WireTap(riva.uri) as tap:
+            connection = RivaConnection("tts", tap.uri, keepalive_s=0.2)
+            voice = RivaVoice(connection, timeout_s=60.0)
+            async with asyncio.timeout(30), asyncio.TaskGroup() as tasks:
+                speaking = tasks.create_task(_unavailable(voice))
+                await riva.voice_call(0)
+                tap.mute_connections()
+            assert "ping" in speaking.result()
+            await voice.close()
 
 
 class TestNames:
@@ -371,3 +458,10 @@ async def process() -> AsyncGenerator[tuple[asyncio.subprocess.Process, str, str
     finally:
         child.kill()
         await child.wait()
+
+
+async def _unavailable(voice: RivaVoice) -> str:
+    """What the voice's fault says, which is none of its own."""
+    with pytest.raises(Unavailable) as fault:
+        await spoken(voice)
+    return fault.value.text

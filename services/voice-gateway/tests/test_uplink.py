@@ -81,3 +81,4 @@ def test_a_position_is_what_riva_says_and_goes_on_with_empty_responses():
     untold = pb.StreamingRecognizeResponse()
     untold.results.add()
     assert progress.take(untold, 1.2) is None
+    assert progress.take(untold, 1.2, answers_silence=True) == 1.2

@@ -1,5 +1,8 @@
 """What a caller sees when Riva or the chat endpoint fails, over the real protocols."""
 
+from collections.abc import Callable
+from functools import partial
+
 import grpc
 import pytest
 from voice_gateway.testing.fake_chat import (
@@ -115,6 +118,37 @@ async def test_an_unknown_voice_is_named_with_what_there_is(serve: Serve):
         assert error.fault.code == "rejected"
         assert "config.voice_name 'Nobody'" in error.message
         assert "available: " in error.message
+
+
+@pytest.mark.parametrize("code", [grpc.StatusCode.NOT_FOUND, grpc.StatusCode.PERMISSION_DENIED])
+@pytest.mark.parametrize("fault", [Refuse, partial(DieAfter, 1)])
+async def test_a_voice_that_spoke_before_is_no_fault_of_the_config(
+    serve: Serve, fault: Callable[..., Refuse | DieAfter], code: grpc.StatusCode
+):
+    riva, chat = upstreams()
+    async with serve(riva, chat) as gateway, gateway.dial() as line:
+        await line.say(text_input="hello")
+        await line.until(pb.END_OF_TURN)
+        riva.voice.fault = fault(code, "no healthy upstream")
+        await line.say(text_input="and then")
+        error = await line.until(pb.ERROR)
+        await line.until(pb.END_OF_TURN)
+        assert (error.fault.stage, error.fault.code) == ("tts", "unavailable")
+        await answers(gateway, line)
+
+
+async def test_a_refusal_that_comes_after_metadata_still_names_the_config(serve: Serve):
+    """Some servers send their metadata before they read the config."""
+    riva, chat = upstreams()
+    riva.asr.fault = Refuse(
+        grpc.StatusCode.INVALID_ARGUMENT, "unknown language", after_metadata=True
+    )
+    async with serve(riva, chat) as gateway, gateway.dial() as line:
+        await line.say(config=pb.VoiceConfig(language_code="xx-XX"))
+        await line.say(audio_chunk=bytes(6400))
+        code, details = await line.refusal()
+        assert code is grpc.StatusCode.INVALID_ARGUMENT
+        assert "config.language_code: 'xx-XX' at 16000 Hz is refused" in details
 
 
 async def test_an_unknown_language_ends_the_call_with_what_there_is(serve: Serve):

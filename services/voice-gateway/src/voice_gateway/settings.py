@@ -280,10 +280,12 @@ class Settings(BaseSettings):
         ),
     )
     say_again: str = Field(
-        "Sorry, I did not catch that. Please say it again.",
-        min_length=1,
+        "",
         max_length=500,
-        description="Text said when the recogniser did not give what the caller said.",
+        description=(
+            "Text said when the recogniser did not give what the caller said; empty: the "
+            "language's own, `Sorry, I did not catch that. Please say it again.`"
+        ),
     )
     turn_reopen_ms: Milliseconds = Field(
         1_000,
@@ -399,6 +401,9 @@ def _is_redis_url(url: str) -> bool:
     return named and (database.isdecimal() or not database)
 
 
+_MOST_SHOWN, _MOST_SAID = 120, 400  # characters of a wrong value, and of what is wrong with it
+
+
 class BadSetting(Exception):
     """A setting that stops the start; the text names it, its value and what is allowed."""
 
@@ -411,9 +416,14 @@ def read_settings() -> Settings:
         first = error.errors(include_url=False)[0]
         name = "_".join(str(part) for part in first["loc"]).upper()
         if first["type"] == "extra_forbidden":
-            raise BadSetting(f"{name} in .env is no setting; see docs/settings.md") from None
+            raise BadSetting(f"{_cut(name)} in .env is no setting; see docs/settings.md") from None
         field = Settings.model_fields.get(name.lower())
         secret = field and field.annotation is SecretStr
-        shown = "(secret)" if secret else without_credentials(repr(first["input"]))
+        shown = "(secret)" if secret else _cut(without_credentials(repr(first["input"])))
         wrong = without_credentials(first["msg"].removeprefix("Value error, "))
-        raise BadSetting(f"{name} is {shown}: {wrong}") from None
+        raise BadSetting(f"{_cut(name)} is {shown}: {_cut(wrong, _MOST_SAID)}") from None
+
+
+def _cut(text: str, most: int = _MOST_SHOWN) -> str:
+    """The text, whose end is left out where it is too long to be read in one look."""
+    return text if len(text) <= most else f"{text[:most]}… ({len(text):,} characters)"

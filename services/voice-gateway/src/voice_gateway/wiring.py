@@ -98,7 +98,7 @@ def call_options(settings: Settings) -> CallOptions:
             unlikely=settings.turn_end_unlikely,
             final_wait_s=settings.turn_final_wait_ms / 1000,
             late_wait_s=settings.turn_late_wait_ms / 1000,
-            say_again=settings.say_again,
+            say_again=settings.say_again.strip(),
             max_silence_s=settings.turn_max_silence_ms / 1000,
             reopen_s=settings.turn_reopen_ms / 1000,
             drafts=settings.turn_guesses,

@@ -14,7 +14,7 @@ from voice_local.riva.asking import Asked, check
 from voice_local.riva.asr_wire import Message, Model
 from voice_local.riva.listening import Listening
 from voice_local.riva.refusal import Admission, Call, RefusedError, answering
-from voice_local.riva.wording import Result
+from voice_local.riva.wording import Reached, Result
 
 _RESPONSES_LIMIT = 64
 
@@ -75,8 +75,8 @@ class Recognition:
         asked = _asked(message, self._bench, "offline")
         finals: list[Result] = []
 
-        async def keep(result: Result | None) -> None:
-            if result is not None:
+        async def keep(result: Result | Reached | None) -> None:
+            if isinstance(result, Result):
                 finals.append(result)
 
         activity = await self._bench.new_listener(keep)
@@ -97,7 +97,9 @@ class _Stream:
         self._limits = limits
         self._sequence = sequence
         self._context = context
-        self._responses: asyncio.Queue[Result | _End | None] = asyncio.Queue(_RESPONSES_LIMIT)
+        self._responses: asyncio.Queue[Result | Reached | _End | None] = asyncio.Queue(
+            _RESPONSES_LIMIT
+        )
         self._request_id = ""
 
     async def serve(self, asked: Asked) -> None:

@@ -13,7 +13,7 @@ from riva.client.proto import riva_asr_pb2_grpc as rpc
 
 from voice_local.engines import ASR_RATE_HZ, Word
 from voice_local.riva.asking import Asked, Wanted
-from voice_local.riva.wording import Result
+from voice_local.riva.wording import Reached, Result
 
 SERVICE = "nvidia.riva.asr.RivaSpeechRecognition"
 
@@ -63,18 +63,20 @@ def read_whole(message: Any) -> Message:
     return Message(_wanted(message.config, interims=False), message.audio, False, message.id.value)
 
 
-def write_response(result: Result | None, asked: Asked, request_id: str) -> Any:
+def write_response(told: Result | Reached | None, asked: Asked, request_id: str) -> Any:
     response = pb.StreamingRecognizeResponse()
     if request_id:
         response.id.value = request_id
-    if result is not None:
+    if isinstance(told, Reached):
+        response.results.add(channel_tag=1, audio_processed=told.audio_s)
+    elif told is not None:
         streaming = response.results.add(
-            is_final=result.final,
-            stability=result.stability,
+            is_final=told.final,
+            stability=told.stability,
             channel_tag=1,
-            audio_processed=result.audio_s,
+            audio_processed=told.audio_s,
         )
-        _fill(streaming.alternatives.add(), result, asked)
+        _fill(streaming.alternatives.add(), told, asked)
     return response
 
 

@@ -19,7 +19,7 @@ from voice_local.riva import wording
 from voice_local.riva.asking import Asked
 from voice_local.riva.decoding import Decoder
 from voice_local.riva.utterance import Cut, Ended, Event, Part, Paused, Span, Utterance, Utterances
-from voice_local.riva.wording import Result
+from voice_local.riva.wording import Reached, Result
 
 CHUNK = 5 * VAD_FRAME
 """Samples of audio, 160 ms, for which one response is sent."""
@@ -37,8 +37,11 @@ _EVENTS_LIMIT = 128
 _SLICE_BYTES = 32_768
 
 
-Tell = Callable[[Result | None], Awaitable[None]]
-"""Takes one response; None is a response without results. Its wait holds the stream up."""
+Tell = Callable[[Result | Reached | None], Awaitable[None]]
+"""Takes one response; None is a response without results, as nothing waits to be recognised.
+
+Its wait holds the stream up.
+"""
 
 
 class Listening:
@@ -58,6 +61,9 @@ class Listening:
         self._utterances = Utterances(asked.windows)
         self._events: asyncio.Queue[Event | None] = asyncio.Queue(_EVENTS_LIMIT)
         self._behind = 0
+        self._recognised = VAD_FRAME  # a position of zero would say that it is not known
+        self._waited = False
+        """Whether audio waited to be recognised at the last response."""
         self._eased = asyncio.Event()
         self._newest: Result | None = None
         self._interim_due = asyncio.Event()
@@ -121,10 +127,20 @@ class Listening:
 
     async def _respond(self) -> None:
         """Respond to 160 ms of audio with the newest result, unless that was done early."""
+        idle = self._utterances.current is None and not self._behind
+        if idle:
+            self._recognised = max(self._recognised, self._utterances.position)
         if self._early:
             self._early -= 1
-        else:
-            await self._tell(self._newest)
+            return
+        told = self._newest or self._reached(idle=idle)
+        self._waited = not idle
+        await self._tell(told)
+
+    def _reached(self, *, idle: bool) -> Reached | None:
+        """How far recognition has come; None: to the end of the audio, as before."""
+        says = self._asked.interims and (self._waited or not idle)
+        return Reached(self._recognised / ASR_RATE_HZ) if says else None
 
     async def _tell_now(self, result: Result) -> None:
         """Respond early, and leave out the next due response: the count stays one per 160 ms."""
@@ -160,7 +176,7 @@ class Listening:
         if not self._asked.interims or utterance.paused_at != span.end:
             return
         if paused.settled:
-            self._newest = None
+            self._newest, self._recognised = None, span.end
             punctuated = self._asked.punctuated
             await self._tell_now(wording.settled(parts, span.end_s, punctuated=punctuated))
         else:
@@ -170,7 +186,7 @@ class Listening:
         parts: list[Part] = []
         if ended.utterance is not None:
             parts = [*ended.utterance.parts, await self._tail(ended.utterance, ended.span)]
-        self._newest = None
+        self._newest, self._recognised = None, ended.decided_at
         audio_s = ended.decided_at / ASR_RATE_HZ
         result = wording.final(parts, audio_s, punctuated=self._asked.punctuated)
         if result.text or ended.forced:

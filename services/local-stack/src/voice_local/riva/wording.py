@@ -30,6 +30,14 @@ class Result:
     words: tuple[Word, ...] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class Reached:
+    """What a client is told in place of a result while audio waits to be recognised."""
+
+    audio_s: float
+    """All of the stream up to here was recognised."""
+
+
 def final(parts: Sequence[Part], audio_s: float, *, punctuated: bool) -> Result:
     """The final result of an utterance."""
     words = [_moved(word, part.start_s) for part in parts for word in part.transcript.words]

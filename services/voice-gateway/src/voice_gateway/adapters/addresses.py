@@ -54,6 +54,8 @@ class Address:
     _misses: int = 0
     _failed_at: float = _NEVER
     _answered_at: float = _NEVER
+    _looked_at: float = _NEVER
+    _seen_at: float = _NEVER
     _shunned_until: float = _NEVER
     _opened: Literal["", "refused", "faults"] = ""
     """Why the breaker is open; empty: it is closed."""
@@ -115,8 +117,13 @@ class Address:
             self._wait_s = min(max(2 * self._wait_s, _FIRST_WAIT_S), _LONGEST_WAIT_S)
             self._open_until = now + self._wait_s
 
-    def seen(self) -> None:
+    def looked(self, now: float) -> None:
+        """A look begins."""
+        self._looked_at = now
+
+    def seen(self, now: float) -> None:
         """A look was answered. It proves that there is a connection, and not that streams work."""
+        self._seen_at = now
         self._misses = 0
         if self._opened == "refused":
             self._faults = 0
@@ -131,6 +138,18 @@ class Address:
         self._failed_at = now
         if self.up is None or self._misses >= _MISSES_THAT_COUNT:
             self.up = False
+
+    def heard_since(self, at: float) -> bool:
+        """Whether it has answered a stream or a look since then."""
+        return max(self._answered_at, self._seen_at) >= at
+
+    def looked_since(self, at: float, for_s: float, now: float) -> bool:
+        """Whether a look began after `at`, so long ago that its answer is due."""
+        return at <= self._looked_at <= now - for_s
+
+    def left(self, now: float) -> None:
+        """Neither a stream nor a look was answered: it is down until one is."""
+        self._failed_at, self._misses, self.up = now, _MISSES_THAT_COUNT, False
 
     def _close(self) -> None:
         self._opened, self._wait_s = "", 0.0
@@ -194,6 +213,11 @@ class Addresses:
         self._choices += 1
         return Turn(address, self, address.take(self._choices, now))
 
+    def others(self, address: Address) -> bool:
+        """Whether another address answers, even if a stream failed there lately."""
+        now, others = self._clock(), (each for each in self._listed if each is not address)
+        return any(each.up and each.state(now) != "open" for each in others)
+
     def keep(self, targets: Iterable[Target]) -> Sequence[Address]:
         """List these targets from now on; return the addresses that are gone."""
         wanted = dict.fromkeys(targets)
@@ -205,10 +229,13 @@ class Addresses:
         return gone
 
     def seen(self, address: Address) -> None:
-        self.note(address, lambda now: address.seen())
+        self.note(address, address.seen)
 
     def missed(self, address: Address) -> None:
         self.note(address, address.missed)
+
+    def left(self, address: Address) -> None:
+        self.note(address, address.left)
 
     def note(self, address: Address, happened: Callable[[float], None]) -> None:
         """Let the address take note of something, and tell where it came up or went down."""

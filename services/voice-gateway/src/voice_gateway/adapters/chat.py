@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import re
-from collections.abc import AsyncGenerator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import aclosing, suppress
 from dataclasses import dataclass
 from typing import Any, cast
@@ -92,13 +92,15 @@ class ChatEndpoint:
         system_prompt: str,
         asking: ModelOptions = _DEFAULT_OPTIONS,
         until: float | None = None,
+        on_wait: Callable[[asyncio.Timeout], None] = lambda _: None,
     ) -> AsyncGenerator[ModelPiece, None]:
         """Ask for the answer; once more so that it fits, where its length or roles are refused.
 
-        `until` is when the first text must have come; None: the options' time from now on.
+        `until` is when the first text must have come; None: the options' time from now on. Each
+        wait for it is told to `on_wait`, which may end it early.
         """
         seconds = self._options.first_token_timeout_s
-        limit = _within(seconds) if until is None else _Limit(seconds, until)
+        limit = _within(seconds) if until is None else _Limit(seconds, until, on_wait)
         longest = int(_or_default(asking.max_tokens, self._options.max_tokens))
         for again in (False, True):
             sent = self._context.fit(history, system_prompt, asking, longest, again=again)
@@ -196,7 +198,8 @@ class ChatEndpoint:
         if answer.done:
             return None
         try:
-            async with asyncio.timeout_at(limit.until):
+            async with asyncio.timeout_at(limit.until) as wait:
+                limit.on_wait(wait)
                 data = await anext(received, None)
         except (openai.APIError, httpx2.HTTPError, httpx2.StreamError) as error:
             raise self._fault(error) from error
@@ -266,6 +269,8 @@ class _Limit:
 
     seconds: float
     until: float
+    on_wait: Callable[[asyncio.Timeout], None] = lambda _: None
+    """Called with the limit of each wait under it."""
 
 
 def _within(seconds: float) -> _Limit:

@@ -79,7 +79,11 @@ class ChatAddresses:
     ) -> AsyncGenerator[ModelPiece, None]:
         with self._pool.lease() as lease:
             answer = lease.connection.complete(
-                history, system_prompt=system_prompt, asking=asking, until=until
+                history,
+                system_prompt=system_prompt,
+                asking=asking,
+                until=until,
+                on_wait=lease.waits,
             )
             async with aclosing(answer) as pieces:
                 async for piece in pieces:

@@ -4,17 +4,19 @@ import asyncio
 import logging
 from collections import Counter
 from collections.abc import Awaitable, Callable, Generator, Iterable, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Generic, Protocol, TypeVar
 
 from voice_gateway.adapters.addresses import Address, Addresses, Target, Turn
-from voice_gateway.errors import Rejected, ServiceError, Stage, Unavailable
+from voice_gateway.errors import Rejected, ServiceError, Stage, TimedOut, Unavailable
 
 log = logging.getLogger(__name__)
 
 _BROKE = "its check broke inside the gateway; see its log"
 _UNANSWERED_S = 3.0  # after which it is worth a look whether the address still answers
+_SILENT_S = 1.0  # an address that does not answer the look for so long is left
+_JUDGED_EVERY_S = 0.25
 _ANSWERS_CALLS = "it answers calls"
 
 
@@ -35,16 +37,58 @@ class Listeners:
     """How many addresses of a configured item are up, and how many are not."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(eq=False, slots=True)
+class _Wait:
+    """A stream's wait for an answer that is due."""
+
+    turn: Turn
+    limit: asyncio.Timeout
+    since: float
+    timer: asyncio.TimerHandle | None = None
+    left: bool = False
+
+    def leave(self) -> None:
+        """End the wait before its limit is over."""
+        self.left = True
+        with suppress(RuntimeError):  # it is over already
+            self.limit.reschedule(_now())
+
+    def end(self) -> None:
+        if self.timer:
+            self.timer.cancel()
+
+
+@dataclass(slots=True)
 class Lease(Generic[C]):
     """One stream's use of a connection."""
 
     connection: C
     turn: Turn
+    _watch: Callable[[_Wait], None]
+    _wait: _Wait | None = None
+
+    @property
+    def left(self) -> bool:
+        """Whether the stream is to go elsewhere, as its address was silent."""
+        return self._wait is not None and self._wait.left
+
+    def waits(self, limit: asyncio.Timeout) -> None:
+        """An answer is due; the limit ends early where the address is silent and not alone."""
+        if self._wait:
+            self._wait.limit = limit
+        else:
+            self._wait = _Wait(self.turn, limit, _now())
+            self._watch(self._wait)
 
     def answered(self) -> None:
         """The service answered the stream; cheap to call with every answer."""
+        self.end_wait()
         self.turn.answered()
+
+    def end_wait(self) -> None:
+        if self._wait:
+            self._wait.end()
+            self._wait = None
 
 
 class Pool(Generic[C]):
@@ -77,16 +121,22 @@ class Pool(Generic[C]):
         """A connection for one stream; a ServiceError that leaves the block counts against it."""
         turn = self._addresses.choose()
         doubt = asyncio.get_running_loop().call_later(_UNANSWERED_S, self._doubt, turn)
+        lease = Lease(self._connection(turn.address), turn, self._watch)
         try:
-            yield Lease(self._connection(turn.address), turn)
+            yield lease
             turn.answered()
         except ServiceError as fault:
             turn.failed(fault)
             if not isinstance(fault, Rejected):
                 self._listeners.on_trouble()
+            if lease.left:
+                where = turn.address.target.dialled
+                said = f"{where} answers neither a stream nor a look"
+                raise TimedOut(self._stage, said) from None
             raise
         finally:
             doubt.cancel()
+            lease.end_wait()
             turn.end()
 
     def keep(self, targets: Iterable[Target]) -> None:
@@ -127,7 +177,30 @@ class Pool(Generic[C]):
         if turn.waits and len(self._addresses.listed) > 1:
             self._listeners.on_trouble()
 
+    def _watch(self, wait: _Wait) -> None:
+        """Have a stream leave its address, where that is silent and there is another."""
+        if len(self._addresses.listed) > 1:
+            loop = asyncio.get_running_loop()
+            wait.timer = loop.call_later(_UNANSWERED_S, self._suspect, wait)
+
+    def _suspect(self, wait: _Wait) -> None:
+        self._listeners.on_trouble()
+        self._judge(wait)
+
+    def _judge(self, wait: _Wait) -> None:
+        address, now = wait.turn.address, _now()
+        if address.heard_since(wait.since):
+            return  # it is slow, and not silent
+        silent = address.looked_since(wait.since, _SILENT_S, now)
+        if silent and self._addresses.others(address):
+            self._addresses.left(address)
+            wait.leave()
+            return
+        loop = asyncio.get_running_loop()
+        wait.timer = loop.call_later(_JUDGED_EVERY_S, self._judge, wait)
+
     async def _look_at(self, address: Address, check: Callable[[C], Awaitable[str]]) -> None:
+        address.looked(_now())
         try:
             said = await check(self._connection(address))
         except ServiceError as fault:

@@ -97,6 +97,10 @@ class RivaStream:
     _lease: Lease[RivaLink]
     _channel: _Channel
 
+    def waits(self, limit: asyncio.Timeout) -> None:
+        """An answer is due within this limit."""
+        self._lease.waits(limit)
+
     def answered(self) -> None:
         """Riva answered this stream; cheap to call with every answer."""
         self._channel.timeouts = 0

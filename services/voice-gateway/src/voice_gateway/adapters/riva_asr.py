@@ -81,15 +81,17 @@ class RivaRecogniser:
         on_transcript: Callable[[Transcript], None],
     ) -> None:
         call = riva.stub.StreamingRecognize(metadata=riva.connection.metadata())
-        stream = _RecognitionStream(call, self._options, rate_hz, caller_audio, riva.answered)
+        stream = _RecognitionStream(call, self._options, rate_hz, caller_audio, riva)
         stream.answers_silence = self._answers_silence
         try:
             async with asyncio.TaskGroup() as tasks:
                 config = _config(self._options, language, rate_hz)
                 sending = tasks.create_task(stream.send(config), name="asr-send")
+                accepting = tasks.create_task(stream.accept(), name="asr-accept")
                 asked = f"{language!r} at {rate_hz} Hz"
                 fault = await self._read(stream, on_transcript, riva.connection, asked)
                 sending.cancel()
+                accepting.cancel()
         finally:
             call.cancel()
             self._answers_silence = stream.answers_silence
@@ -119,9 +121,9 @@ class RivaRecogniser:
             await stream.read(on_transcript)
         except grpc.aio.AioRpcError as error:
             fault = connection.fault(error, asked)
-            # A stream that was served was asked for rightly, whatever it ends with.
-            served = stream.answered and not fault.retryable
-            return Unavailable("asr", fault.text) if served else fault
+            # A stream that was accepted was asked for rightly, whatever it ends with.
+            its_own = stream.accepted and not fault.retryable
+            return Unavailable("asr", fault.text) if its_own else fault
         except TimeoutError:
             return TimedOut("asr", f"Riva ASR did not answer for {self._options.timeout_s:g} s")
         if stream.half_closed:
@@ -162,13 +164,13 @@ class _RecognitionStream:
         options: RecogniserOptions,
         rate_hz: int,
         caller_audio: CallerAudioStream,
-        on_answer: Callable[[], None],
+        riva: RivaStream,
     ) -> None:
         self._call = call
         self._options = options
         self._rate_hz = rate_hz
         self._caller_audio = caller_audio
-        self._on_answer = on_answer
+        self._riva = riva
         self._timeout = asyncio.timeout(None)
         self._unanswered_s = 0.0
         self._sent_s = 0.0
@@ -176,15 +178,28 @@ class _RecognitionStream:
         self._progress = Progress()
         self.answers_silence = False
         """Whether the server answers all audio, so that no answer means that it hangs."""
-        self.answered = False
-        """Whether any response came: the stream was accepted."""
         self.half_closed = False
+        self._metadata = asyncio.Event()
+        self._metadata_at = 0.0
+        self._answered = False
+
+    @property
+    def accepted(self) -> bool:
+        """Whether the server took the config: it answered, or let the stream live."""
+        lived_s = asyncio.get_running_loop().time() - self._metadata_at
+        return self._answered or (self._metadata.is_set() and lived_s > _CONFIG_ANSWER_S)
+
+    async def accept(self) -> None:
+        """Note when the server's metadata comes; a refusal comes with it, or right after it."""
+        await self._call.initial_metadata()
+        self._metadata_at = asyncio.get_running_loop().time()
+        self._metadata.set()
 
     async def send(self, config: Any) -> None:
         """Send all of the caller audio; if the call breaks, `read` raises the error."""
         try:
             await self._call.write(pb.StreamingRecognizeRequest(streaming_config=config))
-            await self._accepted()
+            await self._config_answered()
             while (piece := await self._next()) is not None:
                 await self._send(piece)
             self.half_closed = True
@@ -197,8 +212,8 @@ class _RecognitionStream:
         """Read until the end; raises AioRpcError, or TimeoutError if audio stays unanswered."""
         async with self._timeout:
             while (response := await self._call.read()) is not grpc.aio.EOF:
-                self.answered = True
-                self._on_answer()
+                self._answered = True
+                self._riva.answered()
                 self._unanswered_s = 0.0
                 self._expect(due=self.half_closed)
                 self._note_progress(response)
@@ -210,15 +225,15 @@ class _RecognitionStream:
         """Tell how far the response reaches; one without any alternative answers silence."""
         worded = any(result.alternatives for result in response.results)
         self.answers_silence = self.answers_silence or not worded
-        stream_s = self._progress.take(response, self._sent_s)
+        stream_s = self._progress.take(response, self._sent_s, answers_silence=self.answers_silence)
         until_s = None if stream_s is None else self._inserted.caller_s(stream_s)
         self._caller_audio.recognised(until_s)
 
-    async def _accepted(self) -> None:
+    async def _config_answered(self) -> None:
         # gRPC may lose a refusal that comes while the client is writing (grpc issue 36066).
         try:
             async with asyncio.timeout(_CONFIG_ANSWER_S):
-                await self._call.initial_metadata()
+                await self._metadata.wait()
         except TimeoutError:
             pass
 
@@ -267,6 +282,8 @@ class _RecognitionStream:
         now = asyncio.get_running_loop().time()
         waits = due and self._options.timeout_s > 0
         self._timeout.reschedule(now + self._options.timeout_s if waits else None)
+        if due:
+            self._riva.waits(self._timeout)
 
     def _transcript(self, result: Any) -> Transcript | None:
         if not result.alternatives:

@@ -25,7 +25,7 @@ _OPTIONS: list[tuple[str, int]] = [
     # A channel of its own is a connection of its own, and waits for no other channel's.
     ("grpc.use_local_subchannel_pool", 1),
 ]
-_PINGS = [("grpc.keepalive_timeout_ms", 5_000), ("grpc.http2.max_pings_without_data", 0)]
+_PONG_MS = 5_000  # the longest wait for the answer to a ping
 _CALLER_ERRORS = {grpc.StatusCode.INVALID_ARGUMENT, grpc.StatusCode.NOT_FOUND}
 _OPERATOR_ERRORS = {
     grpc.StatusCode.UNAUTHENTICATED,
@@ -75,8 +75,13 @@ class RivaConnection:
         # connection if more come ("too many pings"). Recognition sends silence instead.
         if not self.keepalive_s:
             return _OPTIONS
-        ping_ms = round(self.keepalive_s * 1000)
-        return [*_OPTIONS, ("grpc.keepalive_time_ms", ping_ms), *_PINGS]
+        return [
+            *_OPTIONS,
+            ("grpc.keepalive_time_ms", round(self.keepalive_s * 1000)),
+            ("grpc.keepalive_timeout_ms", _PONG_MS),
+            ("grpc.http2.ping_timeout_ms", _PONG_MS),  # without it, gRPC waits for a minute
+            ("grpc.http2.max_pings_without_data", 0),
+        ]
 
     def metadata(self) -> tuple[tuple[str, str], ...]:
         """The metadata of every call; NVIDIA's hosted Riva wants both entries."""

@@ -1,7 +1,9 @@
 """Follows how far Riva has come in the audio of one stream, by its responses.
 
 Riva says in each result how much audio it has processed. A response without results says nothing;
-it answers one more chunk of audio. A server that gives results without a position tells none.
+it answers one more chunk of audio. A server that gives results without a position has come no
+further than the audio that was sent before its last response, if it answers silence, too; nothing
+is known of one that answers words alone. Word times tell where words end, and not how far it is.
 
 The gateway sends silence of its own between the caller's audio; positions in the caller's audio are
 corrected for it (`Inserted`).
@@ -25,7 +27,7 @@ class Progress:
         self._said_last = False
         self._tells = True
 
-    def take(self, response: Any, sent_s: float) -> float | None:
+    def take(self, response: Any, sent_s: float, *, answers_silence: bool = False) -> float | None:
         """Take a response that came when so much was sent; return the position it answers."""
         said_s = max((result.audio_processed for result in response.results), default=0.0)
         if said_s > 0:
@@ -38,7 +40,9 @@ class Progress:
             delay_s = self._lag_s or 0.0
             self._at_s = min(self._furthest_s(sent_s), max(self._at_s, sent_s - delay_s))
         self._said_last = said_s > 0
-        return self._at_s if self._tells else None
+        if self._tells:
+            return self._at_s
+        return sent_s if answers_silence else None
 
     def _furthest_s(self, sent_s: float) -> float:
         ratio = 1.0 if self._lag_s is None else _CLOSEST_RATIO

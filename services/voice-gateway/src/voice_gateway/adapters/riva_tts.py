@@ -23,7 +23,7 @@ from voice_gateway.adapters.riva_link import RivaConnection, parameters
 from voice_gateway.adapters.riva_proto import LINEAR_PCM
 from voice_gateway.adapters.riva_proto import tts as pb
 from voice_gateway.adapters.riva_proto import tts_grpc as pb_grpc
-from voice_gateway.errors import Rejected, ServiceError, TimedOut
+from voice_gateway.errors import Rejected, ServiceError, TimedOut, Unavailable
 from voice_gateway.messages import Word
 from voice_gateway.ports import VoiceAudio
 
@@ -52,6 +52,8 @@ class RivaVoice:
         self._timeout_s = timeout_s
         self._untimed: set[tuple[str, str]] = set()
         """Languages and voices that the server speaks only without word times."""
+        self._spoken: set[tuple[str, str]] = set()
+        """Languages and voices that the server has spoken."""
         self._timed: set[tuple[str, str]] = set()
         """Languages and voices that the server has spoken when asked for word times."""
         self.served: Voices = {}
@@ -73,10 +75,13 @@ class RivaVoice:
                 async with aclosing(self._responses(request, riva)) as responses:
                     async for response in responses:
                         riva.answered()
+                        self._spoken.add(_voice_of(request))
                         yield VoiceAudio(response.audio, tuple(map(_word, response.meta.words)))
             except grpc.aio.AioRpcError as error:
                 asked = f"config.voice_name {voice!r} for {language!r} at {rate_hz} Hz"
                 fault = riva.connection.fault(error, asked)
+                if _voice_of(request) in self._spoken and not fault.retryable:
+                    fault = Unavailable("tts", fault.text)  # it served what it refuses now
                 raise await self._explained(fault, riva) from None
             except TimeoutError:
                 said = f"Riva TTS sent no audio for {self._timeout_s:g} s"
@@ -119,7 +124,7 @@ class RivaVoice:
         call = riva.stub.SynthesizeOnline(metadata=riva.connection.metadata())
         try:
             await self._ask(call, request)
-            while (response := await self._read(call)) is not grpc.aio.EOF:
+            while (response := await self._read(call, riva)) is not grpc.aio.EOF:
                 yield response
         finally:
             call.cancel()
@@ -142,8 +147,9 @@ class RivaVoice:
             await call.write(request)
             await call.done_writing()
 
-    async def _read(self, call: Any) -> Any:
-        async with asyncio.timeout(self._timeout_s):
+    async def _read(self, call: Any, riva: RivaStream) -> Any:
+        async with asyncio.timeout(self._timeout_s) as limit:
+            riva.waits(limit)
             return await call.read()
 
     async def _explained(self, fault: ServiceError, riva: RivaStream) -> ServiceError:

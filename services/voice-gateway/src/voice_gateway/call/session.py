@@ -310,7 +310,7 @@ class Session:
         if covered is Covered.WHOLE:
             self._tell(c.RecognitionCaughtUp(now))
         else:
-            self._tell(c.RecognitionBehind(now, broken=covered is Covered.BROKEN))
+            self._tell(c.RecognitionBehind(now, broken=covered is not Covered.BEHIND))
 
     async def _listen(self) -> None:
         await self._caller_audio.listen()

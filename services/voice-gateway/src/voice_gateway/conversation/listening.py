@@ -266,7 +266,7 @@ def _ask_again(
         turn_at=at,
         commit_pending=False,
     )
-    said = Say(number, policy.say_again, request=request, asks_again=True)
+    said = Say(number, policy.request_to_repeat(), request=request, asks_again=True)
     return after, (*dropped, said)
 
 

@@ -71,8 +71,8 @@ class TurnPolicy:
     late_wait_s: float = 6.0
     """How long a turn waits for a recogniser that is behind; then the caller is asked again."""
 
-    say_again: str = "Sorry, I did not catch that. Please say it again."
-    """The text said when the caller's words could not be had."""
+    say_again: str = ""
+    """The text said when the caller's words could not be had; empty: the language's own."""
 
     late_s: float = 2.0
     """How long after its turn a caller's final may still come."""
@@ -124,6 +124,11 @@ class TurnPolicy:
     def prompts_after(self, options: TurnOptions) -> float:
         """The silence before the idle prompt under these options; 0: it is never said."""
         return self.idle_prompt_s if options.idle_s is None else options.idle_s
+
+    def request_to_repeat(self) -> str:
+        """The text said when the caller's words could not be had."""
+        own = language_of(self.language).say_again or language_of("en").say_again
+        return self.say_again or own
 
     def interrupts(self, text: str) -> bool:
         """Whether these words during a reply interrupt it."""

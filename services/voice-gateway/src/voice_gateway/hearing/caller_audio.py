@@ -245,7 +245,7 @@ class CallerAudio:
     def _note_voice(self, at_s: float, *, voiced: bool) -> None:
         self._coverage.voice(at_s, voiced=voiced)
         if voiced and self._asked_again_s is not None:
-            if self._covered is Covered.BROKEN:  # the caller says it again
+            if self._covered is not Covered.BEHIND:  # the caller says it again
                 self._coverage.give_up(at_s - _VOICE_BEGINS_S)
             self._asked_again_s = None
         self._follow_coverage()

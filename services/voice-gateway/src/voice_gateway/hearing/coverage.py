@@ -27,6 +27,7 @@ class Covered(Enum):
 
     WHOLE = auto()
     BEHIND = auto()  # the recogniser has not come to the end of the speech yet
+    UNHEARD = auto()  # the same, and it has given no words of it
     BROKEN = auto()  # its stream was lost, and the speech is to be recognised again
 
 
@@ -147,7 +148,9 @@ class Coverage:
             self._lost_s = self._lost_interim = None
         if self._reached_s is None or not (self._answers_silence or self._interim):
             return Covered.WHOLE
-        return Covered.BEHIND if self._accounted_s() < speech_s else Covered.WHOLE
+        if self._accounted_s() >= speech_s:
+            return Covered.WHOLE
+        return Covered.BEHIND if self._interim else Covered.UNHEARD
 
     def _settle(self, final_s: float, covered_s: float) -> None:
         self._interim = self._lost_interim = None

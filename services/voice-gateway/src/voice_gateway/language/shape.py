@@ -72,6 +72,9 @@ class Language:
     apology: str = ""
     """The sentence that ends a reply which failed, and gives the floor back; empty: English."""
 
+    say_again: str = ""
+    """The sentence that asks for what was said and not understood; empty: English."""
+
     code_remark: str = ""
     """The text spoken in place of a block of code; empty: none."""
 

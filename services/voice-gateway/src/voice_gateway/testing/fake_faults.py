@@ -17,6 +17,8 @@ class Refuse:
 
     code: StatusCode = StatusCode.UNAVAILABLE
     text: str = "scripted refusal"
+    after_metadata: bool = False
+    """Whether a recogniser sends its metadata first, as if it would serve."""
 
 
 @dataclass(frozen=True, slots=True)

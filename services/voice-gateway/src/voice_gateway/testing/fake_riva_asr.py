@@ -180,9 +180,10 @@ class FakeRecogniser:
         call.ordinal = len(self.calls.records)
         self.calls.add(call)
         refusal = self._refusal(call)
+        if refusal is None or refusal.after_metadata:
+            await context.send_initial_metadata(())
         if refusal is not None:
             return refusal
-        await context.send_initial_metadata(())
         due: asyncio.Queue[_Due | Refuse | None] = asyncio.Queue(_MOST_QUEUED_RESPONSES)
         async with asyncio.TaskGroup() as tasks:
             listening = tasks.create_task(self._listen(call, context, due))

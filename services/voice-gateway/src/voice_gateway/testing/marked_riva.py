@@ -75,6 +75,10 @@ class MarkedRiva:
     faults: list[Fault] = field(default_factory=list[Fault])
     tells_silence: bool = True
     """Whether audio without words is answered."""
+    tells_position: bool = True
+    """Whether results say how much audio they answer."""
+    still: tuple[float, float] = (0.0, 0.0)
+    """From when to when nothing is answered; what was due then comes at the end."""
     streams: int = 0
     audio_s: float = 0.0
     """All audio that its streams were sent."""
@@ -83,6 +87,11 @@ class MarkedRiva:
 
     def connection(self) -> RivaConnection:
         return _Connection("asr", "riva.test:50051", riva=self)
+
+    def answers_at(self, now: float) -> float:
+        """When an answer to what comes now is given."""
+        due_at, (still_from, still_to) = now + self.behind_s, self.still
+        return still_to if still_from <= due_at < still_to else due_at
 
     def fault_now(self, now: float) -> Fault | None:
         """The next fault, if it is due."""
@@ -162,7 +171,9 @@ class _Stream:
                     await self._changed.wait()
 
     def _answer(self, response: Any) -> None:
-        self._due.append((self._loop.time() + self._riva.behind_s, response))
+        for result in () if self._riva.tells_position else getattr(response, "results", ()):
+            result.audio_processed = 0.0
+        self._due.append((self._riva.answers_at(self._loop.time()), response))
         self._changed.set()
 
     def cancel(self) -> None:

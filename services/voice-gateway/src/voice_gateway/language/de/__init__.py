@@ -10,4 +10,5 @@ LANGUAGE = Language(
     ),
     stops=words("stopp stop halt warte moment nein entschuldigung pause ruhe genug"),
     apology="Entschuldigung, da ist etwas schiefgegangen. Bitte fragen Sie noch einmal.",
+    say_again="Entschuldigung, das habe ich nicht verstanden. Bitte sagen Sie es noch einmal.",
 )

@@ -43,6 +43,7 @@ LANGUAGE = Language(
     opens_clause=words("and because but that where which while who"),
     abbreviations=words("Mr Mrs Ms Dr Prof St Jr Sr vs etc approx Fig Inc Ltd Ph.D"),
     apology="Sorry, something went wrong. Please ask me again.",
+    say_again="Sorry, I did not catch that. Please say it again.",
     code_remark="The code is in the text.",
     in_words=spoken,
 )

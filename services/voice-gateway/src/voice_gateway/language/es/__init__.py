@@ -10,4 +10,5 @@ LANGUAGE = Language(
     ),
     stops=words("para espera alto no perdón perdona pausa silencio basta"),
     apology="Perdón, algo ha salido mal. Por favor, pregunte otra vez.",
+    say_again="Perdón, no le he entendido. Por favor, dígalo otra vez.",
 )

@@ -10,4 +10,5 @@ LANGUAGE = Language(
     ),
     stops=words("stop arrête arrêtez attends attendez non pardon pause silence"),
     apology="Désolé, il y a eu un problème. Posez-moi encore la question.",
+    say_again="Désolé, je n'ai pas compris. Répétez, s'il vous plaît.",
 )
