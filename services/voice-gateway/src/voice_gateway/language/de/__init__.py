@@ -9,5 +9,9 @@ LANGUAGE = Language(
         verstehe so"""
     ),
     stops=words("stopp stop halt warte moment nein entschuldigung pause ruhe genug"),
+    asks_much=words(
+        """adresse anschrift nummer telefonnummer email e-mail buchstabieren postleitzahl
+        geburtsdatum beschreiben"""
+    ),
     apology="Entschuldigung, da ist etwas schiefgegangen. Bitte fragen Sie noch einmal.",
 )
