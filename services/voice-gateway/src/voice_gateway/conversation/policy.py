@@ -156,15 +156,15 @@ class TurnPolicy:
         if options and options.silence_s is not None:
             return options.silence_s
         evidence = Evidence(text, probability, asked)
-        return self._silence_after(evidence) * (options.patience if options else 1.0)
+        silence_s = self.silence_for(likelihood(evidence, language_of(self.language)), evidence)
+        return silence_s * (options.patience if options else 1.0)
 
-    def _silence_after(self, evidence: Evidence) -> float:
-        language = language_of(self.language)
-        likely = likelihood(evidence, language)
+    def silence_for(self, likely: float, evidence: Evidence) -> float:
+        """The silence that ends a turn which is over with this probability."""
         if likely >= self.likely:
             return self.silence_s
         if likely >= self.unlikely:
             return self.unsure_silence_s
         goes_on = evidence.sound is not None and evidence.sound < self.unlikely
-        halts = goes_on and asks_for_more(evidence.text, language)
+        halts = goes_on and asks_for_more(evidence.text, language_of(self.language))
         return self.halting_silence_s if halts else self.open_silence_s
