@@ -257,6 +257,7 @@ POLICY = TurnPolicy(silence_s=0.3, unsure_silence_s=0.6, open_silence_s=1.2, hal
         ("Okay.", 0.98, 1.2),  # an answer to no question
         ("Okay.", None, 0.6),
         ("Really?", 0.98, 0.3),
+        ("我想去北京。", 0.98, 0.3),  # five letters, and a whole sentence
     ],
 )
 def test_words_and_voice_make_the_wait(words: str, probability: float | None, silence_s: float):

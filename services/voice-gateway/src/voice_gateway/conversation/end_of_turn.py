@@ -17,7 +17,7 @@ from math import exp, log
 
 from voice_gateway.language import Language, only_begun, sounds_finished, sounds_open
 
-_BRIEF = 8  # letters: "Yes", "Got it", "Ah, okay"; in any script that is few words
+_BRIEF = 8  # bytes: "Yes", "Got it"; a letter that says more, as in Chinese, takes more of them
 _SURE = 0.05  # a probability nearer to 0 or 1 than this says no more
 _NOT_ASKED = 0.75  # what a sound that is not known counts as
 _EXCLAMATIONS = ("!", "！")
@@ -88,7 +88,7 @@ def signs(evidence: Evidence, language: Language) -> Signs:
     words = language.words_of(evidence.text)
     finished = sounds_finished(evidence.text, language)
     goes_on = asks_for_more(evidence.text, language)
-    brief = not finished and sum(map(len, words)) <= _BRIEF
+    brief = not finished and sum(len(word.encode()) for word in words) <= _BRIEF
     asked = _holds_question(evidence.asked, language)
     begins = brief and not asked and evidence.sound is not None
     return Signs(
