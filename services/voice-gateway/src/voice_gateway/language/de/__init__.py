@@ -10,8 +10,7 @@ LANGUAGE = Language(
     ),
     stops=words("stopp stop halt warte moment nein entschuldigung pause ruhe genug"),
     asks_much=words(
-        """adresse anschrift nummer telefonnummer email e-mail buchstabieren postleitzahl
-        geburtsdatum beschreiben"""
+        "adresse anschrift nummer telefonnummer email e-mail buchstabieren postleitzahl"
     ),
     apology="Entschuldigung, da ist etwas schiefgegangen. Bitte fragen Sie noch einmal.",
 )

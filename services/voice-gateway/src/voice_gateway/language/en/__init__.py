@@ -10,9 +10,7 @@ LANGUAGE = Language(
         right sure good great nice wow alright exactly indeed i see got it of course"""
     ),
     stops=words("stop wait hey hold sorry excuse no pause quiet enough listen"),
-    asks_much=words(
-        "address number email e-mail spell code postcode zip date list describe explain"
-    ),
+    asks_much=words("address number email e-mail spell code postcode zip"),
     asks_for_more=words(
         """a about also am an and are as at be because but by can could did do does equals for from
         give has have how i if in into is it's its let like me might minus my need next no not of on

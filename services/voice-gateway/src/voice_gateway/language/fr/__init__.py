@@ -9,6 +9,6 @@ LANGUAGE = Language(
         bien sûr"""
     ),
     stops=words("stop arrête arrêtez attends attendez non pardon pause silence"),
-    asks_much=words("adresse numéro téléphone mail e-mail épeler code date décrire"),
+    asks_much=words("adresse numéro téléphone mail e-mail épeler code"),
     apology="Désolé, il y a eu un problème. Posez-moi encore la question.",
 )
