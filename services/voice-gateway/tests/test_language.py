@@ -13,7 +13,7 @@ from voice_gateway.language.speakable import speakable
 from voice_gateway.speaking.clauses import LONGEST_CHARS, Clauses
 from voice_gateway.speaking.hidden import CodeBlocks
 
-SPOKEN = ("backchannels", "stops", "asks_for_more", "opens_question", "joins", "verbs")
+SPOKEN = ("backchannels", "stops", "asks_for_more", "asks_much", "opens_question", "joins", "verbs")
 WRITTEN = ("opens_clause", "abbreviations", "numbered")
 
 # qaa is a tag for local use: no real language will ever have a folder of that name.

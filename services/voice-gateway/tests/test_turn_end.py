@@ -23,12 +23,13 @@ from voice_gateway.conversation import (
     Conversation,
     EndOfTurnProbability,
     Event,
+    Message,
     Quiet,
     ReplyAudioStarted,
     TimerFired,
     step,
 )
-from voice_gateway.conversation.policy import TurnPolicy
+from voice_gateway.conversation.policy import TurnOptions, TurnPolicy
 from voice_gateway.hearing import end_of_turn, log_mel
 from voice_gateway.hearing.end_of_turn import RATE_HZ, TurnEnds, load_turn_end
 from voice_gateway.language import language_of, only_begun
@@ -239,7 +240,7 @@ POLICY = TurnPolicy(silence_s=0.3, unsure_silence_s=0.6, open_silence_s=1.2, hal
     [
         ("what is the weather in paris", None, 0.3),
         ("what is the weather in paris", 0.99, 0.3),
-        ("what is the weather in paris", 0.6, 0.3),
+        ("what is the weather in paris", 0.7, 0.3),
         ("what is the weather", 0.03, 1.2),
         ("What your country can do for you?", 0.04, 1.2),
         ("go forward ten meters", None, 0.6),
@@ -249,6 +250,14 @@ POLICY = TurnPolicy(silence_s=0.3, unsure_silence_s=0.6, open_silence_s=1.2, hal
         ("And so my fellow americans,", None, 1.2),
         ("And so my fellow americans,", 0.92, 1.2),
         ("I want to", 0.02, 2.0),
+        ("two plus three equals", 0.9, 1.2),
+        ("my name is A. N.", 0.97, 1.2),
+        ("at three p.m.", 0.97, 0.3),
+        ("My house", 0.98, 0.6),  # many begin so, and go on
+        ("Okay.", 0.98, 1.2),  # an answer to no question
+        ("Okay.", None, 0.6),
+        ("Really?", 0.98, 0.3),
+        ("我想去北京。", 0.98, 0.3),  # five letters, and a whole sentence
     ],
 )
 def test_words_and_voice_make_the_wait(words: str, probability: float | None, silence_s: float):
@@ -259,6 +268,38 @@ def test_words_and_voice_make_the_wait(words: str, probability: float | None, si
 def test_who_sounds_more_complete_never_waits_longer(words: str, one: float, other: float):
     low, high = sorted((one, other))
     assert POLICY.silence_after(words, low) >= POLICY.silence_after(words, high)
+
+
+@pytest.mark.parametrize(
+    ("asked", "words", "probability", "silence_s"),
+    [
+        ("Shall I book it?", "Yes.", 0.7, 0.3),
+        ("Shall I book it?", "Yes.", None, 0.3),
+        ("I have booked it.", "Yes.", 0.7, 1.2),
+        ("Shall I book it?", "And", 0.98, 1.2),
+        ("What is your address?", "12 High Street", 0.98, 0.6),
+        ("What is your address?", "12 High Street", None, 1.2),
+        ("I have your address.", "Then send it there", 0.98, 0.3),
+    ],
+)
+def test_what_was_asked_makes_the_wait(
+    asked: str, words: str, probability: float | None, silence_s: float
+):
+    assert POLICY.silence_after(words, probability, asked=asked) == silence_s
+
+
+def test_what_was_heard_of_a_reply_is_what_was_asked():
+    call = Conversation(history=(Message("user", "Book it."), Message("assistant", "Book it now?")))
+    said = (CallerVoiced(2.0), CallerSpoke(3.0, "Yes.", True), CallerQuiet(3.6, since=3.5))
+    assert play(*said, start=call)[0].wake_at == 3.5 + 0.3
+    assert play(*said)[0].wake_at == 3.5 + 0.6
+
+
+def test_a_program_that_says_how_long_is_obeyed_whatever_was_said_and_asked():
+    options = TurnOptions(silence_s=0.45)
+    assert POLICY.silence_after("I want to", 0.02, options, "What is your address?") == 0.45
+    patient = TurnOptions(patience=2.0)
+    assert POLICY.silence_after("I want to", 0.02, patient) == 2 * 2.0
 
 
 @pytest.mark.parametrize(
@@ -282,7 +323,7 @@ def test_a_clause_that_joins_on_and_has_no_verb_has_only_begun(words: str, begun
 def test_what_has_only_begun_is_waited_for_unless_it_is_a_question():
     assert POLICY.silence_after("And so my fellow Americans.", 0.92) == 1.2
     assert POLICY.silence_after("And in Paris?", 0.92) == 0.3
-    assert replace(POLICY, language="de-DE").silence_after("So, genau.", 0.92) == 0.3
+    assert replace(POLICY, language="de-DE").silence_after("So geht das also.", 0.98) == 0.3
 
 
 # What it does to a turn: literal times in, commands out.
@@ -363,10 +404,12 @@ def test_what_a_voice_goes_on_with_is_the_open_turn_or_the_one_just_taken(at: fl
 class Opinion:
     """A `TurnSound` that thinks for a while, and keeps what it was told."""
 
-    def __init__(self, probability: float | None, thinks_s: float = 0.06) -> None:
-        self._chance = probability
+    def __init__(self, *probabilities: float | None, thinks_s: float = 0.06) -> None:
+        self._probabilities = probabilities
+        """One for each time that it is asked; the last for every further time."""
         self._thinks_s = thinks_s
         self.told: list[str] = []
+        self.asked_at: list[float] = []
 
     def begin(self) -> None:
         self.told.append("begin")
@@ -377,12 +420,14 @@ class Opinion:
 
     async def probability(self) -> float | None:
         self.told.append("asked")
+        self.asked_at.append(asyncio.get_running_loop().time())
+        at = min(len(self.asked_at), len(self._probabilities)) - 1
         try:
             await asyncio.sleep(self._thinks_s)
         except asyncio.CancelledError:
             self.told.append("given up")
             raise
-        return self._chance
+        return self._probabilities[at]
 
 
 def call(opinion: Opinion, *voiced: tuple[float, bool]) -> Call:
@@ -407,9 +452,29 @@ def test_a_call_waits_by_how_its_turn_sounds(probability: float | None, silence_
 
 def test_an_opinion_is_given_up_when_the_voice_goes_on():
     opinion = Opinion(0.95, thinks_s=0.2)
-    of = call(opinion, (2.0, True), (2.5, False), (2.6, True), (3.5, False))
-    assert opinion.told == ["fed", "begin", "fed", "asked", "fed", "given up", "fed", "asked"]
+    of = call(opinion, (2.0, True), (2.5, False), (2.8, True), (3.5, False))
+    assert opinion.told[:6] == ["fed", "begin", "fed", "asked", "fed", "given up"]
+    assert taken_at(of) == [pytest.approx(3.5 + 0.4)]
+
+
+def test_the_shortest_pauses_are_asked_nothing():
+    opinion = Opinion(0.95)
+    of = call(opinion, (2.0, True), (2.5, False), (2.65, True), (3.5, False))
+    assert opinion.asked_at == [pytest.approx(3.5 + 0.2)]
     assert taken_at(of) == [pytest.approx(3.5 + 0.3)]
+
+
+def test_a_silence_that_lasts_is_asked_about_again_until_the_turn_is_taken():
+    opinion = Opinion(0.02)
+    of = call(opinion, (2.0, True), (2.5, False))
+    assert opinion.asked_at == [pytest.approx(2.5 + asked) for asked in (0.2, 0.4, 0.8)]
+    assert taken_at(of) == [pytest.approx(2.5 + 1.2)]
+
+
+def test_a_sound_that_turns_out_to_be_done_ends_the_turn_there():
+    opinion = Opinion(0.02, 0.97)
+    of = call(opinion, (2.0, True), (2.5, False))
+    assert taken_at(of) == [pytest.approx(2.5 + 0.4 + 0.06)]
 
 
 def test_a_call_that_ends_gives_its_opinion_up():

@@ -245,10 +245,10 @@ class Settings(BaseSettings):
         description="What ends a turn: the caller's voice and words, or the recogniser alone.",
     )
     turn_silence_ms: Milliseconds = Field(
-        300, description="Silence that ends a turn whose words sound finished: a whole question."
+        300, description="Silence that ends a turn whose words and voice sound finished."
     )
     turn_unsure_silence_ms: Milliseconds = Field(
-        600, description="Silence that ends a turn whose words may go on or not."
+        600, description="Silence that ends a turn that may go on or not."
     )
     turn_open_silence_ms: Milliseconds = Field(
         1_200,
@@ -259,15 +259,23 @@ class Settings(BaseSettings):
     )
     turn_end_model: Literal["on", "off"] = Field(
         "on",
-        description="Predict the end of turn from the caller's voice: 30 ms of CPU at each pause.",
+        description=(
+            "Predict the end of turn from the caller's voice: 30 ms of CPU, at most three times in "
+            "each pause."
+        ),
     )
     turn_end_likely: Probability = Field(
         0.8,
-        description="End-of-turn probability from which on a turn sounds finished.",
+        description=(
+            "End-of-turn probability, of words and voice together, from which on a turn sounds "
+            "finished."
+        ),
     )
     turn_end_unlikely: Probability = Field(
         0.5,
-        description="End-of-turn probability below which a turn sounds as if it goes on.",
+        description=(
+            "End-of-turn probability, of words and voice together, below which a turn goes on."
+        ),
     )
     turn_final_wait_ms: Milliseconds = Field(
         700, description="How long the recogniser may take over final words it was asked for."

@@ -300,7 +300,7 @@ class Session:
             return
         self._tell(c.CallerQuiet(now, since=now - edge.ago_s))
         if self._tasks and not self._over.is_set():
-            self._caller_audio.predict_turn_end(self._tasks, self._turn_predicted)
+            self._caller_audio.predict_turn_end(self._tasks, self._turn_predicted, edge.ago_s)
 
     def _turn_predicted(self, probability: float) -> None:
         self._tell(c.EndOfTurnProbability(self._clock(), probability))

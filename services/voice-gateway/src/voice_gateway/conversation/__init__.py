@@ -29,8 +29,10 @@ Voice activity during a reply pauses it; the transcript decides whether the repl
 `state` has a type for each holder of the floor, with the fields that only this holder has.
 `listening` and `replying` hold the rules of each, and neither imports the other. `unasked` makes
 the replies that no turn asked for (greeting, idle prompt, goodbye), `requests` follows the caller's
-program, and `history` keeps the messages. `step` hands each event to the holder of the floor, and
-passes the floor on. `events` are the inputs of a step, `commands` its outputs.
+program, and `history` keeps the messages. `policy` has the numbers of turn-taking; `end_of_turn`
+makes one probability of all that speaks for the end of a turn. `step` hands each event to the
+holder of the floor, and passes the floor on. `events` are the inputs of a step, `commands` its
+outputs.
 """
 
 from voice_gateway.conversation.commands import (

@@ -81,6 +81,12 @@ def _still_asked(history: History, limit: int = UNANSWERED_CHARS) -> History:
     return tuple(message for place, message in enumerate(history) if place not in dropped)
 
 
+def last_heard(history: History) -> str:
+    """What the caller has heard last, if it was said after the caller's last words."""
+    newest = history[-1] if history else None
+    return newest.text if newest and newest.role == "assistant" else ""
+
+
 def with_message(history: History, message: Message) -> History:
     """Add any message but one of the assistant that says and calls nothing."""
     says_nothing = message.role == "assistant" and not message.text and not message.calls

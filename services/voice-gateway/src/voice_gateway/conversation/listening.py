@@ -34,6 +34,7 @@ from voice_gateway.conversation.events import (
 )
 from voice_gateway.conversation.history import (
     as_turns,
+    last_heard,
     plain,
     question_name,
     remembered,
@@ -290,7 +291,8 @@ def _turn_end(now: Conversation, at: float, policy: TurnPolicy) -> float | None:
     if now.line is not Line.OPEN or now.options.by_hand:
         return None
     if isinstance(now.voice, Quiet):
-        silence_s = policy.silence_after(now.question(), now.voice.probability, now.options)
+        asked = last_heard(now.history)
+        silence_s = policy.silence_after(now.question(), now.voice.probability, now.options, asked)
         return max(at, now.voice.since + silence_s)
     unfinished = now.voice or now.interim
     return at + (policy.max_silence_s if unfinished else policy.settle_s)

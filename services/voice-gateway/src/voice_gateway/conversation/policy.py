@@ -11,7 +11,8 @@ The rules are pure and keep no state. All times are in seconds.
 
 from dataclasses import dataclass
 
-from voice_gateway.language import language_of, only_begun, sounds_finished, sounds_open
+from voice_gateway.conversation.end_of_turn import Evidence, asks_for_more, likelihood
+from voice_gateway.language import language_of, sounds_open
 
 _LONGEST_BACKCHANNEL = 4  # words
 
@@ -60,10 +61,10 @@ class TurnPolicy:
     """Silence that ends a turn whose words and voice both ask for more."""
 
     likely: float = 0.8
-    """From this end-of-turn probability on, a turn sounds finished."""
+    """From this end-of-turn probability on, all evidence fused, a turn sounds finished."""
 
     unlikely: float = 0.5
-    """Below this end-of-turn probability, a turn sounds as if it goes on."""
+    """Below this end-of-turn probability, all evidence fused, a turn sounds as if it goes on."""
 
     final_wait_s: float = 0.7
     """How long the recogniser may take over a final that it was asked for."""
@@ -145,27 +146,30 @@ class TurnPolicy:
         return sounds_open(text, language_of(self.language))
 
     def silence_after(
-        self, text: str, probability: float | None = None, options: "TurnOptions | None" = None
+        self,
+        text: str,
+        probability: float | None = None,
+        options: "TurnOptions | None" = None,
+        asked: str = "",
     ) -> float:
         """The silence that ends a turn with these words.
 
-        `probability` is the end-of-turn probability; None: it is not known.
-        A high one shortens the silence for words that may go on or not. A low one lengthens it
-        whatever the words are, as a recogniser puts a question mark after half a sentence. Words
-        that ask for more get the longer silence whatever the probability is.
+        `probability` is the end-of-turn probability of the sound; None: it is not known. `asked` is
+        what the caller has heard last of a reply. All evidence is fused (`end_of_turn`); words and
+        a sound that both ask for more get the longest silence.
         """
         if options and options.silence_s is not None:
             return options.silence_s
-        return self._silence_after(text, probability) * (options.patience if options else 1.0)
+        evidence = Evidence(text, probability, asked)
+        silence_s = self.silence_for(likelihood(evidence, language_of(self.language)), evidence)
+        return silence_s * (options.patience if options else 1.0)
 
-    def _silence_after(self, text: str, probability: float | None) -> float:
-        language = language_of(self.language)
-        goes_on = probability is not None and probability < self.unlikely
-        begun = only_begun(text, language) and not sounds_finished(text, language)
-        if begun or sounds_open(text, language):
-            return self.halting_silence_s if goes_on else self.open_silence_s
-        if goes_on:
-            return self.open_silence_s
-        done = probability is not None and probability >= self.likely
-        finished = done or sounds_finished(text, language)
-        return self.silence_s if finished else self.unsure_silence_s
+    def silence_for(self, likely: float, evidence: Evidence) -> float:
+        """The silence that ends a turn which is over with this probability."""
+        if likely >= self.likely:
+            return self.silence_s
+        if likely >= self.unlikely:
+            return self.unsure_silence_s
+        goes_on = evidence.sound is not None and evidence.sound < self.unlikely
+        halts = goes_on and asks_for_more(evidence.text, language_of(self.language))
+        return self.halting_silence_s if halts else self.open_silence_s

@@ -11,6 +11,7 @@ from voice_gateway.audio import pcm
 from voice_gateway.audio.resample import Resampler
 from voice_gateway.errors import BadMessage, CallLost, Rejected, ServiceError, Unavailable
 from voice_gateway.hearing.coverage import Coverage, Covered
+from voice_gateway.hearing.end_of_turn import through_silence
 from voice_gateway.hearing.own_words import APART, COMES_BACK_S, OwnWords, Utterance, callers_part
 from voice_gateway.hearing.uplink import Uplink
 from voice_gateway.language import language_of
@@ -106,14 +107,16 @@ class CallerAudio:
             self._sound.begin()
 
     def predict_turn_end(
-        self, tasks: asyncio.TaskGroup, on_probability: Callable[[float], None]
+        self,
+        tasks: asyncio.TaskGroup,
+        on_probability: Callable[[float], None],
+        silent_s: float,
     ) -> None:
-        """Predict the end-of-turn probability, unless the voice begins again before that."""
+        """Predict the end of the turn, again and again, until it is taken or the voice begins."""
         self.stop_predicting()
         if self._sound:
-            self._predicting = tasks.create_task(
-                _predict(self._sound, on_probability), name="turn-end"
-            )
+            predicting = _predict(self._sound, on_probability, silent_s)
+            self._predicting = tasks.create_task(predicting, name="turn-end")
 
     def stop(self) -> None:
         """Stop as the call is over: no callback is called any more."""
@@ -129,6 +132,7 @@ class CallerAudio:
 
     def turn_taken(self) -> None:
         """The words so far are the caller's turn, and are not recognised again."""
+        self.stop_predicting()
         self._coverage.answered(self._uplink.taken_s)
 
     def turn_over(self) -> None:
@@ -354,8 +358,10 @@ class CallerAudio:
             self._pass_on(transcript)
 
 
-async def _predict(sound: TurnSound, on_probability: Callable[[float], None]) -> None:
-    if (probability := await sound.probability()) is not None:
+async def _predict(
+    sound: TurnSound, on_probability: Callable[[float], None], silent_s: float
+) -> None:
+    async for probability in through_silence(sound, silent_s):
         on_probability(probability)
 
 

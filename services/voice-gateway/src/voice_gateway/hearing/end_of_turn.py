@@ -1,26 +1,31 @@
 """Predicts the end-of-turn probability from the sound of a turn, with the smart-turn network.
 
 The network (`smart_turn.onnx`, BSD-2-Clause, see NOTICE) judges how words are said, not which:
-pitch falls at the end of a turn, and stays level where the caller will go on. A prediction takes
+pitch falls at the end of a turn, and stays level where the caller will go on. A silence tells more
+the longer it lasts, so the network is asked again in it (`through_silence`). A prediction takes
 about 30 ms of CPU, too much for the event loop, so all calls share one thread for it
 (docs/decisions/0006).
 """
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import AsyncGenerator, Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
 from voice_gateway.audio.pcm import SAMPLE_BYTES
 from voice_gateway.audio.resample import Resampler
 from voice_gateway.hearing import network
+from voice_gateway.ports import TurnSound
 
 log = logging.getLogger(__name__)
 
 RATE_HZ = 16_000
 _INPUT_BYTES = 8 * RATE_HZ * SAMPLE_BYTES  # the newest 8 s of a turn
 _LEAD_IN_BYTES = RATE_HZ // 2 * SAMPLE_BYTES  # 0.5 s kept from before a turn's first voice
+ASKED_S = (0.2, 0.4, 0.8)
+"""Seconds of silence at which the network is asked: most pauses within a turn end before the first,
+and the network was taught with 0.2 s of silence after a turn."""
 _NETWORK = Path(__file__).with_name("smart_turn.onnx")
 
 Judge = Callable[[bytes], float]
@@ -96,6 +101,16 @@ class TurnEnd:
     async def probability(self) -> float | None:
         """The end-of-turn probability of the audio so far; None where it was refused."""
         return await self._ends.probability(bytes(self._sound[-_INPUT_BYTES:]))
+
+
+async def through_silence(sound: TurnSound, silent_s: float) -> AsyncGenerator[float]:
+    """The end-of-turn probabilities in a silence that has lasted `silent_s`, as they are known."""
+    clock = asyncio.get_running_loop().time
+    began = clock() - silent_s
+    for asked_s in ASKED_S:
+        await asyncio.sleep(began + asked_s - clock())
+        if (probability := await sound.probability()) is not None:
+            yield probability
 
 
 def load_turn_end(count: Count = lambda _: None) -> TurnEnds:

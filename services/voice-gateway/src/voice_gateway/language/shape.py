@@ -38,6 +38,9 @@ class Language:
     opens_question: frozenset[str] = NO_WORDS
     """First words of a question, whether or not it has a question mark."""
 
+    asks_much: frozenset[str] = NO_WORDS
+    """Words of a question whose answer takes long to say: "your address"."""
+
     joins: frozenset[str] = NO_WORDS
     """First words that join a clause to what was said; until it has a verb, it has only begun:
     "And so, my fellow citizens"."""

@@ -9,6 +9,9 @@ LANGUAGE = Language(
         verstehe so"""
     ),
     stops=words("stopp stop halt warte moment nein entschuldigung pause ruhe genug"),
+    asks_much=words(
+        "adresse anschrift nummer telefonnummer email e-mail buchstabieren postleitzahl"
+    ),
     apology="Entschuldigung, da ist etwas schiefgegangen. Bitte fragen Sie noch einmal.",
     say_again="Entschuldigung, das habe ich nicht verstanden. Bitte sagen Sie es noch einmal.",
 )

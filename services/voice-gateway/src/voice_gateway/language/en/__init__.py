@@ -10,11 +10,13 @@ LANGUAGE = Language(
         right sure good great nice wow alright exactly indeed i see got it of course"""
     ),
     stops=words("stop wait hey hold sorry excuse no pause quiet enough listen"),
+    asks_much=words("address number email e-mail spell code postcode zip"),
     asks_for_more=words(
-        """a about also am an and are as at be because but by can could did do does for from give
-        has have how i if in into is it's its let like me might my need next no not of on or our
-        should so some tell than that the their then these this those to um uh er under until us
-        very want was were what when where which while who why will with without would your"""
+        """a about also am an and are as at be because but by can could did do does equals for from
+        give has have how i if in into is it's its let like me might minus my need next no not of on
+        or our plus should so some tell than that the their then these this those to um uh er under
+        until us very want was were what when where which while who why will with without would
+        your"""
     ),
     opens_question=words(
         """am are can could did do does has have how is may should was were what what's when where

@@ -9,6 +9,7 @@ LANGUAGE = Language(
         por supuesto"""
     ),
     stops=words("para espera alto no perdón perdona pausa silencio basta"),
+    asks_much=words("dirección número teléfono correo deletrear código"),
     apology="Perdón, algo ha salido mal. Por favor, pregunte otra vez.",
     say_again="Perdón, no le he entendido. Por favor, dígalo otra vez.",
 )

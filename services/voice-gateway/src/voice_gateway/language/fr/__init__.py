@@ -9,6 +9,7 @@ LANGUAGE = Language(
         bien sûr"""
     ),
     stops=words("stop arrête arrêtez attends attendez non pardon pause silence"),
+    asks_much=words("adresse numéro téléphone mail e-mail épeler code"),
     apology="Désolé, il y a eu un problème. Posez-moi encore la question.",
     say_again="Désolé, je n'ai pas compris. Répétez, s'il vous plaît.",
 )

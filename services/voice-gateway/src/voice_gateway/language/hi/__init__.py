@@ -9,6 +9,7 @@ LANGUAGE = Language(
         accha theek ok okay theek hai"""
     ),
     stops=words("रुको रुकिए ठहरो सुनो सुनिए नहीं बस ruko rukiye suno nahi bas stop"),
+    asks_much=words("पता नंबर ईमेल पिनकोड"),
     apology="माफ़ कीजिए, कुछ गड़बड़ हो गई। कृपया फिर से पूछिए।",
     say_again="माफ़ कीजिए, बात समझ में नहीं आई। कृपया फिर से कहिए।",
     code_remark="कोड लिखित उत्तर में है।",

@@ -1,0 +1,1 @@
+"""How often is a caller who thinks cut off, and how long does one who is done wait?"""
