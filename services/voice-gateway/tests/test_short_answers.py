@@ -249,7 +249,7 @@ def test_what_the_caller_repeats_right_after_the_last_echo_is_not_lost():
     virtual_time.run(main())
 
 
-# What the caller's side says about its line is believed, until the sound shows that it is wrong.
+# What the caller's side says of its line is believed, until the sound shows that it is wrong.
 
 
 def cuts(phone: Phone) -> list[int]:

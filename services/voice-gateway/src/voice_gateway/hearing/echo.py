@@ -32,9 +32,9 @@ _ECHO_CORRELATION = 0.7  # least correlation of an echo; two voices seldom reach
 _LONG_FRAMES = 45  # frames over which two voices correlate less
 _LONG_ECHO_CORRELATION = 0.55  # least correlation of an echo over that many frames
 _NO_ECHO_DB = -35.0  # below playback: nothing comes back, as with headphones
+_LITTLE_ECHO_DB = -14.0  # highest level over playback in any band, where nothing comes back
 _UNKNOWN_ECHO_DB = -3.0  # highest level of an echo over playback before the room is known
-_PHONE_ECHO_DB = -15.0  # the same on a telephone line: networks and phones cancel echo
-_RESIDUAL_ECHO_DB = -25.0  # the same where the client cancels it
+_CANCELLED_ECHO_DB = -15.0  # the same where it is cancelled, but the canceller still learns
 _AUDIBLE_PLAYBACK_DB = -60.0  # softer playback makes no echo that anybody notices
 _WORDLESS_DB = -20.0  # below playback: an echo that cannot be louder brings no words
 _RINGING = 3  # frames that a room goes on sounding
@@ -54,11 +54,11 @@ _VOICE_BANDS = 3  # least bands with voice in a frame; reverberation is in one
 _CALLER_SHARE = 0.4  # least share of a frame's energy that is the caller's
 
 _CLAIMED_DB: Mapping[LineEcho, float] = {
-    "phone": _PHONE_ECHO_DB,
-    "cancelled": _RESIDUAL_ECHO_DB,
+    "phone": _CANCELLED_ECHO_DB,
+    "cancelled": _CANCELLED_ECHO_DB,
 }
-_CLAIMED: Mapping[LineEcho, bool] = {"none": False, "cancelled": False, "loudspeaker": True}
-"""Whether anything comes back, by the caller's word."""
+_CLAIMED: Mapping[LineEcho, bool] = {"none": False, "loudspeaker": True}
+"""Whether anything comes back, by the caller's word; of what was cancelled some words may."""
 
 _Array = Any  # numpy's types say less than the variables' names
 
@@ -203,6 +203,11 @@ class Echo:
         bound = np.minimum(gain + _ECHO_SWING_DB, self._claimed_db)
         self._highest_db = np.where(_of_bands(known), _of_bands(bound), self._highest_db)
 
+    def _is_bounded(self) -> bool:
+        """Whether little comes back in every band; a small loudspeaker leaves the low ones out."""
+        self._bound()
+        return bool(self._highest_db.max() <= _LITTLE_ECHO_DB)
+
     def _estimate(self) -> None:
         near = np.array([levels for _, levels in self._received])
         times = np.array([at for at, _ in self._received])
@@ -222,7 +227,7 @@ class Echo:
         long = len(near) >= _LONG_FRAMES and self._comes_back is not False
         if correlation[best] >= (_LONG_ECHO_CORRELATION if long else _ECHO_CORRELATION):
             self._set_known(True, best, near - played[best], audible[best])
-        elif audible_bands.min() >= enough and back_db.max() < _NO_ECHO_DB:
+        elif audible_bands.min() >= enough and back_db.max() < _NO_ECHO_DB and self._is_bounded():
             self._set_known(False, best, near - played[best], audible[best])
 
     def _set_known(self, comes_back: bool, delay: int, over_db: _Array, audible: _Array) -> None:
