@@ -1,6 +1,6 @@
 """Callers on loudspeakers: is the gateway's own voice ever taken for theirs, and theirs for its?
 
-    uv run python benchmarks/echo.py [--quiet 50] [--over 42] [--calls 3] [--ways voice,asr]
+    uv run python benchmarks/echo.py [--quiet 50] [--over 42] [--answers 20] [--calls 3]
 
 The gateway as shipped, the local stack's recogniser and voice, a scripted model. Everything runs
 on 127.0.0.1, bounded in count and time, and is stopped at the end.
@@ -17,7 +17,8 @@ from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
-from echo.call_plans import Plan, clips, plans
+from echo.call_plans import Plan, answered_plans, clips, plans
+from echo.caller_voice import CallerVoice
 from echo.event_logs import keep, with_pauses
 from echo.floor_report import Found, as_json, report
 from echo.outcomes import Calls, Clear
@@ -31,6 +32,7 @@ WAYS = {"voice": {}, "asr": {"TURN_DETECTION": "asr"}}
 
 async def run(given: argparse.Namespace) -> Found:
     chosen = plans(given.quiet, given.over, given.seed, given.echo_db)
+    chosen += answered_plans(given.answers, given.seed, given.echo_db, CallerVoice())
     found = Found(given.echo_db, given.asr, given.seed, {}, [])
     async with local_stack("--llm", "none", "--asr", given.asr) as at:
         for way in given.ways:
@@ -70,6 +72,7 @@ def _arguments() -> argparse.Namespace:
     options = Options(__doc__)
     options.count("--quiet", 50, 0, 500, "replies nobody talks over")
     options.count("--over", 42, 0, 500, "replies talked over")
+    options.count("--answers", 20, 0, 100, "short answers in the question's own words")
     options.count("--calls", 3, 1, 20, "callers at once")
     options.add_argument(
         "--ways", type=_ways, default=["voice"], help="of ending turns: voice,asr (voice)"

@@ -5,7 +5,8 @@ One seed gives one set of calls.
 
 import json
 import random
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any
 
@@ -32,7 +33,31 @@ REPLIES = (
 )
 """Each takes the voice five to eight seconds."""
 
-QUIET, OVER = "quiet", "over"
+ASKED = (
+    ("Would you like the morning flight or the evening flight?", "The evening flight."),
+    ("Is the table for two people or for four people?", "Four people."),
+    ("Shall I send it to your office or to your home address?", "My home address."),
+    ("Do you want to go by bus or by train?", "I'd rather go by train."),
+    ("Should the room have a view of the garden or the street?", "The garden."),
+    ("Would you like the small pizza or the large pizza?", "The large pizza."),
+    ("Is that for this week or for next week?", "Next week."),
+    ("Do you pay by credit card or by bank transfer?", "Credit card."),
+    ("Did you mean the north station or the south station?", "The south station."),
+    ("Would Monday morning or Tuesday afternoon suit you?", "Tuesday afternoon."),
+    ("Shall I book the window seat or the aisle seat?", "The window seat."),
+    ("Do you need a single ticket or a return ticket?", "A return ticket."),
+    ("Is the problem with the kitchen light or the bathroom light?", "The bathroom light."),
+    ("Should I call your mobile number or your work number?", "My work number."),
+    ("Would you like green tea or black coffee?", "Black coffee."),
+    ("Is it the blue jacket or the red jacket that you want back?", "The red jacket."),
+    ("Do you want the short answer or the long answer?", "The short answer."),
+    ("Shall we meet at the front door or the back door?", "The front door."),
+    ("Is the delivery for the first floor or the second floor?", "The second floor."),
+    ("Would you like to speak to sales or to technical support?", "Technical support."),
+)
+"""Questions, and answers that repeat words of theirs."""
+
+QUIET, OVER, ANSWERED = "quiet", "over", "answered"
 _CLIPS = (
     "en_austen_0880",
     "en_cards_10c",
@@ -47,6 +72,9 @@ _EDGE_FRAMES = 2  # kept before the first audible frame and after the last one
 _AUDIBLE_DB = -40.0  # relative to the loudest frame
 _EARLIEST_S, _LATEST_S = 0.3, 3.0  # after a reply's first audio
 _LONGEST_REVERBERATION_S = 0.35
+_SOONEST_ANSWER_S, _LATEST_ANSWER_S = 0.3, 0.8  # after the loudspeaker fell silent
+_FIRST_ASKING = 1000  # the ordinal of the first call that asks
+_OF_EACH_PER_ASKING_CALL = 5
 _OF_EACH_PER_CALL = 3  # quiet replies, and as many that are talked over
 
 
@@ -69,7 +97,7 @@ class Part:
     kind: str
     clip: Clip | None = None
     after_s: float = 0.0
-    """Seconds from the reply's first audio to the clip."""
+    """Seconds to the clip: from the reply's first audio, or from its silence if it is answered."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,13 +106,17 @@ class Plan:
     way: Way
     can_pause: bool
     parts: tuple[Part, ...]
+    asks: tuple[str, ...] = ()
+    """The questions that the call's typed turns are answered with; empty: by `REPLIES`."""
 
     @property
     def name(self) -> str:
         return f"echo-{self.ordinal}"
 
     def reply_to(self, questions: int) -> str:
-        """The model's answer to the call's n-th question."""
+        """The model's answer to the call's n-th question; where it asks, to the n-th typed one."""
+        if self.asks:
+            return self.asks[questions - 1]
         return REPLIES[(self.ordinal * 5 + questions) % len(REPLIES)]
 
 
@@ -96,6 +128,32 @@ def plans(quiet: int, over: int, seed: int, echo_db: float) -> list[Plan]:
         _plan(ordinal, dice, _share(quiet, ordinal, calls), _share(over, ordinal, calls), echo_db)
         for ordinal in range(calls)
     ]
+
+
+def answered_plans(
+    answers: int, seed: int, echo_db: float, say: Callable[[str], Any]
+) -> list[Plan]:
+    """Draw calls in which short answers repeat the questions' words; `say` speaks a text."""
+    dice = random.Random(seed)
+    asked = [ASKED[at % len(ASKED)] for at in range(answers)]
+    calls = [
+        asked[at : at + _OF_EACH_PER_ASKING_CALL]
+        for at in range(0, answers, _OF_EACH_PER_ASKING_CALL)
+    ]
+    return [
+        replace(
+            _plan(ordinal, dice, 0, 0, echo_db),
+            ordinal=_FIRST_ASKING + ordinal,
+            parts=tuple(_answer(answer, say, dice) for _, answer in call),
+            asks=tuple(question for question, _ in call),
+        )
+        for ordinal, call in enumerate(calls)
+    ]
+
+
+def _answer(text: str, say: Callable[[str], Any], dice: random.Random) -> Part:
+    clip = Clip(text, words_of(text), _trimmed(say(text)))
+    return Part(ANSWERED, clip, dice.uniform(_SOONEST_ANSWER_S, _LATEST_ANSWER_S))
 
 
 def _share(of: int, ordinal: int, calls: int) -> int:

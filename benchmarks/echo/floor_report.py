@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 
-from echo.outcomes import Alone, Calls, Clear, TalkedOver
+from echo.outcomes import Alone, Answered, Calls, Clear, TalkedOver
 from shared.figures import spread
 from shared.lines import Json
 from shared.table import counted_row, machine, row, spread_row
@@ -27,7 +27,7 @@ def report(found: Found) -> str:
         f"  the same clips with nothing playing: {wrong} of {words} words wrong",
     ]
     for way, calls in found.ways.items():
-        lines += ["", way, *_alone(calls.alone), *_over(calls.over)]
+        lines += ["", way, *_alone(calls.alone), *_over(calls.over), *_answered(calls.answered)]
         lines.append(spread_row("callers' own lateness", spread(calls.late_s)))
     return "\n".join(lines)
 
@@ -57,6 +57,17 @@ def _over(over: Sequence[TalkedOver]) -> list[str]:
             counted_row(title, [getattr(each, name) or 0.0 for each in taken])
             for title, name in _TIMES
         ),
+    ]
+
+
+def _answered(answered: Sequence[Answered]) -> list[str]:
+    if not answered:
+        return []
+    lost = [" ".join(each.wanted) for each in answered if not each.heard]
+    return [
+        row("short answers in the question's own words", (str(len(answered)),)),
+        row("· heard", (str(len(answered) - len(lost)),)),
+        *(f"  not heard: {text}" for text in lost),
     ]
 
 
@@ -94,6 +105,7 @@ def _way(calls: Calls) -> Json:
             asdict(each) | {"taken": each.taken, "errors": each.errors, "own": each.own}
             for each in calls.over
         ],
+        "answered": [asdict(each) | {"heard": each.heard} for each in calls.answered],
         "callers_lateness_ms": asdict(spread(calls.late_s)),
         "problems": calls.problems,
     }

@@ -67,12 +67,29 @@ class TalkedOver:
         return tuple(word for word in extra if word in reply)
 
 
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """A short answer that repeats words of the question before it."""
+
+    call: str
+    asked: str
+    wanted: tuple[str, ...]
+    got: tuple[str, ...] | None
+    """The words of the caller's turn as the model got them; None: no turn was taken."""
+
+    @property
+    def heard(self) -> bool:
+        """Whether a turn was taken with words of it, as well as the recogniser writes them."""
+        return bool(self.got) and word_errors(self.wanted, self.got or ()) < len(self.wanted)
+
+
 @dataclass(slots=True)
 class Calls:
     """What was seen in all calls of one way of taking turns."""
 
     alone: list[Alone] = field(default_factory=list[Alone])
     over: list[TalkedOver] = field(default_factory=list[TalkedOver])
+    answered: list[Answered] = field(default_factory=list[Answered])
     late_s: list[float] = field(default_factory=list[float])
     problems: list[str] = field(default_factory=list[str])
 

@@ -7,9 +7,9 @@ import grpc.aio
 from voice_gateway.testing.loudspeaker import Came, Speakerphone, Way, speakerphone
 from voice_proto import voice_workflow_pb2 as pb
 
-from echo.call_plans import QUIET, Clip, Part, Plan, words_of
-from echo.outcomes import LATE_S, Alone, Calls, Clear, TalkedOver
-from echo.scripted_chat import Chat
+from echo.call_plans import ANSWERED, QUIET, Clip, Part, Plan, words_of
+from echo.outcomes import LATE_S, Alone, Answered, Calls, Clear, TalkedOver
+from echo.scripted_chat import TYPED, Chat
 from shared.clock import now
 
 _PATIENCE_S = 30.0
@@ -37,6 +37,10 @@ class Caller:
                 await self._calm_down()
                 await self._ask()
                 await self._listen()
+            elif part.kind == ANSWERED:
+                await self._calm_down()
+                await self._ask()
+                await self._answer(part)
             else:
                 await (self._speaking() if self._reply else self._ask())
                 await self._talk_over(part)
@@ -45,7 +49,7 @@ class Caller:
         """Type a question and wait for the reply's first audio."""
         self._asked += 1
         first = len(self._phone.came)
-        await self._phone.type(f"Question {self._asked}, please.")
+        await self._phone.type(f"{TYPED}{self._asked}, please.")
         if not await self._phone.until(lambda: self._voice(first) > 0, _PATIENCE_S):
             raise TimeoutError("no reply was spoken")
         self._reply = self._voice(first)
@@ -117,6 +121,27 @@ class Caller:
             await self._words(clip, at, before),
         )
         self._seen.over.append(over)
+
+    async def _answer(self, part: Part) -> None:
+        """Answer the question once it was heard, and see what became of the answer."""
+        assert part.clip
+        phone, clip, reply = self._phone, part.clip, self._reply
+        await phone.until(lambda: self._over(reply), _PATIENCE_S)
+        await self._silence_since_played(part.after_s)
+        before = self._chat.question(self._plan.name)
+        at = phone.say(clip.samples)
+        got = await self._words(clip, at, before)
+        asked = self._text(reply)
+        self._seen.answered.append(Answered(self._plan.name, asked, clip.words, got))
+
+    async def _silence_since_played(self, seconds: float) -> None:
+        """Wait until the loudspeaker has been silent for `seconds`."""
+
+        def silent() -> bool:
+            at = self._phone.silent_at
+            return at is not None and now() - at >= seconds
+
+        await self._phone.until(silent, _PATIENCE_S)
 
     async def _silent_after(self, at: float) -> float:
         await self._phone.until(lambda: self._phone.silent_at is not None, 1.0)

@@ -6,6 +6,9 @@ from voice_gateway.testing.fake_chat import FakeChat
 
 from echo.call_plans import Plan
 
+TYPED = "Question "
+"""What every typed question begins with."""
+
 
 class Chat:
     """What the model was asked in each call, and what it answers."""
@@ -25,4 +28,8 @@ class Chat:
         if call not in self._plans or not questions:
             return "Very well."
         self._asked.setdefault(call, []).append(questions[-1])
-        return self._plans[call].reply_to(len(questions))
+        plan = self._plans[call]
+        if not plan.asks:
+            return plan.reply_to(len(questions))
+        typed = sum(question.startswith(TYPED) for question in questions)
+        return plan.reply_to(typed) if questions[-1].startswith(TYPED) else "Very well."

@@ -11,7 +11,7 @@ from functools import cache
 from typing import Any
 
 from voice_gateway.hearing.end_of_turn import load_turn_end
-from voice_gateway.messages import Transcript
+from voice_gateway.messages import LineEcho, Transcript
 from voice_gateway.ports import CallerAudioStream, Edge
 
 from settings_sweep.stored_speech import Utterance, edges_of
@@ -91,6 +91,13 @@ class StoredActivity:
     @property
     def echoed_at(self) -> float:
         return float("-inf")
+
+    @property
+    def unechoed_s(self) -> float:
+        return float("inf")
+
+    def expects(self, line: LineEcho) -> None:
+        """The caller wears headphones, whatever it says."""
 
     def echoes(self) -> bool | None:
         return None

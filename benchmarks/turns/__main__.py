@@ -19,10 +19,11 @@ from turns.rounds import Bench, start
 from turns.turn_report import as_json, report
 
 
-async def run(calls: int, rounds: int, delays: Delays) -> Bench:
+async def run(given: argparse.Namespace, delays: Delays) -> Bench:
     async with AsyncExitStack() as stack:
-        bench = await start(stack, calls, delays)
-        await repeat(bench, rounds)
+        alone = given.first_answers
+        bench = await start(stack, given.calls, delays, first_answers_alone=alone)
+        await repeat(bench, given.rounds)
         return bench
 
 
@@ -42,17 +43,25 @@ def _arguments() -> argparse.Namespace:
         "--endpoint-ms", 300, 80, 3000, "silence after which the recogniser finalises by itself"
     )
     options.figures_file()
+    options.add_argument(
+        "--first-answers", action="store_true", help="only the interruptions of first answers"
+    )
     options.count("--heard", 500, 20, 5_000, "interruptions on a virtual clock, of each kind")
     return options.parse_args()
 
 
 async def _main(given: argparse.Namespace) -> int:
-    heard_table, heard = await what_was_heard(given.heard)  # alone, as it fills a processor
+    heard_table, heard = "", None
+    if not given.first_answers:
+        heard_table, heard = await what_was_heard(given.heard)  # alone, as it fills a processor
     delays = Delays(given.endpoint_ms / 1000, first_token_s=0.12, token_s=0.01, voice_s=0.06)
-    bench = await run(given.calls, given.rounds, delays)
-    bench.problems += heard["problems"]
-    figures = as_json(bench, given.rounds) | {"heard": heard["heard"]}
-    print(f"{report(bench)}\n\nwhat was heard, on a virtual clock\n{heard_table}")
+    bench = await run(given, delays)
+    figures = as_json(bench, given.rounds)
+    print(report(bench))
+    if heard:
+        bench.problems += heard["problems"]
+        figures |= {"heard": heard["heard"]}
+        print(f"\nwhat was heard, on a virtual clock\n{heard_table}")
     print(json.dumps(figures))
     write_figures(figures, given.json)
     return status_after(bench.problems)

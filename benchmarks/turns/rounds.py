@@ -7,6 +7,8 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import asdict, dataclass, field
 
+from voice_proto import voice_workflow_pb2 as pb
+
 from shared.clock import now
 from shared.connection import START_S
 from shared.delays import Delays
@@ -14,7 +16,7 @@ from shared.figures import Cost
 from shared.gateways import gateway, scripted_settings
 from shared.lines import Json
 from shared.processes import Child, helper
-from turns.talk_plans import Plan, answered, interrupted
+from turns.talk_plans import Plan, answered, interrupted, interrupted_at_once
 from turns.talkers import Talk, hold_talks
 from turns.turn_figures import Tally, note_answers, note_cuts
 
@@ -25,6 +27,14 @@ ARMS: Mapping[str, Mapping[str, str]] = {
     RECOGNISER: {"TURN_DETECTION": "asr"},
     CUTS: {},
 }
+FIRSTS: "Mapping[str, tuple[pb.LineEcho, float]]" = {
+    "the client says nothing": (pb.LINE_ECHO_UNSPECIFIED, 0.0),
+    "the client says nothing, a caller 12 dB softer": (pb.LINE_ECHO_UNSPECIFIED, -12.0),
+    "the client says NO_ECHO": (pb.NO_ECHO, 0.0),
+    "the client says NO_ECHO, a caller 12 dB softer": (pb.NO_ECHO, -12.0),
+}
+"""What callers who interrupt a first answer say of their line, and how loud they are."""
+_FIRST_BATCHES = 3
 _ALONE_TURNS, _ALONE_CUTS = 14, 14
 _TURNS, _CUTS = 3, 4
 _SPREAD_S = 4.0  # many callers begin within it, so that their turns end independently
@@ -44,7 +54,10 @@ class Bench:
     delays: Delays
     upstreams: Child
     gateways: Mapping[str, Gateway]
+    first_answers_alone: bool = False
     tallies: dict[tuple[str, int], Tally] = field(default_factory=dict[tuple[str, int], Tally])
+    firsts: dict[str, Tally] = field(default_factory=dict[str, Tally])
+    """The interruptions of first answers."""
     late_s: list[float] = field(default_factory=list[float])
     problems: list[str] = field(default_factory=list[str])
     calls_held: int = 0
@@ -54,6 +67,15 @@ class Bench:
         await self._hold({arm: [answered(self._ordinal(), 1, 0.0)] for arm in ARMS})
 
     async def round(self) -> None:
+        """Measure all, or the interruptions of first answers alone."""
+        if not self.first_answers_alone:
+            await self._turns()
+        for first in FIRSTS:
+            _say(f"{_FIRST_BATCHES} times {self.calls} calls: first answers, {first}")
+            for _ in range(_FIRST_BATCHES):
+                await self._measure_first(first)
+
+    async def _turns(self) -> None:
         """Measure one caller at each gateway, then many at one gateway after the other."""
         plans = {arm: [answered(self._ordinal(), _ALONE_TURNS, 0.0)] for arm in ARMS}
         plans[CUTS] = [interrupted(self._ordinal(), _ALONE_CUTS, 0.0)]
@@ -62,6 +84,15 @@ class Bench:
             _say(f"{self.calls} calls: {arm}")
             many = [self._plan(arm, call / self.calls * _SPREAD_S) for call in range(self.calls)]
             await self._measure(self.calls, {arm: many})
+
+    async def _measure_first(self, first: str) -> None:
+        """Measure callers who interrupt the first answer, when the line is not known yet."""
+        plans = [
+            interrupted_at_once(self._ordinal(), call / self.calls * _SPREAD_S, *FIRSTS[first])
+            for call in range(self.calls)
+        ]
+        talks, seen = await self._hold({CUTS: plans})
+        self._note(self.firsts.setdefault(first, Tally()), note_cuts, talks[CUTS], seen)
 
     async def _measure(self, calls: int, plans: Mapping[str, Sequence[Plan]]) -> None:
         before_s = {arm: self.gateways[arm].process.cpu_s() for arm in plans}
@@ -124,7 +155,9 @@ def _say(text: str) -> None:
     print(text, file=sys.stderr)
 
 
-async def start(stack: AsyncExitStack, calls: int, delays: Delays) -> Bench:
+async def start(
+    stack: AsyncExitStack, calls: int, delays: Delays, *, first_answers_alone: bool = False
+) -> Bench:
     upstreams = await stack.enter_async_context(
         helper("upstreams", "turns.scripted_upstreams", json.dumps(asdict(delays)))
     )
@@ -134,4 +167,4 @@ async def start(stack: AsyncExitStack, calls: int, delays: Delays) -> Bench:
         started = gateway(arm, own | dict(settings))
         process, at = await stack.enter_async_context(started)
         gateways[arm] = Gateway(process, at["grpc"])
-    return Bench(calls, delays, upstreams, gateways)
+    return Bench(calls, delays, upstreams, gateways, first_answers_alone)

@@ -8,9 +8,11 @@ import math
 import random
 from array import array
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from itertools import pairwise
+
+from voice_proto import voice_workflow_pb2 as pb
 
 from shared.call_names import tag_of
 from shared.delays import Delays
@@ -29,6 +31,7 @@ _QUIET_SHARE = 0.01  # of the loudest frame: -40 dB, in a recording whose silenc
 _REPLY_TURN_S = 4.6  # question, decision, answer, and a pause
 _LEAD_IN_S = 0.6  # the voice activity needs some silence before the first word
 _EARLIEST_CUT_S, _LATEST_CUT_S = 0.8, 4.5  # after the question's end
+_LATEST_FIRST_CUT_S = 2.6  # of the first answer, two seconds of which are heard by then
 _SENTENCES = 24  # of a long answer, which nobody here hears to its end
 
 
@@ -49,6 +52,8 @@ class Question:
     answer: str
     pause_s: float = 0.0
     """Pause before the last word, where the question sounds complete already."""
+    level_db: float = 0.0
+    """Its loudness over the recording's."""
 
     @property
     def end_s(self) -> float:
@@ -73,8 +78,8 @@ class Question:
 
     @property
     def pcm(self) -> bytes:
-        pause_at = bytes_of(_PAUSED_AT_S)
-        return clip().pcm[:pause_at] + bytes(bytes_of(self.pause_s)) + clip().pcm[pause_at:]
+        pause_at, said = bytes_of(_PAUSED_AT_S), _at_level(self.level_db)
+        return said[:pause_at] + bytes(bytes_of(self.pause_s)) + said[pause_at:]
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +93,8 @@ class Plan:
     """The caller says how far its loudspeaker has got."""
     buffer_s: float = 0.0
     """Seconds by which its loudspeaker starts later than the first audio arrives."""
+    line_echo: "pb.LineEcho" = pb.LINE_ECHO_UNSPECIFIED
+    """What the caller says of its line."""
 
     def audio(self) -> list[bytes]:
         """The whole call's audio in chunks."""
@@ -117,6 +124,12 @@ def clip() -> Clip:
     return Clip(pcm, loud[0] * _FRAME_S, (loud[-1] + 1) * _FRAME_S)
 
 
+@cache
+def _at_level(level_db: float) -> bytes:
+    gain = 10 ** (level_db / 20)
+    return array("h", (round(gain * sample) for sample in array("h", clip().pcm))).tobytes()
+
+
 def answered(ordinal: int, turns: int, late_s: float) -> Plan:
     """Plan a call whose questions are all answered in full; the first comes `late_s` later."""
     dice = random.Random(ordinal)
@@ -140,6 +153,20 @@ def interrupted(ordinal: int, cuts: int, late_s: float) -> Plan:
     buffer_s = 0.2 if ordinal // 2 % 2 else 0.0
     seconds = math.ceil(questions[-1].end_s / CHUNK_S) * CHUNK_S + CHUNK_S
     return Plan(ordinal, questions, seconds, ordinal % 2 == 1, buffer_s)
+
+
+def interrupted_at_once(
+    ordinal: int, late_s: float, line_echo: "pb.LineEcho", level_db: float
+) -> Plan:
+    """Plan a call whose first answer is interrupted within its first two seconds."""
+    dice = random.Random(ordinal)
+    first_s = _LEAD_IN_S + late_s
+    after_s = dice.uniform(_EARLIEST_CUT_S, _LATEST_FIRST_CUT_S)
+    starts = [first_s, first_s + clip().end_s - clip().start_s + after_s]
+    question, cut = _questions(ordinal, starts, [0.0, 0.0], _long_answer)
+    cut = replace(cut, level_db=level_db)
+    seconds = math.ceil(cut.end_s / CHUNK_S) * CHUNK_S + CHUNK_S
+    return Plan(ordinal, (question, cut), seconds, line_echo=line_echo)
 
 
 def _questions(

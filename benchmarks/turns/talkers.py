@@ -73,7 +73,9 @@ class Talker:
     async def _speak(self, start_at: float) -> None:
         plan = self.talk.plan
         language = language_of(plan.ordinal)
-        config = pb.VoiceConfig(language_code=language, sample_rate=RATE_HZ)
+        config = pb.VoiceConfig(
+            language_code=language, sample_rate=RATE_HZ, line_echo=plan.line_echo
+        )
         await self._stream.write(pb.ClientMessage(config=config))
         for ordinal, chunk in enumerate(self._audio):
             due_at = start_at + (ordinal + 1) * CHUNK_S  # a microphone gives a full chunk

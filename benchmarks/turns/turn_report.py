@@ -48,6 +48,9 @@ def report(bench: Bench) -> str:
             lines += _answer_lines(title, bench.tallies[arm, calls])
         cuts = bench.tallies[CUTS, calls]
         lines += ["", f"{calls} at once: interruption by speech", _HEAD, *_cut_lines(cuts)]
+    lines += ["", "interruption in the first 2 s of a call's first answer", _HEAD]
+    for first, tally in bench.firsts.items():
+        lines += _first_lines(first, tally)
     lines += ["", "what was heard, by the gateway and in truth", *_ledger_lines(bench)]
     lines += ["", _HEAD, spread_row("callers' own lateness", spread(bench.late_s))]
     return "\n".join(lines)
@@ -94,6 +97,16 @@ def _cut_lines(tally: Tally) -> list[str]:
     ]
 
 
+def _first_lines(title: str, tally: Tally) -> list[str]:
+    counts = tally.counts
+    return [
+        f" {title}",
+        *(counted_row(name, tally.samples[name]) for name in (LAST_EARLY, CUT)),
+        f"  silenced {counts['silenced']} of {counts['interruptions']},"
+        f" before any audio {counts['before any audio']}, not silenced {counts['not silenced']}",
+    ]
+
+
 def _cost(tally: Tally) -> str:
     each = mean(cost.cpu_ms_per_call_s for cost in tally.costs)
     return f"  the gateway's CPU per second of a call: {each:.1f} ms"
@@ -126,6 +139,7 @@ def as_json(bench: Bench, rounds: int) -> Json:
         "delays_s": asdict(bench.delays),
         "machine": machine(),
         "arms": [_arm(*key, tally) for key, tally in bench.tallies.items()],
+        "firsts": [_arm(first, bench.calls, tally) for first, tally in bench.firsts.items()],
         "callers_lateness_ms": asdict(spread(bench.late_s)),
         "problems": bench.problems,
     }

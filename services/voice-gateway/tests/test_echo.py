@@ -13,7 +13,7 @@ from voice_gateway.hearing.echo import FRAME_S, Echo
 from voice_gateway.hearing.own_words import APART, OwnWords, Utterance, callers_part, split
 from voice_gateway.hearing.voice_activity import ArrivalClock, VoiceActivity, load_silero
 from voice_gateway.language import language_of
-from voice_gateway.messages import Transcript, Word
+from voice_gateway.messages import LineEcho, Transcript, Word
 from voice_gateway.ports import Edge
 from voice_gateway.testing.scripted import Call, Says
 
@@ -293,6 +293,83 @@ def test_a_caller_on_headphones_who_breaks_into_the_first_answer_is_no_echo(
         echo.plays(pcm, RATE_HZ, 100.0 + start / RATE_HZ)
         echo.explains(caught[start : start + size], RATE_HZ, 100.0 + (start + size) / RATE_HZ)
         assert not echo.comes_back()
+
+
+# In the first seconds of a call's first reply it is not known yet whether the line echoes.
+
+
+def first_voice_s(onset_s: float, *, line: LineEcho, level: float = 0.05) -> float:
+    """How long after its onset a caller over the first reply, on headphones, is noticed."""
+    activity = load_silero()(RATE_HZ)
+    activity.expects(line)
+    played = speech("en_austen_0880", 0.05)
+    caught = np.random.default_rng(5).standard_normal(4 * RATE_HZ) * 10 ** (-65 / 20)
+    voice, onset = speech("en_weather_synth", level), int(onset_s * RATE_HZ)
+    voice = voice[int(np.flatnonzero(np.abs(voice) > level / 5)[0]) :]
+    caught[onset : onset + len(voice)] += voice[: len(caught) - onset]
+    out, into = ((np.clip(a, -1, 1) * 32767).astype("<i2") for a in (played, caught))
+    sent = 0
+    for start in range(0, len(into), 320):
+        at = (start + 320) / RATE_HZ
+        while sent / RATE_HZ <= at + 0.3:
+            activity.plays(out[sent : sent + 1600].tobytes(), RATE_HZ, sent / RATE_HZ)
+            sent += 1600
+        for edge in activity.feed(into[start : start + 320].tobytes(), at):
+            if edge.voiced and at > onset_s:
+                return at - onset_s
+    raise AssertionError("the caller was never noticed")
+
+
+ONSETS = [0.6, 0.8, 1.0, 1.2, 1.4, 1.6, 1.8, 2.0]
+
+
+@pytest.mark.parametrize("onset_s", ONSETS)
+def test_a_caller_over_the_first_reply_is_noticed_soon(onset_s: float):
+    assert first_voice_s(onset_s, line="auto") <= 0.3
+
+
+@pytest.mark.parametrize("onset_s", [0.1, 0.2, 0.4, *ONSETS])
+@pytest.mark.parametrize("level", [0.05, 0.02])
+def test_a_caller_who_says_that_nothing_comes_back_is_noticed_at_once(onset_s: float, level: float):
+    assert first_voice_s(onset_s, line="none", level=level) <= 0.15
+
+
+@pytest.mark.parametrize("line", ["cancelled", "phone"])
+@pytest.mark.parametrize("onset_s", [0.1, 0.2, 0.4, *ONSETS])
+def test_where_little_comes_back_a_caller_is_noticed_nearly_as_soon(onset_s: float, line: LineEcho):
+    assert first_voice_s(onset_s, line=line) <= 0.2
+
+
+@pytest.mark.parametrize("name", ["en_jfk", "en_austen_0880", "en_weather_synth"])
+@pytest.mark.parametrize("low_cut_hz", [300, 600])
+def test_nor_is_the_echo_of_a_small_loudspeaker_ever_a_voice(name: str, low_cut_hz: int):
+    played = np.concatenate([speech(name), np.zeros(RATE_HZ, np.float32)])
+    spectrum, hz = np.fft.rfft(played), np.fft.rfftfreq(len(played), 1 / RATE_HZ)
+    thin = np.fft.irfft(spectrum / (1 + (low_cut_hz / np.maximum(hz, 1)) ** 4), len(played))
+    caught = np.random.default_rng(5).standard_normal(len(played)) * 10 ** (-65 / 20)
+    caught[2400:] += thin[:-2400] * 10 ** (-10 / 20)
+    assert edges(played, caught, jitter_s=0.03) == []
+
+
+def test_a_wrong_word_about_the_line_holds_only_until_enough_of_it_came_back():
+    """Each reply is cut off after half a second, as its echo is taken for the caller."""
+    echo, size, cut = Echo(), round(FRAME_S * RATE_HZ), RATE_HZ // 2
+    echo.expects("none")
+    out = speech("en_jfk", 0.045)[: 6 * cut]
+    believed: list[bool | None] = []
+    for reply, start in enumerate(range(0, len(out), cut)):
+        played = np.concatenate([out[start : start + cut], np.zeros(2 * RATE_HZ, np.float32)])
+        caught = np.random.default_rng(reply).standard_normal(len(played)) * 10 ** (-65 / 20)
+        caught[1600:] += played[:-1600] * 10 ** (-10 / 20)
+        for at in range(0, len(played) - size, size):
+            now = 100.0 + 2.5 * reply + at / RATE_HZ
+            if at < cut:
+                pcm = (played[at : at + size] * 32767).astype("<i2").tobytes()
+                echo.plays(pcm, RATE_HZ, now)
+            echo.explains(caught[at : at + size], RATE_HZ, now + FRAME_S)
+        believed.append(echo.comes_back())
+    assert believed[0] is False
+    assert believed[-1] is True
 
 
 def test_a_caller_as_loud_as_a_soft_reply_is_noticed_over_its_echo():

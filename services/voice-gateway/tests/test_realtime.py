@@ -274,6 +274,27 @@ def test_turn_detection_is_how_turns_are_taken(
     assert (turns.answers, turns.interruptible, turns.by_hand) == (True, True, False)
 
 
+@pytest.mark.parametrize(
+    ("given", "line_echo"),
+    [
+        ({}, "auto"),
+        ({"noise_reduction": {"type": "near_field"}}, "cancelled"),
+        ({"noise_reduction": {"type": "far_field"}}, "auto"),
+        ({"format": {"type": "audio/pcmu"}}, "phone"),
+        (
+            {"format": {"type": "audio/pcma"}, "noise_reduction": {"type": "near_field"}},
+            "cancelled",
+        ),
+    ],
+)
+def test_what_a_program_says_of_its_microphone_tells_what_comes_back(
+    given: dict[str, Any], line_echo: str
+):
+    options = SessionOptions("call", "m", CallConfig("call", "en-US", 24_000, "", ""))
+    options.update({"audio": {"input": given}}, has_audio=True)
+    assert options.config.line_echo == line_echo
+
+
 async def test_items_are_retrieved_deleted_and_forgotten(serve: Any):
     chat = FakeChat([ANSWER])
     async with serve(riva(), chat) as gateway, connect(gateway.http_port) as program:

@@ -53,6 +53,9 @@ class Log:
     def note(self, event: Event, commands: Sequence[Command]) -> None:
         self.lines.append(event_log.step_line(event, commands))
 
+    def dropped(self, at: float, text: str, reason: str) -> None:
+        self.lines.append(event_log.dropped_line(at, text, reason))
+
     def close(self) -> None:
         pass
 

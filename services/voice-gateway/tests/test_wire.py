@@ -1,5 +1,7 @@
 """The contract's messages to and from ours; field by field, without a server."""
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -37,6 +39,28 @@ def test_an_empty_config_means_the_defaults():
 
 def test_a_callers_name_for_its_call_cannot_forge_a_log_line():
     assert to_config(pb.VoiceConfig(session_id="a\nb"), DEFAULTS).call_id == "ab"
+
+
+@pytest.mark.parametrize(
+    ("said", "line_echo"),
+    [
+        (pb.LINE_ECHO_UNSPECIFIED, "loudspeaker"),
+        (pb.NO_ECHO, "none"),
+        (pb.ECHO_CANCELLED, "cancelled"),
+        (pb.LOUDSPEAKER, "loudspeaker"),
+        (pb.PHONE, "phone"),
+    ],
+)
+def test_what_a_client_says_of_its_line_goes_before_what_the_server_supposes(
+    said: "pb.LineEcho", line_echo: str
+):
+    supposed = replace(DEFAULTS, line_echo="loudspeaker")
+    assert to_config(pb.VoiceConfig(line_echo=said), supposed).line_echo == line_echo
+
+
+def test_a_line_of_a_newer_contract_counts_as_not_said():
+    config = pb.VoiceConfig.FromString(b"\x48\x63")  # field 9 is 99
+    assert to_config(config, DEFAULTS).line_echo == "auto"
 
 
 def test_each_message_of_the_caller():

@@ -9,6 +9,7 @@ import sys
 from collections.abc import Sequence
 
 from rich.console import Console
+from voice_proto import voice_workflow_pb2 as wire
 
 from voice_client import doctor, load
 from voice_client.call import Gateway, Hello, dial
@@ -100,7 +101,7 @@ async def _mic(options: Options) -> Exit:
 async def _converse(options: Options, sound: Sound, audience: Audience) -> None:
     ears, mouth = sound.names
     audience.note(f"microphone: {ears}; loudspeaker: {mouth}; {sound.rate_hz} Hz")
-    quiet = options.half_duplex or options.echo_cancellation
+    quiet = options.headphones or options.half_duplex or options.echo_cancellation
     audience.note("speak; Ctrl-C ends" + ("" if quiet else "; best with headphones"))
     line = Line(_gateway(options), _hello(options, sound.rate_hz), options.timeout)
     await converse(line, sound, audience, half_duplex=options.half_duplex)
@@ -218,8 +219,16 @@ def _hello(options: Options, rate_hz: int) -> Hello:
         options.prompt,
         can_pause=is_mic,
         conversation_id=options.conversation or (secrets.token_urlsafe() if is_mic else ""),
+        line_echo=_line_echo(options),
         opus=options.opus,
     )
+
+
+def _line_echo(options: Options) -> "wire.LineEcho":
+    """What the microphone picks up of the replies, as far as the options tell."""
+    if options.headphones or options.half_duplex:
+        return wire.NO_ECHO
+    return wire.ECHO_CANCELLED if options.echo_cancellation else wire.LINE_ECHO_UNSPECIFIED
 
 
 def _gateway(options: Options) -> Gateway:

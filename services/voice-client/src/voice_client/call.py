@@ -71,6 +71,8 @@ class Hello:
     """The client stops its loudspeaker when told to, and goes on when told to."""
     conversation_id: str = ""
     """Calls with the same id go on with each other's conversation."""
+    line_echo: "wire.LineEcho" = wire.LINE_ECHO_UNSPECIFIED
+    """What of the replies the microphone picks up."""
     opus: bool = False
     """Ask for Opus packets instead of raw audio, for a slow connection."""
 
@@ -98,6 +100,7 @@ class Call:
             system_prompt=hello.prompt,
             can_pause=hello.can_pause,
             conversation_id=hello.conversation_id,
+            line_echo=hello.line_echo,
             audio_encoding=wire.OPUS if hello.opus else wire.AUDIO_ENCODING_UNSPECIFIED,
         )
         await self._send(wire.ClientMessage(config=config))

@@ -51,6 +51,7 @@ class Options:
     list_devices: bool = False
     input_device: str = ""
     output_device: str = ""
+    headphones: bool = False
     half_duplex: bool = False
     echo_cancellation: bool = False
     plain: bool = False
@@ -140,6 +141,11 @@ def _add_mic(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--list-devices", action="store_true", help="show the sound devices")
     _add_devices(parser)
     echo = parser.add_mutually_exclusive_group()
+    echo.add_argument(
+        "--headphones",
+        action="store_true",
+        help="tell the gateway that its voice does not come back, so that it yields at once",
+    )
     echo.add_argument(
         "--half-duplex",
         action="store_true",

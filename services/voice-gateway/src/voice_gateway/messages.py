@@ -42,6 +42,11 @@ class ModelOptions:
     """The answer is to be spoken; else JSON in it may be what was asked for."""
 
 
+LineEcho = Literal["auto", "none", "cancelled", "loudspeaker", "phone"]
+"""What of its loudspeaker the caller's microphone picks up: as a headset, an echo canceller, a
+loudspeaker or a telephone does it; "auto": the sound tells."""
+
+
 @dataclass(frozen=True, slots=True)
 class CallConfig:
     """The config of one call, with all defaults filled in."""
@@ -59,6 +64,7 @@ class CallConfig:
     """Replies are spoken; else they are text only."""
     asking: ModelOptions = field(default_factory=ModelOptions)
     turns: TurnOptions = field(default_factory=TurnOptions)
+    line_echo: LineEcho = "auto"
 
 
 @dataclass(frozen=True, slots=True)

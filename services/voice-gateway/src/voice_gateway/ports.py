@@ -14,6 +14,7 @@ from voice_gateway.messages import (
     CallConfig,
     FromCaller,
     Incomplete,
+    LineEcho,
     ModelOptions,
     ToCaller,
     Transcript,
@@ -100,6 +101,10 @@ class Activity(Protocol):
         """The caller's loudspeaker plays this audio from `at` on, and it may come back."""
         ...
 
+    def expects(self, line: LineEcho) -> None:
+        """Take the caller's word for what comes back, until the sound says otherwise."""
+        ...
+
     def echoes(self) -> bool | None:
         """Whether the caller's microphone picks up the loudspeaker; None: not known."""
         ...
@@ -107,6 +112,11 @@ class Activity(Protocol):
     @property
     def echoed_at(self) -> float:
         """When a frame was last taken for an echo."""
+        ...
+
+    @property
+    def unechoed_s(self) -> float:
+        """How long, up to the newest audio, nothing can have come back of what was played."""
         ...
 
 
@@ -190,11 +200,14 @@ class Apologies(Protocol):
 
 
 class CallRecord(Protocol):
-    """Records the events and commands of one call. Both methods return at once and never fail."""
+    """Records the events and commands of one call. All methods return at once and never fail."""
 
     def note(self, event: Event, commands: Sequence[Command]) -> None:
         """Note that `event` made the conversation return `commands`."""
         ...
+
+    def dropped(self, at: float, text: str, reason: str) -> None:
+        """Note recognised words that never reached the conversation."""
 
     def close(self) -> None:
         """End the record; calling it again does nothing."""
@@ -257,6 +270,9 @@ class CallMetrics(Protocol):
 
     def failed(self, error: ServiceError) -> None:
         """Count a fault of an upstream."""
+
+    def words_dropped(self, reason: str) -> None:
+        """Count words of the caller, or taken for them, that were dropped for good."""
 
     def recogniser_lag(self, seconds: float) -> None:
         """Note how far the recogniser is behind the audio that it was sent."""

@@ -324,6 +324,14 @@ class Settings(BaseSettings):
     interrupt_resume_ms: Milliseconds = Field(
         500, description="A paused reply goes on after this much silence without words."
     )
+    line_echo: Literal["auto", "none", "loudspeaker"] = Field(
+        "auto",
+        description=(
+            "What callers' microphones pick up of the replies, where a client does not say it: "
+            "nothing (`none`: headsets), the `loudspeaker`, or what the sound of each call shows "
+            "(`auto`)."
+        ),
+    )
     greeting: str = Field("", max_length=2000, description="Text said when a call begins.")
     greeting_firm: bool = Field(
         False, description="The greeting cannot be interrupted; what is said meanwhile is answered."

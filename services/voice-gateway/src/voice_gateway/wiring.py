@@ -129,6 +129,7 @@ def defaults(settings: Settings) -> Defaults:
         rate_hz=settings.sample_rate,
         voice=settings.tts_voice,
         system_prompt=settings.system_prompt,
+        line_echo=settings.line_echo,
     )
 
 

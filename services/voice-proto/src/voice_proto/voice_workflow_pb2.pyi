@@ -13,6 +13,14 @@ class AudioEncoding(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     PCM_S16LE: _ClassVar[AudioEncoding]
     OPUS: _ClassVar[AudioEncoding]
 
+class LineEcho(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    LINE_ECHO_UNSPECIFIED: _ClassVar[LineEcho]
+    NO_ECHO: _ClassVar[LineEcho]
+    ECHO_CANCELLED: _ClassVar[LineEcho]
+    LOUDSPEAKER: _ClassVar[LineEcho]
+    PHONE: _ClassVar[LineEcho]
+
 class EventType(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     __slots__ = ()
     EVENT_UNSPECIFIED: _ClassVar[EventType]
@@ -27,6 +35,11 @@ class EventType(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
 AUDIO_ENCODING_UNSPECIFIED: AudioEncoding
 PCM_S16LE: AudioEncoding
 OPUS: AudioEncoding
+LINE_ECHO_UNSPECIFIED: LineEcho
+NO_ECHO: LineEcho
+ECHO_CANCELLED: LineEcho
+LOUDSPEAKER: LineEcho
+PHONE: LineEcho
 EVENT_UNSPECIFIED: EventType
 LISTENING: EventType
 PROCESSING: EventType
@@ -54,7 +67,7 @@ class ClientMessage(_message.Message):
     def __init__(self, config: _Optional[_Union[VoiceConfig, _Mapping]] = ..., audio_chunk: _Optional[bytes] = ..., text_input: _Optional[str] = ..., interrupt: _Optional[_Union[Interrupt, _Mapping]] = ..., playback: _Optional[_Union[PlaybackProgress, _Mapping]] = ..., end_of_utterance: _Optional[_Union[EndOfUtterance, _Mapping]] = ...) -> None: ...
 
 class VoiceConfig(_message.Message):
-    __slots__ = ("language_code", "session_id", "sample_rate", "voice_name", "system_prompt", "can_pause", "audio_encoding", "conversation_id")
+    __slots__ = ("language_code", "session_id", "sample_rate", "voice_name", "system_prompt", "can_pause", "audio_encoding", "conversation_id", "line_echo")
     LANGUAGE_CODE_FIELD_NUMBER: _ClassVar[int]
     SESSION_ID_FIELD_NUMBER: _ClassVar[int]
     SAMPLE_RATE_FIELD_NUMBER: _ClassVar[int]
@@ -63,6 +76,7 @@ class VoiceConfig(_message.Message):
     CAN_PAUSE_FIELD_NUMBER: _ClassVar[int]
     AUDIO_ENCODING_FIELD_NUMBER: _ClassVar[int]
     CONVERSATION_ID_FIELD_NUMBER: _ClassVar[int]
+    LINE_ECHO_FIELD_NUMBER: _ClassVar[int]
     language_code: str
     session_id: str
     sample_rate: int
@@ -71,7 +85,8 @@ class VoiceConfig(_message.Message):
     can_pause: bool
     audio_encoding: AudioEncoding
     conversation_id: str
-    def __init__(self, language_code: _Optional[str] = ..., session_id: _Optional[str] = ..., sample_rate: _Optional[int] = ..., voice_name: _Optional[str] = ..., system_prompt: _Optional[str] = ..., can_pause: _Optional[bool] = ..., audio_encoding: _Optional[_Union[AudioEncoding, str]] = ..., conversation_id: _Optional[str] = ...) -> None: ...
+    line_echo: LineEcho
+    def __init__(self, language_code: _Optional[str] = ..., session_id: _Optional[str] = ..., sample_rate: _Optional[int] = ..., voice_name: _Optional[str] = ..., system_prompt: _Optional[str] = ..., can_pause: _Optional[bool] = ..., audio_encoding: _Optional[_Union[AudioEncoding, str]] = ..., conversation_id: _Optional[str] = ..., line_echo: _Optional[_Union[LineEcho, str]] = ...) -> None: ...
 
 class Interrupt(_message.Message):
     __slots__ = ()

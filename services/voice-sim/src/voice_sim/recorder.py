@@ -68,6 +68,10 @@ class Steps(CallRecord):
         if self._besides:
             self._besides.note(event, commands)
 
+    def dropped(self, at: float, text: str, reason: str) -> None:
+        if self._besides:
+            self._besides.dropped(at, text, reason)
+
     def close(self) -> None:
         if not self._over:
             self._recorder.add(Over(self._recorder.now()))

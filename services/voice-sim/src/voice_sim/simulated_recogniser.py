@@ -11,7 +11,7 @@ from dataclasses import replace
 
 from voice_gateway.audio import pcm as sound
 from voice_gateway.errors import ServiceError
-from voice_gateway.messages import Transcript, Word
+from voice_gateway.messages import LineEcho, Transcript, Word
 from voice_gateway.ports import Activity, CallerAudioStream, Edge, TurnSound
 
 from voice_sim.call_record import Judged, Noticed, Transcribed
@@ -47,12 +47,19 @@ class SimActivity(Activity):
     def plays(self, pcm: bytes, rate_hz: int, at: float) -> None:
         """Ignores it: there is no echo."""
 
+    def expects(self, line: LineEcho) -> None:
+        """Ignores it: the script says what comes back."""
+
     def echoes(self) -> bool | None:
         return False if self._headphones else None
 
     @property
     def echoed_at(self) -> float:
         return float("-inf") if self._headphones else self._recorder.now()
+
+    @property
+    def unechoed_s(self) -> float:
+        return float("inf") if self._headphones else 0.0
 
 
 class SimSound(TurnSound):

@@ -77,6 +77,9 @@ class _GuardedCallMetrics(CallMetrics):
     def failed(self, error: ServiceError) -> None:
         self._guard("metric failed", lambda: self._metrics.failed(error), None)
 
+    def words_dropped(self, reason: str) -> None:
+        self._guard("metric words_dropped", lambda: self._metrics.words_dropped(reason), None)
+
     def recogniser_lag(self, seconds: float) -> None:
         self._guard("metric recogniser_lag", lambda: self._metrics.recogniser_lag(seconds), None)
 
@@ -95,6 +98,10 @@ class GuardedRecord(CallRecord):
     def note(self, event: Event, commands: Sequence[Command]) -> None:
         if record := self._record:
             _records("event log note", lambda: record.note(event, commands), None)
+
+    def dropped(self, at: float, text: str, reason: str) -> None:
+        if record := self._record:
+            _records("event log dropped", lambda: record.dropped(at, text, reason), None)
 
     def close(self) -> None:
         if record := self._record:

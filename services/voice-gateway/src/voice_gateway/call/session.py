@@ -100,6 +100,7 @@ class Session:
             on_covered=self._covered,
             on_lag=self._metrics.recogniser_lag,
             sounding=lambda: self._replies.sounding(),
+            on_dropped=self._dropped,
         )
         self._replies = Replies(
             services,
@@ -320,6 +321,10 @@ class Session:
         if transcript.text.strip():
             self._outbox.post(transcript)
         self._tell(c.CallerSpoke(self._clock(), transcript.text, transcript.final))
+
+    def _dropped(self, text: str, reason: c.DropReason) -> None:
+        self._metrics.words_dropped(reason)
+        self._record.dropped(self._clock(), text, reason)
 
     def _report(self, fault: ServiceError, reply: int = 0) -> None:
         log.warning("call %s: %s: %s", self._call_id, fault.stage, fault.text)

@@ -1,6 +1,7 @@
 """The commands that a step of the conversation returns; they are carried out in order, at once."""
 
 from dataclasses import dataclass
+from typing import Literal
 
 from voice_gateway.conversation.history import Message
 
@@ -92,6 +93,10 @@ class KeepTurn:
 
     reply: int
     """The number of the reply that will answer it."""
+
+
+DropReason = Literal["echo", "forgotten"]
+"""Why words of the caller are answered by nothing, ever."""
 
 
 @dataclass(frozen=True, slots=True)

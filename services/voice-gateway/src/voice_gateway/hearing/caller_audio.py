@@ -9,14 +9,23 @@ from dataclasses import replace
 
 from voice_gateway.audio import pcm
 from voice_gateway.audio.resample import Resampler
+from voice_gateway.conversation import DropReason
 from voice_gateway.errors import BadMessage, CallLost, Rejected, ServiceError, Unavailable
 from voice_gateway.hearing.coverage import Coverage, Covered
 from voice_gateway.hearing.end_of_turn import through_silence
-from voice_gateway.hearing.own_words import APART, COMES_BACK_S, OwnWords, Utterance, callers_part
+from voice_gateway.hearing.own_words import (
+    APART,
+    COMES_BACK_S,
+    OwnWords,
+    Utterance,
+    callers_part,
+    left_out,
+)
+from voice_gateway.hearing.unechoed import Unechoed
 from voice_gateway.hearing.uplink import Uplink
 from voice_gateway.language import language_of
 from voice_gateway.messages import CallConfig, ReplyAudio, Transcript, Word
-from voice_gateway.ports import Edge, Services, TurnSound
+from voice_gateway.ports import Activity, Edge, Services, TurnSound
 
 _UPLINK_ROOM_S = 30.0  # audio that may wait for the recogniser
 _SLICE_S = 0.4  # audio handled without a break: a millisecond of CPU
@@ -46,11 +55,13 @@ class CallerAudio:
         on_covered: Callable[[Covered], None],
         on_lag: Callable[[float], None],
         sounding: Callable[[], str],
+        on_dropped: Callable[[str, DropReason], None] = lambda _text, _reason: None,
     ) -> None:
         """`sounding` returns the text of the live reply that the caller may have heard by now.
 
         `on_covered` is told when the words cover the caller's speech and when they do not, `on_lag`
-        how many seconds the recogniser is behind the audio that it was sent.
+        how many seconds the recogniser is behind the audio that it was sent, `on_dropped` which
+        recognised words are dropped for good, and why.
         """
         self._recogniser = services.recogniser
         self._activity = services.activity(rate_hz) if services.activity else None
@@ -64,6 +75,8 @@ class CallerAudio:
         self._on_fault = on_fault
         self._on_covered = on_covered
         self._on_lag = on_lag
+        self._on_dropped = on_dropped
+        self._unechoed = Unechoed()
         self._uplink = Uplink(rate_hz, _UPLINK_ROOM_S, clock, self._progressed)
         self._coverage = Coverage()
         self._covered = Covered.WHOLE
@@ -76,6 +89,8 @@ class CallerAudio:
         self._stops = language_of(config.language).stops
         self._forgets_until = 0.0
         self._utterance = Utterance()
+        if self._activity:
+            self._activity.expects(config.line_echo)
         self._recheck: asyncio.TimerHandle | None = None
         self._withheld: list[Transcript] = []
         """Finals and the last interim that are the caller's, unless the loudspeaker echoes."""
@@ -98,6 +113,8 @@ class CallerAudio:
         if config.language != self._config.language:
             self._stops = language_of(config.language).stops
             self.own.adjust(config.language)
+        if self._activity:
+            self._activity.expects(config.line_echo)
         self._config = config
 
     def voice_begins(self, *, goes_on: bool) -> None:
@@ -238,13 +255,22 @@ class CallerAudio:
         now = self._clock()
         end_s = self._uplink.added_s + pcm.seconds(samples, self._rate_hz)
         self._coverage.came(end_s)
-        for edge in self._activity.feed(samples, now):
-            self._utterance.voice(now, voiced=edge.voiced)
-            self._note_voice(end_s - edge.ago_s, voiced=edge.voiced)
+        edges = self._activity.feed(samples, now)
+        self._unechoed.came(end_s, unechoed_s := self._activity.unechoed_s)
+        if unechoed_s <= 0:
+            self._utterance.may_echo()
+        for edge in edges:
+            self._note_edge(edge, now, end_s - edge.ago_s)
             self._on_edge(edge)
         if self._coverage.voiced:  # in silence nothing is to be covered that was not before
             self._follow_coverage()
         return self._coverage.voiced
+
+    def _note_edge(self, edge: Edge, now: float, at_s: float) -> None:
+        unechoed_since = now - edge.ago_s if self._unechoed.holds(at_s) else None
+        self._utterance.voice(now, voiced=edge.voiced, unechoed_since=unechoed_since)
+        self._unechoed.voice(at_s, voiced=edge.voiced)
+        self._note_voice(at_s, voiced=edge.voiced)
 
     def _note_voice(self, at_s: float, *, voiced: bool) -> None:
         self._coverage.voice(at_s, voiced=voiced)
@@ -286,14 +312,26 @@ class CallerAudio:
         forgotten = self._clock() < self._forgets_until
         if self._withheld and not self._withheld[-1].final:
             self._withheld.pop()  # any transcript replaces the interim before it
-        callers = self._without_echo(transcript)  # an utterance is over with its final in any case
+        callers, doubtful = self._without_echo(transcript)  # a final ends its utterance in any case
         if forgotten:
-            self._forgets_until = 0.0 if transcript.final else self._forgets_until
+            if transcript.final:
+                self._forgets_until = 0.0
+                self._drop(transcript.text, "forgotten")
             self._withheld.clear()
             return
+        if transcript.final:
+            self._drop(left_out(transcript, callers), "echo")
+        if doubtful and callers.text:
+            self._withheld.append(callers)
+            self._schedule_recheck()
+            callers = replace(transcript, text="", words=())
         if callers.text:
             self._pass_on_withheld()  # the withheld words were said before these
         self._pass_on(callers)
+
+    def _drop(self, text: str, reason: DropReason) -> None:
+        if text.strip():
+            self._on_dropped(text, reason)
 
     def _pass_on(self, transcript: Transcript) -> None:
         if transcript.text and transcript.final:
@@ -305,36 +343,44 @@ class CallerAudio:
             self.speech_end = self._uplink.arrived_at(transcript.words[-1].end_s)
         self._on_transcript(transcript)
 
-    def _without_echo(self, transcript: Transcript) -> Transcript:
+    def _without_echo(self, transcript: Transcript) -> tuple[Transcript, bool]:
+        """The caller's part of the transcript, and whether even that may be an echo."""
         now = self._clock()
         has_caller = self._utterance.take(transcript, now)
-        doubtful = bool(self._activity) and not has_caller and bool(self.own.sounding())
-        if self._activity and self._activity.echoes() is False:
-            return callers_part(
-                transcript, "", self._stops, doubted=_RESIDUAL_ECHO_WORDS if doubtful else 0
-            )
-        doubted = 1 if doubtful else 0
         own = self.own.of_utterance(now, final=transcript.final)
-        if not own:
-            return transcript
         if self._activity is None:  # no voice activity is detected
-            return callers_part(transcript, own, self._stops)
-        if has_caller:
-            said = f"{own}{APART}{self._utterance.misheard}"
-            return callers_part(transcript, said, self._stops)
-        if now - self._activity.echoed_at > COMES_BACK_S:  # the sound was too soft for voice
-            return callers_part(transcript, own, self._stops, doubted=doubted)
-        if self._activity.echoes():
-            return replace(transcript, text="", words=())
-        # It is not known yet whether the loudspeaker echoes. A soft voice may have been taken for
-        # an echo, and a recogniser makes whole sentences of the first second of an echo.
+            own = "" if self._config.line_echo == "none" else own
+            return callers_part(transcript, own, self._stops), False
+        if not has_caller:
+            return self._without_voice(transcript, own, now, self._activity)
+        if self._activity.echoes() is False or not own:
+            return transcript, False
+        theirs = self._unechoed.positions(transcript)
+        if theirs is None:  # the recogniser gives no times
+            theirs = self._utterance.unechoed(transcript, now)
+        said = f"{own}{APART}{self._utterance.misheard}"
+        return callers_part(transcript, said, self._stops, theirs=theirs), False
+
+    def _without_voice(
+        self, transcript: Transcript, own: str, now: float, activity: Activity
+    ) -> tuple[Transcript, bool]:
+        """The same for a transcript beside which no voice was noticed."""
+        doubtful = bool(self.own.sounding()) and self._config.line_echo != "none"
+        if activity.echoes() is False:
+            doubted = _RESIDUAL_ECHO_WORDS if doubtful else 0
+            return callers_part(transcript, "", self._stops, doubted=doubted), False
+        if not own or self._unechoed.has_all(transcript):
+            return transcript, False
+        doubted = 1 if doubtful else 0
         probable = callers_part(transcript, own, self._stops, doubted=doubted)
-        if self._uplink.closed:
-            return probable  # no more audio comes to learn from
-        if probable.text:
-            self._withheld.append(probable)
-            self._schedule_recheck()
-        return replace(transcript, text="", words=())
+        if now - activity.echoed_at > COMES_BACK_S:  # the sound was too soft for voice
+            return probable, False
+        if activity.echoes():
+            return replace(transcript, text="", words=()), False
+        # It is not known yet whether the loudspeaker echoes. A soft voice may have been taken for
+        # an echo, and a recogniser makes whole sentences of the first second of an echo. If no more
+        # audio comes, there is nothing to learn it from.
+        return probable, not self._uplink.closed
 
     def _schedule_recheck(self) -> None:
         if self._recheck:
@@ -353,6 +399,7 @@ class CallerAudio:
     def _pass_on_withheld(self) -> None:
         withheld, self._withheld = self._withheld, []
         if self._activity and self._activity.echoes():
+            self._drop(" ".join(each.text for each in withheld if each.final), "echo")
             return
         for transcript in withheld:
             self._pass_on(transcript)

@@ -18,16 +18,19 @@ from difflib import SequenceMatcher
 from functools import lru_cache
 from unicodedata import category
 
+from voice_gateway.hearing.unechoed import could_say
 from voice_gateway.language.speakable import speakable
 from voice_gateway.messages import Transcript
 
 APART = " ¦ "
 """Separates texts that were not spoken one after the other."""
 
+_NO_ECHO = ""  # stands for a word that is no echo: nothing that is said equals it
 _LEAST_LIKENESS = 0.65  # of 1: "capitol" passes for "capital", "london" not for "million"
 _ECHO_WORDS = 150  # newest words of a reply, a minute of it, that may still be an echo
 _MISHEARD_WORDS = 3  # most words in a row that the recogniser may get wrong in an echo
 _STRAY_WORDS = 1  # words beside an echo that are more likely misheard than the caller's
+_LAST_WORDS = 1  # words of an echo that may still be added to its transcript
 COMES_BACK_S = 2.0  # longest time from playback to the transcript of its echo
 _NOTICED_S = 1.0  # longest time from a first word beside an echo to its voice activity
 _SPLIT_FINALS_S = 0.4  # longest time between two finals of one voice; an echo takes longer
@@ -55,41 +58,67 @@ class _Run:
     """How many of them equal the reply's words, or are like them."""
 
 
-def split(recognised: str, spoken: str, keep: frozenset[str] = frozenset()) -> Split:
+def split(
+    recognised: str,
+    spoken: str,
+    keep: frozenset[str] = frozenset(),
+    theirs: frozenset[int] = frozenset(),
+) -> Split:
     """Tell the caller's words in `recognised` from the echo of `spoken`.
 
     `spoken` is all text that the caller's loudspeaker may have played meanwhile; APART separates
     texts that did not follow each other. Words of `keep` are always the caller's, unless `spoken`
-    has them.
+    has them. The words at the positions `theirs` are the caller's, whatever was spoken.
     """
     words = [_plain(word) for word in recognised.split()]
     said = list(_said(spoken))[-_ECHO_WORDS:]
     own: set[int] = set()
-    for run in _runs(_as_said(words, said), said):
+    doubted = [_NO_ECHO if at in theirs else word for at, word in enumerate(words)]
+    for run in _runs(_as_said(doubted, said), said):
         if run.same > 1 or run.end - run.start == len(words):
-            own |= set(range(run.start, run.end))
+            own |= set(range(run.start, run.end)) - theirs
     own -= {at for at in own if words[at] in keep and words[at] not in said}
     return Split(tuple(at for at in range(len(words)) if at not in own), len(own))
 
 
 def callers_part(
-    transcript: Transcript, own: str, stops: frozenset[str], *, doubted: int = 0
+    transcript: Transcript,
+    own: str,
+    stops: frozenset[str],
+    *,
+    doubted: int = 0,
+    theirs: frozenset[int] = frozenset(),
 ) -> Transcript:
     """Cut the transcript to the caller's words, where `own` may echo; `stops` are always kept.
 
-    A rest of at most `doubted` words is dropped, even where no word is like one of `own`.
+    A rest of at most `doubted` words is dropped, even where no word is like one of `own`. The words
+    at the positions `theirs` are known to be no echo.
     """
     written = transcript.text.split()
-    parts = split(transcript.text, own, stops)
+    parts = split(transcript.text, own, stops, theirs)
     strays = max(_STRAY_WORDS if parts.own else 0, doubted)
     words = [written[at] for at in parts.callers]
-    if len(words) <= strays and not any(_plain(word) in stops for word in words):
+    certain = theirs or any(_plain(word) in stops for word in words)
+    if len(words) <= strays and not certain:
         return replace(transcript, text="", words=())
     if not parts.own:
         return transcript
     timed = len(transcript.words) == len(written)
     times = tuple(transcript.words[at] for at in parts.callers) if timed else ()
     return replace(transcript, text=" ".join(words), words=times)
+
+
+def left_out(transcript: Transcript, part: Transcript) -> str:
+    """The words of the transcript that are not in this part of it."""
+    kept = iter(part.text.split())
+    word = next(kept, None)
+    out: list[str] = []
+    for written in transcript.text.split():
+        if written == word:
+            word = next(kept, None)
+        else:
+            out.append(written)
+    return " ".join(out)
 
 
 class Utterance:
@@ -100,15 +129,26 @@ class Utterance:
         self._voiced = False
         self._voiced_until = -_FINAL_DELAY_S
         self._has_caller = False
+        self._unechoed_since: float | None = None
         self._echoes: list[tuple[float, str]] = []
 
-    def voice(self, now: float, *, voiced: bool) -> None:
-        """Note an edge of the caller's voice activity."""
+    def voice(self, now: float, *, voiced: bool, unechoed_since: float | None = None) -> None:
+        """Note an edge of the caller's voice activity.
+
+        `unechoed_since`: when the voice began, where no echo can have been beside it any more.
+        """
         self._next()
+        if voiced and not (self._has_caller and self._unechoed_since is None):
+            self._unechoed_since = unechoed_since
         if voiced and not self._has_caller:
             self._echoes = [each for each in self._echoes if each[0] <= now - _NOTICED_S]
             self._has_caller = True
         self._voiced, self._voiced_until = voiced, now
+
+    def may_echo(self) -> None:
+        """What was played may come back now: an echo may be beside a voice that goes on."""
+        if self._voiced:
+            self._unechoed_since = None
 
     def take(self, transcript: Transcript, now: float) -> bool:
         """Note a transcript; return whether words of the caller may be in it."""
@@ -123,6 +163,20 @@ class Utterance:
     def understood(self, now: float) -> None:
         """Note a final of the caller: another final of the same voice comes soon, or never."""
         self._voiced_until = min(self._voiced_until, now + _SPLIT_FINALS_S - _FINAL_DELAY_S)
+
+    def unechoed(self, transcript: Transcript, now: float) -> frozenset[int]:
+        """The words that can only be the caller's, as all its voice began after the last echo.
+
+        The echo of before may stand at the beginning; the rest of it is not in doubt.
+        """
+        words = len(transcript.text.split())
+        echo = len(self.misheard.split())
+        first = echo + _LAST_WORDS if echo else 0
+        since = self._unechoed_since
+        fresh = self._voiced or now - self._voiced_until <= _FINAL_DELAY_S
+        if since is None or not fresh or not could_say(words - echo, now - since):
+            return frozenset()
+        return frozenset(range(first, words))
 
     def accept(self) -> None:
         """Count the rest of the utterance as the caller's, as some of its words are."""

@@ -12,6 +12,7 @@ from typing import Any, Protocol
 from voice_gateway.audio.pcm import SAMPLE_BYTES
 from voice_gateway.audio.resample import Resampler
 from voice_gateway.hearing import network
+from voice_gateway.messages import LineEcho
 from voice_gateway.ports import Edge
 
 RATE_HZ = 16_000
@@ -82,12 +83,14 @@ class VoiceActivity:
         self._ignored = 0
         self.echoed_at = float("-inf")
         """When a frame was last taken for an echo."""
+        self._ends_at = float("-inf")
 
     def feed(self, pcm: bytes, at: float) -> list[Edge]:
         """Take the next samples, the last of which arrived at `at`."""
         samples = self._resampler.feed(pcm)
         self._waiting += samples
         ends_at = self._arrival_clock.arrives(len(samples) / (SAMPLE_BYTES * RATE_HZ), at)
+        self._ends_at = ends_at
         size = FRAME * SAMPLE_BYTES
         edges: list[Edge] = []
         while len(self._waiting) >= size:
@@ -101,9 +104,18 @@ class VoiceActivity:
         """The caller's loudspeaker plays this audio from `at` on, and it may come back."""
         self._echo.plays(pcm, rate_hz, at)
 
+    def expects(self, line: LineEcho) -> None:
+        """Take the caller's word for what of the loudspeaker its microphone picks up."""
+        self._echo.expects(line)
+
     def echoes(self) -> bool | None:
         """Whether the caller's microphone picks up the loudspeaker; None: not known yet."""
         return self._echo.comes_back()
+
+    @property
+    def unechoed_s(self) -> float:
+        """How long, up to the newest audio, nothing can have come back of what was played."""
+        return max(0.0, self._ends_at - self._echo.until())
 
     def _edge(self, frame: bytes, ends_at: float) -> Edge | None:
         import numpy as np

@@ -2,8 +2,10 @@
 
     {"voice_events": 1, "call": …, "began": …, "at": …, "policy": {…}}
     {"event": {"is": "CallerSpoke", "at": …, "text": …}, "commands": [{"is": "StartReply", …}]}
+    {"dropped": "the evening flight", "reason": "echo", "at": …}
     {"over": true}
 
+A line {"dropped": …} has recognised words that never reached the conversation; it is no step.
 A line {"lost": 12} stands where steps were not written.
 
 Times are the event loop's, without rounding, so that a replay decides exactly the same. Pure.
@@ -90,6 +92,10 @@ def first_line(config: CallConfig, policy: TurnPolicy, began: datetime, at: floa
 def step_line(event: Event, decided: Iterable[Command]) -> str:
     commands = [encoded(command) for command in decided]
     return _line(event=encoded(event, whole=True), commands=commands)
+
+
+def dropped_line(at: float, text: str, reason: str) -> str:
+    return _line(dropped=text, reason=reason, at=at)
 
 
 def gap_line(lost: int) -> str:

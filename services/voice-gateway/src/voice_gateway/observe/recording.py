@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from queue import Full, Queue
 from threading import Thread
@@ -22,7 +23,13 @@ from typing import TextIO
 from voice_gateway.conversation import Command, Event
 from voice_gateway.conversation.policy import TurnPolicy
 from voice_gateway.messages import CallConfig
-from voice_gateway.observe.event_log import first_line, gap_line, last_line, step_line
+from voice_gateway.observe.event_log import (
+    dropped_line,
+    first_line,
+    gap_line,
+    last_line,
+    step_line,
+)
 
 log = logging.getLogger(__name__)
 
@@ -60,6 +67,14 @@ class _Step:
 
 
 @dataclass(frozen=True, slots=True)
+class _Dropped:
+    file: _File
+    at: float
+    text: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class _Over:
     file: _File
 
@@ -68,7 +83,7 @@ class _Stop:
     pass
 
 
-_Item = _Step | _Over | _Stop
+_Item = _Step | _Dropped | _Over | _Stop
 
 
 @dataclass
@@ -81,6 +96,10 @@ class _CallRecord:
 
     def note(self, event: Event, commands: Sequence[Command]) -> None:
         if not self._put(_Step(self._file, event, commands)):
+            self._file.lost += 1
+
+    def dropped(self, at: float, text: str, reason: str) -> None:
+        if not self._put(_Dropped(self._file, at, text, reason)):
             self._file.lost += 1
 
     def close(self) -> None:
@@ -157,7 +176,11 @@ class _Writer:
             case _Over(file):
                 self._guarded(file, self._end_whole)
             case _Step(file):
-                self._guarded(file, lambda file: self._add(file, item))
+                line = partial(step_line, item.event, item.commands)
+                self._guarded(file, lambda file: self._add(file, line))
+            case _Dropped(file):
+                line = partial(dropped_line, item.at, item.text, item.reason)
+                self._guarded(file, lambda file: self._add(file, line))
         return True
 
     def _guarded(self, file: _File, do: Callable[[_File], None]) -> None:
@@ -178,13 +201,13 @@ class _Writer:
             if file.out:
                 file.out.close()
 
-    def _add(self, file: _File, step: _Step) -> None:
+    def _add(self, file: _File, line: Callable[[], str]) -> None:
         self._open(file)
         if file.chars >= self._most_chars:
             file.lost += 1
             return
         self._report_gap(file)
-        self._write(file, step_line(step.event, step.commands))
+        self._write(file, line())
 
     def _report_gap(self, file: _File) -> None:
         if file.lost > file.reported_lost:

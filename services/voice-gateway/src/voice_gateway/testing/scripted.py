@@ -10,6 +10,7 @@ from collections.abc import AsyncGenerator, Callable, Sequence
 from dataclasses import dataclass, field
 
 from voice_gateway.audio import pcm
+from voice_gateway.audio.pcm import SAMPLE_BYTES
 from voice_gateway.call.session import CallOptions, Session
 from voice_gateway.conversation import Message
 from voice_gateway.errors import ServiceError
@@ -20,6 +21,7 @@ from voice_gateway.messages import (
     Failed,
     FromCaller,
     Goodbye,
+    LineEcho,
     Listening,
     ModelOptions,
     Paused,
@@ -71,6 +73,7 @@ class ScriptedActivity:
     def __init__(self, edges: Sequence[tuple[float, bool]], *, loudspeaker: bool = False) -> None:
         self._edges = list(edges)
         self._loudspeaker = loudspeaker
+        self._plays_until = float("-inf")
 
     def feed(self, pcm: bytes, at: float) -> list[Edge]:
         found: list[Edge] = []
@@ -80,7 +83,11 @@ class ScriptedActivity:
         return found
 
     def plays(self, pcm: bytes, rate_hz: int, at: float) -> None:
-        """Ignores it: with `loudspeaker` all of it comes back, otherwise nothing does."""
+        """Note it: with `loudspeaker` all of it comes back at once, otherwise nothing does."""
+        self._plays_until = at + len(pcm) / (SAMPLE_BYTES * rate_hz)
+
+    def expects(self, line: LineEcho) -> None:
+        """Ignores it: `loudspeaker` says what comes back."""
 
     def echoes(self) -> bool | None:
         return True if self._loudspeaker else None
@@ -88,6 +95,10 @@ class ScriptedActivity:
     @property
     def echoed_at(self) -> float:
         return _now() if self._loudspeaker else float("-inf")
+
+    @property
+    def unechoed_s(self) -> float:
+        return max(0.0, _now() - self._plays_until) if self._loudspeaker else float("inf")
 
 
 class ScriptedCaller:

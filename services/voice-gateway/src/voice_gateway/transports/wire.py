@@ -6,6 +6,7 @@ allowed.
 
 import re
 import uuid
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from voice_proto import voice_workflow_pb2 as pb
@@ -21,6 +22,7 @@ from voice_gateway.messages import (
     FromCaller,
     Goodbye,
     Interrupt,
+    LineEcho,
     Listening,
     Paused,
     Played,
@@ -42,6 +44,13 @@ MOST_AUDIO_BYTES = 4 * 1024 * 1024  # in one chunk
 MOST_TEXT_CHARS = 4_000  # in one typed turn
 MOST_NAME_CHARS, MOST_PROMPT_CHARS = 128, 8_000
 
+_LINE_ECHOES: "Mapping[pb.LineEcho, LineEcho]" = {
+    pb.NO_ECHO: "none",
+    pb.ECHO_CANCELLED: "cancelled",
+    pb.LOUDSPEAKER: "loudspeaker",
+    pb.PHONE: "phone",
+}
+"""What a client may say of its line; one that is unknown here counts as not said."""
 _LANGUAGE = re.compile(r"[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8})*")
 
 
@@ -53,6 +62,7 @@ class Defaults:
     rate_hz: int
     voice: str
     system_prompt: str
+    line_echo: LineEcho = "auto"
 
 
 def to_config(config: pb.VoiceConfig, defaults: Defaults) -> CallConfig:
@@ -80,6 +90,7 @@ def to_config(config: pb.VoiceConfig, defaults: Defaults) -> CallConfig:
         system_prompt=config.system_prompt or defaults.system_prompt,
         can_pause=config.can_pause,
         conversation_id=config.conversation_id,
+        line_echo=_LINE_ECHOES.get(config.line_echo, defaults.line_echo),
     )
 
 

@@ -130,6 +130,7 @@ class RealtimeFront:
             voice=self._defaults.voice,
             system_prompt=self._defaults.system_prompt,
             can_pause=can_pause,
+            line_echo=self._defaults.line_echo,
         )
 
 

@@ -1,6 +1,6 @@
 """Owns the `session` object: checks what a client asks for, and turns it into the call's config.
 
-Fields without an effect here (a tracing setting, noise reduction) are kept and shown again, as the
+Fields without an effect here (a tracing setting, a prompt) are kept and shown again, as the
 protocol has it; `docs/guides/realtime-api.md` lists them.
 """
 
@@ -12,7 +12,7 @@ from typing import Any, Final, Literal, cast
 from voice_gateway.audio import g711
 from voice_gateway.conversation import Message
 from voice_gateway.conversation.policy import TurnOptions
-from voice_gateway.messages import CallConfig, ModelOptions, Tool
+from voice_gateway.messages import CallConfig, LineEcho, ModelOptions, Tool
 from voice_gateway.transports.realtime import fields
 from voice_gateway.transports.realtime.fields import Json
 
@@ -216,7 +216,7 @@ def _format(asked: Any, path: str) -> Json:
 
 
 def _noise_reduction(asked: Any) -> Json | None:
-    """Check the setting, which has no effect: voice activity is detected in any noise."""
+    """Check the setting: no noise is reduced, but it tells how near the microphone is."""
     if asked is None:
         return None
     path = "session.audio.input.noise_reduction"
@@ -297,9 +297,17 @@ def _config(session: Json, base: CallConfig, path: str = "session") -> CallConfi
             session["instructions"] or "", f"{path}.instructions", _PROMPT_CHARS
         ),
         spoken=_is_spoken(session["output_modalities"], path),
+        line_echo=_line_echo(session["audio"]["input"], base.line_echo),
         turns=_turns(session["audio"]["input"]["turn_detection"]),
         asking=_asking(session, path),
     )
+
+
+def _line_echo(given: Json, default: LineEcho) -> LineEcho:
+    """What comes back: next to nothing near a close microphone, or on a telephone line."""
+    if (given["noise_reduction"] or {}).get("type") == "near_field":
+        return "cancelled"
+    return "phone" if given["format"]["type"] in LAWS else default
 
 
 def _asking(session: Json, path: str) -> ModelOptions:

@@ -212,6 +212,7 @@ export class Call {
     const { language, voice, byHand, aloud } = this.#wishes;
     const input = { turn_detection: byHand ? null : { type: "semantic_vad" } };
     if (language) input.transcription = { language };
+    if (this.microphone.cancelsEcho) input.noise_reduction = { type: "near_field" };
     const session = {
       type: "realtime",
       output_modalities: [aloud ? "audio" : "text"],
@@ -330,6 +331,7 @@ export class Call {
     this.onchange();
     try {
       await this.microphone.start();
+      if (this.line.state === "open") this.#adjust(); // the server is told what it cancels
       return null;
     } catch (why) {
       return why;

@@ -15,6 +15,11 @@ export class Microphone {
     return this.#stream !== null;
   }
 
+  /** The browser takes the loudspeaker's sound out of the microphone's, as it was asked to. */
+  get cancelsEcho() {
+    return Boolean(this.#stream?.getAudioTracks()[0]?.getSettings?.().echoCancellation);
+  }
+
   /** Ask for it; throws a fault. */
   async start() {
     checkSupport();
