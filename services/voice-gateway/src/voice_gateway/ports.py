@@ -255,6 +255,9 @@ class CallMetrics(Protocol):
     def prepared(self, *, used: bool, pieces: int = 0) -> None:
         """Count a draft that was used, or dropped after so many pieces of text."""
 
+    def words_dropped(self, reason: str) -> None:
+        """Count words of the caller that were dropped for good; see `commands.DropReason`."""
+
     def failed(self, error: ServiceError) -> None:
         """Count a fault of an upstream."""
 

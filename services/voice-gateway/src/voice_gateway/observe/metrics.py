@@ -6,11 +6,13 @@ never from a caller.
 
 import asyncio
 from functools import partial
+from typing import get_args
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from prometheus_client.exposition import choose_encoder
 from prometheus_client.process_collector import ProcessCollector
 
+from voice_gateway.conversation import DropReason
 from voice_gateway.errors import ServiceError
 from voice_gateway.latency import TurnStages
 from voice_gateway.ports import CallMetrics, GatewayMetrics
@@ -60,6 +62,7 @@ class Metrics(GatewayMetrics):
             "voice_prepared_pieces_wasted",
             "Pieces of text (about a token each) the model wrote for replies that were dropped.",
         )
+        self.dropped = _dropped_counter(registry)
         self.predictions = _prediction_counter(registry)
         self.errors = counter(
             "voice_upstream_errors",
@@ -123,6 +126,18 @@ class Metrics(GatewayMetrics):
             self.lag_s.observe(max(0.0, loop.time() - due))
 
 
+def _dropped_counter(registry: CollectorRegistry) -> Counter:
+    dropped = Counter(
+        "voice_gateway_words_dropped",
+        "Words of callers that nothing answers, by why: once for each transcript.",
+        ["reason"],
+        registry=registry,
+    )
+    for reason in get_args(DropReason):
+        dropped.labels(reason)
+    return dropped
+
+
 def _prediction_counter(registry: CollectorRegistry) -> Counter:
     predictions = Counter(
         "voice_turn_end_opinions",
@@ -173,6 +188,9 @@ class OneCall(CallMetrics):
         self._metrics.prepared.labels("used" if used else "dropped").inc()
         if not used:
             self._metrics.wasted.inc(pieces)
+
+    def words_dropped(self, reason: str) -> None:
+        self._metrics.dropped.labels(reason).inc()
 
     def failed(self, error: ServiceError) -> None:
         self._metrics.errors.labels(error.stage, error.code).inc()
