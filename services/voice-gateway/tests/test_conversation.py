@@ -10,6 +10,7 @@ from voice_gateway.conversation import (
     CancelReply,
     Command,
     Conversation,
+    DropWords,
     EndCall,
     EndTurn,
     Event,
@@ -72,7 +73,7 @@ def test_an_interim_that_never_becomes_final_is_answered_after_the_longest_silen
 
 def test_a_recogniser_that_heard_nothing_after_all_starts_nothing():
     now, commands = play(CallerSpoke(1.0, "uh", False), CallerSpoke(1.5, "", True))
-    assert (now.wake_at, commands) == (None, [])
+    assert (now.wake_at, commands) == (None, [DropWords("uh", "retracted")])
 
 
 def test_a_timer_before_its_time_changes_nothing():
@@ -118,7 +119,8 @@ def test_a_cancelled_reply_cannot_speak_or_end_again():
 def test_fewer_words_than_an_interruption_needs_do_not_interrupt():
     policy = TurnPolicy(words_to_interrupt=2)
     before, _ = play(*SPEAKING, policy=policy)
-    assert play(CallerSpoke(3.1, "mm-hm", False), start=before, policy=policy) == (before, [])
+    after, commands = play(CallerSpoke(3.1, "well", True), start=before, policy=policy)
+    assert (after, commands) == (before, [DropWords("well", "too_few_words")])
 
 
 def test_half_a_question_is_never_answered():
@@ -204,7 +206,9 @@ def test_half_close_waits_for_every_word_and_answers_in_full():
 
 def test_a_call_that_only_waits_for_its_last_reply_is_not_interrupted():
     before, _ = play(*HELLO, CallerClosed(1.3), CallerFinished(1.4))
-    assert play(CallerSpoke(1.5, "wait", True), start=before) == (before, [])
+    dropped = [DropWords("wait", "call_over")]
+    assert play(CallerSpoke(1.5, "wait", True), start=before) == (before, dropped)
+    assert play(CallerTyped(1.5, "wait"), start=before) == (before, dropped)
 
 
 def test_memory_is_bounded_and_starts_with_a_question():

@@ -140,8 +140,17 @@ class Floor:
             case c.ResumeReply(reply):
                 assert (reply, self.paused) == (self.live, True)
                 self.paused = False
-            case c.Interrupted() | c.EndCall() | c.AskFinal() | c.KeepTurn():
+            case c.Interrupted() | c.EndCall() | c.KeepTurn():
                 assert self.live == 0
+            case c.AskFinal() | c.DropWords():
+                self.record(command)
+
+    def record(self, command: c.AskFinal | c.DropWords) -> None:
+        """What concerns words says which, and asks for more while nobody speaks over them."""
+        if isinstance(command, c.DropWords):
+            assert command.text.strip()
+        else:
+            assert self.live == 0 or self.paused
 
     def fail(self, event: c.Event) -> None:
         """A draft that ended has failed, and nothing of it runs on."""

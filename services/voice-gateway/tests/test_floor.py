@@ -6,6 +6,7 @@ from itertools import pairwise
 import pytest
 from voice_gateway.call.session import CallOptions
 from voice_gateway.conversation import (
+    AskFinal,
     CallerFinished,
     CallerInterrupted,
     CallerJoined,
@@ -13,15 +14,24 @@ from voice_gateway.conversation import (
     CallerSpoke,
     CallerTyped,
     CallerVoiced,
+    CancelReply,
     Command,
     Conversation,
+    DropWords,
     EndCall,
     EndTurn,
+    Event,
+    Interrupted,
+    Listening,
     Message,
     PauseReply,
+    RecognitionBehind,
+    RecognitionCaughtUp,
     ReplyAudioStarted,
     ReplyEnded,
+    ReplyHeard,
     ResumeReply,
+    Say,
     StartReply,
     TimerFired,
     step,
@@ -100,10 +110,25 @@ def test_small_words_that_go_on_are_an_interruption():
     assert call.asked[-1][-1].text == "Yeah, but which fox?"
 
 
-def test_a_voice_that_goes_on_interrupts_also_without_words():
+def test_a_voice_without_words_silences_the_answer_which_then_goes_on():
+    """A television behind the caller, for two seconds."""
     call = story((3.0, True), (5.0, False))
-    assert [round(at, 1) for at, name in call.timeline() if name == "CUT OFF"] == [4.0]
+    assert gap(call) == about(3.0, 2.7)  # while it lasts, and 0.7 s for words that were asked for
+    assert call.audio_seconds(1) == pytest.approx(STORY_S)
+    assert call.cut_offs() == []
+
+
+def test_a_voice_without_words_that_never_ends_holds_the_answer_back_for_three_seconds():
+    call = story((3.0, True))
+    assert gap(call) == about(3.0, 3.0)
+    assert call.audio_seconds(1) == pytest.approx(STORY_S)
+
+
+def test_a_voice_whose_words_come_late_silences_the_answer_at_once():
+    call = story((3.0, True), (5.0, False), says=(Says(5.3, "Which fox was it?"),))
     assert max(at for at, _ in call.audio(1)) <= 3.0
+    assert [round(at, 1) for at, name in call.timeline() if name == "CUT OFF"] == [5.3]
+    assert call.asked[-1][-1].text == "Which fox was it?"
 
 
 def test_words_that_come_late_interrupt_what_already_goes_on():
@@ -168,6 +193,170 @@ def test_a_call_that_is_wound_up_in_a_pause_lets_the_reply_end():
         now, more = step(now, event, POLICY)
         commands += more
     assert commands[2:] == [PauseReply(1), ResumeReply(1), EndTurn(1), EndCall()]
+
+
+# A voice whose words are late, or never come.
+
+SPEAKING = (CallerTyped(1.0, "Tell me a story."), ReplyAudioStarted(1.4, 1))
+
+
+def play(
+    *events: Event, policy: TurnPolicy = POLICY, start: Conversation | None = None
+) -> tuple[Conversation, list[Command]]:
+    now, commands = start or Conversation(), list[Command]()
+    for event in events:
+        now, more = step(now, event, policy)
+        commands += more
+    return now, commands
+
+
+def test_a_reply_waits_for_a_recogniser_that_is_behind_the_voice():
+    voice = (CallerVoiced(3.0), RecognitionBehind(4.1), CallerQuiet(5.1, since=5.0))
+    now, commands = play(*SPEAKING, *voice)
+    assert commands[2:] == [PauseReply(1), AskFinal()]
+    now, commands = play(TimerFired(5.8), start=now)
+    assert (now.wake_at, commands) == (3.0 + POLICY.late_wait_s, [])
+    now, commands = play(CallerSpoke(7.0, "which fox", False), start=now)
+    assert commands[:2] == [CancelReply(1), Interrupted(1, "")]
+
+
+def test_the_reply_goes_on_where_a_recogniser_that_was_behind_found_no_words():
+    voice = (CallerVoiced(3.0), RecognitionBehind(4.1), CallerQuiet(5.1, since=5.0))
+    now, _ = play(*SPEAKING, *voice, TimerFired(5.8), RecognitionCaughtUp(6.2))
+    assert now.wake_at == 6.2 + POLICY.resume_s
+    assert play(TimerFired(6.7), start=now)[1] == [ResumeReply(1)]
+
+
+def test_the_reply_goes_on_where_the_words_never_come():
+    dead = (RecognitionBehind(3.5, broken=True), CallerQuiet(5.1, since=5.0))
+    now, commands = play(
+        *SPEAKING, CallerVoiced(3.0), *dead, TimerFired(5.8), TimerFired(3.0 + POLICY.late_wait_s)
+    )
+    assert commands[2:] == [PauseReply(1), AskFinal(), ResumeReply(1)]
+    now, commands = play(ReplyEnded(9.5, 1, STORY), start=now)
+    assert now.wake_at == 9.5 + POLICY.late_wait_s  # then the caller is asked to say it again
+
+
+def test_voices_that_come_and_go_hold_a_reply_back_no_longer_than_one():
+    now, commands = play(*SPEAKING)
+    at = 3.0
+    for at in (3.0 + 0.4 * n for n in range(100)):
+        now, more = play(CallerVoiced(at), CallerQuiet(at + 0.2, since=at + 0.2), start=now)
+        commands += more
+        if now.wake_at is not None and now.wake_at <= at + 0.4:
+            now, more = play(TimerFired(now.wake_at), start=now)
+            commands += more
+            break
+    assert at <= 3.0 + POLICY.longest_pause_s
+    assert commands[-1] == ResumeReply(1)
+
+
+def test_words_that_cut_a_reply_off_and_are_taken_back_are_asked_for_again():
+    """A recogniser hears a word in a noise, and thinks better of it."""
+    _, commands = play(*SPEAKING, CallerSpoke(3.0, "you", False), CallerSpoke(3.4, "", True))
+    assert commands[-3:] == [
+        Interrupted(1, ""),
+        DropWords("you", "retracted"),
+        Say(2, POLICY.say_again, asks_again=True),
+    ]
+
+
+# Small words: a listener's, or an answer.
+
+QUESTION = "Shall I cancel it now? It takes effect at once. Your seat is free then."
+
+
+def told(heard: str, said: str, *, policy: TurnPolicy = POLICY) -> list[Command]:
+    """What small words bring about when so much was heard of the question."""
+    small = CallerSpoke(3.0, said, True)
+    now, commands = play(*SPEAKING, ReplyHeard(2.9, 1, heard), small, policy=policy)
+    if isinstance(now.floor, Listening):
+        return commands[2:]
+    now, more = play(ReplyEnded(6.0, 1, QUESTION), start=now, policy=policy)
+    commands += more
+    if now.wake_at is not None:
+        commands += play(TimerFired(now.wake_at), start=now, policy=policy)[1]
+    return commands[2:]
+
+
+def named(commands: list[Command]) -> list[str]:
+    return [type(command).__name__ for command in commands]
+
+
+@pytest.mark.parametrize("yes", ["yes", "Yes.", "okay sure", "Right.", "mm yeah"])
+@pytest.mark.parametrize("heard", ["Shall I cancel it now?", "Shall I cancel it now? It takes"])
+def test_yes_to_what_was_just_asked_is_the_callers_turn_at_once(yes: str, heard: str):
+    assert named(told(heard, yes))[:2] == ["CancelReply", "Interrupted"]
+
+
+@pytest.mark.parametrize(
+    "heard", ["Shall I cancel it now? It takes effect at once.", "Shall I", "Shall I cancel it"]
+)
+def test_yes_before_the_question_is_over_or_long_after_it_is_answered_after_the_reply(heard: str):
+    assert named(told(heard, "Yes.")) == ["EndTurn", "StartReply"]
+
+
+def test_a_listeners_mm_hm_answers_only_what_was_heard_last():
+    assert named(told("Shall I cancel it now?", "Mm-hm."))[:2] == ["CancelReply", "Interrupted"]
+    later = told("Shall I cancel it now? It takes", "Mm-hm.")
+    assert later == [DropWords("Mm-hm.", "backchannel"), EndTurn(1)]
+
+
+def test_a_yes_into_a_story_is_a_listeners():
+    heard = 'Once there was a fox. "Who are you?" said the owl.'
+    now, commands = play(*SPEAKING, ReplyHeard(2.9, 1, heard), CallerSpoke(3.0, "Yeah.", True))
+    assert commands[2:] == [DropWords("Yeah.", "backchannel")]
+    heard = "Once there was a"  # nobody knows yet what this sentence becomes
+    now, commands = play(*SPEAKING, ReplyHeard(2.9, 1, heard), CallerSpoke(3.0, "Yeah.", True))
+    assert commands[2:] == []
+    now, commands = play(ReplyHeard(3.5, 1, "Once there was a fox. It lived"), start=now)
+    assert commands == [DropWords("Yeah.", "backchannel")]
+
+
+def test_an_answer_that_waits_comes_before_the_words_that_cut_the_reply_off():
+    heard = ReplyHeard(2.9, 1, "Shall I cancel it now? It takes effect at once. Your")
+    now, _ = play(*SPEAKING, heard, CallerSpoke(3.0, "Yes.", True))
+    now, _ = play(CallerSpoke(4.0, "and book the train", True), start=now)
+    assert now.question() == "Yes. and book the train"
+
+
+def test_one_word_that_is_too_few_to_interrupt_answers_a_question():
+    policy = replace(POLICY, words_to_interrupt=2)
+    assert named(told("Shall I cancel it now?", "Never.", policy=policy))[0] == "CancelReply"
+    assert named(told("Shall I cancel it now? At once. Or", "Never.", policy=policy)) == [
+        "EndTurn",
+        "StartReply",
+    ]
+
+
+ASKED_IN = {
+    "en-US": ("Shall I cancel it?", "Yes."),
+    "de-DE": ("Soll ich stornieren?", "Ja, gut."),
+    "es-ES": ("¿Lo cancelo?", "Sí, claro."),
+    "fr-FR": ("Je l'annule ?", "Oui, d'accord."),
+    "hi-IN": ("क्या मैं रद्द करूँ?", "जी हाँ।"),
+}
+
+
+@pytest.mark.parametrize("tag", ASKED_IN)
+def test_yes_is_an_answer_in_every_language(tag: str):
+    policy = replace(POLICY, language=tag)
+    question, yes = ASKED_IN[tag]
+    assert policy.is_backchannel(yes)
+    assert named(told(question, yes, policy=policy))[:2] == ["CancelReply", "Interrupted"]
+
+
+def test_yes_into_a_question_that_goes_on_is_answered():
+    """The caller does not wait for the sentence that comes after the question."""
+    call = Call(
+        says=[Says(1.0, "Cancel my flight."), Says(4.1, "Yes.")],
+        voiced=[*ASKED, (3.5, True), (3.9, False)],
+        replies=["Shall I cancel it now? It takes effect at once.", "Done."],
+        rules=CallOptions(policy=POLICY),
+        hangs_up=12.0,
+    ).run()
+    assert call.text(2) == "Done."
+    assert call.asked[-1][-1].text == "Yes."
 
 
 # The greeting.
@@ -283,8 +472,7 @@ def test_a_word_into_the_goodbye_keeps_the_call():
     assert any(isinstance(m, CutOff) for _, m in call.received)
 
 
-@pytest.mark.parametrize("word", ["yes", "mm-hm"])
-def test_a_small_word_into_the_prompt_shows_that_somebody_is_there(word: str):
+def test_a_listeners_small_word_into_the_prompt_shows_that_somebody_is_there():
     """Found by simulated call 757349699: a lone word, too short to interrupt, said at 10.29."""
     policy = replace(ASKS, words_to_interrupt=2)
     now, commands = Conversation(), list[Command]()
@@ -292,13 +480,13 @@ def test_a_small_word_into_the_prompt_shows_that_somebody_is_there(word: str):
         CallerJoined(0.0),
         TimerFired(8.0),
         ReplyAudioStarted(8.1, 1),
-        CallerSpoke(8.5, word, True),
+        CallerSpoke(8.5, "mm-hm", True),
         ReplyEnded(9.0, 1, policy.idle_prompt),
         TimerFired(14.0),
     ):
         now, more = step(now, event, policy)
         commands += more
-    assert commands[2:] == [EndTurn(1)]
+    assert commands[2:] == [DropWords("mm-hm", "backchannel"), EndTurn(1)]
     assert now.wake_at == 9.0 + policy.idle_prompt_s
 
 
@@ -322,6 +510,7 @@ def test_a_prompt_that_was_paused_is_announced_once():
         commands += more
     assert [type(each).__name__ for each in commands] == [
         "PrepareReply",
+        "DropWords",
         "CancelReply",
         "Say",
         "AnnounceReply",

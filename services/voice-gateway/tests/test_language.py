@@ -13,7 +13,16 @@ from voice_gateway.language.speakable import speakable
 from voice_gateway.speaking.clauses import LONGEST_CHARS, Clauses
 from voice_gateway.speaking.hidden import CodeBlocks
 
-SPOKEN = ("backchannels", "stops", "asks_for_more", "asks_much", "opens_question", "joins", "verbs")
+SPOKEN = (
+    "backchannels",
+    "answers",
+    "stops",
+    "asks_for_more",
+    "asks_much",
+    "opens_question",
+    "joins",
+    "verbs",
+)
 WRITTEN = ("opens_clause", "abbreviations", "numbered")
 
 # qaa is a tag for local use: no real language will ever have a folder of that name.
@@ -70,6 +79,12 @@ def test_a_language_knows_who_only_listens_and_who_wants_the_floor(known: Langua
     assert known.backchannels
     assert known.stops
     assert not known.stops & known.backchannels
+
+
+def test_a_language_knows_which_small_words_answer_a_question(known: Language):
+    assert known.answers & known.backchannels, "yes"
+    assert known.answers & known.stops, "no"
+    assert known.backchannels - known.answers, "mm-hm"
 
 
 def test_a_language_can_say_that_something_failed(known: Language):

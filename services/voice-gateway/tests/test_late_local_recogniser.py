@@ -9,7 +9,15 @@ from voice_gateway.adapters.riva_asr import RecogniserOptions, RivaRecogniser
 from voice_gateway.adapters.riva_link import RivaConnection
 from voice_gateway.call.session import CallOptions, Session
 from voice_gateway.conversation.policy import TurnPolicy
-from voice_gateway.messages import Audio, CallConfig, FromCaller, Processing, ToCaller, Transcript
+from voice_gateway.messages import (
+    Audio,
+    CallConfig,
+    FromCaller,
+    LineEcho,
+    Processing,
+    ToCaller,
+    Transcript,
+)
 from voice_gateway.ports import Edge, Services
 from voice_gateway.testing.scripted import RATE_HZ, ScriptedModel, ScriptedVoice
 from voice_local.riva.server import RivaServer
@@ -27,6 +35,7 @@ class SoundActivity:
     """Hears a voice in whatever is loud."""
 
     echoed_at = float("-inf")
+    unechoed_s = float("inf")
 
     def __init__(self) -> None:
         self._voiced = False
@@ -41,6 +50,9 @@ class SoundActivity:
 
     def plays(self, pcm: bytes, rate_hz: int, at: float) -> None:
         """Nothing of it comes back."""
+
+    def expects(self, line: LineEcho) -> None:
+        """Nothing comes back, whatever is said of the line."""
 
     def echoes(self) -> bool | None:
         return None

@@ -23,6 +23,7 @@ from voice_gateway.conversation import (
     Silence,
     StartReply,
     TimerFired,
+    Unchanged,
     step,
 )
 from voice_gateway.conversation.policy import TurnPolicy
@@ -48,7 +49,8 @@ def play(*events: Event, start: Conversation | None = None) -> tuple[Conversatio
 
 def test_silence_after_words_prepares_the_answer():
     now, commands = play(*SILENT)
-    assert now.floor == Listening(Silence(2.3), Draft(WORDS), drafts=1)
+    unchanged = Unchanged(1.8, length=len(WORDS))
+    assert now.floor == Listening(Silence(2.3), Draft(WORDS), drafts=1, unchanged=unchanged)
     assert commands == [DRAFT]
 
 
@@ -81,7 +83,8 @@ def test_words_that_differ_in_a_vowel_sign_are_other_words():
 def test_going_on_throws_it_away():
     now, commands = play(*SILENT, CallerVoiced(2.25))
     assert commands == [DRAFT, CancelReply(1)]
-    assert now.floor == Listening(Silence(2.25 + 3.0), drafts=1)
+    unchanged = Unchanged(2.25, voiced=True, length=len(WORDS))
+    assert now.floor == Listening(Silence(2.25 + 3.0), drafts=1, unchanged=unchanged)
 
 
 def test_words_that_ask_for_more_prepare_nothing():

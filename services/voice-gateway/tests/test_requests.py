@@ -20,6 +20,7 @@ from voice_gateway.conversation import (
     CancelReply,
     Command,
     Conversation,
+    DropWords,
     EndCall,
     EndTurn,
     Event,
@@ -62,12 +63,18 @@ DRAFTED = (CallerVoiced(0.4), CallerSpoke(0.6, WORDS, False), CallerQuiet(0.7, s
 DRAFT = PrepareReply(1, (ASKED_WORDS,))
 
 
-def play(*events: Event, policy: TurnPolicy | None = None) -> list[Command]:
+def recorded(*events: Event, policy: TurnPolicy | None = None) -> list[Command]:
+    """Every command, also those that only record which words were dropped."""
     now, commands = Conversation(), list[Command]()
     for event in events:
         now, more = step(now, event, policy or TurnPolicy())
         commands += more
     return commands
+
+
+def play(*events: Event, policy: TurnPolicy | None = None) -> list[Command]:
+    commands = recorded(*events, policy=policy)
+    return [command for command in commands if not isinstance(command, DropWords)]
 
 
 def texts(command: Command) -> list[tuple[str, str]]:
@@ -83,9 +90,23 @@ def test_forgetting_words_does_not_end_the_wait_of_a_paused_reply():
     assert commands[-2:] == [PauseReply(1), ResumeReply(1)]
 
 
-def test_a_voice_that_goes_on_takes_the_floor_though_its_words_are_forgotten():
-    commands = play(*SPEAKING, CallerVoiced(3.0), CallerForgot(3.4), TimerFired(4.0))
-    assert commands[-3:] == [PauseReply(1), CancelReply(1), Interrupted(1, "")]
+def test_a_reply_goes_on_after_the_longest_pause_though_its_callers_words_are_forgotten():
+    commands = play(*SPEAKING, CallerVoiced(3.0), CallerForgot(3.4), TimerFired(6.0))
+    assert commands[-2:] == [PauseReply(1), ResumeReply(1)]
+
+
+def test_forgotten_words_are_recorded_wherever_they_were_said():
+    small = (CallerSpoke(2.5, "yeah", False), CallerForgot(2.6))
+    for events, text in (((*DRAFTED, CallerForgot(0.8)), WORDS), ((*SPEAKING, *small), "yeah")):
+        assert DropWords(text, "forgotten") in recorded(*events)
+    assert not any(isinstance(one, DropWords) for one in recorded(*SPEAKING, CallerForgot(2.6)))
+
+
+def test_the_final_of_a_question_that_was_withdrawn_is_recorded_as_dropped():
+    taken = (CallerQuiet(0.9, since=0.8), CallerSpoke(1.0, "hello", False))
+    ends = (TimerFired(2.0), TimerFired(2.7), CallerWithdrew(2.8, "question-1"))
+    commands = recorded(*taken, *ends, CallerSpoke(2.9, "Hello there.", True))
+    assert commands[-1] == DropWords("Hello there.", "withdrawn")
 
 
 def test_an_answer_that_waits_for_words_is_given_without_them_once_they_are_forgotten():

@@ -58,9 +58,21 @@ def test_other_words_cut_the_reply_off_with_their_first():
     assert silent_from(call) == pytest.approx(2.95, abs=0.06)
 
 
-def test_a_voice_without_words_cuts_the_reply_off_after_a_second():
-    call = story((3.0, True), (5.0, False))
-    assert after(call, 2.0) == [(3.0, "PAUSED"), (4.0, "CUT OFF")]
+def test_a_voice_without_words_silences_the_reply_while_it_lasts():
+    call = story((3.0, True), (4.5, False))
+    assert after(call, 2.0)[:2] == [(3.0, "PAUSED"), (5.2, "RESUMED")]
+    assert call.audio_seconds(1) == pytest.approx(STORY_S)
+    assert silent_from(call) == pytest.approx(3.0, abs=0.1)
+
+
+def test_yes_to_a_question_is_a_turn_though_the_reply_goes_on():
+    call = Call(
+        says=[Says(1.0, "Cancel my flight."), Says(4.1, "Yes.")],
+        voiced=[(0.2, True), (0.9, False), (3.6, True), (3.9, False)],
+        replies=["Shall I cancel it now? It takes effect at once.", "Done."],
+        can_pause=True,
+    ).run()
+    assert after(call, 3.0)[:3] == [(3.6, "PAUSED"), (4.1, "CUT OFF"), (4.5, "PROCESSING")]
 
 
 # Echo.

@@ -313,7 +313,10 @@ class Settings(BaseSettings):
     )
     interrupt_voice_ms: Milliseconds = Field(
         1_000,
-        description="Voice during a reply that interrupts it also without words; 0: never.",
+        description=(
+            "Voice during a reply that is taken for speech without words: they are asked for, and "
+            "waited for, before the reply goes on; 0: never."
+        ),
     )
     interrupt_pauses: int = Field(
         2,

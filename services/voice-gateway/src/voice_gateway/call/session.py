@@ -192,6 +192,8 @@ class Session:
             case c.KeepTurn(number):
                 self._outbox.post(TurnTaken(number))
                 self._caller_audio.turn_taken()
+            case c.DropWords(_, reason):
+                self._metrics.words_dropped(reason)
             case c.EndCall():
                 if self._conversation.line is c.Line.OPEN:
                     self._outbox.post(Goodbye())

@@ -95,8 +95,29 @@ class KeepTurn:
     """The number of the reply that will answer it."""
 
 
-DropReason = Literal["echo", "forgotten"]
-"""Why words of the caller are answered by nothing, ever."""
+DropReason = Literal[
+    "backchannel", "too_few_words", "retracted", "say_again", "forgotten", "withdrawn", "call_over",
+    "echo",
+]  # fmt: skip
+"""Why words of the caller are answered by nothing, ever.
+
+    backchannel    they only showed that the caller listens to a reply
+    too_few_words  they are fewer than interrupt a reply, and answer no question of it
+    retracted      the recogniser took its interim words back with an empty final
+    say_again      the rest of them did not come, and the caller was asked to say them again
+    forgotten      the caller's program discards them
+    withdrawn      they are the final of a question that the program has withdrawn
+    call_over      they came when the call only waited for its last reply to end
+    echo           they are the reply's own, and came back through the microphone
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class DropWords:
+    """The words of the caller are dropped for good; this records why, and changes nothing."""
+
+    text: str
+    reason: DropReason
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,5 +138,6 @@ Command = (
     | Interrupted
     | EndTurn
     | KeepTurn
+    | DropWords
     | EndCall
 )

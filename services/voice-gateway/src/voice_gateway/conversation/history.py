@@ -211,6 +211,11 @@ def nameless(history: History) -> History:
     return tuple(replace(message, name="") for message in history)
 
 
+def repeats(text: str, interim: str) -> bool:
+    """Whether an interim transcript has nothing but what an earlier one of its utterance has."""
+    return bool(interim and text) and plain(interim).startswith(plain(text))
+
+
 def plain(text: str) -> str:
     """The text without case and punctuation, to compare two transcripts."""
     # isalnum() would drop the vowel signs of Devanagari, which are part of their words.

@@ -17,6 +17,7 @@ from voice_gateway.conversation.commands import (
     AnnounceReply,
     AskFinal,
     CancelReply,
+    DropWords,
     KeepTurn,
     PrepareReply,
     ReleaseReply,
@@ -38,6 +39,7 @@ from voice_gateway.conversation.history import (
     plain,
     question_name,
     remembered,
+    repeats,
     with_question,
 )
 from voice_gateway.conversation.policy import TurnPolicy
@@ -55,25 +57,39 @@ from voice_gateway.conversation.state import (
     Replying,
     Silence,
     Step,
+    Unchanged,
     Voiced,
 )
 
 
 def spoke(now: Conversation, floor: Listening, event: CallerSpoke, policy: TurnPolicy) -> Step:
     text = event.text.strip()
-    if text:
-        now, floor = _with_words(now, floor)
-    if event.final:
-        finals = (*now.finals, text) if text else now.finals
-        now = replace(now, finals=finals, interim="", commit_pending=False)
-        if isinstance(floor.wait, Asked) and not now.behind:
-            return answer(now, floor, floor.wait.request, event.at, policy)
-        floor = _without_wait_for_finals(floor)
-    elif not text:
+    if not event.final and (not text or repeats(text, floor.answered)):
         return now, ()  # an empty interim does not take back the one before
+    if text:
+        now, floor = _with_words(now, floor, event)
+    if event.final:
+        return _final_came(now, floor, event, policy)
+    return _timed_and_drafted(replace(now, interim=text), floor, event.at, policy)
+
+
+def _final_came(
+    now: Conversation, floor: Listening, event: CallerSpoke, policy: TurnPolicy
+) -> Step:
+    text, interim = event.text.strip(), now.interim
+    retracted = (DropWords(interim, "retracted"),) if interim and not text else ()
+    finals = (*now.finals, text) if text else now.finals
+    now = replace(now, finals=finals, interim="", commit_pending=False)
+    floor = replace(floor, answered="")
+    if isinstance(floor.wait, Asked) and not now.behind:
+        after, commands = answer(now, floor, floor.wait.request, event.at, policy)
+    elif retracted and floor.cut and not now.said() and _may_ask(now):
+        # Nobody said what the reply was cut off for: silence would be the answer to it.
+        after, commands = _ask_again(now, floor, event.at, policy)
     else:
-        now = replace(now, interim=text)
-    return _drafted(now, timed(now, floor, event.at, policy), policy)
+        floor = _without_wait_for_finals(floor)
+        after, commands = _timed_and_drafted(now, floor, event.at, policy)
+    return after, (*retracted, *commands)
 
 
 def sounded(
@@ -83,9 +99,14 @@ def sounded(
         now = replace(now, voice=Quiet(event.since))
         late = isinstance(floor.wait, Late)  # it began while the caller still spoke
         floor = replace(floor, wait=None) if late else floor
-        return _drafted(now, timed(now, floor, event.at, policy), policy)
+        return _timed_and_drafted(now, floor, event.at, policy)
     now = replace(now, voice=Voiced(event.at))
-    floor = replace(floor, wait=None) if isinstance(floor.wait, Finals | Late) else floor
+    unchanged = floor.unchanged
+    if unchanged and not unchanged.voiced:
+        unchanged = replace(unchanged, since=event.at, voiced=True, latest=None)
+        floor = replace(floor, unchanged=unchanged)
+    goes_on = isinstance(floor.wait, Finals | Late) and not _is_overdue(floor, event.at, policy)
+    floor = replace(floor, wait=None) if goes_on else floor
     floor, dropped = _without_draft(now, floor)
     return replace(now, floor=timed(now, floor, event.at, policy)), dropped
 
@@ -99,8 +120,9 @@ def caught_up(now: Conversation, floor: Listening, at: float, policy: TurnPolicy
         floor = replace(floor, wait=replace(floor.wait, until=until))
     if isinstance(floor.wait, Late):
         finals = Finals(at + policy.final_wait_s)
-        floor = replace(floor, wait=finals if now.interim else None)
-    return _drafted(now, timed(now, floor, at, policy), policy)
+        asked = now.interim and not isinstance(now.voice, Voiced)
+        floor = replace(floor, wait=finals if asked else None)
+    return _timed_and_drafted(now, floor, at, policy)
 
 
 def draft_went_on(
@@ -122,11 +144,14 @@ def wait_over(now: Conversation, floor: Listening, at: float, policy: TurnPolicy
             return _asked_over(now, floor, floor.wait, at, policy)
         case Late():
             return _ask_again(now, floor, at, policy)
+        case Silence() | Finals() if now.behind and _is_too_late(floor, at):
+            return _ask_again(now, floor, at, policy)
+        case Silence() if now.behind and isinstance(now.voice, Voiced):
+            return replace(now, floor=replace(floor, wait=Late(at + policy.late_wait_s))), ()
         case Silence() if now.behind:
-            waiting = replace(floor, wait=Late(at + policy.late_wait_s))
-            return replace(now, floor=waiting), (AskFinal(),)
+            return replace(now, floor=_waits_late(floor, at, policy.late_wait_s)), (AskFinal(),)
         case Finals() if now.behind:
-            return replace(now, floor=replace(floor, wait=Late(at + late_s))), ()
+            return replace(now, floor=_waits_late(floor, at, late_s)), ()
         case Silence() if now.interim and now.voice:
             waiting = replace(floor, wait=Finals(at + policy.final_wait_s))
             return replace(now, floor=waiting), (AskFinal(),)
@@ -183,7 +208,8 @@ def take_turn(
     _, dropped = _without_draft(now, floor)
     now = replace(now, floor=Listening(), history=history, finals=(), interim="", prompted=False)
     if keeps:
-        return now, (*dropped, KeepTurn(number))
+        after = replace(now, floor=Listening(answered=provisional))
+        return after, (*dropped, KeepTurn(number))
     audible = bool(draft and fits and draft.audible)
     reply = Replying(audible=audible, provisional=provisional, request=request)
     after = replace(now, floor=reply, reply=number, turn_at=at, commit_pending=False)
@@ -194,15 +220,16 @@ def take_turn(
 
 def timed(now: Conversation, floor: Listening, at: float, policy: TurnPolicy) -> Listening:
     """Set the wait for the end of the turn, unless the floor waits for words."""
+    floor = _since_when_unchanged(now, floor, at)
     if isinstance(floor.wait, Asked | Finals):
         return floor
     if isinstance(floor.wait, Late) and (now.said() or _is_unheard(now)):
         return floor
     if not now.said():
         if _is_unheard(now):
-            return replace(floor, wait=Late(at + policy.late_wait_s))
+            return _waits_unheard(now, floor, at, policy)
         return floor if isinstance(floor.wait, Idle) else replace(floor, wait=None)
-    until = _turn_end(now, at, policy)
+    until = _turn_end(now, floor, at, policy)
     return replace(floor, wait=None if until is None else Silence(until))
 
 
@@ -249,7 +276,6 @@ def _ask_again(
     The caller is asked to say it again. The finals stay in the history; the interim is dropped, as
     it comes again in its final, or in what the caller repeats.
     """
-    assert now.behind
     if not now.options.answers and not request:
         return take_turn(now, floor, at, policy)  # the program decides what to answer
     floor, dropped = _without_draft(now, floor)
@@ -262,32 +288,83 @@ def _ask_again(
         history=remembered(history, policy.memory_messages),
         finals=(),
         interim="",
-        behind=replace(now.behind, asked_again=True),
+        behind=replace(now.behind, asked_again=True) if now.behind else None,
         reply=number,
         turn_at=at,
         commit_pending=False,
     )
+    lost = (DropWords(now.interim, "say_again"),) if now.interim else ()
     said = Say(number, policy.request_to_repeat(), request=request, asks_again=True)
-    return after, (*dropped, said)
+    return after, (*lost, *dropped, said)
 
 
 def _is_unheard(now: Conversation) -> bool:
     """Whether the caller has said something, and none of it may ever be recognised."""
     broken = now.behind and now.behind.broken and not now.behind.asked_again
-    waits = now.line is Line.OPEN and now.options.answers and not now.options.by_hand
-    return bool(broken) and waits and isinstance(now.voice, Quiet)
+    return bool(broken) and _may_ask(now) and now.voice is not None
 
 
-def _with_words(now: Conversation, floor: Listening) -> tuple[Conversation, Listening]:
+def _may_ask(now: Conversation) -> bool:
+    """Whether the caller may be asked to say something again, without a program's request."""
+    return now.line is Line.OPEN and now.options.answers and not now.options.by_hand
+
+
+def _with_words(
+    now: Conversation, floor: Listening, event: CallerSpoke
+) -> tuple[Conversation, Listening]:
     """Words come: a recogniser that failed works again, and the first of them have a new wait."""
     if now.behind and now.behind.asked_again:
         now = replace(now, behind=replace(now.behind, asked_again=False))
     late = isinstance(floor.wait, Late) and not now.said()
+    length = len(plain(event.text))
+    if event.final or floor.unchanged is None or length > floor.unchanged.length:
+        unchanged = Unchanged(event.at, length=0 if event.final else length)
+        floor = replace(floor, unchanged=unchanged)
     return now, replace(floor, wait=None) if late else floor
 
 
-def _turn_end(now: Conversation, at: float, policy: TurnPolicy) -> float | None:
-    """The time at which silence ends the turn, if no event comes before."""
+def _since_when_unchanged(now: Conversation, floor: Listening, at: float) -> Listening:
+    """Note since when the caller is owed an answer, where it is owed one."""
+    if not (now.said() or _is_unheard(now)):
+        return replace(floor, unchanged=None)
+    if floor.unchanged:
+        return floor
+    return replace(floor, unchanged=Unchanged(at))
+
+
+def _is_overdue(floor: Listening, at: float, policy: TurnPolicy) -> bool:
+    """Whether voice has gone on for so long without new words that it is no part of the turn."""
+    unchanged = floor.unchanged
+    if unchanged is None or not unchanged.voiced:
+        return False
+    return at >= unchanged.since + policy.max_silence_s
+
+
+def _is_too_late(floor: Listening, at: float) -> bool:
+    """Whether a recogniser that is behind, again and again, has had all its time."""
+    latest = floor.unchanged.latest if floor.unchanged else None
+    return latest is not None and at >= latest
+
+
+def _waits_late(floor: Listening, at: float, wait_s: float) -> Listening:
+    """Wait for a recogniser that is behind, but no longer than it was waited for before."""
+    unchanged = floor.unchanged or Unchanged(at)
+    latest = at + wait_s if unchanged.latest is None else unchanged.latest
+    unchanged = replace(unchanged, latest=latest)
+    return replace(floor, unchanged=unchanged, wait=Late(max(at, min(at + wait_s, latest))))
+
+
+def _waits_unheard(now: Conversation, floor: Listening, at: float, policy: TurnPolicy) -> Listening:
+    """Wait for words of which there are none yet; under a voice that lasts, for longer."""
+    if isinstance(now.voice, Quiet):
+        return _waits_late(floor, at, policy.late_wait_s)
+    since = floor.unchanged.since if floor.unchanged else at
+    until = since + policy.max_silence_s + policy.late_wait_s
+    return replace(floor, wait=Late(max(at, until)))
+
+
+def _turn_end(now: Conversation, floor: Listening, at: float, policy: TurnPolicy) -> float | None:
+    """The time at which silence ends the turn, if nothing new comes before."""
     if now.line is not Line.OPEN or now.options.by_hand:
         return None
     if isinstance(now.voice, Quiet):
@@ -295,7 +372,12 @@ def _turn_end(now: Conversation, at: float, policy: TurnPolicy) -> float | None:
         silence_s = policy.silence_after(now.question(), now.voice.probability, now.options, asked)
         return max(at, now.voice.since + silence_s)
     unfinished = now.voice or now.interim
-    return at + (policy.max_silence_s if unfinished else policy.settle_s)
+    since = floor.unchanged.since if floor.unchanged else at
+    return max(at, since + (policy.max_silence_s if unfinished else policy.settle_s))
+
+
+def _timed_and_drafted(now: Conversation, floor: Listening, at: float, policy: TurnPolicy) -> Step:
+    return _drafted(now, timed(now, floor, at, policy), policy)
 
 
 def _drafted(now: Conversation, floor: Listening, policy: TurnPolicy) -> Step:

@@ -12,7 +12,14 @@ The rules are pure and keep no state. All times are in seconds.
 from dataclasses import dataclass
 
 from voice_gateway.conversation.end_of_turn import Evidence, asks_for_more, likelihood
-from voice_gateway.language import language_of, sounds_open
+from voice_gateway.language import (
+    asks,
+    ends_in_question,
+    just_asked,
+    language_of,
+    sounds_open,
+    whole_sentences,
+)
 
 _LONGEST_BACKCHANNEL = 4  # words
 
@@ -79,7 +86,8 @@ class TurnPolicy:
     """How long after its turn a caller's final may still come."""
 
     max_silence_s: float = 3.0
-    """How long interim words may wait for their final."""
+    """How long interim words may wait for their final, and how long words that stay the same keep
+    the turn open while the voice goes on."""
 
     drafts: int = 3
     """How many drafts may be made in one turn; 0: none."""
@@ -91,13 +99,15 @@ class TurnPolicy:
     """How many words during a reply are an interruption; backchannels never are."""
 
     interrupt_voice_s: float = 1.0
-    """Voice activity during a reply that interrupts it without any words; 0: never."""
+    """Voice activity during a reply that is speech, though it has no words yet: they are asked for,
+    and the reply waits for them; 0: none is."""
 
     resume_s: float = 0.5
     """How long a paused reply waits for a transcript after the voice has ended."""
 
     longest_pause_s: float = 3.0
-    """The longest pause; a reply that the caller has not heard yet goes on even under voice."""
+    """The longest pause: after it, a reply goes on even under voice. A recogniser that is behind
+    has `late_wait_s` for the words, if that is longer."""
 
     pauses: int = 2
     """How many false alarms may pause one reply; 0: a reply never pauses."""
@@ -140,6 +150,40 @@ class TurnPolicy:
         language = language_of(self.language)
         words = language.words_of(text)
         return 0 < len(words) <= _LONGEST_BACKCHANNEL and language.backchannels.issuperset(words)
+
+    def answers(self, text: str) -> bool:
+        """Whether words that do not interrupt answer a question: "yes", but not "mm-hm"."""
+        words = language_of(self.language).words_of(text)
+        if not words or self.interrupts(text):
+            return False
+        says = not language_of(self.language).answers.isdisjoint(words)
+        return says or not self.is_backchannel(text)
+
+    def has_asked(self, heard: str) -> bool:
+        """Whether what was heard of a reply has a question to the caller."""
+        return asks(heard, language_of(self.language))
+
+    def has_just_asked(self, text: str, heard: str) -> bool:
+        """Whether these small words answer what was heard last of a reply.
+
+        "Yes" does as long as no whole sentence was heard behind the question: whoever says it a
+        word or two into the next sentence answers the question, and need not hear the rest. "Mm-hm"
+        does only where nothing was heard behind the question: in a story that goes on it is a
+        listener's.
+        """
+        language = language_of(self.language)
+        if self.answers(text):
+            return just_asked(heard, language)
+        return self.is_backchannel(text) and ends_in_question(heard, language)
+
+    def asked_when(self, text: str, begun: int) -> bool | None:
+        """Whether a reply had asked by the end of the sentence that `begun` characters end in.
+
+        None: that is not known, as the text has not come to the end of the sentence.
+        """
+        language = language_of(self.language)
+        heard, whole = whole_sentences(text, begun, language)
+        return True if asks(heard, language) else (False if whole else None)
 
     def sounds_open(self, text: str) -> bool:
         """Whether the words ask for more: "I want to"."""

@@ -4,14 +4,24 @@ voice    ______▅▇▅▂______________        ______▅▇▇▅▇▇▅
 words                "mm-hm"                      "wait"
 events         CallerVoiced | CallerQuiet | TimerFired    CallerVoiced | CallerSpoke
 commands       PauseReply                 ResumeReply     PauseReply     CancelReply, Interrupted
+
+Voice alone never cuts a reply off: it may be a television. It silences the reply for as long as it
+lasts, up to `longest_pause_s`, and words that come later still interrupt.
+
+voice    ______▅▇▇▅▇▇▅▇▇▅▇▇▅▇▂___________________
+events         CallerVoiced | CallerQuiet | TimerFired
+commands       PauseReply     AskFinal      ResumeReply
 """
 
 from dataclasses import replace
 from enum import Enum, auto
 
+from voice_gateway.conversation import small_words
 from voice_gateway.conversation.commands import (
     AnnounceReply,
+    AskFinal,
     CancelReply,
+    DropWords,
     EndTurn,
     Interrupted,
     PauseReply,
@@ -31,6 +41,7 @@ from voice_gateway.conversation.history import (
     answer_name,
     plain,
     question_name,
+    repeats,
     with_answer,
     with_messages,
 )
@@ -53,7 +64,9 @@ class Meaning(Enum):
     KEPT = auto()  # the reply is not interruptible: the words are a turn taken after it
     LATE = auto()  # a transcript of its question that changes nothing
     CORRECTION = auto()  # the final of its question differs from the provisional words
+    WITHDRAWN = auto()  # the same, of a question that the program has withdrawn
     BACKCHANNEL = auto()  # backchannels, or too few words to interrupt
+    ANSWER = auto()  # small words that answer what the reply has just asked
     INTERRUPTION = auto()
 
 
@@ -63,21 +76,26 @@ def meaning(now: Conversation, floor: Replying, event: CallerSpoke, policy: Turn
         return Meaning.KEPT
     if _is_late(now, floor, event, policy):
         same = not event.final or not text or plain(text) == plain(floor.provisional)
-        return Meaning.LATE if same or not _question_stands(now) else Meaning.CORRECTION
+        corrected = Meaning.CORRECTION if _question_stands(now) else Meaning.WITHDRAWN
+        return Meaning.LATE if same else corrected
     # Before the caller hears any of the reply, every word continues the question.
-    takes_floor = policy.interrupts(text) if floor.audible else text
-    return Meaning.INTERRUPTION if takes_floor else Meaning.BACKCHANNEL
+    if policy.interrupts(text) if floor.audible else text:
+        return Meaning.INTERRUPTION
+    answers = small_words.answer_at_once(floor, text, policy)
+    return Meaning.ANSWER if answers else Meaning.BACKCHANNEL
 
 
 def may_interrupt(now: Conversation, floor: Replying) -> bool:
     return floor.interruptible and now.options.interruptible
 
 
-def kept(now: Conversation, event: CallerSpoke) -> Conversation:
+def kept(now: Conversation, event: CallerSpoke) -> Step:
     text = event.text.strip()
-    if event.final:
-        return replace(now, finals=(*now.finals, text) if text else now.finals, interim="")
-    return replace(now, interim=text) if text else now
+    if not event.final:
+        return (replace(now, interim=text) if text else now), ()
+    retracted = (DropWords(now.interim, "retracted"),) if now.interim and not text else ()
+    finals = (*now.finals, text) if text else now.finals
+    return replace(now, finals=finals, interim=""), retracted
 
 
 def late(now: Conversation, floor: Replying, event: CallerSpoke) -> Conversation:
@@ -91,7 +109,7 @@ def corrected(now: Conversation, floor: Replying, event: CallerSpoke) -> Step:
     asked = now.history[-1].text.removesuffix(floor.provisional).strip()
     finals = (asked, event.text.strip()) if asked else (event.text.strip(),)
     after, commands = cut(replace(now, history=now.history[:-1]), replace(floor, heard=""))
-    return replace(after, finals=finals, interim=""), commands
+    return replace(after, finals=(*finals, *after.finals), interim=""), commands
 
 
 def backchannelled(
@@ -100,8 +118,12 @@ def backchannelled(
     """The words do not interrupt; at their final, in silence, the reply goes on."""
     if event.text.strip():
         now = replace(now, prompted=False)
+    now, commands = small_words.doubted(now, floor, event, policy)
     silent = event.final and not isinstance(now.voice, Voiced)
-    return resumed(now, floor) if silent and policy.is_backchannel(event.text) else (now, ())
+    if not (silent and policy.is_backchannel(event.text)) or not isinstance(now.floor, Replying):
+        return now, commands
+    now, more = resumed(now, now.floor)
+    return now, (*commands, *more)
 
 
 def interrupted(now: Conversation, floor: Replying, at: float, policy: TurnPolicy) -> Step:
@@ -110,7 +132,7 @@ def interrupted(now: Conversation, floor: Replying, at: float, policy: TurnPolic
     if began - now.turn_at < policy.reopen_s:
         # The caller continued the same turn: the history keeps nothing of this reply.
         floor = replace(floor, heard="")
-    after, commands = cut(now, floor)
+    after, commands = cut(now, small_words.replaced(floor))
     if isinstance(now.voice, Quiet):
         # The reply's echo hid the caller's voice, so the silence counts from here, not from before
         # the reply. Probability 0 makes the wait longer: the interim may end inside a word.
@@ -118,47 +140,78 @@ def interrupted(now: Conversation, floor: Replying, at: float, policy: TurnPolic
     return after, commands
 
 
+def answered(now: Conversation, floor: Replying, at: float) -> Step:
+    """The small words answer what the reply has just asked: they take the floor."""
+    after, commands = cut(now, small_words.replaced(floor))
+    hidden = isinstance(now.voice, Quiet) and not floor.voiced
+    return (replace(after, voice=Quiet(at)) if hidden else after), commands
+
+
 def sounded(
     now: Conversation, floor: Replying, event: CallerVoiced | CallerQuiet, policy: TurnPolicy
 ) -> Step:
     """Voice pauses the reply; silence starts the wait for the transcript of that voice."""
     if isinstance(event, CallerQuiet):
-        pause = floor.pause and _after_silence(floor.pause, event.at, policy)
-        return replace(now, floor=replace(floor, pause=pause), voice=Quiet(event.since)), ()
-    floor = replace(floor, provisional="")
+        return _fell_silent(now, floor, event, policy)
+    floor = replace(floor, voiced=True, heard_at_voice=floor.heard)
     may_pause = may_interrupt(now, floor) and now.line is Line.OPEN
     if not may_pause or floor.false_alarms >= policy.pauses:
         return replace(now, floor=floor, voice=Voiced(event.at)), ()
     since, audible = (floor.pause.since, floor.pause.audible) if floor.pause else (event.at, False)
-    pause = Pause(since, _pause_deadline(floor, event.at, policy), audible)
+    pause = Pause(since, max(event.at, since + policy.longest_pause_s), audible)
     after = replace(now, floor=replace(floor, pause=pause), voice=Voiced(event.at))
     return after, () if floor.pause else (PauseReply(now.reply),)
 
 
-def pause_over(now: Conversation, floor: Replying) -> Step:
-    """The pause is over: voice that still lasts interrupts, else it was a false alarm."""
-    if isinstance(now.voice, Voiced) and floor.audible:
-        return cut(now, floor)
+def caught_up(now: Conversation, floor: Replying, at: float, policy: TurnPolicy) -> Conversation:
+    """The recogniser has come to the end of the voice: what it was is known, or soon will be."""
+    pause = floor.pause
+    if pause is None or not isinstance(now.voice, Quiet):
+        return now
+    pause = replace(pause, until=min(pause.until, at + policy.resume_s))
+    return replace(now, floor=replace(floor, pause=pause))
+
+
+def pause_over(now: Conversation, floor: Replying, at: float, policy: TurnPolicy) -> Step:
+    """The pause is over: no words came, so that the reply goes on, also under a voice.
+
+    The words of a recogniser that is behind may still come, where the voice was speech.
+    """
+    assert floor.pause
+    latest = floor.pause.since + max(policy.longest_pause_s, policy.late_wait_s)
+    speech = isinstance(now.voice, Voiced) or _is_speech(floor.pause, now.voice, policy)
+    if now.behind and speech and at < latest:
+        return replace(now, floor=replace(floor, pause=replace(floor.pause, until=latest))), ()
     return resumed(now, replace(floor, false_alarms=floor.false_alarms + 1))
 
 
 def went_on(
-    now: Conversation, floor: Replying, event: ReplyAudioStarted | ReplyHeard | ReplyEnded
+    now: Conversation,
+    floor: Replying,
+    event: ReplyAudioStarted | ReplyHeard | ReplyEnded,
+    policy: TurnPolicy,
 ) -> Step:
     if event.reply != now.reply:
         return now, ()  # the event is stale
     match event:
         case ReplyHeard(text=text):
-            return replace(now, floor=replace(floor, heard=text)), ()
-        case ReplyEnded(text=text, calls=calls, unfinished=unfinished):
-            after, commands = resumed(now, floor)
-            after = _passed(after, floor, text, interrupted=unfinished, calls=calls)
-            return after, (*commands, EndTurn(now.reply))
+            now = replace(now, floor=replace(floor, heard=text))
+            return small_words.decided(now, text, policy)
+        case ReplyEnded():
+            return _ended(now, event, policy)
         case ReplyAudioStarted() if floor.pause:
             pause = replace(floor.pause, audible=True)
             return replace(now, floor=replace(floor, pause=pause)), ()
         case ReplyAudioStarted():
             return replace(now, floor=replace(floor, audible=True)), (AnnounceReply(now.reply),)
+
+
+def _ended(now: Conversation, event: ReplyEnded, policy: TurnPolicy) -> Step:
+    now, dropped = small_words.decided(now, event.text, policy, over=True)
+    assert isinstance(now.floor, Replying)
+    after, commands = resumed(now, now.floor)
+    after = _passed(after, now.floor, event.text, interrupted=event.unfinished, calls=event.calls)
+    return after, (*dropped, *commands, EndTurn(now.reply))
 
 
 def resumed(now: Conversation, floor: Replying) -> Step:
@@ -174,7 +227,8 @@ def resumed(now: Conversation, floor: Replying) -> Step:
 def cut(now: Conversation, floor: Replying) -> Step:
     """Cut the reply off and give the floor to the caller."""
     after = _passed(now, floor, floor.heard, interrupted=True)
-    return after, (CancelReply(now.reply), Interrupted(now.reply, floor.heard))
+    dropped = small_words.dropped(floor)
+    return after, (*dropped, CancelReply(now.reply), Interrupted(now.reply, floor.heard))
 
 
 def left_over(now: Conversation, heard: str) -> tuple[Message, ...]:
@@ -195,13 +249,16 @@ def _passed(
     """Give the floor back to the caller; the history keeps `said` of the reply."""
     name = answer_name(now.reply)
     history = with_answer(now.history, said, interrupted=interrupted, calls=calls, name=name)
-    return replace(now, floor=Listening(), history=with_messages(history, floor.added))
+    floor_after = Listening(answered=floor.provisional)
+    return replace(now, floor=floor_after, history=with_messages(history, floor.added))
 
 
 def _is_late(now: Conversation, floor: Replying, event: CallerSpoke, policy: TurnPolicy) -> bool:
     """Whether the transcript is of the question still: no voice came since it was asked."""
     soon = event.at - now.turn_at < policy.late_s
-    if not floor.provisional or not isinstance(now.voice, Quiet) or not soon:
+    if not event.final and repeats(event.text.strip(), floor.provisional):
+        return True  # also while the voice goes on
+    if not floor.provisional or floor.voiced or not isinstance(now.voice, Quiet) or not soon:
         return False
     words, provisional = plain(event.text), plain(floor.provisional)
     return event.final or words.startswith(provisional) or provisional.startswith(words)
@@ -212,13 +269,22 @@ def _question_stands(now: Conversation) -> bool:
     return bool(now.history) and now.history[-1].name == question_name(now.reply)
 
 
-def _pause_deadline(floor: Replying, at: float, policy: TurnPolicy) -> float:
-    """When lasting voice interrupts an audible reply, or the pause of an unheard one ends."""
-    if floor.audible and policy.interrupt_voice_s:
-        return at + policy.interrupt_voice_s
-    return at + policy.longest_pause_s
+def _fell_silent(
+    now: Conversation, floor: Replying, event: CallerQuiet, policy: TurnPolicy
+) -> Step:
+    """The words of a voice that was speech are asked for, and have as long as others."""
+    after = replace(now, voice=Quiet(event.since))
+    pause = floor.pause
+    if pause is None:
+        return after, ()
+    speech = _is_speech(pause, after.voice, policy)
+    wait_s = max(policy.resume_s, policy.final_wait_s) if speech else policy.resume_s
+    until = min(event.at + wait_s, max(event.at, pause.since + policy.longest_pause_s))
+    floor = replace(floor, pause=replace(pause, until=until))
+    return replace(after, floor=floor), (AskFinal(),) if speech else ()
 
 
-def _after_silence(pause: Pause, at: float, policy: TurnPolicy) -> Pause:
-    until = min(at + policy.resume_s, max(at, pause.since + policy.longest_pause_s))
-    return replace(pause, until=until)
+def _is_speech(pause: Pause, voice: Voiced | Quiet | None, policy: TurnPolicy) -> bool:
+    """Whether the voice lasted so long that it was none of a cough, without any words yet."""
+    lasted_s = voice.since - pause.since if isinstance(voice, Quiet) else 0.0
+    return 0 < policy.interrupt_voice_s <= lasted_s

@@ -2,7 +2,8 @@
 
 from dataclasses import replace
 
-from voice_gateway.conversation import listening, replying
+from voice_gateway.conversation import listening, replying, small_words
+from voice_gateway.conversation.commands import DropWords
 from voice_gateway.conversation.events import (
     CallerAsked,
     CallerChose,
@@ -48,10 +49,13 @@ def _asked(now: Conversation, event: CallerAsked, policy: TurnPolicy) -> Step:
 
 
 def _forgot(now: Conversation, at: float, policy: TurnPolicy) -> Step:
+    dropped = (DropWords(now.question(), "forgotten"),) if now.said() else ()
     now = replace(now, finals=(), interim="", commit_pending=False)
-    if isinstance(now.floor, Replying):
-        return now, ()  # a pause depends on voice activity, not on the transcript
-    return listening.forgotten(now, now.floor, at, policy)
+    if isinstance(now.floor, Replying):  # a pause depends on voice activity, not on the transcript
+        dropped = (*dropped, *small_words.dropped(now.floor, "forgotten"))
+        return replace(now, floor=replace(now.floor, doubted=None)), dropped
+    now, commands = listening.forgotten(now, now.floor, at, policy)
+    return now, (*dropped, *commands)
 
 
 def _chose(now: Conversation, event: CallerChose, policy: TurnPolicy) -> Step:

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from enum import Enum, auto
 
-from voice_gateway.conversation.commands import Command
+from voice_gateway.conversation.commands import Command, DropReason
 from voice_gateway.conversation.history import Message
 from voice_gateway.conversation.policy import TurnOptions, TurnPolicy
 
@@ -93,6 +93,20 @@ class Draft:
 
 
 @dataclass(frozen=True, slots=True)
+class Unchanged:
+    """The caller is owed an answer, and no new words came since `since`."""
+
+    since: float
+    """When the words of the open turn came, or voice began after them: no later voice counts."""
+    voiced: bool = False
+    """Voice began since the words came."""
+    length: int = 0
+    """The length of the longest interim so far: one that is no longer brings nothing new."""
+    latest: float | None = None
+    """How long a recogniser that is behind has for more words, however often it falls behind."""
+
+
+@dataclass(frozen=True, slots=True)
 class Listening:
     """The caller has the floor."""
 
@@ -100,6 +114,11 @@ class Listening:
     draft: Draft | None = None
     drafts: int = 0
     """How many drafts were begun in this turn."""
+    unchanged: Unchanged | None = None
+    answered: str = ""
+    """The interim words of the turn before, until their final: given again, they are not new."""
+    cut: bool = False
+    """The words of this turn cut off a reply that the caller heard."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +132,18 @@ class Pause:
 
 
 @dataclass(frozen=True, slots=True)
+class Doubted:
+    """Small words said into a reply, of which it is not known yet whether they answer it."""
+
+    text: str
+    begun: int
+    """How many characters of the reply were heard when they came."""
+    reason: DropReason
+    """Why they are dropped where they answer nothing."""
+    final: bool = True
+
+
+@dataclass(frozen=True, slots=True)
 class Replying:
     """A reply has the floor."""
 
@@ -120,8 +151,13 @@ class Replying:
     """The caller may be hearing the reply."""
     heard: str = ""
     """What the caller has heard of the reply."""
+    heard_at_voice: str = ""
+    """What it had heard when its voice began last."""
+    doubted: Doubted | None = None
     provisional: str = ""
-    """The words of the question that were interim when the turn was taken."""
+    """The words of the question that were interim when the turn was taken, until their final."""
+    voiced: bool = False
+    """The caller's voice began since the turn was taken."""
     request: int = 0
     """The request of the caller's program that the reply answers; 0: it answers the caller."""
     interruptible: bool = True

@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from voice_gateway.conversation import listening, replying
-from voice_gateway.conversation.commands import EndCall
+from voice_gateway.conversation.commands import DropWords, EndCall
 from voice_gateway.conversation.events import (
     CallerClosed,
     CallerFinished,
@@ -68,8 +68,8 @@ def _step(now: Conversation, event: Event, policy: TurnPolicy) -> Step:
 
 
 def _spoke(now: Conversation, event: CallerSpoke, policy: TurnPolicy) -> Step:
-    if now.line is Line.CLOSED:
-        return now, ()  # the call only waits for its last reply to end
+    if now.line is Line.CLOSED:  # the call only waits for its last reply to end
+        return now, _dropped_at_the_end(event.text, final=event.final)
     floor = now.floor
     if isinstance(floor, Listening):
         return listening.spoke(now, floor, event, policy)
@@ -84,24 +84,44 @@ def _spoke_during_reply(
     """Handle a transcript during a reply by what it means."""
     match replying.meaning(now, reply, event, policy):
         case Meaning.KEPT:
-            return replying.kept(now, event), ()
+            return replying.kept(now, event)
         case Meaning.LATE:
             return replying.late(now, reply, event), ()
+        case Meaning.WITHDRAWN:
+            dropped = DropWords(event.text.strip(), "withdrawn")
+            return replying.late(now, reply, event), (dropped,)
         case Meaning.BACKCHANNEL:
             return replying.backchannelled(now, reply, event, policy)
+        case Meaning.ANSWER:
+            now, cut = replying.answered(now, reply, event.at)
+            now, more = listening.spoke(now, _cut_for_words(now, reply), event, policy)
         case Meaning.CORRECTION:
             now, cut = replying.corrected(now, reply, event)
             now, more = listening.take_turn(now, Listening(), event.at, policy, reply.request)
         case Meaning.INTERRUPTION:
             now, cut = replying.interrupted(now, reply, event.at, policy)
-            now, more = listening.spoke(now, Listening(), event, policy)
+            now, more = listening.spoke(now, _cut_for_words(now, reply), event, policy)
     return now, (*cut, *more)
+
+
+def _cut_for_words(now: Conversation, reply: Replying) -> Listening:
+    return replace(_after_reply(now), cut=reply.audible)
+
+
+def _after_reply(now: Conversation) -> Listening:
+    """The caller's floor, with what it knows of the reply before it."""
+    assert isinstance(now.floor, Listening)
+    return now.floor
+
+
+def _dropped_at_the_end(text: str, *, final: bool = True) -> tuple[DropWords, ...]:
+    return (DropWords(text.strip(), "call_over"),) if final and text.strip() else ()
 
 
 def _typed(now: Conversation, event: CallerTyped, policy: TurnPolicy) -> Step:
     """Typed text is a whole turn; it follows the words of the open turn."""
     if now.line is Line.CLOSED:
-        return now, ()
+        return now, _dropped_at_the_end(event.text)
     floor = now.floor
     now = replace(now, finals=(*now.said(), event.text), interim="")
     if isinstance(floor, Listening):
@@ -141,7 +161,7 @@ def _recognition_moved(
         now = replace(now, behind=None)
         if isinstance(now.floor, Listening):
             return listening.caught_up(now, now.floor, event.at, policy)
-        return now, ()
+        return replying.caught_up(now, now.floor, event.at, policy), ()
     was = now.behind or Behind()
     now = replace(now, behind=replace(was, broken=was.broken or event.broken))
     if isinstance(now.floor, Listening):
@@ -165,11 +185,7 @@ def _timer_fired(now: Conversation, at: float, policy: TurnPolicy) -> Step:
     if now.wake_at is None or at < now.wake_at:
         return now, ()
     if isinstance(now.floor, Replying):
-        after, commands = replying.pause_over(now, now.floor)
-        if isinstance(after.floor, Replying):
-            return after, commands
-        after, more = _back_to_caller(after, at, policy, over=False)
-        return after, (*commands, *more)
+        return replying.pause_over(now, now.floor, at, policy)
     if isinstance(now.floor.wait, Idle):
         return idle_wait_over(now, at, policy)
     return listening.wait_over(now, now.floor, at, policy)
@@ -181,7 +197,7 @@ def _reply_went_on(
     floor = now.floor
     if isinstance(floor, Listening):
         return listening.draft_went_on(now, floor, event), ()
-    after, commands = replying.went_on(now, floor, event)
+    after, commands = replying.went_on(now, floor, event, policy)
     if isinstance(after.floor, Replying):
         return after, commands
     over = floor.goodbye or now.line is Line.CLOSED
@@ -192,7 +208,7 @@ def _reply_went_on(
 def _back_to_caller(now: Conversation, at: float, policy: TurnPolicy, *, over: bool) -> Step:
     """The caller has the floor again; words kept during the reply are its open turn."""
     if not over:
-        return replace(now, floor=listening.timed(now, Listening(), at, policy)), ()
+        return replace(now, floor=listening.timed(now, _after_reply(now), at, policy)), ()
     if now.said():
         return listening.take_turn(now, Listening(), at, policy)
     return now, (EndCall(),)

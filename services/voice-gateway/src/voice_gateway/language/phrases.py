@@ -1,4 +1,4 @@
-"""Tells by the words of a transcript whether the turn is open, finished, or only begun.
+"""Tells what the end of a text says: a turn is open, finished or only begun; a reply has asked.
 
 The word lists of the language decide; where a language has none, punctuation alone decides.
 """
@@ -35,6 +35,35 @@ def only_begun(text: str, language: Language) -> bool:
     if not language.joins or language.first_word(text) not in language.joins:
         return False
     return not any(_may_be_verb(word, language) for word in language.words_of(text))
+
+
+def asks(text: str, language: Language) -> bool:
+    """Whether the text has a whole question to the listener."""
+    return language.question_end.search(text) is not None
+
+
+def just_asked(text: str, language: Language) -> bool:
+    """Whether the text has a question, and no whole sentence behind it."""
+    *_, end = (-1, *(found.end() for found in language.question_end.finditer(text)))
+    return end >= 0 and language.sentence_end.search(text, end) is None
+
+
+def ends_in_question(text: str, language: Language) -> bool:
+    """Whether a question to the listener is the last of the text."""
+    bare = text.rstrip()
+    return bare.endswith(language.asking_marks)
+
+
+def whole_sentences(text: str, begun: int, language: Language) -> tuple[str, bool]:
+    """The text to the end of the sentence that its first `begun` characters end in.
+
+    Also whether that sentence is whole: the text goes on to its end.
+    """
+    last = max(0, begun - 1)
+    for found in language.sentence_end.finditer(text):
+        if found.end() > last:
+            return text[: found.end()], True
+    return text, False
 
 
 def _may_be_verb(word: str, language: Language) -> bool:

@@ -1,7 +1,7 @@
 """The fields of a language: its word lists, punctuation marks and the writing out for TTS."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -17,6 +17,7 @@ def words(text: str) -> frozenset[str]:
 _WRITTEN_ALIKE = words("Mr Mrs Ms Dr Prof St Jr Sr vs etc Fig Inc Ltd Ph.D")
 _BROKEN_OFF = ("…", "...", "-")
 _QUOTES = ('"', "“", "”")
+_CLOSING_QUOTES = ('"', "”", "’", "'", "»", "“", ")")
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,6 +29,9 @@ class Language:
 
     backchannels: frozenset[str] = NO_WORDS
     """Words by which a listener only shows that they listen."""
+
+    answers: frozenset[str] = NO_WORDS
+    """Small words that answer a question, as "yes" and "no" do and "mm-hm" does not."""
 
     stops: frozenset[str] = NO_WORDS
     """Words that ask for the floor; one of them is enough, whatever else was recognised."""
@@ -69,6 +73,9 @@ class Language:
     question_marks: tuple[str, ...] = ("?", "!", "？", "！")
     """Marks that end a whole question or exclamation."""
 
+    asking_marks: tuple[str, ...] = ("?", "？", "؟")
+    """Marks that end a question, and nothing else."""
+
     clause_marks: tuple[str, ...] = (",", ";", ":")
     """Marks that end a clause within a sentence."""
 
@@ -100,6 +107,21 @@ class Language:
         return (*_BROKEN_OFF, *self.clause_marks)
 
     @cached_property
+    def question_end(self) -> re.Pattern[str]:
+        """The end of a question to the listener: what somebody in a story asks is in quotes."""
+        return re.compile(rf"[{_any_of(self.asking_marks)}]+(?=\s|$)")
+
+    @cached_property
+    def sentence_end(self) -> re.Pattern[str]:
+        marks = (*self.sentence_marks, *self.asking_marks)
+        return re.compile(rf"[{_any_of(marks)}]+[{_any_of(_CLOSING_QUOTES)}]*(?=\s|$)")
+
+    @cached_property
     def _word(self) -> re.Pattern[str]:
-        marks = "".join((*self.sentence_marks, *self.clause_marks, *_QUOTES))
-        return re.compile(rf"[^\s{re.escape(marks)}]+")
+        marks = _any_of((*self.sentence_marks, *self.clause_marks, *_QUOTES))
+        return re.compile(rf"[^\s{marks}]+")
+
+
+def _any_of(marks: Iterable[str]) -> str:
+    """What stands for these marks in a class of a regular expression."""
+    return re.escape("".join(marks))

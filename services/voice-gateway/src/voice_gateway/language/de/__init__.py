@@ -8,6 +8,7 @@ LANGUAGE = Language(
         """hm hmm mhm mm ah aha ach ja jo genau ok okay gut schön klar stimmt richtig
         verstehe so"""
     ),
+    answers=words("ja jo genau ok okay gut schön klar stimmt richtig nein nee nö"),
     stops=words("stopp stop halt warte moment nein entschuldigung pause ruhe genug"),
     asks_much=words(
         "adresse anschrift nummer telefonnummer email e-mail buchstabieren postleitzahl"

@@ -9,6 +9,10 @@ LANGUAGE = Language(
         """mm mmm mhm mm-hm mm-hmm mhmm hm hmm uh-huh uh huh ah aha oh ooh yeah yep yes yup ok okay
         right sure good great nice wow alright exactly indeed i see got it of course"""
     ),
+    answers=words(
+        """yes yeah yep yup ok okay sure right alright exactly indeed course good great
+        no nope nah"""
+    ),
     stops=words("stop wait hey hold sorry excuse no pause quiet enough listen"),
     asks_much=words("address number email e-mail spell code postcode zip"),
     asks_for_more=words(

@@ -8,6 +8,7 @@ LANGUAGE = Language(
         """mm mhm hm ah ajá oh sí si ya ok okay vale bien claro bueno exacto entiendo
         por supuesto"""
     ),
+    answers=words("sí si ok okay vale bien claro bueno exacto supuesto no"),
     stops=words("para espera alto no perdón perdona pausa silencio basta"),
     asks_much=words("dirección número teléfono correo deletrear código"),
     apology="Perdón, algo ha salido mal. Por favor, pregunte otra vez.",

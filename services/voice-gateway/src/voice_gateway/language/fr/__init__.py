@@ -8,6 +8,7 @@ LANGUAGE = Language(
         """mm mhm hm hum ah oh oui ouais ok okay bon bien voilà exact d'accord je vois
         bien sûr"""
     ),
+    answers=words("oui ouais ok okay bon bien sûr exact d'accord voilà non"),
     stops=words("stop arrête arrêtez attends attendez non pardon pause silence"),
     asks_much=words("adresse numéro téléphone mail e-mail épeler code"),
     apology="Désolé, il y a eu un problème. Posez-moi encore la question.",

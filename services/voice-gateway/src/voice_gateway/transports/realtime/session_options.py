@@ -305,7 +305,7 @@ def _config(session: Json, base: CallConfig, path: str = "session") -> CallConfi
 
 def _line_echo(given: Json, default: LineEcho) -> LineEcho:
     """What comes back: next to nothing near a close microphone, or on a telephone line."""
-    if (given["noise_reduction"] or {}).get("type") == "near_field":
+    if given["noise_reduction"] == {"type": "near_field"}:
         return "cancelled"
     return "phone" if given["format"]["type"] in LAWS else default
 
