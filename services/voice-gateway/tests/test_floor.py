@@ -257,7 +257,7 @@ def test_words_that_cut_a_reply_off_and_are_taken_back_are_asked_for_again():
     assert commands[-3:] == [
         Interrupted(1, ""),
         DropWords("you", "retracted"),
-        Say(2, POLICY.say_again, asks_again=True),
+        Say(2, POLICY.request_to_repeat(), asks_again=True),
     ]
 
 
