@@ -72,7 +72,7 @@ def test_yes_to_a_question_is_a_turn_though_the_reply_goes_on():
         replies=["Shall I cancel it now? It takes effect at once.", "Done."],
         can_pause=True,
     ).run()
-    assert after(call, 3.0)[:3] == [(3.6, "PAUSED"), (4.1, "CUT OFF"), (4.5, "PROCESSING")]
+    assert after(call, 3.0)[:3] == [(3.6, "PAUSED"), (4.1, "CUT OFF"), (4.2, "PROCESSING")]
 
 
 # Echo.
