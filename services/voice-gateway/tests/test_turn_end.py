@@ -240,7 +240,7 @@ POLICY = TurnPolicy(silence_s=0.3, unsure_silence_s=0.6, open_silence_s=1.2, hal
     [
         ("what is the weather in paris", None, 0.3),
         ("what is the weather in paris", 0.99, 0.3),
-        ("what is the weather in paris", 0.7, 0.3),
+        ("what is the weather in paris", 0.6, 0.3),
         ("what is the weather", 0.03, 1.2),
         ("What your country can do for you?", 0.04, 1.2),
         ("go forward ten meters", None, 0.6),
@@ -454,27 +454,27 @@ def test_an_opinion_is_given_up_when_the_voice_goes_on():
     opinion = Opinion(0.95, thinks_s=0.2)
     of = call(opinion, (2.0, True), (2.5, False), (2.8, True), (3.5, False))
     assert opinion.told[:6] == ["fed", "begin", "fed", "asked", "fed", "given up"]
-    assert taken_at(of) == [pytest.approx(3.5 + 0.4)]
+    assert taken_at(of) == [pytest.approx(3.5 + 0.35)]
 
 
 def test_the_shortest_pauses_are_asked_nothing():
     opinion = Opinion(0.95)
-    of = call(opinion, (2.0, True), (2.5, False), (2.65, True), (3.5, False))
-    assert opinion.asked_at == [pytest.approx(3.5 + 0.2)]
+    of = call(opinion, (2.0, True), (2.5, False), (2.62, True), (3.5, False))
+    assert opinion.asked_at == [pytest.approx(3.5 + 0.15)]
     assert taken_at(of) == [pytest.approx(3.5 + 0.3)]
 
 
 def test_a_silence_that_lasts_is_asked_about_again_until_the_turn_is_taken():
     opinion = Opinion(0.02)
     of = call(opinion, (2.0, True), (2.5, False))
-    assert opinion.asked_at == [pytest.approx(2.5 + asked) for asked in (0.2, 0.4, 0.8)]
+    assert opinion.asked_at == [pytest.approx(2.5 + asked) for asked in (0.15, 0.35, 0.8)]
     assert taken_at(of) == [pytest.approx(2.5 + 1.2)]
 
 
 def test_a_sound_that_turns_out_to_be_done_ends_the_turn_there():
     opinion = Opinion(0.02, 0.97)
     of = call(opinion, (2.0, True), (2.5, False))
-    assert taken_at(of) == [pytest.approx(2.5 + 0.4 + 0.06)]
+    assert taken_at(of) == [pytest.approx(2.5 + 0.35 + 0.06)]
 
 
 def test_a_call_that_ends_gives_its_opinion_up():

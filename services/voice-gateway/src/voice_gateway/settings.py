@@ -265,7 +265,7 @@ class Settings(BaseSettings):
         ),
     )
     turn_end_likely: Probability = Field(
-        0.8,
+        0.75,
         description=(
             "End-of-turn probability, of words and voice together, from which on a turn sounds "
             "finished."

@@ -67,7 +67,7 @@ class TurnPolicy:
     halting_silence_s: float = 2.0
     """Silence that ends a turn whose words and voice both ask for more."""
 
-    likely: float = 0.8
+    likely: float = 0.75
     """From this end-of-turn probability on, all evidence fused, a turn sounds finished."""
 
     unlikely: float = 0.5
