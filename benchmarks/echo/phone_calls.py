@@ -38,7 +38,7 @@ class Caller:
                 await self._ask()
                 await self._listen()
             elif part.kind == ANSWERED:
-                await self._calm_down()
+                await self._hear_out()
                 await self._ask()
                 await self._answer(part)
             else:
@@ -67,6 +67,13 @@ class Caller:
         """Stop the reply that is being spoken, and wait for a moment of silence."""
         if self._reply:
             await self._phone.stop_reply()
+        self._reply = 0
+        await self._silence(_BETWEEN_PARTS_S)
+
+    async def _hear_out(self) -> None:
+        """Hear the reply that is being spoken to its end: what is cut off is asked again."""
+        if reply := self._reply:
+            await self._phone.until(lambda: self._over(reply), _PATIENCE_S)
         self._reply = 0
         await self._silence(_BETWEEN_PARTS_S)
 
