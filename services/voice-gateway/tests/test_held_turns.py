@@ -80,7 +80,7 @@ def test_the_answer_to_words_that_are_repeated_is_given_once():
 
 
 def test_words_that_are_repeated_after_their_turn_cut_nothing_off_and_keep_nobody_silent():
-    """Found by simulated calls 502897 and 503517: into a firm answer, and into an idle prompt."""
+    """Found by simulation: into a firm answer, and into an idle prompt."""
     policy = replace(POLICY, idle_prompt_s=2.0)
     answer = (ReplyAudioStarted(6.0, 1), ReplyEnded(8.0, 1, "Sunny."), ReplyAudioStarted(10.1, 2))
     decided = lived(*repeated(WORDS, 2.0), *answer, policy=policy, until=11.0)

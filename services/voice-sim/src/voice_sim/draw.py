@@ -54,7 +54,12 @@ _VOICE_TROUBLES: tuple[VoiceTrouble, ...] = (
 
 def drawn(seed: int) -> Script:
     """Draw a whole script, which is the same for the same seed on every machine."""
-    return Requests(seed).added(Floor(seed).added(drawn_without_requests(seed)))
+    return Floor(seed).added(drawn_without_floor(seed))
+
+
+def drawn_without_floor(seed: int) -> Script:
+    """Draw a script without small words, and noise that comes besides what is said."""
+    return Requests(seed).added(drawn_without_requests(seed))
 
 
 def drawn_without_requests(seed: int) -> Script:

@@ -242,7 +242,7 @@ class _Remembered:
                 yield from self._compare(at, reply, history)
             case c.ReleaseReply(reply):
                 yield from self._compare(at, reply, self.drafted)
-            case c.KeepTurn(reply):
+            case c.KeepTurn(reply) | c.Say(reply, asks_again=True):
                 self.kept_turns.setdefault(f"question-{reply}", [])
             case _:
                 pass

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from voice_gateway import conversation as c
+from voice_gateway.conversation.history import plain
 from voice_gateway.conversation.policy import TurnPolicy
 
 from voice_sim.call_record import Record
@@ -42,8 +43,13 @@ class _Heard:
     """How long the longest interim since the last final has been."""
     broken_since: float | None = None
     asked_again: bool = False
+    question: str = ""
+    """The question of the newest reply."""
 
     def take(self, event: c.Event, before: Followed) -> None:
+        if isinstance(event, c.CallerSpoke) and self._is_late(event, before):
+            self.longest = 0
+            return
         match event:
             case c.CallerSpoke(at, text, final) if text.strip() and not before.finished:
                 if final or len(text) > self.longest:
@@ -67,8 +73,14 @@ class _Heard:
             case _:
                 pass
 
+    def _is_late(self, event: c.CallerSpoke, before: Followed) -> bool:
+        """Whether it is the final of the question under answer."""
+        return before.live > 0 and event.final and plain(event.text) in plain(self.question)
+
     def settle(self, at: float, commands: tuple[c.Command, ...]) -> None:
         for command in commands:
+            if isinstance(command, c.StartReply | c.PrepareReply):
+                self.question = _question_in(command.history)
             match command:
                 case c.StartReply() | c.Say() | c.ReleaseReply() | c.KeepTurn() | c.DropWords():
                     self.since = None
