@@ -1,6 +1,7 @@
 """Noise that holds a turn open: no wait is longer for events that bring nothing new."""
 
 from collections.abc import Iterable
+from dataclasses import replace
 from itertools import chain
 
 import pytest
@@ -9,6 +10,7 @@ from voice_gateway.conversation import (
     CallerQuiet,
     CallerSpoke,
     CallerVoiced,
+    CancelReply,
     Command,
     Conversation,
     Event,
@@ -28,16 +30,19 @@ WORDS = "what is the weather"
 NOISE_S = 120.0
 
 
-def lived(*events: Event, until: float = NOISE_S) -> list[tuple[float, Command]]:
+def lived(
+    *events: Event, until: float = NOISE_S, policy: TurnPolicy = POLICY
+) -> list[tuple[float, Command]]:
     """What a conversation decides, and when; its timer fires whenever it is due."""
     now, decided = Conversation(), list[tuple[float, Command]]()
-    for event in (*sorted(events, key=lambda each: each.at), TimerFired(until)):
+    known = [event for event in events if event.at < until]
+    for event in (*sorted(known, key=lambda each: each.at), TimerFired(until)):
         while now.wake_at is not None and now.wake_at < event.at:
             due = now.wake_at
-            now, commands = step(now, TimerFired(due), POLICY)
+            now, commands = step(now, TimerFired(due), policy)
             assert now.wake_at is None or now.wake_at > due or commands
             decided += [(due, command) for command in commands]
-        now, commands = step(now, event, POLICY)
+        now, commands = step(now, event, policy)
         decided += [(event.at, command) for command in commands]
     return decided
 
@@ -72,6 +77,15 @@ def test_the_answer_to_words_that_are_repeated_is_given_once():
     answer = (ReplyAudioStarted(6.0, 1), ReplyEnded(8.0, 1, "Sunny."))
     decided = lived(CallerVoiced(1.0), *repeated(WORDS, 2.0), *answer)
     assert count(decided, StartReply) == 1
+
+
+def test_words_that_are_repeated_after_their_turn_cut_nothing_off_and_keep_nobody_silent():
+    """Found by simulation: into a firm answer, and into an idle prompt."""
+    policy = replace(POLICY, idle_prompt_s=2.0)
+    answer = (ReplyAudioStarted(6.0, 1), ReplyEnded(8.0, 1, "Sunny."), ReplyAudioStarted(10.1, 2))
+    decided = lived(*repeated(WORDS, 2.0), *answer, policy=policy, until=11.0)
+    assert first(decided, Say) == 8.0 + 2.0
+    assert count(decided, CancelReply) == 0
 
 
 def test_words_that_flicker_bring_nothing_new():

@@ -58,6 +58,7 @@ from voice_sim.rules import (
     apologies,
     call_end,
     caller_words,
+    dead_air,
     histories,
     intake,
     messages_sent,
@@ -294,14 +295,49 @@ END: list[Broken] = [
     (call_end.true_reasons, "the call broke: KeyError", went(error=KeyError("x"))),
     (call_end.true_reasons, "CallerSilent", went(error=CallerSilent("nothing"))),
     (call_end.true_reasons, "CallLost", went(error=CallLost("speech was lost"))),
-    (call_end.the_end_comes, "after the caller hung up", went(ends_at=400.0)),
+    (call_end.the_end_comes, "after the caller hung up", went(ends_at=500.0)),
     (call_end.the_end_comes, "its longest is 600 s", went(ends_at=700.0)),
     (call_end.the_end_comes, "after the caller vanished", went(Left(3.0, "vanished"))),
     (call_end.the_end_comes, "after the caller's last message", went(
         Received(1.0, Typed("t1")), ends_at=90.0)),
 ]  # fmt: skip
 
-BROKEN = [*INTAKE, *FAILURES, *ORDER, *MEMORY, *REQUESTS, *SILENCE, *OUTCOME, *WIRE, *END]
+DEAD_AIR: list[Broken] = [
+    (dead_air.no_dead_air, "what was heard at 1.00 was answered by nothing until 30.00", decided(
+        JOINED, said(1.0, "u1"))),
+    (dead_air.no_dead_air, "what was heard at 1.50 was answered by nothing", decided(
+        JOINED, said(1.0, "u1", final=False), step(c.CallerVoiced(1.5)), *(
+            each for at in range(2, 40)
+            for each in (said(float(at), "u1", final=False), step(c.CallerVoiced(at + 0.5)))),
+        ends_at=60.0)),
+    (dead_air.no_dead_air, "a voice of 1.00 could not be recognised, and nobody asked", decided(
+        JOINED, step(c.RecognitionBehind(0.5, broken=True)), step(c.CallerVoiced(1.0)),
+        step(c.CallerQuiet(2.0, 2.0)))),
+    (dead_air.only_words_cut_a_reply_off, "at 4.00 TimerFired cut off a reply", decided(
+        JOINED, said(1.0, "u1", starts(1, "u1")), step(c.CallerVoiced(3.0), c.PauseReply(1)),
+        fired(4.0, c.CancelReply(1), c.Interrupted(1, "")))),
+    (dead_air.small_words, "'Yes.' was dropped, which answers 'Now? Well'", decided(
+        JOINED, said(1.0, "u1", starts(1, "u1")), step(c.ReplyHeard(2.0, 1, "Now? Well")),
+        said(2.0, "Yes.", c.DropWords("Yes.", "backchannel")))),
+    (dead_air.small_words, "what became of 'mm-hm' is not recorded at 5.00", decided(
+        JOINED, said(1.0, "u1", starts(1, "u1")), said(2.0, "mm-hm"),
+        step(c.ReplyEnded(3.0, 1, "Well."), c.EndTurn(1)), said(5.0, "u2", starts(2, "u2")))),
+    (dead_air.small_words, "what became of 'Yes.' is not recorded at 5.00", decided(
+        JOINED, said(1.0, "Yes."), step(c.CallerFinished(5.0), c.EndCall()))),
+]  # fmt: skip
+
+BROKEN = [
+    *INTAKE,
+    *FAILURES,
+    *ORDER,
+    *DEAD_AIR,
+    *MEMORY,
+    *REQUESTS,
+    *SILENCE,
+    *OUTCOME,
+    *WIRE,
+    *END,
+]
 
 
 @pytest.mark.parametrize(("rule", "sentence", "record"), BROKEN, ids=[b[1] for b in BROKEN])

@@ -11,6 +11,7 @@ from voice_gateway.conversation.policy import TurnPolicy
 from voice_gateway.speaking.reply import ReplyOptions
 
 from voice_sim.dice import Dice
+from voice_sim.draw_floor import Floor
 from voice_sim.draw_requests import Requests
 from voice_sim.marked_words import GOODBYE, GREETING, PROMPT, canned
 from voice_sim.script import (
@@ -53,6 +54,11 @@ _VOICE_TROUBLES: tuple[VoiceTrouble, ...] = (
 
 def drawn(seed: int) -> Script:
     """Draw a whole script, which is the same for the same seed on every machine."""
+    return Floor(seed).added(drawn_without_floor(seed))
+
+
+def drawn_without_floor(seed: int) -> Script:
+    """Draw a script without small words, and noise that comes besides what is said."""
     return Requests(seed).added(drawn_without_requests(seed))
 
 

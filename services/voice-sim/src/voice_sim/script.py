@@ -147,6 +147,8 @@ class Answers:
     piece_chars: int = 6
     first_s: float = 0.1
     gap_s: float = 0.02
+    asks: bool = False
+    """Whether its sentences are questions, in turn with others."""
     trouble: ModelTrouble = ""
     after: int = 0
     """Pieces before the trouble."""

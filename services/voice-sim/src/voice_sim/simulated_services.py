@@ -1,6 +1,7 @@
 """Contains the scripted model and voice of a simulated call, which record all that they do."""
 
 import asyncio
+import re
 from collections.abc import AsyncGenerator, Iterator, Sequence
 
 from voice_gateway.audio import pcm
@@ -126,15 +127,15 @@ def answer_text(plan: Answers, number: int) -> str:
     words = [reply_word(number, n) for n in range(1, count + 1)]
     if plan.style == "breathless":
         return " ".join(words)
-    text = " ".join(word + _mark(n, count) for n, word in enumerate(words, 1))
+    text = " ".join(word + _mark(n, count, asks=plan.asks) for n, word in enumerate(words, 1))
     if plan.style == "markdown":
-        return "- **" + text.replace(". ", ".**\n- **") + "** 😀"
+        return "- **" + re.sub(r"([.?]) ", r"\1**\n- **", text) + "** 😀"
     return text
 
 
-def _mark(n: int, count: int) -> str:
+def _mark(n: int, count: int, *, asks: bool) -> str:
     if n == count or n % _SENTENCE_WORDS == 0:
-        return "."
+        return "?" if asks and -(-n // _SENTENCE_WORDS) % 2 else "."
     return "," if n % _SENTENCE_WORDS == _SENTENCE_WORDS // 2 else ""
 
 

@@ -39,7 +39,6 @@ from voice_gateway.conversation.history import (
     plain,
     question_name,
     remembered,
-    repeats,
     with_question,
 )
 from voice_gateway.conversation.policy import TurnPolicy
@@ -64,7 +63,7 @@ from voice_gateway.conversation.state import (
 
 def spoke(now: Conversation, floor: Listening, event: CallerSpoke, policy: TurnPolicy) -> Step:
     text = event.text.strip()
-    if not event.final and (not text or repeats(text, floor.answered)):
+    if not (event.final or text):
         return now, ()  # an empty interim does not take back the one before
     if text:
         now, floor = _with_words(now, floor, event)
@@ -80,7 +79,6 @@ def _final_came(
     retracted = (DropWords(interim, "retracted"),) if interim and not text else ()
     finals = (*now.finals, text) if text else now.finals
     now = replace(now, finals=finals, interim="", commit_pending=False)
-    floor = replace(floor, answered="")
     if isinstance(floor.wait, Asked) and not now.behind:
         after, commands = answer(now, floor, floor.wait.request, event.at, policy)
     elif retracted and floor.cut and not now.said() and _may_ask(now):
@@ -207,9 +205,9 @@ def take_turn(
     history = remembered(history, policy.memory_messages)
     _, dropped = _without_draft(now, floor)
     now = replace(now, floor=Listening(), history=history, finals=(), interim="", prompted=False)
+    now = replace(now, answered=provisional)
     if keeps:
-        after = replace(now, floor=Listening(answered=provisional))
-        return after, (*dropped, KeepTurn(number))
+        return now, (*dropped, KeepTurn(number))
     audible = bool(draft and fits and draft.audible)
     reply = Replying(audible=audible, provisional=provisional, request=request)
     after = replace(now, floor=reply, reply=number, turn_at=at, commit_pending=False)

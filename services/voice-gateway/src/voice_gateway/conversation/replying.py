@@ -41,7 +41,6 @@ from voice_gateway.conversation.history import (
     answer_name,
     plain,
     question_name,
-    repeats,
     with_answer,
     with_messages,
 )
@@ -249,15 +248,12 @@ def _passed(
     """Give the floor back to the caller; the history keeps `said` of the reply."""
     name = answer_name(now.reply)
     history = with_answer(now.history, said, interrupted=interrupted, calls=calls, name=name)
-    floor_after = Listening(answered=floor.provisional)
-    return replace(now, floor=floor_after, history=with_messages(history, floor.added))
+    return replace(now, floor=Listening(), history=with_messages(history, floor.added))
 
 
 def _is_late(now: Conversation, floor: Replying, event: CallerSpoke, policy: TurnPolicy) -> bool:
     """Whether the transcript is of the question still: no voice came since it was asked."""
     soon = event.at - now.turn_at < policy.late_s
-    if not event.final and repeats(event.text.strip(), floor.provisional):
-        return True  # also while the voice goes on
     if not floor.provisional or floor.voiced or not isinstance(now.voice, Quiet) or not soon:
         return False
     words, provisional = plain(event.text), plain(floor.provisional)

@@ -115,8 +115,6 @@ class Listening:
     drafts: int = 0
     """How many drafts were begun in this turn."""
     unchanged: Unchanged | None = None
-    answered: str = ""
-    """The interim words of the turn before, until their final: given again, they are not new."""
     cut: bool = False
     """The words of this turn cut off a reply that the caller heard."""
 
@@ -180,6 +178,8 @@ class Conversation:
     """The final transcripts of the open turn."""
     interim: str = ""
     """The interim transcript, which may still change."""
+    answered: str = ""
+    """The interim words of the last turn, until a final: given again, they are nothing new."""
     voice: Voiced | Quiet | None = None
     """The caller's voice activity; None: not known."""
     behind: Behind | None = None

@@ -22,6 +22,7 @@ from voice_gateway.conversation.events import (
     ReplyHeard,
     TimerFired,
 )
+from voice_gateway.conversation.history import repeats
 from voice_gateway.conversation.policy import TurnPolicy
 from voice_gateway.conversation.replying import Meaning
 from voice_gateway.conversation.requests import follow
@@ -70,6 +71,10 @@ def _step(now: Conversation, event: Event, policy: TurnPolicy) -> Step:
 def _spoke(now: Conversation, event: CallerSpoke, policy: TurnPolicy) -> Step:
     if now.line is Line.CLOSED:  # the call only waits for its last reply to end
         return now, _dropped_at_the_end(event.text, final=event.final)
+    if event.final:
+        now = replace(now, answered="")
+    elif repeats(event.text.strip(), now.answered):
+        return now, ()  # a recogniser that hears music gives the same words for minutes
     floor = now.floor
     if isinstance(floor, Listening):
         return listening.spoke(now, floor, event, policy)

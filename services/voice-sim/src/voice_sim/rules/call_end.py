@@ -17,7 +17,7 @@ from voice_sim.call_record import Ended, Left, Received, Record
 _ROUNDING_S = 0.01
 _CANCELLATION_S = 0.5  # of upstream calls
 _UNREAD_S = 36.0  # for a message that is not read, and the goodbye after it
-_LAST_ANSWER_S = 300.0  # for the answer to a caller who has hung up
+_LAST_ANSWER_S = 400.0  # for the answer to a caller who has hung up: an endless one, said slowly
 
 
 def nothing_left(record: Record) -> Iterator[str]:

@@ -35,8 +35,12 @@ def the_callers_words(record: Record) -> Iterator[str]:
     for step, before in follow(record):
         yield from open_turn.waited(step.event.at, before)
         open_turn.take(step, before)
+        retracted = any(
+            isinstance(command, c.DropWords) and command.reason == "retracted"
+            for command in step.commands
+        )
         for command in step.commands:
-            yield from open_turn.answered(step.event.at, command, before)
+            yield from open_turn.answered(step.event.at, command, before, retracted=retracted)
     yield from open_turn.waited(record.over_at, last(record))
 
 
@@ -74,7 +78,7 @@ class _OpenTurn:
 
     def _spoke(self, event: c.CallerSpoke, before: Followed) -> None:
         words = _Words(event.at, _CALLERS.findall(event.text))
-        if event.final or words.said:
+        if event.final or event.text.strip():
             self.interim = None
         if not words.said or not self._counts(event, before):
             return
@@ -83,7 +87,7 @@ class _OpenTurn:
         if event.final:
             answered = before.live != 0 and _after(self.question, words.said, 0) is not None
             self.finals += [] if answered or (known and self.withdrawn) else [words]
-        elif not known:
+        elif not known and not self.taken.issuperset(words.said):
             self.interim = words
 
     def _counts(self, event: c.CallerSpoke, before: Followed) -> bool:
@@ -97,10 +101,13 @@ class _OpenTurn:
     def _all(self) -> list[_Words]:
         return [*self.finals, *([self.interim] if self.interim else [])]
 
-    def answered(self, at: float, command: c.Command, before: Followed) -> Iterator[str]:
+    def answered(
+        self, at: float, command: c.Command, before: Followed, *, retracted: bool
+    ) -> Iterator[str]:
+        """`retracted`: the recogniser has taken words back in this step."""
         match command:
             case c.Say(asks_again=True):
-                if not before.behind:
+                if not (before.behind or retracted):
                     yield f"at {at:.2f} the caller was asked to say again what was recognised"
                 self.finals, self.interim = [], None
             case c.PrepareReply(_, history):

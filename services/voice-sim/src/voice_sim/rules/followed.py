@@ -27,6 +27,10 @@ class Followed:
     """Whether the live reply was announced."""
     paused: bool = False
     voiced: bool = False
+    sounded: bool = False
+    """Whether there is voice activity detection, and it noticed a voice."""
+    sounded_at: float = 0.0
+    """When a voice was noticed first since the recogniser last covered all speech."""
     behind: bool = False
     """Whether the words so far are only a prefix of what the caller said."""
     closed: bool = False
@@ -53,8 +57,11 @@ class Followed:
         match event:
             case c.CallerVoiced() | c.CallerQuiet():
                 self.voiced = isinstance(event, c.CallerVoiced)
+                self.sounded_at = self.sounded_at if self.sounded else event.at
+                self.sounded = True
             case c.RecognitionBehind() | c.RecognitionCaughtUp():
                 self.behind = isinstance(event, c.RecognitionBehind)
+                self.sounded = self.sounded and self.behind
             case c.CallerChose():
                 self.options = options_in(event)
             case c.CallerClosed():

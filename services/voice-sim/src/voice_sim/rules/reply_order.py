@@ -3,7 +3,6 @@
 from collections.abc import Iterator
 
 from voice_gateway import conversation as c
-from voice_gateway.conversation.policy import TurnPolicy
 
 from voice_sim.call_record import Record
 from voice_sim.rules.followed import ROUNDING_S, Followed, follow, last
@@ -58,22 +57,16 @@ def _of_the_live(reply: int, now: Followed) -> Iterator[str]:
 
 
 def a_pause_ends(record: Record) -> Iterator[str]:
-    """A paused reply goes on or is cut off soon after the sound it paused for."""
+    """A paused reply goes on or is cut off in time, whatever sounds meanwhile."""
     policy = record.script.call.policy
-    most_s = _longest_pause_s(policy) + ROUNDING_S
-    sounded_at = 0.0
+    most_s = max(policy.longest_pause_s, policy.late_wait_s) + ROUNDING_S
+    paused_at = 0.0
     for step, before in follow(record):
-        if before.paused and step.event.at - sounded_at > most_s:
+        if before.paused and step.event.at - paused_at > most_s:
             yield f"reply {before.live} was still paused at {step.event.at:.2f}"
             return
-        sounds = isinstance(step.event, c.CallerVoiced | c.CallerQuiet)
-        if sounds or not before.paused:
-            sounded_at = step.event.at
+        if not before.paused:
+            paused_at = step.event.at
     after = last(record)
-    if after.paused and record.over_at - sounded_at > most_s:
+    if after.paused and record.over_at - paused_at > most_s:
         yield f"reply {after.live} was still paused when the call was over"
-
-
-def _longest_pause_s(policy: TurnPolicy) -> float:
-    """The longest pause, counted from the last sound."""
-    return max(policy.longest_pause_s, policy.interrupt_voice_s, policy.resume_s)

@@ -50,6 +50,10 @@ class _Silence:
     interim: bool = False
     prompted: bool = False
     """Whether the caller has said nothing since the idle prompt."""
+    last: str = ""
+    """The last interim, if no final came since."""
+    answered: str = ""
+    """That interim, if a turn was taken with it."""
     unanswered: bool = False
     """Whether the caller has neither said nor done anything since the idle prompt."""
 
@@ -61,7 +65,7 @@ class _Silence:
                 self.finals = True
                 self._broken(event.at)
             case c.CallerSpoke(at, text, final):
-                words = bool(text.strip())
+                words = bool(text.strip()) and not self._is_old(text, final=final)
                 self.finals = self.finals or (final and words)
                 self.interim = not final and (self.interim or words)
                 if words:
@@ -76,6 +80,13 @@ class _Silence:
                 self.unanswered = False
         if before.live and isinstance(event, c.ReplyEnded) and event.reply == before.live:
             self.since = event.at
+
+    def _is_old(self, text: str, *, final: bool) -> bool:
+        """Whether the recogniser only repeats the interim of a turn that was taken already."""
+        old = not final and self.answered.startswith(text)
+        if text.strip() and not old:
+            self.last, self.answered = "" if final else text, ""
+        return old
 
     def _broken(self, at: float) -> None:
         self.since, self.prompted, self.unanswered = at, False, False
@@ -93,6 +104,7 @@ class _Silence:
                 if prompt_s and not self.prompted:
                     yield f"at {at:.2f} the goodbye was said to a caller whom nobody had asked"
             case c.StartReply() | c.ReleaseReply() | c.KeepTurn() | c.Say(asks_again=True):
+                self.answered = "" if isinstance(command, c.Say) else self.last
                 self.finals = self.interim = False
             case c.Interrupted():
                 self.since = at
