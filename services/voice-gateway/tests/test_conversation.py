@@ -133,7 +133,7 @@ def test_half_a_question_is_never_answered():
     assert commands == [
         StartReply(1, (Message("user", "I want to"),)),
         CancelReply(1),
-        Interrupted(1, ""),
+        Interrupted(1, "", reopened=True),
         StartReply(2, (Message("user", "I want to fly to Paris"),)),
     ]
 

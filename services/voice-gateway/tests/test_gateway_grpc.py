@@ -129,6 +129,25 @@ async def test_barge_in_cancels_upstream_and_nothing_stale_follows(serve: Serve)
         assert memory == [("user", question), *said, *rest]
 
 
+async def test_a_turn_that_was_taken_too_early_is_told_as_one_turn_that_changed(serve: Serve):
+    riva, chat = upstreams(QUESTION, Says("in Paris", 2.6, 3.2))
+    chat.replies = ["Once upon a time. " * 20, "Sunny there."]
+    async with serve(riva, chat, turn_detection="asr") as gateway, gateway.dial() as line:
+        await line.say(config=pb.VoiceConfig())
+        await line.speak(2.0)
+        await line.until(pb.SPEAKING)
+        await line.speak(2.5)
+        await line.until(pb.END_OF_TURN)
+        early = [m for m in line.received if m.transcript_chunk == "what is the weather"]
+        assert [m.transcript.replaces_reply_id for m in early] == [0] * len(early)
+        later = [m for m in line.received if m.transcript.replaces_reply_id]
+        assert {m.transcript.replaces_reply_id for m in later} == {1}
+        assert later[-1].transcript_chunk == "in Paris"  # what an older client sees is as ever
+        assert later[-1].transcript.turn_text == "what is the weather in Paris"
+        (asked,) = (m["content"] for m in chat.requests[-1].messages[1:])
+        assert asked == "what is the weather in Paris"
+
+
 async def test_a_client_gone_in_mid_reply_leaves_nothing_running(serve: Serve):
     riva, chat = upstreams()
     chat.replies = ["It went on and on. " * 500]

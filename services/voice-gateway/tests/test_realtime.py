@@ -79,7 +79,8 @@ async def test_an_interruption_stops_the_answer_and_truncation_corrects_the_memo
         connect(gateway.http_port) as program,
     ):
         await program.speak(2.5)
-        await program.until("response.output_audio.delta")
+        while len(program.audio()) < 1.6 * 48_000:  # sooner, it would be the rest of the question
+            await program.until("response.output_audio.delta")
         response = program.of("response.created")[0]["response"]
         item = program.of("response.output_item.added")[0]["item"]["id"]
         await program.speak(3.5)
@@ -97,6 +98,52 @@ async def test_an_interruption_stops_the_answer_and_truncation_corrects_the_memo
     assert program.transcripts() == ["what is the weather", "stop please"]
     answered = [m["content"] for m in chat.requests[-1].messages if m["role"] == "assistant"]
     assert all(len(text) < 20 for text in answered)
+
+
+async def test_a_turn_that_was_taken_too_early_is_one_item_in_the_end(serve: Any):
+    chat = FakeChat([LONG, "Sunny there."])
+    says = [QUESTION, Says("in Paris", 3.0, 3.6)]
+    async with (
+        serve(riva(*says), chat, turn_detection="asr") as gateway,
+        connect(gateway.http_port, "model=page&events=all") as program,
+    ):
+        await program.speak(2.5)
+        await program.until("response.output_audio.delta")
+        await program.speak(2.5)
+        assert (await program.until("response.done"))["response"]["status"] == "cancelled"
+        early, answer = (item["item"]["id"] for item in program.of("conversation.item.added"))
+        # A client that stopped its loudspeaker does not know yet that this answer is gone.
+        cut = {"item_id": answer, "content_index": 0, "audio_end_ms": 0}
+        await program.say("conversation.item.truncate", **cut)
+        assert (await program.until("conversation.item.truncated"))["item_id"] == answer
+        assert (await program.until("response.done"))["response"]["status"] == "completed"
+        await program.say("conversation.item.retrieve", item_id=early)
+        assert (await program.error())["code"] == "item_retrieve_invalid_item_id"
+    deleted = [event["item_id"] for event in program.of("conversation.item.deleted")]
+    assert deleted == [answer, early]
+    question = program.of("input_audio_buffer.committed")[-1]
+    assert (question["previous_item_id"], program.transcripts()[-1]) == (
+        None,
+        "what is the weather in Paris",
+    )
+    shown = [event["turn"] for event in program.of("gateway.transcript") if "turn" in event]
+    assert shown[-1] == "what is the weather in Paris"
+    assert [m["content"] for m in chat.requests[-1].messages[1:]] == [
+        "what is the weather in Paris"
+    ]
+
+
+async def test_an_answer_of_which_nothing_was_heard_leaves_no_item(serve: Any):
+    chat = FakeChat([LONG, ANSWER], token_s=0.05)
+    async with serve(riva(), chat) as gateway, connect(gateway.http_port) as program:
+        await program.type("tell me a story")
+        added = await program.until("response.output_item.added")
+        await program.say("response.cancel")
+        deleted = await program.until("conversation.item.deleted")
+        assert deleted["item_id"] == added["item"]["id"]
+        await program.type("hello")
+        await program.until("response.done")
+    assert [m["role"] for m in chat.requests[-1].messages[1:]] == ["user"]
 
 
 async def test_a_function_is_called_and_its_output_is_answered(serve: Any):

@@ -165,6 +165,10 @@ class Transcript:
     final: bool
     stability: float = 0.0
     words: tuple[Word, ...] = ()
+    replaces: int = 0
+    """The reply that answered the beginning of this turn too early, and is taken back; 0: none."""
+    turn: str = ""
+    """Where it `replaces` a reply: all words of the turn so far, these among them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -220,6 +224,8 @@ class CutOff:
     reply: int
     heard_s: float
     heard_text: str
+    reopened: bool = False
+    """The turn that it answered was not over, and is open again; nothing of the reply is kept."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -92,6 +92,7 @@ from voice_gateway.conversation.state import (
     Silence,
     Step,
     Voiced,
+    taken_back,
 )
 from voice_gateway.conversation.step import step
 
@@ -152,4 +153,5 @@ __all__ = [
     "Voiced",
     "left_over",
     "step",
+    "taken_back",
 ]

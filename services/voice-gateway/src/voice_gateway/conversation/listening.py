@@ -184,7 +184,13 @@ def take_turn(
     if keeps:
         return now, (*dropped, KeepTurn(number))
     audible = bool(draft and fits and draft.audible)
-    reply = Replying(audible=audible, provisional=provisional, request=request)
+    reply = Replying(
+        audible=audible,
+        provisional=provisional,
+        unsettled=provisional,
+        replaces=floor.reopened,
+        request=request,
+    )
     after = replace(now, floor=reply, reply=number, turn_at=at, commit_pending=False)
     if fits:
         return after, (ReleaseReply(number), *((AnnounceReply(number),) if audible else ()))

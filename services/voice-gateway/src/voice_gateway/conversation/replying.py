@@ -8,6 +8,7 @@ commands       PauseReply                 ResumeReply     PauseReply     CancelR
 
 from dataclasses import replace
 from enum import Enum, auto
+from itertools import takewhile
 
 from voice_gateway.conversation.commands import (
     AnnounceReply,
@@ -26,6 +27,7 @@ from voice_gateway.conversation.events import (
     ReplyHeard,
 )
 from voice_gateway.conversation.history import (
+    UNANSWERED_CHARS,
     Message,
     ToolCall,
     answer_name,
@@ -33,6 +35,7 @@ from voice_gateway.conversation.history import (
     question_name,
     with_answer,
     with_messages,
+    with_question,
 )
 from voice_gateway.conversation.policy import TurnPolicy
 from voice_gateway.conversation.state import (
@@ -83,15 +86,13 @@ def kept(now: Conversation, event: CallerSpoke) -> Conversation:
 def late(now: Conversation, floor: Replying, event: CallerSpoke) -> Conversation:
     """After its final, nothing of the question is provisional any more."""
     done = event.final and event.text.strip()
-    return replace(now, floor=replace(floor, provisional="")) if done else now
+    return replace(now, floor=replace(floor, provisional="", unsettled="")) if done else now
 
 
 def corrected(now: Conversation, floor: Replying, event: CallerSpoke) -> Step:
     """Make the question the open turn again, with the words of its final."""
-    asked = now.history[-1].text.removesuffix(floor.provisional).strip()
-    finals = (asked, event.text.strip()) if asked else (event.text.strip(),)
-    after, commands = cut(replace(now, history=now.history[:-1]), replace(floor, heard=""))
-    return replace(after, finals=finals, interim=""), commands
+    after, commands = _reopened(now, floor, floor.provisional)
+    return replace(after, finals=(*after.finals, event.text.strip())), commands
 
 
 def backchannelled(
@@ -104,13 +105,14 @@ def backchannelled(
     return resumed(now, floor) if silent and policy.is_backchannel(event.text) else (now, ())
 
 
-def interrupted(now: Conversation, floor: Replying, at: float, policy: TurnPolicy) -> Step:
-    """The words take the floor from the reply."""
+def interrupted(now: Conversation, floor: Replying, event: CallerSpoke, policy: TurnPolicy) -> Step:
+    """The words take the floor from the reply; they may continue its question."""
+    at = event.at
     began = now.voice.since if isinstance(now.voice, Voiced) else at
-    if began - now.turn_at < policy.reopen_s:
-        # The caller continued the same turn: the history keeps nothing of this reply.
-        floor = replace(floor, heard="")
-    after, commands = cut(now, floor)
+    soon = began - now.turn_at < policy.reopen_s
+    goes_on = (soon or not floor.audible) and _may_reopen(now)
+    floor = replace(floor, heard="") if soon else floor
+    after, commands = _reopened(now, floor, event.text) if goes_on else cut(now, floor)
     if isinstance(now.voice, Quiet):
         # The reply's echo hid the caller's voice, so the silence counts from here, not from before
         # the reply. Probability 0 makes the wait longer: the interim may end inside a word.
@@ -180,8 +182,37 @@ def cut(now: Conversation, floor: Replying) -> Step:
 def left_over(now: Conversation, heard: str) -> tuple[Message, ...]:
     """The history if the call ends now; `heard` is what was heard of the live reply."""
     if isinstance(now.floor, Listening):
-        return now.history
+        open_turn = with_question(now.history, now.question())
+        return open_turn if now.floor.reopened else now.history
     return _passed(now, now.floor, heard, interrupted=True).history
+
+
+def _reopened(now: Conversation, floor: Replying, text: str) -> Step:
+    """The turn was taken too early: make it the open turn again; nothing of the reply is kept.
+
+    `text` are the next words that are recognised. The recogniser gives words again that were
+    interim when the turn was taken, unless its stream was lost since.
+    """
+    asked, interim = now.history[-1].text, floor.unsettled
+    if interim and _repeats(text, interim):
+        asked = asked.removesuffix(interim).strip()
+    after = _passed(replace(now, history=now.history[:-1]), floor, "", interrupted=True)
+    finals = (asked, *now.finals) if asked else now.finals
+    after = replace(after, floor=Listening(reopened=now.reply), finals=finals, interim="")
+    return after, (CancelReply(now.reply), Interrupted(now.reply, "", reopened=True))
+
+
+def _repeats(text: str, interim: str) -> bool:
+    """Whether the transcript has the interim words again, of which it may have changed some."""
+    words, before = plain(text).split(), plain(interim).split()
+    pairs = zip(words, before, strict=False)
+    same = sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], pairs))
+    return same == len(words) or 2 * same >= len(before)
+
+
+def _may_reopen(now: Conversation) -> bool:
+    """Whether the reply answers a question that can go on: not one that goes on for ever."""
+    return _question_stands(now) and len(now.history[-1].text) <= UNANSWERED_CHARS
 
 
 def _passed(

@@ -91,11 +91,17 @@ def _spoke_during_reply(
             return replying.backchannelled(now, reply, event, policy)
         case Meaning.CORRECTION:
             now, cut = replying.corrected(now, reply, event)
-            now, more = listening.take_turn(now, Listening(), event.at, policy, reply.request)
+            now, more = listening.take_turn(now, _given(now), event.at, policy, reply.request)
         case Meaning.INTERRUPTION:
-            now, cut = replying.interrupted(now, reply, event.at, policy)
-            now, more = listening.spoke(now, Listening(), event, policy)
+            now, cut = replying.interrupted(now, reply, event, policy)
+            now, more = listening.spoke(now, _given(now), event, policy)
     return now, (*cut, *more)
+
+
+def _given(now: Conversation) -> Listening:
+    """The caller's floor, which a reply has just given back."""
+    assert isinstance(now.floor, Listening)
+    return now.floor
 
 
 def _typed(now: Conversation, event: CallerTyped, policy: TurnPolicy) -> Step:

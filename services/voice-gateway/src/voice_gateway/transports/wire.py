@@ -198,7 +198,13 @@ def _transcript(transcript: Transcript) -> pb.Transcript:
         pb.Word(word=word.text, start_ms=_ms(word.start_s), end_ms=_ms(word.end_s))
         for word in transcript.words
     ]
-    return pb.Transcript(is_final=transcript.final, stability=transcript.stability, words=words)
+    return pb.Transcript(
+        is_final=transcript.final,
+        stability=transcript.stability,
+        words=words,
+        replaces_reply_id=transcript.replaces,
+        turn_text=transcript.turn,
+    )
 
 
 def _check_length(field: str, value: str, most: int) -> None:

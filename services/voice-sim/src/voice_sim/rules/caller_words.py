@@ -215,10 +215,9 @@ class _Remembered:
                 pass
         if any(isinstance(command, c.EndTurn | c.Interrupted) for command in step.commands):
             self.again = []
-            starts = any(isinstance(command, c.StartReply) for command in step.commands)
-            if starts and isinstance(step.event, c.CallerSpoke):
-                # The question is taken back, and asked again with its final words; its old name
-                # holds nothing from then on.
+            if any(isinstance(cut, c.Interrupted) and cut.reopened for cut in step.commands):
+                # The question is taken back, and asked again with more words; its old name holds
+                # nothing from then on.
                 self.again = self.names.pop(f"question-{before.live}", [])
             said = [word for word in self.words if word not in self.again]
             self.words, self.added = [*said, *self.added, *self.again], []
