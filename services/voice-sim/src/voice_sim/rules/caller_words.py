@@ -192,6 +192,8 @@ class _Remembered:
     """Turns that were kept for later: the words that may be theirs, which is not told."""
     again: list[str] = field(default_factory=list[str])
     """Words of the question that is being asked again."""
+    reopened: list[str] = field(default_factory=list[str])
+    """The same, until that turn is over: the program may discard them with it."""
 
     def take(self, step: Step, before: Followed) -> None:
         match step.event:
@@ -205,6 +207,9 @@ class _Remembered:
                 else:
                     self.withdrawn.update(self.names.get(name, ()))
                 self._drop(self.withdrawn)
+            case c.CallerForgot():
+                self._drop(set(self.reopened))
+                self.reopened = []
             case c.CallerSpoke(_, text, final):
                 said = set(_CALLERS.findall(text))
                 self.repeated |= said.intersection(self.words)
@@ -219,6 +224,7 @@ class _Remembered:
                 # The question is taken back, and asked again with more words; its old name holds
                 # nothing from then on.
                 self.again = self.names.pop(f"question-{before.live}", [])
+                self.reopened = self.again
             said = [word for word in self.words if word not in self.again]
             self.words, self.added = [*said, *self.added, *self.again], []
 
@@ -227,6 +233,8 @@ class _Remembered:
         self.added = [word for word in self.added if word not in words]
 
     def compare(self, at: float, command: c.Command) -> Iterator[str]:
+        if isinstance(command, c.StartReply | c.ReleaseReply | c.KeepTurn | c.Say):
+            self.reopened = []
         match command:
             case c.PrepareReply(_, history):
                 self.drafted = history
