@@ -134,15 +134,19 @@ async def test_a_turn_that_was_taken_too_early_is_one_item_in_the_end(serve: Any
 
 
 async def test_an_answer_of_which_nothing_was_heard_leaves_no_item(serve: Any):
-    chat = FakeChat([LONG, ANSWER], token_s=0.05)
-    async with serve(riva(), chat) as gateway, connect(gateway.http_port) as program:
+    chat = FakeChat([LONG, ANSWER], token_s=0.2)
+    async with (
+        serve(riva(QUESTION), chat, turn_detection="asr") as gateway,
+        connect(gateway.http_port) as program,
+    ):
         await program.type("tell me a story")
         added = await program.until("response.output_item.added")
-        await program.say("response.cancel")
+        await program.speak(2.5)
         deleted = await program.until("conversation.item.deleted")
         assert deleted["item_id"] == added["item"]["id"]
-        await program.type("hello")
+        await program.until("response.created")
         await program.until("response.done")
+    assert program.transcripts() == ["what is the weather"]
     assert [m["role"] for m in chat.requests[-1].messages[1:]] == ["user"]
 
 

@@ -205,13 +205,12 @@ def cut_off(state: State, cut: CutOff) -> Events:
     details = {"type": "cancelled", "reason": reason}
     shown = _shown(state, response, "cancelled", details)
     over = state.event("response.done", response=shown)
-    return [*turn, *ends, over, *_taken_back(state, response, cut)]
+    gone = _taken_back(state, response, cut) if reason == "turn_detected" else []
+    return [*turn, *ends, over, *gone]
 
 
 def _taken_back(state: State, response: Response, cut: CutOff) -> Events:
-    """Delete the items that the conversation does not remember."""
-    if response.out_of_band:
-        return []
+    """Delete the items of which the caller's voice has left nothing in the conversation."""
     unheard = None if cut.heard_text else response.item
     question = state.items.asked(cut.reply) if cut.reopened else None
     gone = [item.id for item in (unheard, question) if item and state.items.discard(item)]
