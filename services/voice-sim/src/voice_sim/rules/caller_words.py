@@ -201,8 +201,7 @@ class _Remembered:
                 words = _NOTED.findall(message.text)
                 self.names[message.name] = words
                 (self.added if before.live else self.words).extend(words)
-                # A turn that goes on is noted where it ends, and not where it began.
-                self.words = [w for w in self.words if w not in self.reopened] + self.reopened
+                self.repeated.update(self.reopened)  # their turn stands where it ends
             case c.CallerWithdrew(_, name):
                 if name in self.kept_turns:
                     self.repeated.update(self.kept_turns[name])
