@@ -91,6 +91,22 @@ async def test_detail_for_richer_clients(serve: Serve):
             assert over.latency.HasField(stage)
 
 
+async def test_utterances_that_are_sent_at_once_are_all_heard_in_order(serve: Serve):
+    """Who ends an utterance was not taken too early: the next one is a turn of its own."""
+    says = [Says("turn left", 0.2, 0.6), Says("turn right", 2.4, 2.8), Says("stop", 4.6, 4.8)]
+    riva, chat = upstreams(*says)
+    async with serve(riva, chat) as gateway, gateway.dial() as line:
+        await line.say(config=pb.VoiceConfig())
+        for _ in says:
+            await line.speak(1.0)
+            await line.say(end_of_utterance=pb.EndOfUtterance())
+        await line.until(pb.END_OF_TURN)
+        assert line.finals() == ["turn left", "turn right", "stop"]
+        assert not any(m.transcript.replaces_reply_id for m in line.received)
+        told = [m["content"] for m in chat.requests[-1].messages if m["role"] == "user"]
+        assert " ".join(told) == "turn left turn right stop"
+
+
 @pytest.mark.parametrize("obliging", [True, False])
 async def test_a_goodbye_is_told_before_the_gateway_hangs_up(serve: Serve, obliging: bool):
     """Who half-closes is sure to see the status; who talks on is hung up on all the same."""

@@ -233,6 +233,71 @@ async def test_turns_by_hand_wait_for_commit_and_create(serve: Any):
     assert [m["content"] for m in chat.requests[0].messages[1:]] == ["what is the weather"]
 
 
+ONE_AFTER_THE_OTHER = [
+    Says("go", 0.2, 0.5),
+    Says("left", 2.0, 2.3),  # after a pause that ends an utterance of its own
+    Says("turn right", 4.3, 4.8),  # the gateway puts 1.12 s of silence behind each commit
+    Says("stop", 6.3, 6.6),
+]
+
+
+async def send_at_once(program: Any) -> list[str]:
+    """Commit three utterances faster than they are recognised; return their items."""
+    for seconds in (2.7, 1.2, 0.8):
+        await program.speak(seconds)
+        await program.say("input_audio_buffer.commit")
+    return [(await program.until("input_audio_buffer.committed"))["item_id"] for _ in range(3)]
+
+
+async def test_utterances_that_are_sent_at_once_belong_to_their_commits(serve: Any):
+    chat, kind = FakeChat([ANSWER]), "conversation.item.input_audio_transcription.completed"
+    async with (
+        serve(riva(*ONE_AFTER_THE_OTHER), chat) as gateway,
+        connect(gateway.http_port) as program,
+    ):
+        await program.update(audio={"input": {"turn_detection": None}})
+        committed = await send_at_once(program)
+        await program.say("response.create")
+        await program.until("response.done")
+    assert [(event["item_id"], event["transcript"]) for event in program.of(kind)] == list(
+        zip(committed, ["go left", "turn right", "stop"], strict=True)
+    )
+    assert [m["content"] for m in chat.requests[0].messages[1:]] == ["go left turn right stop"]
+
+
+async def test_utterances_that_are_sent_into_an_answer_belong_to_their_commits(serve: Any):
+    async with (
+        serve(riva(*ONE_AFTER_THE_OTHER), FakeChat([LONG]), turn_detection="asr") as gateway,
+        connect(gateway.http_port) as program,
+    ):
+        await program.update(audio={"input": {"turn_detection": None}})
+        await program.type("tell me a story")
+        await program.until("response.output_audio.delta")
+        await send_at_once(program)
+        while len(program.transcripts()) < 3:
+            await program.until("conversation.item.input_audio_transcription.completed")
+        assert not program.of("response.done")
+    assert program.transcripts() == ["go left", "turn right", "stop"]
+
+
+async def test_words_into_an_answer_that_takes_none_have_an_item_of_their_own(serve: Any):
+    chat = FakeChat([LONG, ANSWER])
+    async with (
+        serve(riva(QUESTION, Says("are", 3.0, 3.3), Says("you sure", 5.0, 5.5)), chat) as gateway,
+        connect(gateway.http_port) as program,
+    ):
+        vad = {"type": "server_vad", "interrupt_response": False}
+        await program.update(audio={"input": {"turn_detection": vad}})
+        await program.speak(2.5)
+        await program.until("response.output_audio.delta")
+        await program.speak(4.5)
+        program.patience_s = 60.0
+        await program.until("response.done")
+        await program.until("response.done")
+    assert program.transcripts() == ["what is the weather", "are you sure"]
+    assert chat.requests[1].messages[-1]["content"] == "are you sure"
+
+
 async def test_a_turn_that_is_not_to_be_answered_is_kept(serve: Any):
     chat = FakeChat([ANSWER])
     detection = {"type": "server_vad", "create_response": False, "silence_duration_ms": 400}

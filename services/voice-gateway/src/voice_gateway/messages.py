@@ -165,6 +165,8 @@ class Transcript:
     final: bool
     stability: float = 0.0
     words: tuple[Word, ...] = ()
+    until_s: float | None = None
+    """How far it reaches in the caller audio; None: the recogniser does not say."""
     replaces: int = 0
     """The reply that answered the beginning of this turn too early, and is taken back; 0: none."""
     turn: str = ""

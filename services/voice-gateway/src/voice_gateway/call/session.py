@@ -323,7 +323,11 @@ class Session:
         self._tell(c.CallerFinished(self._clock()))
 
     def _transcribed(self, transcript: Transcript) -> None:
-        event = c.CallerSpoke(self._clock(), transcript.text, transcript.final)
+        ends = self._caller_audio.ended
+        ended = transcript.final and ends.over(transcript.until_s)
+        event = c.CallerSpoke(
+            self._clock(), transcript.text, transcript.final, ended, awaits=ends.pending
+        )
         self._tell(event, transcript if transcript.text.strip() else None)
 
     def _show(self, transcript: Transcript | None, taken_back: tuple[int, str] | None) -> None:

@@ -64,14 +64,15 @@ def spoke(now: Conversation, floor: Listening, event: CallerSpoke, policy: TurnP
         now, floor = _with_words(now, floor)
     if event.final:
         finals = (*now.finals, text) if text else now.finals
-        now = replace(now, finals=finals, interim="", commit_pending=False)
-        if isinstance(floor.wait, Asked) and not now.behind:
+        awaits = event.awaits and now.options.by_hand
+        now = replace(now, finals=finals, interim="", commit_pending=awaits)
+        if isinstance(floor.wait, Asked) and not (now.behind or awaits):
             return answer(now, floor, floor.wait.request, event.at, policy)
-        floor = _without_wait_for_finals(floor)
+        floor = _without_wait_for_finals(_with_final(floor, event, policy))
     elif not text:
         return now, ()  # an empty interim does not take back the one before
     else:
-        now = replace(now, interim=text)
+        now, floor = replace(now, interim=text), replace(floor, ended=False)
     return _drafted(now, timed(now, floor, event.at, policy), policy)
 
 
@@ -188,6 +189,7 @@ def take_turn(
         audible=audible,
         provisional=provisional,
         unsettled=provisional,
+        ended=floor.ended,
         replaces=floor.reopened,
         request=request,
     )
@@ -327,6 +329,15 @@ def _without_draft(now: Conversation, floor: Listening) -> tuple[Listening, Comm
     if floor.draft is None:
         return floor, ()
     return replace(floor, draft=None), (CancelReply(now.reply),)
+
+
+def _with_final(floor: Listening, event: CallerSpoke, policy: TurnPolicy) -> Listening:
+    """A final came; where the client ended more utterances, theirs have as long to come."""
+    if isinstance(floor.wait, Asked) and event.awaits:
+        until = max(floor.wait.until, event.at + policy.final_wait_s)
+        floor = replace(floor, wait=replace(floor.wait, until=until))
+    more = bool(event.text.strip())
+    return replace(floor, ended=event.ended or (floor.ended and not more))
 
 
 def _without_wait_for_finals(floor: Listening) -> Listening:

@@ -110,7 +110,7 @@ def interrupted(now: Conversation, floor: Replying, event: CallerSpoke, policy: 
     at = event.at
     began = now.voice.since if isinstance(now.voice, Voiced) else at
     soon = began - now.turn_at < policy.reopen_s
-    goes_on = (soon or not floor.audible) and _may_reopen(now)
+    goes_on = (soon or not floor.audible) and not floor.ended and _may_reopen(now)
     floor = replace(floor, heard="") if soon else floor
     after, commands = _reopened(now, floor, event.text) if goes_on else cut(now, floor)
     if isinstance(now.voice, Quiet):

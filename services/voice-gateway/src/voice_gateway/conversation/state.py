@@ -100,6 +100,8 @@ class Listening:
     draft: Draft | None = None
     drafts: int = 0
     """How many drafts were begun in this turn."""
+    ended: bool = False
+    """The client ended this turn: it was not taken too early, whatever follows."""
     reopened: int = 0
     """The reply that answered this turn too early; 0: none did."""
 
@@ -126,6 +128,8 @@ class Replying:
     """The words of the question that were interim when the turn was taken."""
     unsettled: str = ""
     """The same, also after the caller's voice began again: the next transcript has them again."""
+    ended: bool = False
+    """The client ended the turn: words that follow are another turn's."""
     replaces: int = 0
     """The earlier reply to the same turn, which was taken too early; 0: there was none."""
     request: int = 0

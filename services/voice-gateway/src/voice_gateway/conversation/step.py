@@ -74,7 +74,7 @@ def _spoke(now: Conversation, event: CallerSpoke, policy: TurnPolicy) -> Step:
     if isinstance(floor, Listening):
         return listening.spoke(now, floor, event, policy)
     if event.final:
-        now = replace(now, commit_pending=False)
+        now = replace(now, commit_pending=event.awaits and now.options.by_hand)
     return _spoke_during_reply(now, floor, event, policy)
 
 
@@ -111,11 +111,11 @@ def _typed(now: Conversation, event: CallerTyped, policy: TurnPolicy) -> Step:
     floor = now.floor
     now = replace(now, finals=(*now.said(), event.text), interim="")
     if isinstance(floor, Listening):
-        return listening.take_turn(now, floor, event.at, policy)
+        return listening.take_turn(now, replace(floor, ended=True), event.at, policy)
     if not floor.interruptible:
         return now, ()
     now, cut = replying.cut(now, floor)
-    now, more = listening.take_turn(now, Listening(), event.at, policy)
+    now, more = listening.take_turn(now, Listening(ended=True), event.at, policy)
     return now, (*cut, *more)
 
 

@@ -119,12 +119,7 @@ def _commit_audio(state: State, event: Json) -> Taken:
         )
     if not state.options.by_hand:
         return Taken([EndOfUtterance()])  # the turn is committed once its end is found
-    turn = state.open_turn()
-    wire = {"id": turn.item_id, **items.spoken_question("")}
-    state.awaiting, events = caller_turn.committed(state, wire, 0)
-    if turn.finals and not turn.interim:
-        events += caller_turn.commit(state, 0)
-    return Taken([EndOfUtterance()], events)
+    return Taken([EndOfUtterance()], caller_turn.commit_by_hand(state))
 
 
 def _clear_audio(state: State, event: Json) -> Taken:

@@ -15,6 +15,7 @@ from voice_gateway.transports.realtime.sound import AudioDecoder, AudioEncoder
 
 Events = list[Json]
 
+_AWAITING = 256  # committed utterances whose finals are to come; older ones get none
 _TAKEN_BACK = 16  # a client learns of a deletion before as many follow
 
 
@@ -44,6 +45,16 @@ class OpenTurn:
     @property
     def transcript(self) -> str:
         return self.whole or " ".join(filter(None, (*self.finals, self.interim)))
+
+
+@dataclass
+class Committed:
+    """A turn that the client committed, and whose final has not come yet."""
+
+    item: Item
+    turn: OpenTurn
+    end_s: float
+    """Where it ends in the caller audio."""
 
 
 @dataclass
@@ -102,8 +113,8 @@ class State:
     """Seconds of caller audio that came in."""
     uncommitted_s: float = 0.0
     turn: OpenTurn | None = None
-    awaiting: Item | None = None
-    """A turn that the client committed, and whose final has not come yet."""
+    awaiting: deque[Committed] = field(default_factory=lambda: deque[Committed](maxlen=_AWAITING))
+    """What the client committed faster than it was recognised, in order."""
     asked: Asked | None = None
     response: Response | None = None
     during_response: Transcript | None = None
