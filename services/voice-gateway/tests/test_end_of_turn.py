@@ -132,6 +132,13 @@ def test_words_that_were_interim_are_not_twice_in_a_turn_that_goes_on(more: str,
     assert taken_back(taken, after) == (1, question)
 
 
+def test_a_turn_that_the_client_ended_does_not_go_on():
+    taken, _ = play(CallerSpoke(1.0, "turn left", True, ended=True), TimerFired(1.1))
+    after, commands = play(CallerSpoke(1.2, "turn right", True, ended=True), start=taken)
+    assert Interrupted(1, "") in commands
+    assert (after.history, after.finals) == ((Message("user", "turn left"),), ("turn right",))
+
+
 def test_the_words_of_a_turn_that_goes_on_are_kept_when_the_call_ends():
     taken, _ = play(*ASKED, CallerSpoke(2.35, "What is the weather?", True), TimerFired(2.4))
     after, _ = play(CallerVoiced(2.6), CallerSpoke(3.0, "in Paris", False), start=taken)

@@ -64,7 +64,7 @@ class LiveScreen:
         self._said: list[str] = []
         """What the caller said in the turn under answer, which may turn out to go on."""
         self._reply = ""
-        self._taken_back = 0
+        self._taken_back: int = 0
         self._stages: StageLatency | None = None
         self._live = Live(
             console=console,

@@ -68,7 +68,7 @@ class Screen:
         self._in_reply = False
         self._turn: str | None = None
         """What was written since the turn began; None: it has no words yet."""
-        self._taken_back = 0
+        self._taken_back: int = 0
 
     def note(self, text: str) -> None:
         """Show a line of the client's own."""

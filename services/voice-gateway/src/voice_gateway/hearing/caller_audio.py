@@ -278,16 +278,18 @@ class CallerAudio:
     def _transcribed(self, transcript: Transcript, start_s: float) -> None:
         """Take in a transcript whose stream began `start_s` into the caller audio."""
         self._served = self._asked
-        transcript = self._placed(_shifted(transcript, start_s))
+        transcript = _shifted(transcript, start_s)
         if self._coverage.repeats(transcript):
             return
         self._coverage.took(transcript, self._uplink.taken_s)
-        self._without_forgotten(transcript)
+        self._without_forgotten(self._placed(transcript))
         self._follow_coverage()
 
     def _placed(self, transcript: Transcript) -> Transcript:
         """Say how far it reaches; a final of which that is not known ends an utterance."""
         until_s = self._answered_s
+        if transcript.final and self._coverage.has_all_speech:
+            until_s = self._uplink.added_s  # in the silence since, nothing is to be recognised
         if until_s is None and transcript.final:
             until_s = self.ended.reach(transcript.words[-1].end_s if transcript.words else None)
         return replace(transcript, until_s=until_s)
