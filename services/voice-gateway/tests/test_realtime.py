@@ -265,6 +265,20 @@ async def test_utterances_that_are_sent_at_once_belong_to_their_commits(serve: A
     assert [m["content"] for m in chat.requests[0].messages[1:]] == ["go left turn right stop"]
 
 
+async def test_an_utterance_is_transcribed_although_its_last_final_has_no_words(serve: Any):
+    """The recogniser has ended it by itself, in the pause before the commit."""
+    ears = riva(Says("go", 0.2, 0.5))
+    ears.asr.blank_finals = True
+    async with serve(ears, FakeChat([])) as gateway, connect(gateway.http_port) as program:
+        await program.update(audio={"input": {"turn_detection": None}})
+        for _ in range(2):
+            await program.speak(2.5)
+            await program.say("input_audio_buffer.commit")
+        while len(program.transcripts()) < 2:
+            await program.until("conversation.item.input_audio_transcription.completed")
+    assert program.transcripts() == ["go", ""]
+
+
 async def test_utterances_that_are_sent_into_an_answer_belong_to_their_commits(serve: Any):
     async with (
         serve(riva(*ONE_AFTER_THE_OTHER), FakeChat([LONG]), turn_detection="asr") as gateway,
@@ -282,8 +296,9 @@ async def test_utterances_that_are_sent_into_an_answer_belong_to_their_commits(s
 
 async def test_words_into_an_answer_that_takes_none_have_an_item_of_their_own(serve: Any):
     chat = FakeChat([LONG, ANSWER])
+    says = [QUESTION, Says("are", 3.0, 3.3), Says("you sure", 5.0, 5.5)]
     async with (
-        serve(riva(QUESTION, Says("are", 3.0, 3.3), Says("you sure", 5.0, 5.5)), chat) as gateway,
+        serve(riva(*says), chat, turn_detection="asr") as gateway,
         connect(gateway.http_port) as program,
     ):
         vad = {"type": "server_vad", "interrupt_response": False}

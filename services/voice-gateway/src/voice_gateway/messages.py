@@ -159,7 +159,10 @@ class Word:
 
 @dataclass(frozen=True, slots=True)
 class Transcript:
-    """The transcript of the utterance so far; it replaces the one before."""
+    """The transcript of the utterance so far; it replaces the one before.
+
+    A final without words tells a program that the utterance which it ended is over.
+    """
 
     text: str
     final: bool

@@ -328,7 +328,7 @@ class Session:
         event = c.CallerSpoke(
             self._clock(), transcript.text, transcript.final, ended, awaits=ends.pending
         )
-        self._tell(event, transcript if transcript.text.strip() else None)
+        self._tell(event, transcript if ended or transcript.text.strip() else None)
 
     def _show(self, transcript: Transcript | None, taken_back: tuple[int, str] | None) -> None:
         """Send a transcript; one of a turn that goes on says which reply it takes back."""

@@ -116,7 +116,8 @@ def _audio(chunk: bytes) -> Audio | None:
 
 def is_for_programs(message: ToCaller) -> bool:
     """Whether the contract has nothing for the message: it is for the Realtime API alone."""
-    return isinstance(message, ToolCalled | TurnTaken)
+    blank = isinstance(message, Transcript) and not message.text.strip()
+    return blank or isinstance(message, ToolCalled | TurnTaken)
 
 
 def to_server(message: ToCaller, sequence: int) -> pb.ServerMessage:

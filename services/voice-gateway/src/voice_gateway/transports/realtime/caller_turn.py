@@ -11,6 +11,8 @@ _ROUNDING_S = 0.1  # the least that can be committed
 
 def recognised(state: State, transcript: Transcript) -> Events:
     """Take a transcript; one that comes during a response may turn out to interrupt it."""
+    if not transcript.text.strip():
+        return _await_final(state, transcript) if state.awaiting else []
     if state.response and state.options.config.turns.interruptible:
         state.during_response = transcript
         return []
@@ -114,7 +116,8 @@ def _await_final(state: State, transcript: Transcript) -> Events:
         until_s = state.awaiting[0].end_s
     over = [each for each in state.awaiting if each.end_s <= until_s + _ROUNDING_S]
     rest = [each for each in state.awaiting if each.end_s > until_s - _ROUNDING_S]
-    later = add_transcript(state, transcript) if _is_later(state, transcript) else None
+    is_later = transcript.text and _is_later(state, transcript)
+    later = add_transcript(state, transcript) if is_later else None
     if later is None:
         its = rest[:1] or over[-1:] if not transcript.final else over[-1:] or rest[:1]
         its[0].turn.absorb(transcript)

@@ -112,7 +112,7 @@ def _noticed(
 def _extras(state: State, message: ToCaller) -> Events:
     """Our own events for `message`."""
     match message:
-        case Transcript(text, final, stability, turn=turn):
+        case Transcript(text, final, stability, turn=turn) if text.strip():
             values: Json = {"text": text, "final": final, "stability": stability}
             return [state.event("gateway.transcript", values | ({"turn": turn} if turn else {}))]
         case Paused(reply):
