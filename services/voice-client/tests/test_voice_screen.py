@@ -154,6 +154,11 @@ def test_a_turn_that_goes_on_is_said_to_where_nothing_can_be_erased():
     ]
 
 
+def test_a_final_that_comes_after_its_turn_was_answered_is_no_other_line():
+    late = (Transcript("what is it", False), Processing(), Transcript("What is it?", True))
+    assert show(*late) == "  ... what is it\nyou: what is it\n[thinking]\n"
+
+
 @pytest.mark.parametrize(
     ("incomplete", "line"),
     [

@@ -28,7 +28,7 @@ from voice_client.messages import (
     VoicePaused,
     VoiceResumed,
 )
-from voice_client.screen import cut_short
+from voice_client.screen import cut_short, same_words
 from voice_client.turns import Turn
 
 REFRESHES_PER_S = 12
@@ -154,6 +154,8 @@ class LiveScreen:
             return
         self._interim = _clean(transcript.text).strip()
         if transcript.is_final:
+            if self._said and same_words(self._said[-1], self._interim):
+                self._said.pop()  # the words were answered before their final
             self._keep_interim()
 
     def _go_on(self, transcript: Transcript) -> None:

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Callable
 from typing import Protocol
+from unicodedata import category
 
 from rich.cells import cell_len
 
@@ -66,6 +67,8 @@ class Screen:
         self._width = width
         self._interim = ""
         self._in_reply = False
+        self._settled = ""
+        """The interim words that were answered, until their final."""
         self._turn: str | None = None
         """What was written since the turn began; None: it has no words yet."""
         self._taken_back: int = 0
@@ -113,11 +116,11 @@ class Screen:
         cut = listening.interruption
         if cut and listening.reply_id and listening.reply_id == self._taken_back:
             return  # the turn goes on, and shows its words already
-        self._turn = None
+        self._turn, self._settled = None, ""
         self._line(_interrupted(cut) if cut else "[listening]")
 
     def _end_turn(self, incomplete: str) -> None:
-        self._turn = None
+        self._turn, self._settled = None, ""
         if incomplete:
             self._line(cut_short(incomplete))
 
@@ -129,7 +132,9 @@ class Screen:
         text = _clean(transcript.text).strip()
         if transcript.is_final:
             self._interim = ""
-            self._line(f"you: {text}")
+            settled, self._settled = self._settled, ""
+            if not same_words(text, settled):
+                self._line(f"you: {text}")
         elif text != self._interim:
             self._interim = text
             self._show_interim(text)
@@ -167,6 +172,7 @@ class Screen:
         """Print the interim as what was said."""
         if self._interim:
             text, self._interim = self._interim, ""
+            self._settled = text
             self._line(f"you: {text}")
 
     def _reply(self, text: str) -> None:
@@ -196,6 +202,15 @@ class Screen:
         if self._turn is not None:
             self._turn += text
         self._write(text)
+
+
+def same_words(text: str, other: str) -> bool:
+    """Tell whether two transcripts differ in case and punctuation alone."""
+    return _words(text) == _words(other)
+
+
+def _words(text: str) -> str:
+    return "".join(c for c in text if category(c)[0] not in "PS").casefold().strip()
 
 
 def cut_short(incomplete: str) -> str:
