@@ -73,6 +73,34 @@ def test_words_in_the_making_stand_in_the_panel_and_finished_ones_above(terminal
     assert "end of turn 400  model 200  clause 100  voice 100  = 800 ms" in terminal.picture()
 
 
+def test_a_turn_that_goes_on_is_one_line(terminal: Terminal):
+    live = terminal.live
+    for message in (
+        Transcript("what is natural language", True),
+        Processing(),
+        ReplyText(1, "Natural language is"),
+        Speaking(1),
+        Transcript("processing?", True, 1, "what is natural language processing?"),
+        Listening(Interruption(0, ""), 1),
+    ):
+        live.see(message)
+    assert "… what is natural language processing?" in terminal.picture()
+    assert "reply" not in terminal.picture()
+    for message in (Processing(), ReplyText(2, "A field."), TurnEnded(STAGES)):
+        live.see(message)
+    assert terminal.written.getvalue() == (
+        "you: what is natural language processing?\nreply: A field.\n"
+    )
+
+
+def test_an_answer_that_was_cut_short_says_why(terminal: Terminal):
+    terminal.live.see(ReplyText(1, "It is"))
+    terminal.live.see(TurnEnded(STAGES, "content_filter"))
+    assert terminal.written.getvalue() == (
+        "reply: It is\n[cut short: the model's filter withheld the rest]\n"
+    )
+
+
 def test_the_bars_follow_the_levels(terminal: Terminal):
     assert terminal.picture().count("silent") == 2
     terminal.levels.microphone_db = -30.0

@@ -21,7 +21,7 @@ from voice_client.pace import Pace
 from voice_client.playback import Playback
 from voice_client.sayings import read_sayings
 from voice_client.turn_latency import speech_end
-from voice_client.turns import Turns
+from voice_client.turns import Turns, turn_as_json
 from voice_client.wavfile import Wav, mono, read_wav, write_wav
 
 
@@ -260,6 +260,29 @@ class TestTurns:
         for text in ("my number is", "five five five"):
             turns.see(Transcript(text, True), 0.0)
         assert turns.all[0].heard == "my number is five five five"
+
+    def test_a_turn_that_goes_on_is_one_turn(self):
+        turns = Turns(16_000)
+        turns.say("a.wav")
+        turns.see(Transcript("what is", True), 0.0)
+        turns.see(Processing(), 0.0)
+        turns.see(ReplyText(1, "It is"), 0.0)
+        turns.see(ReplyAudio(1, 0, b"\0\0"), 0.0)
+        turns.see(Transcript("mm", False), 0.0)
+        turns.see(Transcript("a field?", True, 1, "what is a field?"), 0.0)
+        assert turns.see(Listening(Interruption(0, ""), 1), 0.0) is None
+        turns.see(Processing(), 0.0)
+        turns.see(ReplyText(2, "A meadow."), 0.0)
+        turns.see(TurnEnded(None, "content_filter"), 0.0)
+        assert not turns.more_words()
+        (turn,) = (turn_as_json(turn, 16_000) for turn in turns.all)
+        assert (turn["heard"], turn["reply"], turn["audio_ms"], turn["ending"]) == (
+            "what is a field?",
+            "A meadow.",
+            0,
+            "answered",
+        )
+        assert turn["incomplete"] == "content_filter"
 
     def test_the_outcome_is_that_of_the_first_saying_that_failed(self):
         turns = Turns(16_000)

@@ -1,5 +1,7 @@
 """What is shown, as golden text: plain, and on a terminal."""
 
+import re
+
 import pytest
 from voice_client.messages import (
     Fault,
@@ -78,6 +80,35 @@ def as_seen(written: str) -> str:
     return "\n".join(lines)
 
 
+def on_a_terminal(written: str, width: int) -> list[str]:
+    """The lines that a terminal of this width shows in the end; what wraps is one line."""
+    rows, at = [""], 0
+    for part in re.split(r"(\x1b\[\d+A|\r|\x1b\[K|\x1b\[J|\n)", written):
+        if part == "\n":
+            at += 1
+            rows[at:] = [""]
+        elif part.endswith("A"):
+            at = _row_above(rows, at, int(part[2:-1]), width)
+        elif part == "\x1b[J":
+            del rows[at + 1 :]
+            rows[at] = ""
+        elif part in ("\r", "\x1b[K"):
+            rows[at] = ""
+        else:
+            rows[at] += part
+    return [row for row in rows if row]
+
+
+def _row_above(rows: list[str], at: int, up: int, width: int) -> int:
+    """The line whose first row is so many rows above the cursor, at the end of this one."""
+    up -= max(0, len(rows[at]) - 1) // width
+    while up > 0:
+        at -= 1
+        up -= max(0, len(rows[at]) - 1) // width + 1
+    assert up == 0
+    return at
+
+
 def test_plain_lines():
     assert show(*CALL) == PLAIN
 
@@ -91,6 +122,57 @@ def test_an_interim_is_rewritten_in_place_and_never_wraps():
     assert show(Transcript("what", False), Transcript("what is natural", False), width=20) == (
         "\r\x1b[K  ... what\r\x1b[K  ... …t is natural\r\x1b[Kyou: what is natural\n"
     )
+
+
+GOES_ON: tuple[Message, ...] = (
+    Transcript("what is natural language", True),
+    Processing(),
+    ReplyText(1, "Natural language is how people talk to each other, and so on for a while."),
+    Speaking(1),
+    Transcript("processing", False, 1, "what is natural language processing"),
+    Listening(Interruption(0, ""), 1),
+    Transcript("processing?", True, 1, "what is natural language processing?"),
+    Processing(),
+    ReplyText(2, "A field."),
+)
+
+
+@pytest.mark.parametrize("width", [80, 30])
+def test_a_turn_that_goes_on_is_one_line_on_a_terminal(width: int):
+    shown = on_a_terminal(show(*GOES_ON, width=width), width)
+    assert shown == ["you: what is natural language processing?", "[thinking]", "reply: A field."]
+
+
+def test_a_turn_that_goes_on_is_said_to_where_nothing_can_be_erased():
+    assert show(*GOES_ON).splitlines()[3:] == [
+        "[the turn goes on]",
+        "  ... what is natural language processing",
+        "  ... what is natural language processing?",
+        "you: what is natural language processing?",
+        "[thinking]",
+        "reply: A field.",
+    ]
+
+
+def test_a_final_that_comes_after_its_turn_was_answered_is_no_other_line():
+    late = (Transcript("what is it", False), Processing(), Transcript("What is it?", True))
+    assert show(*late) == "  ... what is it\nyou: what is it\n[thinking]\n"
+
+
+@pytest.mark.parametrize(
+    ("incomplete", "line"),
+    [
+        ("max_output_tokens", "[cut short: the answer is as long as it may be]"),
+        ("content_filter", "[cut short: the model's filter withheld the rest]"),
+        ("something new", "[cut short: something new]"),
+    ],
+)
+def test_an_answer_that_was_cut_short_says_why(incomplete: str, line: str):
+    assert show(ReplyText(1, "It is"), TurnEnded(None, incomplete)).splitlines()[:3] == [
+        "reply: It is",
+        line,
+        "[end of turn]",
+    ]
 
 
 def test_control_characters_do_not_reach_the_terminal():

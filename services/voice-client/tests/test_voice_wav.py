@@ -176,6 +176,7 @@ async def test_json_tells_everything(
         "reply": "Hi there.",
         "audio_ms": 100,
         "ending": "answered",
+        "incomplete": None,
         "latency": {
             "endpoint_ms": 300,
             "model_ms": 200,

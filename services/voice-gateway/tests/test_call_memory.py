@@ -71,6 +71,16 @@ def a_call(memory: LocalMemories | StoreOf, *says: Says, **more: Any) -> Call:
 
 
 class TestAcrossCalls:
+    def test_a_turn_that_was_taken_too_early_is_one_question(self):
+        store = StoreOf()
+        early, late = Says(1.0, "What is natural language"), Says(1.4, "processing?")
+        call = a_call(store, early, late, replies=["Natural language is", "A field."])
+        question = Message("user", "What is natural language processing?")
+        assert call.asked[-1][-1] == question
+        assert store.kept[-1][2:] == (question, Message("assistant", "A field."))
+        (last,) = (m for _, m in call.received if isinstance(m, Transcript) and m.replaces)
+        assert (last.replaces, last.turn) == (1, question.text)
+
     def test_the_next_call_goes_on_with_what_was_said(self):
         memories = LocalMemories(600)
         a_call(memories, Says(1.0, "my name is Ada"), replies=["Hello Ada."])

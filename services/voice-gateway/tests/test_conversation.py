@@ -135,7 +135,7 @@ def test_half_a_question_is_never_answered():
     assert commands == [
         StartReply(1, (Message("user", "I want to"),)),
         CancelReply(1),
-        Interrupted(1, ""),
+        Interrupted(1, "", reopened=True),
         StartReply(2, (Message("user", "I want to fly to Paris"),)),
     ]
 
@@ -154,7 +154,7 @@ def test_a_typed_turn_is_answered_at_once_and_interrupts():
             ),
         ),
     ]
-    assert now.floor == Replying()
+    assert now.floor == Replying(ended=True)
 
 
 def test_typing_completes_what_was_being_said():

@@ -24,7 +24,9 @@ from voice_gateway.conversation import (
     Replying,
     StartReply,
     TimerFired,
+    left_over,
     step,
+    taken_back,
 )
 from voice_gateway.conversation.policy import TurnPolicy
 from voice_gateway.hearing.voice_activity import Hysteresis, load_silero
@@ -86,7 +88,7 @@ def test_its_late_final_with_other_words_corrects_the_question():
     _, commands = play(CallerSpoke(3.1, late, True), start=before)
     assert commands == [
         CancelReply(1),
-        Interrupted(1, ""),
+        Interrupted(1, "", reopened=True),
         StartReply(2, (Message("user", late),)),
     ]
 
@@ -101,14 +103,46 @@ def test_whoever_speaks_on_soon_after_its_turn_had_not_finished():
     )
     going_on = (CallerVoiced(3.2), CallerSpoke(3.6, "what your country can do", False))
     after, commands = play(*going_on, start=taken)
-    assert commands == [PauseReply(1), CancelReply(1), Interrupted(1, "")]
-    assert after.history == (Message("user", "Ask not."),)
+    assert commands == [PauseReply(1), CancelReply(1), Interrupted(1, "", reopened=True)]
+    assert (after.history, after.finals) == ((), ("Ask not.",))
+    assert after.question() == "Ask not. what your country can do"
     later = (CallerVoiced(5.0), CallerSpoke(5.4, "stop", False))
     after, _ = play(*later, start=taken)
     assert after.history == (
         Message("user", "Ask not."),
         Message("assistant", "As", interrupted=True),
     )
+
+
+@pytest.mark.parametrize(
+    ("more", "question"),
+    [
+        ("What is the weather in Paris?", "What is the weather in Paris?"),
+        ("What is the whether in Paris?", "What is the whether in Paris?"),
+        ("in Paris", "what is the weather in Paris"),
+    ],
+)
+def test_words_that_were_interim_are_not_twice_in_a_turn_that_goes_on(more: str, question: str):
+    """The recogniser gives them again, unless its stream was lost."""
+    taken, _ = play(*ASKED, TimerFired(3.0))
+    going_on = (CallerVoiced(3.2), CallerSpoke(3.6, more, True), CallerQuiet(3.6, since=3.5))
+    after, commands = play(*going_on, TimerFired(9.0), start=taken)
+    assert commands[-1] == StartReply(2, (Message("user", question),))
+    assert after.history == (Message("user", question),)
+    assert taken_back(taken, after) == (1, question)
+
+
+def test_a_turn_that_the_client_ended_does_not_go_on():
+    taken, _ = play(CallerSpoke(1.0, "turn left", True, ended=True), TimerFired(1.1))
+    after, commands = play(CallerSpoke(1.2, "turn right", True, ended=True), start=taken)
+    assert Interrupted(1, "") in commands
+    assert (after.history, after.finals) == ((Message("user", "turn left"),), ("turn right",))
+
+
+def test_the_words_of_a_turn_that_goes_on_are_kept_when_the_call_ends():
+    taken, _ = play(*ASKED, CallerSpoke(2.35, "What is the weather?", True), TimerFired(2.4))
+    after, _ = play(CallerVoiced(2.6), CallerSpoke(3.0, "in Paris", False), start=taken)
+    assert left_over(after, "") == (Message("user", "What is the weather? in Paris"),)
 
 
 def test_a_late_interim_does_not_interrupt():
@@ -119,7 +153,7 @@ def test_a_late_interim_does_not_interrupt():
 def test_words_after_the_voice_began_again_do_interrupt():
     before, _ = play(*ASKED, TimerFired(3.0))
     _, commands = play(CallerVoiced(3.2), CallerSpoke(3.5, "in Paris", False), start=before)
-    assert commands == [PauseReply(1), CancelReply(1), Interrupted(1, "")]
+    assert commands == [PauseReply(1), CancelReply(1), Interrupted(1, "", reopened=True)]
 
 
 @pytest.mark.parametrize(

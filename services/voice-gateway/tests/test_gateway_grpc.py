@@ -91,6 +91,22 @@ async def test_detail_for_richer_clients(serve: Serve):
             assert over.latency.HasField(stage)
 
 
+async def test_utterances_that_are_sent_at_once_are_all_heard_in_order(serve: Serve):
+    """Who ends an utterance was not taken too early: the next one is a turn of its own."""
+    says = [Says("turn left", 0.2, 0.6), Says("turn right", 2.4, 2.8), Says("stop", 4.6, 4.8)]
+    riva, chat = upstreams(*says)
+    async with serve(riva, chat) as gateway, gateway.dial() as line:
+        await line.say(config=pb.VoiceConfig())
+        for _ in says:
+            await line.speak(1.0)
+            await line.say(end_of_utterance=pb.EndOfUtterance())
+        await line.until(pb.END_OF_TURN)
+        assert line.finals() == ["turn left", "turn right", "stop"]
+        assert not any(m.transcript.replaces_reply_id for m in line.received)
+        told = [m["content"] for m in chat.requests[-1].messages if m["role"] == "user"]
+        assert " ".join(told) == "turn left turn right stop"
+
+
 @pytest.mark.parametrize("obliging", [True, False])
 async def test_a_goodbye_is_told_before_the_gateway_hangs_up(serve: Serve, obliging: bool):
     """Who half-closes is sure to see the status; who talks on is hung up on all the same."""
@@ -127,6 +143,25 @@ async def test_barge_in_cancels_upstream_and_nothing_stale_follows(serve: Serve)
         question = "tell me a story" if heard else "tell me a story stop"
         rest = [("user", "stop")] if heard else []
         assert memory == [("user", question), *said, *rest]
+
+
+async def test_a_turn_that_was_taken_too_early_is_told_as_one_turn_that_changed(serve: Serve):
+    riva, chat = upstreams(QUESTION, Says("in Paris", 2.6, 3.2))
+    chat.replies = ["Once upon a time. " * 20, "Sunny there."]
+    async with serve(riva, chat, turn_detection="asr") as gateway, gateway.dial() as line:
+        await line.say(config=pb.VoiceConfig())
+        await line.speak(2.0)
+        await line.until(pb.SPEAKING)
+        await line.speak(2.5)
+        await line.until(pb.END_OF_TURN)
+        early = [m for m in line.received if m.transcript_chunk == "what is the weather"]
+        assert [m.transcript.replaces_reply_id for m in early] == [0] * len(early)
+        later = [m for m in line.received if m.transcript.replaces_reply_id]
+        assert {m.transcript.replaces_reply_id for m in later} == {1}
+        assert later[-1].transcript_chunk == "in Paris"  # what an older client sees is as ever
+        assert later[-1].transcript.turn_text == "what is the weather in Paris"
+        (asked,) = (m["content"] for m in chat.requests[-1].messages[1:])
+        assert asked == "what is the weather in Paris"
 
 
 async def test_a_client_gone_in_mid_reply_leaves_nothing_running(serve: Serve):

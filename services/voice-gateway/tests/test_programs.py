@@ -95,6 +95,17 @@ def test_by_hand_an_answer_waits_for_the_final_words_it_is_owed():
     assert commands == (c.StartReply(1, (Message("user", "hello"),), request=1),)
 
 
+def test_by_hand_an_answer_waits_for_the_finals_of_all_utterances_that_were_sent():
+    now, _ = play(BY_HAND, c.CallerEnded(1.0), c.CallerEnded(1.0), c.CallerAsked(1.0))
+    now, commands = c.step(now, c.CallerSpoke(1.5, "hello", True, ended=True, awaits=True), POLICY)
+    assert (commands, now.wake_at) == ((), 1.5 + POLICY.final_wait_s)
+    _, commands = c.step(now, c.CallerSpoke(2.0, "and you", True, ended=True), POLICY)
+    assert commands == (c.StartReply(1, (Message("user", "hello and you"),), request=1),)
+    assert now.wake_at
+    _, commands = c.step(now, c.TimerFired(now.wake_at), POLICY)  # the other has no words
+    assert commands == (c.StartReply(1, (Message("user", "hello"),), request=1),)
+
+
 def test_by_hand_an_answer_does_not_wait_for_ever():
     now, _ = play(BY_HAND, c.CallerEnded(1.5), c.CallerNoted(1.5, Message("user", "hi")))
     now, _ = c.step(now, c.CallerAsked(1.5), POLICY)

@@ -79,7 +79,8 @@ async def test_an_interruption_stops_the_answer_and_truncation_corrects_the_memo
         connect(gateway.http_port) as program,
     ):
         await program.speak(2.5)
-        await program.until("response.output_audio.delta")
+        while len(program.audio()) < 1.6 * 48_000:  # sooner, it would be the rest of the question
+            await program.until("response.output_audio.delta")
         response = program.of("response.created")[0]["response"]
         item = program.of("response.output_item.added")[0]["item"]["id"]
         await program.speak(3.5)
@@ -97,6 +98,56 @@ async def test_an_interruption_stops_the_answer_and_truncation_corrects_the_memo
     assert program.transcripts() == ["what is the weather", "stop please"]
     answered = [m["content"] for m in chat.requests[-1].messages if m["role"] == "assistant"]
     assert all(len(text) < 20 for text in answered)
+
+
+async def test_a_turn_that_was_taken_too_early_is_one_item_in_the_end(serve: Any):
+    chat = FakeChat([LONG, "Sunny there."])
+    says = [QUESTION, Says("in Paris", 3.0, 3.6)]
+    async with (
+        serve(riva(*says), chat, turn_detection="asr") as gateway,
+        connect(gateway.http_port, "model=page&events=all") as program,
+    ):
+        await program.speak(2.5)
+        await program.until("response.output_audio.delta")
+        await program.speak(2.5)
+        assert (await program.until("response.done"))["response"]["status"] == "cancelled"
+        early, answer = (item["item"]["id"] for item in program.of("conversation.item.added"))
+        # A client that stopped its loudspeaker does not know yet that this answer is gone.
+        cut = {"item_id": answer, "content_index": 0, "audio_end_ms": 0}
+        await program.say("conversation.item.truncate", **cut)
+        assert (await program.until("conversation.item.truncated"))["item_id"] == answer
+        assert (await program.until("response.done"))["response"]["status"] == "completed"
+        await program.say("conversation.item.retrieve", item_id=early)
+        assert (await program.error())["code"] == "item_retrieve_invalid_item_id"
+    deleted = [event["item_id"] for event in program.of("conversation.item.deleted")]
+    assert deleted == [answer, early]
+    question = program.of("input_audio_buffer.committed")[-1]
+    assert (question["previous_item_id"], program.transcripts()[-1]) == (
+        None,
+        "what is the weather in Paris",
+    )
+    shown = [event["turn"] for event in program.of("gateway.transcript") if "turn" in event]
+    assert shown[-1] == "what is the weather in Paris"
+    assert [m["content"] for m in chat.requests[-1].messages[1:]] == [
+        "what is the weather in Paris"
+    ]
+
+
+async def test_an_answer_of_which_nothing_was_heard_leaves_no_item(serve: Any):
+    chat = FakeChat([LONG, ANSWER], token_s=0.2)
+    async with (
+        serve(riva(QUESTION), chat, turn_detection="asr") as gateway,
+        connect(gateway.http_port) as program,
+    ):
+        await program.type("tell me a story")
+        added = await program.until("response.output_item.added")
+        await program.speak(2.5)
+        deleted = await program.until("conversation.item.deleted")
+        assert deleted["item_id"] == added["item"]["id"]
+        await program.until("response.created")
+        await program.until("response.done")
+    assert program.transcripts() == ["what is the weather"]
+    assert [m["role"] for m in chat.requests[-1].messages[1:]] == ["user"]
 
 
 async def test_a_function_is_called_and_its_output_is_answered(serve: Any):
@@ -180,6 +231,86 @@ async def test_turns_by_hand_wait_for_commit_and_create(serve: Any):
     assert program.of("conversation.item.added")[0]["item"]["id"] == committed["item_id"]
     assert "input_audio_buffer.speech_started" not in program.kinds()
     assert [m["content"] for m in chat.requests[0].messages[1:]] == ["what is the weather"]
+
+
+ONE_AFTER_THE_OTHER = [
+    Says("go", 0.2, 0.5),
+    Says("left", 2.0, 2.3),  # after a pause that ends an utterance of its own
+    Says("turn right", 4.3, 4.8),  # the gateway puts 1.12 s of silence behind each commit
+    Says("stop", 6.3, 6.6),
+]
+
+
+async def send_at_once(program: Any) -> list[str]:
+    """Commit three utterances faster than they are recognised; return their items."""
+    for seconds in (2.7, 1.2, 0.8):
+        await program.speak(seconds)
+        await program.say("input_audio_buffer.commit")
+    return [(await program.until("input_audio_buffer.committed"))["item_id"] for _ in range(3)]
+
+
+async def test_utterances_that_are_sent_at_once_belong_to_their_commits(serve: Any):
+    chat, kind = FakeChat([ANSWER]), "conversation.item.input_audio_transcription.completed"
+    async with (
+        serve(riva(*ONE_AFTER_THE_OTHER), chat) as gateway,
+        connect(gateway.http_port) as program,
+    ):
+        await program.update(audio={"input": {"turn_detection": None}})
+        committed = await send_at_once(program)
+        await program.say("response.create")
+        await program.until("response.done")
+    assert [(event["item_id"], event["transcript"]) for event in program.of(kind)] == list(
+        zip(committed, ["go left", "turn right", "stop"], strict=True)
+    )
+    assert [m["content"] for m in chat.requests[0].messages[1:]] == ["go left turn right stop"]
+
+
+async def test_an_utterance_is_transcribed_although_its_last_final_has_no_words(serve: Any):
+    """The recogniser has ended it by itself, in the pause before the commit."""
+    ears = riva(Says("go", 0.2, 0.5))
+    ears.asr.blank_finals = True
+    async with serve(ears, FakeChat([])) as gateway, connect(gateway.http_port) as program:
+        await program.update(audio={"input": {"turn_detection": None}})
+        for _ in range(2):
+            await program.speak(2.5)
+            await program.say("input_audio_buffer.commit")
+        while len(program.transcripts()) < 2:
+            await program.until("conversation.item.input_audio_transcription.completed")
+    assert program.transcripts() == ["go", ""]
+
+
+async def test_utterances_that_are_sent_into_an_answer_belong_to_their_commits(serve: Any):
+    async with (
+        serve(riva(*ONE_AFTER_THE_OTHER), FakeChat([LONG]), turn_detection="asr") as gateway,
+        connect(gateway.http_port) as program,
+    ):
+        await program.update(audio={"input": {"turn_detection": None}})
+        await program.type("tell me a story")
+        await program.until("response.output_audio.delta")
+        await send_at_once(program)
+        while len(program.transcripts()) < 3:
+            await program.until("conversation.item.input_audio_transcription.completed")
+        assert not program.of("response.done")
+    assert program.transcripts() == ["go left", "turn right", "stop"]
+
+
+async def test_words_into_an_answer_that_takes_none_have_an_item_of_their_own(serve: Any):
+    chat = FakeChat([LONG, ANSWER])
+    says = [QUESTION, Says("are", 3.0, 3.3), Says("you sure", 5.0, 5.5)]
+    async with (
+        serve(riva(*says), chat, turn_detection="asr") as gateway,
+        connect(gateway.http_port) as program,
+    ):
+        vad = {"type": "server_vad", "interrupt_response": False}
+        await program.update(audio={"input": {"turn_detection": vad}})
+        await program.speak(2.5)
+        await program.until("response.output_audio.delta")
+        await program.speak(4.5)
+        program.patience_s = 60.0
+        await program.until("response.done")
+        await program.until("response.done")
+    assert program.transcripts() == ["what is the weather", "are you sure"]
+    assert chat.requests[1].messages[-1]["content"] == "are you sure"
 
 
 async def test_a_turn_that_is_not_to_be_answered_is_kept(serve: Any):

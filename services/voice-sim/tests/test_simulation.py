@@ -192,7 +192,10 @@ def test_how_a_turn_sounds_decides_how_long_it_waits(probability: float | None, 
     script = Script(
         Call(options=replace(OPTIONS, policy=policy), ends_at=8.0, activity=True),
         acts=(Act(0.0, "talks", seconds=6.0, frame_s=0.02),),
-        recognised=(Recognised(1.9, "u1 u2", final=False), Recognised(2.1, "u1 u2", final=True)),
+        recognised=(
+            Recognised(1.9, "u1 u2 u3 u4 u5", final=False),
+            Recognised(2.1, "u1 u2 u3 u4 u5", final=True),
+        ),
         voiced=(Voiced(1.0, 1.0),),
         opinions=(Opinion(probability),),
     )

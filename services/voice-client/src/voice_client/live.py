@@ -17,7 +17,6 @@ from rich.text import Text
 from voice_client.levels import QUIETEST_DB, Levels
 from voice_client.messages import (
     Fault,
-    Interruption,
     Listening,
     Message,
     Processing,
@@ -29,6 +28,7 @@ from voice_client.messages import (
     VoicePaused,
     VoiceResumed,
 )
+from voice_client.screen import cut_short, same_words
 from voice_client.turns import Turn
 
 REFRESHES_PER_S = 12
@@ -61,7 +61,10 @@ class LiveScreen:
         self._hint = hint
         self._floor = "dialling"
         self._interim = ""
+        self._said: list[str] = []
+        """What the caller said in the turn under answer, which may turn out to go on."""
         self._reply = ""
+        self._taken_back: int = 0
         self._stages: StageLatency | None = None
         self._live = Live(
             console=console,
@@ -93,22 +96,25 @@ class LiveScreen:
             case Transcript():
                 self._show_transcript(message)
             case ReplyText(text=text):
-                self._settle_interim()
+                self._keep_interim()
                 self._reply += _clean(text)
             case Processing():
-                self._settle_interim()
+                self._keep_interim()
                 self._floor = "thinking"
             case Speaking() | VoiceResumed():
                 self._floor = "speaking"
             case VoicePaused():
                 self._floor = "waiting"
-            case Listening(interruption=cut):
-                self._take_floor(cut)
+            case Listening():
+                self._take_floor(message)
             case Fault():
+                self._settle_said()
                 where = f"{message.stage} {message.code}".strip() or "gateway"
                 self._print(f"error: {where}: {_clean(message.note)}", "red")
-            case TurnEnded():
-                self._settle_reply()
+            case TurnEnded(incomplete=incomplete):
+                self._settle_turn()
+                if incomplete:
+                    self._print(cut_short(incomplete), "yellow")
                 self._floor = "yours"
             case _:
                 pass
@@ -119,14 +125,15 @@ class LiveScreen:
 
     def close(self) -> None:
         """Print the words that were still unfinished."""
-        self._settle_interim()
-        self._settle_reply()
+        self._keep_interim()
+        self._settle_turn()
         self._floor = "dialling"
 
     def picture(self) -> RenderableType:
         """Return the panel as it is now."""
         name, style = _FLOORS[self._floor]
         rows: list[RenderableType] = [self._bars(), Text(f"● {name}", style=style)]
+        rows += [Text(f"you: {said[-LONGEST_TEXT:]}") for said in self._said]
         if self._interim:
             rows.append(Text(f"  … {self._interim[-LONGEST_TEXT:]}", style="italic"))
         if self._reply:
@@ -142,24 +149,45 @@ class LiveScreen:
         return table
 
     def _show_transcript(self, transcript: Transcript) -> None:
-        text = _clean(transcript.text).strip()
-        self._interim = text
+        if transcript.replaces:
+            self._go_on(transcript)
+            return
+        self._interim = _clean(transcript.text).strip()
         if transcript.is_final:
-            self._settle_interim()
+            if self._said and same_words(self._said[-1], self._interim):
+                self._said.pop()  # the words were answered before their final
+            self._keep_interim()
 
-    def _take_floor(self, cut: Interruption | None) -> None:
-        self._settle_reply()
+    def _go_on(self, transcript: Transcript) -> None:
+        """Show the whole turn in place of what was shown of it before."""
+        if transcript.replaces != self._taken_back:
+            self._taken_back = transcript.replaces
+            self._said.clear()
+            self._reply = ""
+        self._interim = _clean(transcript.turn).strip()
+
+    def _take_floor(self, listening: Listening) -> None:
+        cut = listening.interruption
         self._floor = "yours"
+        if cut and listening.reply_id and listening.reply_id == self._taken_back:
+            return  # the turn goes on, and nothing of the reply is kept
+        self._settle_turn()
         if cut:
             heard = _clean(cut.heard_text) or "nothing"
             self._print(f"[interrupted after {cut.heard_ms} ms, heard: {heard}]", "magenta")
 
-    def _settle_interim(self) -> None:
+    def _keep_interim(self) -> None:
         if self._interim:
-            text, self._interim = self._interim, ""
-            self._print(f"you: {text}", "bold")
+            self._said.append(self._interim)
+            self._interim = ""
 
-    def _settle_reply(self) -> None:
+    def _settle_said(self) -> None:
+        for said in self._said:
+            self._print(f"you: {said}", "bold")
+        self._said.clear()
+
+    def _settle_turn(self) -> None:
+        self._settle_said()
         if self._reply.strip():
             self._print(f"reply: {self._reply.strip()}", "")
         self._reply = ""

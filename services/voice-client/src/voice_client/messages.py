@@ -11,6 +11,10 @@ class Transcript:
 
     text: str
     is_final: bool
+    replaces: int = 0
+    """The reply that is taken back, as the turn that it answered goes on; 0: none."""
+    turn: str = ""
+    """Where it `replaces` a reply: the whole turn so far."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +47,8 @@ class Listening:
     """The floor is the caller's; after an interruption, queued audio is stale."""
 
     interruption: Interruption | None
+    reply_id: int = 0
+    """The reply that was interrupted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +99,8 @@ class TurnEnded:
     """The reply is complete and all its audio has been sent."""
 
     latency: StageLatency | None
+    incomplete: str = ""
+    """What ended the reply before the model was done with it; empty: nothing did."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +127,9 @@ def from_wire(message: wire.ServerMessage) -> Message | None:
     """Return the message as a value; None for what this client does not know."""
     match message.WhichOneof("content"):
         case "transcript_chunk":
-            return Transcript(message.transcript_chunk, message.transcript.is_final)
+            detail = message.transcript
+            taken_back = (detail.replaces_reply_id, detail.turn_text)
+            return Transcript(message.transcript_chunk, detail.is_final, *taken_back)
         case "llm_response_chunk":
             return ReplyText(message.reply_id, message.llm_response_chunk)
         case "audio_chunk":
@@ -133,7 +143,7 @@ def from_wire(message: wire.ServerMessage) -> Message | None:
 def _from_event(event: wire.ServerEvent, reply_id: int) -> Message | None:
     match event.type:
         case wire.LISTENING:
-            return Listening(_interruption(event))
+            return Listening(_interruption(event), reply_id)
         case wire.PROCESSING:
             return Processing()
         case wire.SPEAKING:
@@ -146,7 +156,7 @@ def _from_event(event: wire.ServerEvent, reply_id: int) -> Message | None:
             fault = event.fault
             return Fault(event.message, fault.stage, fault.code, fault.retryable)
         case wire.END_OF_TURN:
-            return TurnEnded(_latency(event))
+            return TurnEnded(_latency(event), event.incomplete)
         case wire.GOODBYE:
             return Goodbye()
         case _:

@@ -3,6 +3,9 @@
 import re
 from collections.abc import Callable
 from typing import Protocol
+from unicodedata import category
+
+from rich.cells import cell_len
 
 from voice_client.messages import (
     Fault,
@@ -23,7 +26,14 @@ from voice_client.turn_latency import latency_lines
 from voice_client.turns import Turn
 
 _CLEAR = "\r\x1b[K"
+_ERASE = "\x1b[{rows}A\r\x1b[J"  # so many rows up, and all from there on
+_MOST_ROWS = 16  # more may have scrolled out of a small window
 _REPLY = "reply: "
+
+_CUT_SHORT = {
+    "max_output_tokens": "the answer is as long as it may be",
+    "content_filter": "the model's filter withheld the rest",
+}
 
 
 class Audience(Protocol):
@@ -57,6 +67,11 @@ class Screen:
         self._width = width
         self._interim = ""
         self._in_reply = False
+        self._settled = ""
+        """The interim words that were answered, until their final."""
+        self._turn: str | None = None
+        """What was written since the turn began; None: it has no words yet."""
+        self._taken_back: int = 0
 
     def note(self, text: str) -> None:
         """Show a line of the client's own."""
@@ -78,9 +93,11 @@ class Screen:
             case Fault():
                 where = f"{message.stage} {message.code}".strip() or "gateway"
                 self._line(f"error: {where}: {_clean(message.note)}")
-            case Listening(interruption=cut):
-                self._line(_interrupted(cut) if cut else "[listening]")
-            case TurnEnded() | ReplyAudio() | VoicePaused() | VoiceResumed() | Goodbye():
+            case Listening():
+                self._take_floor(message)
+            case TurnEnded(incomplete=incomplete):
+                self._end_turn(incomplete)
+            case ReplyAudio() | VoicePaused() | VoiceResumed() | Goodbye():
                 pass
 
     def turn_over(self, turn: Turn) -> None:
@@ -95,52 +112,117 @@ class Screen:
         self._settle_interim()
         self._end_reply()
 
+    def _take_floor(self, listening: Listening) -> None:
+        cut = listening.interruption
+        if cut and listening.reply_id and listening.reply_id == self._taken_back:
+            return  # the turn goes on, and shows its words already
+        self._turn, self._settled = None, ""
+        self._line(_interrupted(cut) if cut else "[listening]")
+
+    def _end_turn(self, incomplete: str) -> None:
+        self._turn, self._settled = None, ""
+        if incomplete:
+            self._line(cut_short(incomplete))
+
     def _show_transcript(self, transcript: Transcript) -> None:
+        if transcript.replaces:
+            self._go_on(transcript)
+            return
+        self._turn = self._turn or ""
         text = _clean(transcript.text).strip()
         if transcript.is_final:
             self._interim = ""
-            self._line(f"you: {text}")
+            settled, self._settled = self._settled, ""
+            if not same_words(text, settled):
+                self._line(f"you: {text}")
         elif text != self._interim:
             self._interim = text
             self._show_interim(text)
 
+    def _go_on(self, transcript: Transcript) -> None:
+        """Show the whole turn in place of what was shown of it before."""
+        if transcript.replaces != self._taken_back:
+            self._taken_back = transcript.replaces
+            self._take_back()
+        text = _clean(transcript.turn).strip()
+        if text != self._interim:
+            self._interim = text
+            self._show_interim(text)
+
+    def _take_back(self) -> None:
+        """Erase the turn's lines where that can be done, else say that it goes on."""
+        rows = _rows(self._turn or "", self._width()) if self._width else _MOST_ROWS
+        if rows < _MOST_ROWS:
+            self._in_reply = False
+            self._write(_ERASE.format(rows=rows) if rows else _CLEAR)
+        else:
+            self._line("[the turn goes on]")
+        self._turn = ""
+
     def _show_interim(self, text: str) -> None:
         self._end_reply()
         if self._width is None:
-            self._write(f"  ... {text}\n")
+            self._put(f"  ... {text}\n")
             return
         room = max(self._width() - 7, 10)
         shown = text if len(text) <= room else f"…{text[1 - room :]}"
-        self._write(f"{_CLEAR}  ... {shown}")
+        self._put(f"{_CLEAR}  ... {shown}")
 
     def _settle_interim(self) -> None:
         """Print the interim as what was said."""
         if self._interim:
             text, self._interim = self._interim, ""
+            self._settled = text
             self._line(f"you: {text}")
 
     def _reply(self, text: str) -> None:
         text = _clean(text)
         if not self._in_reply:
             self._clear_interim()
-            self._write(_REPLY)
+            self._put(_REPLY)
             self._in_reply = True
             text = text.lstrip()
-        self._write(text)
+        self._put(text)
 
     def _line(self, text: str) -> None:
         self._end_reply()
         self._clear_interim()
-        self._write(f"{text}\n")
+        self._put(f"{text}\n")
 
     def _end_reply(self) -> None:
         if self._in_reply:
-            self._write("\n")
+            self._put("\n")
             self._in_reply = False
 
     def _clear_interim(self) -> None:
         if self._width is not None:
-            self._write(_CLEAR)
+            self._put(_CLEAR)
+
+    def _put(self, text: str) -> None:
+        if self._turn is not None:
+            self._turn += text
+        self._write(text)
+
+
+def same_words(text: str, other: str) -> bool:
+    """Tell whether two transcripts differ in case and punctuation alone."""
+    return _words(text) == _words(other)
+
+
+def _words(text: str) -> str:
+    return "".join(c for c in text if category(c)[0] not in "PS").casefold().strip()
+
+
+def cut_short(incomplete: str) -> str:
+    """Say what ended a reply before the model was done with it."""
+    return f"[cut short: {_CUT_SHORT.get(incomplete) or _clean(incomplete)}]"
+
+
+def _rows(written: str, width: int) -> int:
+    """How many rows the cursor stands below the first row of what was written."""
+    lines = [line.rpartition(_CLEAR)[2] for line in written.split("\n")]
+    wrapped = sum(max(0, cell_len(line) - 1) // max(width, 1) for line in lines)
+    return len(lines) - 1 + wrapped
 
 
 def _interrupted(cut: Interruption) -> str:

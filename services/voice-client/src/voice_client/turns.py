@@ -38,8 +38,12 @@ class Turn:
     ending: str = "open"
     """"open", "answered" or "interrupted"."""
     answering: bool = False
+    incomplete: str = ""
+    """What ended the reply before the model was done with it; empty: nothing did."""
     begun: bool = False
     """The reply has text or audio: words recognised from here on are another turn's."""
+    taken_back: int = 0
+    """The newest reply to it that was taken back, as the turn went on."""
 
     @property
     def heard(self) -> str:
@@ -56,6 +60,14 @@ class Turn:
         if self.finals and transcript.text.startswith(" ".join(self.finals)):
             self.finals.clear()
         self.finals.append(transcript.text.strip())
+
+    def go_on(self, transcript: Transcript) -> None:
+        """Take words that show that the turn was taken too early: nothing of its reply counts."""
+        if transcript.replaces != self.taken_back:
+            self.taken_back = transcript.replaces
+            self.reply, self.answering, self.begun = "", False, False
+            self.audio.clear()
+        self.finals, self.interim = [transcript.turn], ""
 
 
 class Turns:
@@ -81,7 +93,7 @@ class Turns:
         """Take a message; return the turn that it ended."""
         match message:
             case Transcript():
-                self._turn_being_said().hear(message)
+                self._hear(message)
             case Processing():
                 self._turn().answering = True
             case ReplyText(text=text):
@@ -94,10 +106,11 @@ class Turns:
                 self._voice(pcm, at)
             case Fault():
                 self._turn().faults.append(message)
-            case Listening(interruption=interruption):
-                return self._interrupted(interruption) if interruption else None
-            case TurnEnded(latency=stages):
-                return self._answered(stages)
+            case Listening(interruption=interruption, reply_id=reply_id):
+                cut = interruption and not self._took_back(reply_id)
+                return self._interrupted(interruption) if interruption and cut else None
+            case TurnEnded():
+                return self._answered(message)
             case VoicePaused() | VoiceResumed() | Goodbye():
                 pass
         return None
@@ -137,6 +150,20 @@ class Turns:
             return turn
         return self.all[-1] if self.all[-1] is not turn else self._new()
 
+    def _hear(self, transcript: Transcript) -> None:
+        if not transcript.replaces:
+            self._turn_being_said().hear(transcript)
+            return
+        turn = self._turn()
+        if transcript.replaces != turn.taken_back:
+            self._measured, turn.measured_ms = False, None
+            self.all = [each for each in self.all if each is turn or each.ending != "open"]
+        turn.go_on(transcript)
+
+    def _took_back(self, reply_id: int) -> bool:
+        opened = (turn for turn in self.all if turn.ending == "open")
+        return any(turn.taken_back == reply_id > 0 for turn in opened)
+
     def _new(self) -> Turn:
         label = self._sayings[-1][0] if self._sayings else ""
         turn = Turn(max(len(self._sayings) - 1, 0), label)
@@ -151,9 +178,9 @@ class Turns:
         turn.begun = True
         turn.audio += pcm
 
-    def _answered(self, stages: StageLatency | None) -> Turn:
+    def _answered(self, ended: TurnEnded) -> Turn:
         turn = self._turn()
-        turn.ending, turn.stages = "answered", stages
+        turn.ending, turn.stages, turn.incomplete = "answered", ended.latency, ended.incomplete
         return turn
 
     def _interrupted(self, interruption: Interruption) -> Turn:
@@ -171,6 +198,7 @@ def turn_as_json(turn: Turn, rate_hz: int) -> dict[str, object]:
         "reply": turn.reply,
         "audio_ms": len(turn.audio) // 2 * 1000 // rate_hz,
         "ending": turn.ending,
+        "incomplete": turn.incomplete or None,
         "latency": asdict(turn.stages) if turn.stages else None,
         "measured_ms": turn.measured_ms,
         "faults": [asdict(fault) for fault in turn.faults],

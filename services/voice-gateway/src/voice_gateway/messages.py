@@ -165,12 +165,21 @@ class Word:
 
 @dataclass(frozen=True, slots=True)
 class Transcript:
-    """The transcript of the utterance so far; it replaces the one before."""
+    """The transcript of the utterance so far; it replaces the one before.
+
+    A final without words tells a program that the utterance which it ended is over.
+    """
 
     text: str
     final: bool
     stability: float = 0.0
     words: tuple[Word, ...] = ()
+    until_s: float | None = None
+    """How far it reaches in the caller audio; None: the recogniser does not say."""
+    replaces: int = 0
+    """The reply that answered the beginning of this turn too early, and is taken back; 0: none."""
+    turn: str = ""
+    """Where it `replaces` a reply: all words of the turn so far, these among them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -226,6 +235,8 @@ class CutOff:
     reply: int
     heard_s: float
     heard_text: str
+    reopened: bool = False
+    """The turn that it answered was not over, and is open again; nothing of the reply is kept."""
 
 
 @dataclass(frozen=True, slots=True)

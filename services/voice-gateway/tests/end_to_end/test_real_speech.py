@@ -66,6 +66,19 @@ async def test_every_clip_is_understood_and_answered(gateway: str, paced: bool):
     assert errors / words <= 0.12
 
 
+async def test_utterances_that_are_sent_at_once_are_all_understood(gateway: str):
+    """Each is ended by the client, faster than it can be recognised."""
+    said = [_clip("en_nlp_question.wav"), _clip("en_weather_synth.wav")]
+    async with dial(gateway, PATIENCE_S) as line:
+        await line.say(config=pb.VoiceConfig())
+        for clip in said:
+            await speak(line, clip, paced=False)
+            await line.say(end_of_utterance=pb.EndOfUtterance())
+        await line.until(pb.END_OF_TURN)
+        heard = " ".join(line.finals()).lower()
+    assert heard.index("natural language processing") < heard.index("weather")
+
+
 async def test_ten_calls_at_once_each_get_their_own_words_and_answer(gateway: str):
     async with asyncio.TaskGroup() as tasks:
         calls = [tasks.create_task(ask(gateway, clip, paced=True)) for clip in CLIPS]

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from axe_playwright_python.async_playwright import Axe
 from playwright.async_api import expect
-from voice_gateway.testing.fake_chat import FakeChat, HttpError
+from voice_gateway.testing.fake_chat import FakeChat, HttpError, Sends
 from voice_gateway.testing.fake_riva import FakeRiva, Refuse, Says
 
 from .browser import PHONE, Visitor, recording, visit
@@ -18,6 +18,10 @@ pytestmark = [pytest.mark.browser, pytest.mark.timeout(300)]
 
 STORY = "Once upon a time there was a fox who lived at the edge of a wood. " * 4
 SHORT = "It is sunny."
+CUT_SHORT = (
+    b'data: {"choices": [{"index": 0, "delta": {"content": "It is sunny and"}, '
+    b'"finish_reason": "length"}]}\n\n'
+)
 DOWN = ("net::ERR_CONNECTION_REFUSED", "WebSocket")
 
 
@@ -193,6 +197,16 @@ async def test_a_model_that_fails_is_a_line_in_the_conversation(serve: Any):
         await visitor.write("and now")
         assert await visitor.reads("voice") == SHORT
         await visitor.sees("Write below, or press Talk.")
+
+
+async def test_an_answer_that_was_cut_short_says_so(serve: Any):
+    chat = FakeChat([SHORT])
+    chat.fault = Sends(parts=[CUT_SHORT, b"data: [DONE]\n\n"])
+    async with serve(riva(), chat) as gateway, visit(address(gateway)) as visitor:
+        await visitor.write("hello")
+        said = await visitor.reads("voice", "the answer is as long as it may be")
+        assert said.startswith("It is")
+        await visitor.picture("cut-short")
 
 
 async def test_a_service_that_is_down_is_said_before_the_first_word(serve: Any, silence: Path):

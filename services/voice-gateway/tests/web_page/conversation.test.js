@@ -71,6 +71,37 @@ test("an interruption shows what was heard, and begins with the words that made 
   ]);
 });
 
+test("a turn that was taken too early is one line in the end, and nothing is between", () => {
+  ask("What is natural language");
+  answer("Natural language is", { status: "" });
+  talk.speaks();
+  take("gateway.transcript", { text: "processing", final: false, turn: "What is natural language processing" });
+  assert.equal(talk.interim, "What is natural language processing");
+  take("input_audio_buffer.speech_started", { item_id: "q2" });
+  take("response.done", { response: { id: "r1", status: "cancelled" } });
+  take("conversation.item.deleted", { item_id: "a1" });
+  take("conversation.item.deleted", { item_id: "q1" });
+  take("gateway.interrupted", { response_id: "r1", heard_ms: 0, heard_text: "" });
+  assert.deepEqual(shown(), [["you", "What is natural language processing", "open"]]);
+  take("gateway.transcript", { text: "processing?", final: true, turn: "What is natural language processing?" });
+  assert.deepEqual(shown(), [["you", "What is natural language processing?", "open"]]);
+  take("input_audio_buffer.committed", { item_id: "q2" });
+  take("conversation.item.input_audio_transcription.completed", {
+    item_id: "q2",
+    transcript: "What is natural language processing?",
+  });
+  assert.deepEqual(shown(), [["you", "What is natural language processing?", "done"]]);
+});
+
+test("an answer that was cut short says why, and is no interruption", () => {
+  ask("tell me a story");
+  answer("Once upon a time", { status: "" });
+  const status_details = { type: "incomplete", reason: "max_output_tokens" };
+  take("response.done", { response: { id: "r1", status: "incomplete", status_details } });
+  assert.deepEqual(shown()[1], ["voice", "Once upon a time", "done"]);
+  assert.equal(talk.entries[1].short, "max_output_tokens");
+});
+
 test("an interim that was nothing leaves no trace", () => {
   ask("tell me a story");
   answer("Once upon a time.", { status: "" });

@@ -125,14 +125,18 @@ class ServerMessage(_message.Message):
     def __init__(self, transcript_chunk: _Optional[str] = ..., llm_response_chunk: _Optional[str] = ..., audio_chunk: _Optional[bytes] = ..., event: _Optional[_Union[ServerEvent, _Mapping]] = ..., sequence: _Optional[int] = ..., reply_id: _Optional[int] = ..., audio_offset_ms: _Optional[int] = ..., transcript: _Optional[_Union[Transcript, _Mapping]] = ...) -> None: ...
 
 class Transcript(_message.Message):
-    __slots__ = ("is_final", "stability", "words")
+    __slots__ = ("is_final", "stability", "words", "replaces_reply_id", "turn_text")
     IS_FINAL_FIELD_NUMBER: _ClassVar[int]
     STABILITY_FIELD_NUMBER: _ClassVar[int]
     WORDS_FIELD_NUMBER: _ClassVar[int]
+    REPLACES_REPLY_ID_FIELD_NUMBER: _ClassVar[int]
+    TURN_TEXT_FIELD_NUMBER: _ClassVar[int]
     is_final: bool
     stability: float
     words: _containers.RepeatedCompositeFieldContainer[Word]
-    def __init__(self, is_final: _Optional[bool] = ..., stability: _Optional[float] = ..., words: _Optional[_Iterable[_Union[Word, _Mapping]]] = ...) -> None: ...
+    replaces_reply_id: int
+    turn_text: str
+    def __init__(self, is_final: _Optional[bool] = ..., stability: _Optional[float] = ..., words: _Optional[_Iterable[_Union[Word, _Mapping]]] = ..., replaces_reply_id: _Optional[int] = ..., turn_text: _Optional[str] = ...) -> None: ...
 
 class Word(_message.Message):
     __slots__ = ("word", "start_ms", "end_ms")

@@ -102,8 +102,8 @@ class Replies:
                 self._resume(number)
             case c.CancelReply():
                 self.cancel()
-            case c.Interrupted(number, heard):
-                self._post_cut(number, heard)
+            case c.Interrupted():
+                self._post_cut(command)
             case c.EndTurn(number):
                 self._end_turn(number)
             case _:
@@ -243,9 +243,10 @@ class Replies:
         if self.config.can_pause:
             self._outbox.post(Resumed(number))
 
-    def _post_cut(self, number: int, heard: str) -> None:
+    def _post_cut(self, cut: c.Interrupted) -> None:
         self._metrics.interrupted()
-        self._outbox.post(CutOff(number, self._outbox.playback.played_s(self._clock()), heard))
+        played_s = self._outbox.playback.played_s(self._clock())
+        self._outbox.post(CutOff(cut.reply, played_s, cut.heard, cut.reopened))
 
     def _end_turn(self, number: int) -> None:
         assert self._live

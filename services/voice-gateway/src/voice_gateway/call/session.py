@@ -164,14 +164,20 @@ class Session:
         for event in self._early:
             self._tell(event)
 
-    def _tell(self, event: c.Event) -> None:
-        """Let the conversation take one step, and carry out what it decides."""
+    def _tell(self, event: c.Event, transcript: Transcript | None = None) -> None:
+        """Let the conversation take one step, and carry out what it decides.
+
+        The caller gets the event's transcript before all that comes of it.
+        """
         if self._over.is_set():
             return  # events after the end change nothing
         if not self._joined.is_set():
             self._early.append(event)
+            self._show(transcript, None)
             return
+        before = self._conversation
         commands = self._step(self._replies.heard_so_far(event.at)) + self._step(event)
+        self._show(transcript, c.taken_back(before, self._conversation))
         for command in commands:
             self._execute(command)
         if self._tasks and not self._over.is_set():
@@ -320,9 +326,20 @@ class Session:
         self._tell(c.CallerFinished(self._clock()))
 
     def _transcribed(self, transcript: Transcript) -> None:
-        if transcript.text.strip():
+        ends = self._caller_audio.ended
+        ended = transcript.final and ends.over(transcript.until_s)
+        event = c.CallerSpoke(
+            self._clock(), transcript.text, transcript.final, ended, awaits=ends.pending
+        )
+        self._tell(event, transcript if ended or transcript.text.strip() else None)
+
+    def _show(self, transcript: Transcript | None, taken_back: tuple[int, str] | None) -> None:
+        """Send a transcript; one of a turn that goes on says which reply it takes back."""
+        if transcript and taken_back:
+            reply, turn = taken_back
+            transcript = replace(transcript, replaces=reply, turn=turn)
+        if transcript:
             self._outbox.post(transcript)
-        self._tell(c.CallerSpoke(self._clock(), transcript.text, transcript.final))
 
     def _dropped(self, text: str, reason: c.DropReason) -> None:
         self._metrics.words_dropped(reason)

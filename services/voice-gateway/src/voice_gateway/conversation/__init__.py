@@ -98,6 +98,7 @@ from voice_gateway.conversation.state import (
     Step,
     Unchanged,
     Voiced,
+    taken_back,
 )
 from voice_gateway.conversation.step import step
 
@@ -162,4 +163,5 @@ __all__ = [
     "Voiced",
     "left_over",
     "step",
+    "taken_back",
 ]

@@ -80,6 +80,8 @@ class Interrupted:
 
     reply: int
     heard: str
+    reopened: bool = False
+    """The turn that it answered was not over: its words are the open turn again."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,6 +24,10 @@ class CallerSpoke:
     at: float
     text: str
     final: bool
+    ended: bool = False
+    """The client ended the utterance, which this final completes."""
+    awaits: bool = False
+    """The client ended more utterances, whose finals are still to come."""
 
 
 @dataclass(frozen=True, slots=True)

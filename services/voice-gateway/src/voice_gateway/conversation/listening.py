@@ -69,7 +69,8 @@ def spoke(now: Conversation, floor: Listening, event: CallerSpoke, policy: TurnP
         now, floor = _with_words(now, floor, event)
     if event.final:
         return _final_came(now, floor, event, policy)
-    return _timed_and_drafted(replace(now, interim=text), floor, event.at, policy)
+    now, floor = replace(now, interim=text), replace(floor, ended=False)
+    return _timed_and_drafted(now, floor, event.at, policy)
 
 
 def _final_came(
@@ -78,14 +79,15 @@ def _final_came(
     text, interim = event.text.strip(), now.interim
     retracted = (DropWords(interim, "retracted"),) if interim and not text else ()
     finals = (*now.finals, text) if text else now.finals
-    now = replace(now, finals=finals, interim="", commit_pending=False)
-    if isinstance(floor.wait, Asked) and not now.behind:
+    awaits = event.awaits and now.options.by_hand
+    now = replace(now, finals=finals, interim="", commit_pending=awaits)
+    if isinstance(floor.wait, Asked) and not (now.behind or awaits):
         after, commands = answer(now, floor, floor.wait.request, event.at, policy)
     elif retracted and floor.cut and not now.said() and _may_ask(now):
         # Nobody said what the reply was cut off for: silence would be the answer to it.
         after, commands = _ask_again(now, floor, event.at, policy)
     else:
-        floor = _without_wait_for_finals(floor)
+        floor = _without_wait_for_finals(_with_final(floor, event, policy))
         after, commands = _timed_and_drafted(now, floor, event.at, policy)
     return after, (*retracted, *commands)
 
@@ -209,7 +211,13 @@ def take_turn(
     if keeps:
         return now, (*dropped, KeepTurn(number))
     audible = bool(draft and fits and draft.audible)
-    reply = Replying(audible=audible, provisional=provisional, request=request)
+    reply = Replying(
+        audible=audible,
+        provisional=provisional,
+        ended=floor.ended,
+        replaces=floor.reopened,
+        request=request,
+    )
     after = replace(now, floor=reply, reply=number, turn_at=at, commit_pending=False)
     if fits:
         return after, (ReleaseReply(number), *((AnnounceReply(number),) if audible else ()))
@@ -403,6 +411,15 @@ def _without_draft(now: Conversation, floor: Listening) -> tuple[Listening, Comm
     if floor.draft is None:
         return floor, ()
     return replace(floor, draft=None), (CancelReply(now.reply),)
+
+
+def _with_final(floor: Listening, event: CallerSpoke, policy: TurnPolicy) -> Listening:
+    """A final came; where the client ended more utterances, theirs have as long to come."""
+    if isinstance(floor.wait, Asked) and event.awaits:
+        until = max(floor.wait.until, event.at + policy.final_wait_s)
+        floor = replace(floor, wait=replace(floor.wait, until=until))
+    more = bool(event.text.strip())
+    return replace(floor, ended=event.ended or (floor.ended and not more))
 
 
 def _without_wait_for_finals(floor: Listening) -> Listening:

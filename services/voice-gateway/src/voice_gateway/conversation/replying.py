@@ -15,6 +15,7 @@ commands       PauseReply     AskFinal      ResumeReply
 
 from dataclasses import replace
 from enum import Enum, auto
+from itertools import takewhile
 
 from voice_gateway.conversation import small_words
 from voice_gateway.conversation.commands import (
@@ -36,6 +37,7 @@ from voice_gateway.conversation.events import (
     ReplyHeard,
 )
 from voice_gateway.conversation.history import (
+    UNANSWERED_CHARS,
     Message,
     ToolCall,
     answer_name,
@@ -43,6 +45,7 @@ from voice_gateway.conversation.history import (
     question_name,
     with_answer,
     with_messages,
+    with_question,
 )
 from voice_gateway.conversation.policy import TurnPolicy
 from voice_gateway.conversation.state import (
@@ -105,10 +108,8 @@ def late(now: Conversation, floor: Replying, event: CallerSpoke) -> Conversation
 
 def corrected(now: Conversation, floor: Replying, event: CallerSpoke) -> Step:
     """Make the question the open turn again, with the words of its final."""
-    asked = now.history[-1].text.removesuffix(floor.provisional).strip()
-    finals = (asked, event.text.strip()) if asked else (event.text.strip(),)
-    after, commands = cut(replace(now, history=now.history[:-1]), replace(floor, heard=""))
-    return replace(after, finals=(*finals, *after.finals), interim=""), commands
+    finals = (event.text.strip(), *now.finals)
+    return _reopened(replace(now, finals=finals), floor, floor.provisional)
 
 
 def backchannelled(
@@ -125,13 +126,14 @@ def backchannelled(
     return now, (*commands, *more)
 
 
-def interrupted(now: Conversation, floor: Replying, at: float, policy: TurnPolicy) -> Step:
-    """The words take the floor from the reply."""
+def interrupted(now: Conversation, floor: Replying, event: CallerSpoke, policy: TurnPolicy) -> Step:
+    """The words take the floor from the reply; they may continue its question."""
+    at = event.at
     began = now.voice.since if isinstance(now.voice, Voiced) else at
-    if began - now.turn_at < policy.reopen_s:
-        # The caller continued the same turn: the history keeps nothing of this reply.
-        floor = replace(floor, heard="")
-    after, commands = cut(now, small_words.replaced(floor))
+    soon = began - now.turn_at < policy.reopen_s
+    goes_on = (soon or not floor.audible) and not floor.ended and _may_reopen(now)
+    floor = small_words.replaced(replace(floor, heard="") if soon else floor)
+    after, commands = _reopened(now, floor, event.text) if goes_on else cut(now, floor)
     if isinstance(now.voice, Quiet):
         # The reply's echo hid the caller's voice, so the silence counts from here, not from before
         # the reply. Probability 0 makes the wait longer: the interim may end inside a word.
@@ -233,8 +235,38 @@ def cut(now: Conversation, floor: Replying) -> Step:
 def left_over(now: Conversation, heard: str) -> tuple[Message, ...]:
     """The history if the call ends now; `heard` is what was heard of the live reply."""
     if isinstance(now.floor, Listening):
-        return now.history
+        open_turn = with_question(now.history, now.question())
+        return open_turn if now.floor.reopened else now.history
     return _passed(now, now.floor, heard, interrupted=True).history
+
+
+def _reopened(now: Conversation, floor: Replying, text: str) -> Step:
+    """The turn was taken too early: make it the open turn again; nothing of the reply is kept.
+
+    `text` are the next words that are recognised. The recogniser gives words again that were
+    interim when the turn was taken, unless its stream was lost since.
+    """
+    asked, interim = now.history[-1].text, floor.provisional
+    if interim and _repeats(text, interim):
+        asked = asked.removesuffix(interim).strip()
+    after = _passed(replace(now, history=now.history[:-1]), floor, "", interrupted=True)
+    finals = (asked, *now.finals) if asked else now.finals
+    after = replace(after, floor=Listening(reopened=now.reply), finals=finals, interim="")
+    dropped = small_words.dropped(floor)
+    return after, (*dropped, CancelReply(now.reply), Interrupted(now.reply, "", reopened=True))
+
+
+def _repeats(text: str, interim: str) -> bool:
+    """Whether the transcript has the interim words again, of which it may have changed some."""
+    words, before = plain(text).split(), plain(interim).split()
+    pairs = zip(words, before, strict=False)
+    same = sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], pairs))
+    return same == len(words) or 2 * same >= len(before)
+
+
+def _may_reopen(now: Conversation) -> bool:
+    """Whether the reply answers a question that can go on: not one that goes on for ever."""
+    return _question_stands(now) and len(now.history[-1].text) <= UNANSWERED_CHARS
 
 
 def _passed(

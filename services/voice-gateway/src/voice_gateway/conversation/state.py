@@ -117,6 +117,10 @@ class Listening:
     unchanged: Unchanged | None = None
     cut: bool = False
     """The words of this turn cut off a reply that the caller heard."""
+    ended: bool = False
+    """The client ended this turn: it was not taken too early, whatever follows."""
+    reopened: int = 0
+    """The reply that answered this turn too early; 0: none did."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,6 +160,10 @@ class Replying:
     """The words of the question that were interim when the turn was taken, until their final."""
     voiced: bool = False
     """The caller's voice began since the turn was taken."""
+    ended: bool = False
+    """The client ended the turn: words that follow are another turn's."""
+    replaces: int = 0
+    """The earlier reply to the same turn, which was taken too early; 0: there was none."""
     request: int = 0
     """The request of the caller's program that the reply answers; 0: it answers the caller."""
     interruptible: bool = True
@@ -211,6 +219,16 @@ class Conversation:
         """Whether voice that begins now probably continues the same turn."""
         unanswered = isinstance(self.floor, Replying) and not self.floor.audible
         return unanswered or at - self.turn_at < policy.reopen_s or bool(self.said())
+
+
+def taken_back(before: Conversation, after: Conversation) -> tuple[int, str] | None:
+    """The reply that the words of this step take back, and the whole turn that they belong to."""
+    if isinstance(after.floor, Listening):
+        return (after.floor.reopened, after.question()) if after.floor.reopened else None
+    taken_now = isinstance(before.floor, Listening) or before.reply != after.reply
+    if not (taken_now and after.floor.replaces):
+        return None
+    return after.floor.replaces, after.history[-1].text
 
 
 Commands = tuple[Command, ...]

@@ -79,7 +79,7 @@ def _spoke(now: Conversation, event: CallerSpoke, policy: TurnPolicy) -> Step:
     if isinstance(floor, Listening):
         return listening.spoke(now, floor, event, policy)
     if event.final:
-        now = replace(now, commit_pending=False)
+        now = replace(now, commit_pending=event.awaits and now.options.by_hand)
     return _spoke_during_reply(now, floor, event, policy)
 
 
@@ -102,9 +102,9 @@ def _spoke_during_reply(
             now, more = listening.spoke(now, _cut_for_words(now, reply), event, policy)
         case Meaning.CORRECTION:
             now, cut = replying.corrected(now, reply, event)
-            now, more = listening.take_turn(now, Listening(), event.at, policy, reply.request)
+            now, more = listening.take_turn(now, _after_reply(now), event.at, policy, reply.request)
         case Meaning.INTERRUPTION:
-            now, cut = replying.interrupted(now, reply, event.at, policy)
+            now, cut = replying.interrupted(now, reply, event, policy)
             now, more = listening.spoke(now, _cut_for_words(now, reply), event, policy)
     return now, (*cut, *more)
 
@@ -130,11 +130,11 @@ def _typed(now: Conversation, event: CallerTyped, policy: TurnPolicy) -> Step:
     floor = now.floor
     now = replace(now, finals=(*now.said(), event.text), interim="")
     if isinstance(floor, Listening):
-        return listening.take_turn(now, floor, event.at, policy)
+        return listening.take_turn(now, replace(floor, ended=True), event.at, policy)
     if not floor.interruptible:
         return now, ()
     now, cut = replying.cut(now, floor)
-    now, more = listening.take_turn(now, Listening(), event.at, policy)
+    now, more = listening.take_turn(now, Listening(ended=True), event.at, policy)
     return now, (*cut, *more)
 
 

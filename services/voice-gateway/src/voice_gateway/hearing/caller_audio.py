@@ -13,6 +13,7 @@ from voice_gateway.conversation import DropReason
 from voice_gateway.errors import BadMessage, CallLost, Rejected, ServiceError, Unavailable
 from voice_gateway.hearing.coverage import Coverage, Covered
 from voice_gateway.hearing.end_of_turn import through_silence
+from voice_gateway.hearing.ended import Ended
 from voice_gateway.hearing.own_words import (
     APART,
     COMES_BACK_S,
@@ -94,6 +95,9 @@ class CallerAudio:
         self._recheck: asyncio.TimerHandle | None = None
         self._withheld: list[Transcript] = []
         """Finals and the last interim that are the caller's, unless the loudspeaker echoes."""
+        self._answered_s: float | None = None
+        """How far the last response reaches; None: the recogniser does not say."""
+        self.ended = Ended()
         self.own = OwnWords(config.language, sounding)
         self.speech_end: float | None = None
         """When the caller's last word had arrived, by the recogniser's word times."""
@@ -158,11 +162,13 @@ class CallerAudio:
 
     def end_utterance(self) -> None:
         """The client ends the utterance here."""
+        self.ended.end(self._uplink.added_s)
         self._uplink.end_utterance()
 
     def forget(self) -> None:
         """Drop the transcript of all audio up to here."""
         self._forgets_until = self._clock() + _FORGOTTEN_FINAL_S
+        self.ended.clear()
         self._withheld.clear()
         self._coverage.give_up(self._uplink.added_s)
         self._follow_coverage()
@@ -292,6 +298,7 @@ class CallerAudio:
     def _progressed(self, until_s: float | None) -> None:
         """The recogniser has answered the audio up to this position; None: it does not say."""
         self._served = self._asked
+        self._answered_s = until_s
         self._coverage.reached(until_s)
         if until_s is not None and until_s >= self._lag_due_s:
             self._lag_due_s = until_s + _LAG_NOTED_EVERY_S
@@ -305,8 +312,17 @@ class CallerAudio:
         if self._coverage.repeats(transcript):
             return
         self._coverage.took(transcript, self._uplink.taken_s)
-        self._without_forgotten(transcript)
+        self._without_forgotten(self._placed(transcript))
         self._follow_coverage()
+
+    def _placed(self, transcript: Transcript) -> Transcript:
+        """Say how far it reaches; a final of which that is not known ends an utterance."""
+        until_s = self._answered_s
+        if transcript.final and self._coverage.has_all_speech:
+            until_s = self._uplink.added_s  # in the silence since, nothing is to be recognised
+        if until_s is None and transcript.final:
+            until_s = self.ended.reach(transcript.words[-1].end_s if transcript.words else None)
+        return replace(transcript, until_s=until_s)
 
     def _without_forgotten(self, transcript: Transcript) -> None:
         forgotten = self._clock() < self._forgets_until

@@ -72,6 +72,11 @@ class Coverage:
         owed = heard or self._interim or self._lost_s is not None
         return self._final_s if owed else max(self._final_s, accounted_s)
 
+    @property
+    def has_all_speech(self) -> bool:
+        """Whether all speech is recognised; False where no voice was ever detected."""
+        return 0.0 < self._speech_s - _WORD_END_S <= self._accounted_s() and not self.voiced
+
     def voice(self, until_s: float, *, voiced: bool) -> None:
         """Voice activity began, or ended, at this position."""
         self.voiced = voiced

@@ -138,6 +138,8 @@ class FakeRecogniser:
     fault: FaultScript
     idle_s: float
     """Seconds without audio after which Riva frees a stream, and the next audio fails."""
+    blank_finals: bool = False
+    """A forced end of an utterance has a final also where there are no words for it."""
     calls: Log[AsrCall] = field(default_factory=Log[AsrCall])
 
     def add_to(self, server: grpc.aio.Server) -> None:
@@ -213,7 +215,7 @@ class FakeRecogniser:
                 await due.put(_released(call))
                 return
             _note_audio(call, len(request.audio_content))
-            for result in _results(call, recognition, request):
+            for result in self._results(call, recognition, request):
                 await due.put(self._due(result, request.id.value))
         await asyncio.sleep(_CANCELLATION_S)  # the input also ends when a call is cancelled
         call.half_closed = True
@@ -222,6 +224,15 @@ class FakeRecogniser:
         if last is not None:
             await due.put(self._due(last))
         await due.put(None)
+
+    def _results(self, call: AsrCall, recognition: Recognition, request: Any) -> list[Result]:
+        results = list(recognition.listen(call.audio_s))
+        if request.runtime_config.get("force_eou", "").lower() == "true":
+            call.forced_at.append(_now())
+            blank = Result((), call.audio_s, is_final=True) if self.blank_finals else None
+            forced = recognition.force() or blank
+            results.extend([forced] if forced else [])
+        return results
 
     def _due(self, result: Result, request_id: str = "") -> _Due:
         now = _now()
@@ -278,15 +289,6 @@ def _note_audio(call: AsrCall, size: int) -> None:
     call.note()
 
 
-def _results(call: AsrCall, recognition: Recognition, request: Any) -> list[Result]:
-    results = list(recognition.listen(call.audio_s))
-    if request.runtime_config.get("force_eou", "").lower() == "true":
-        call.forced_at.append(_now())
-        forced = recognition.force()
-        results.extend([forced] if forced else [])
-    return results
-
-
 def _released(call: AsrCall) -> Refuse:
     text = _START_FLAG.format(sequence=call.ordinal + 1, model=_MODEL)
     return Refuse(grpc.StatusCode.INVALID_ARGUMENT, text)
@@ -296,7 +298,8 @@ def _response(call: AsrCall, due: _Due) -> Any:
     response = _pb.StreamingRecognizeResponse()
     response.id.value = due.request_id
     result = due.result
-    if not result.words or not (result.is_final or call.config.interim_results):
+    shown = result.is_final or (result.words and call.config.interim_results)
+    if not shown:
         return response
     sent = response.results.add(
         is_final=result.is_final,

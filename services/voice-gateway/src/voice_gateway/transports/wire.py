@@ -127,7 +127,8 @@ def _audio(chunk: bytes) -> Audio | None:
 
 def is_for_programs(message: ToCaller) -> bool:
     """Whether the contract has nothing for the message: it is for the Realtime API alone."""
-    return isinstance(message, ToolCalled | TurnTaken)
+    blank = isinstance(message, Transcript) and not message.text.strip()
+    return blank or isinstance(message, ToolCalled | TurnTaken)
 
 
 def to_server(message: ToCaller, sequence: int) -> pb.ServerMessage:
@@ -209,7 +210,13 @@ def _transcript(transcript: Transcript) -> pb.Transcript:
         pb.Word(word=word.text, start_ms=_ms(word.start_s), end_ms=_ms(word.end_s))
         for word in transcript.words
     ]
-    return pb.Transcript(is_final=transcript.final, stability=transcript.stability, words=words)
+    return pb.Transcript(
+        is_final=transcript.final,
+        stability=transcript.stability,
+        words=words,
+        replaces_reply_id=transcript.replaces,
+        turn_text=transcript.turn,
+    )
 
 
 def _check_length(field: str, value: str, most: int) -> None:

@@ -199,6 +199,8 @@ class _Remembered:
     """Turns that were kept without an answer: the words that may be theirs, which is not told."""
     again: list[str] = field(default_factory=list[str])
     """Words of the question that is being asked again."""
+    reopened: list[str] = field(default_factory=list[str])
+    """The same, until that turn is over: the program may discard them with it."""
 
     def take(self, step: Step, before: Followed) -> None:
         match step.event:
@@ -206,12 +208,16 @@ class _Remembered:
                 words = _NOTED.findall(message.text)
                 self.names[message.name] = words
                 (self.added if before.live else self.words).extend(words)
+                self.repeated.update(self.reopened)  # their turn stands where it ends
             case c.CallerWithdrew(_, name):
                 if name in self.kept_turns:
                     self.repeated.update(self.kept_turns[name])
                 else:
                     self.withdrawn.update(self.names.get(name, ()))
                 self._drop(self.withdrawn)
+            case c.CallerForgot():
+                self._drop(set(self.reopened))
+                self.reopened = []
             case c.CallerSpoke(_, text, final):
                 said = set(_CALLERS.findall(text))
                 self.repeated |= said.intersection(self.words)
@@ -222,11 +228,13 @@ class _Remembered:
                 pass
         if any(isinstance(command, c.EndTurn | c.Interrupted) for command in step.commands):
             self.again = []
-            starts = any(isinstance(command, c.StartReply) for command in step.commands)
-            if starts and isinstance(step.event, c.CallerSpoke):
-                # The question is taken back, and asked again with its final words; its old name
-                # holds nothing from then on.
+            if any(isinstance(cut, c.Interrupted) and cut.reopened for cut in step.commands):
+                # The question is taken back, and asked again with more words; its old name holds
+                # nothing from then on.
                 self.again = self.names.pop(f"question-{before.live}", [])
+                self.reopened = self.again
+                if f"question-{before.live}" in self.kept_turns:
+                    self.repeated.update(self.again)  # some are the kept turn's, which stays
             said = [word for word in self.words if word not in self.again]
             self.words, self.added = [*said, *self.added, *self.again], []
 
@@ -235,6 +243,8 @@ class _Remembered:
         self.added = [word for word in self.added if word not in words]
 
     def compare(self, at: float, command: c.Command) -> Iterator[str]:
+        if isinstance(command, c.StartReply | c.ReleaseReply | c.KeepTurn | c.Say):
+            self.reopened = []
         match command:
             case c.PrepareReply(_, history):
                 self.drafted = history

@@ -48,7 +48,7 @@ def what_the_caller_said(record: Record) -> Iterator[str]:
     shown = [
         (sent.message.text, sent.message.final)
         for sent in _sent(record)
-        if isinstance(sent.message, Transcript)
+        if isinstance(sent.message, Transcript) and sent.message.text.strip()
     ]
     for due, came in zip_longest(told, shown[: len(told)]):
         if due != came and (came or _all_read(record)):

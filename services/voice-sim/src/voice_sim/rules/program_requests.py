@@ -45,23 +45,27 @@ def _against(
 def an_answer_comes(record: Record) -> Iterator[str]:
     """An answer that is asked for comes after the final, or after the time it had.
 
-    A reply that is live counts as the answer, and so does a request to say it again; after the end
-    of the call none comes.
+    Where the client ended several utterances, each of their finals has that time. A reply that is
+    live counts as the answer, and so does a request to say it again; after the end of the call none
+    comes.
     """
     policy = record.script.call.policy
     behind = any(isinstance(step.event, c.RecognitionBehind) for step in record.steps)
     late_s = policy.late_wait_s if behind else 0.0
     wait_s = max(policy.final_wait_s, late_s) + ROUNDING_S
     asked_at: float | None = None
+    final_at = 0.0
     for step, before in follow(record):
-        if asked_at is not None and step.event.at > asked_at + wait_s:
+        if asked_at is not None and step.event.at > max(asked_at, final_at) + wait_s:
             break
         if isinstance(step.event, c.CallerAsked) and not (before.live or before.finished):
             asked_at = step.event.at if asked_at is None else asked_at
+        if isinstance(step.event, c.CallerSpoke) and step.event.awaits:
+            final_at = step.event.at
         if any(
             isinstance(command, c.StartReply | c.Say) and bool(command.request)
             for command in step.commands
         ):
             asked_at = None
-    if asked_at is not None and record.over_at > asked_at + wait_s:
+    if asked_at is not None and record.over_at > max(asked_at, final_at) + wait_s:
         yield f"the answer that was asked for at {asked_at:.2f} never came"

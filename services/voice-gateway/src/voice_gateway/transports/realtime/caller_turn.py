@@ -4,12 +4,16 @@ from voice_gateway.messages import Transcript
 from voice_gateway.transports.realtime import items
 from voice_gateway.transports.realtime.fields import Json
 from voice_gateway.transports.realtime.items import Item
-from voice_gateway.transports.realtime.state import Events, State
+from voice_gateway.transports.realtime.state import Committed, Events, State
+
+_ROUNDING_S = 0.1  # the least that can be committed
 
 
 def recognised(state: State, transcript: Transcript) -> Events:
     """Take a transcript; one that comes during a response may turn out to interrupt it."""
-    if state.response:
+    if not transcript.text.strip():
+        return _await_final(state, transcript) if state.awaiting else []
+    if state.response and state.options.config.turns.interruptible:
         state.during_response = transcript
         return []
     return _await_final(state, transcript) if state.awaiting else add_transcript(state, transcript)
@@ -41,7 +45,7 @@ def _start_ms(state: State, transcript: Transcript) -> int:
 def commit(state: State, reply: int) -> Events:
     """Make the open turn an item, if there is one."""
     if state.awaiting:
-        return _finish_awaited(state, reply)
+        return _answered(state, reply)
     turn, state.turn = state.turn, None
     if turn is None or not turn.transcript:
         return []
@@ -54,6 +58,17 @@ def commit(state: State, reply: int) -> Events:
         *committed(state, wire, reply)[1],
         *_transcribed(state, turn.item_id, turn.transcript),
     ]
+
+
+def commit_by_hand(state: State) -> Events:
+    """Make the caller audio so far an item at once; its transcript follows."""
+    turn, state.turn = state.open_turn(), None
+    wire = {"id": turn.item_id, **items.spoken_question("")}
+    item, events = committed(state, wire, 0)
+    waiting = Committed(item, turn, state.received_s)
+    state.awaiting.append(waiting)
+    known = turn.finals and not turn.interim
+    return [*events, *_finish(state, waiting, 0)] if known else events
 
 
 def timed_out(state: State, reply: int, silence_s: float) -> Events:
@@ -95,17 +110,38 @@ def created(state: State, item: Item, before: str | None) -> Events:
 
 
 def _await_final(state: State, transcript: Transcript) -> Events:
-    turn = state.open_turn()
-    turn.absorb(transcript)
-    return _finish_awaited(state, 0) if transcript.final else []
+    """Take words of what was committed; a final completes all that it reaches the end of."""
+    until_s = transcript.until_s
+    if until_s is None:  # it is not known which it is of: each has one final
+        until_s = state.awaiting[0].end_s
+    over = [each for each in state.awaiting if each.end_s <= until_s + _ROUNDING_S]
+    rest = [each for each in state.awaiting if each.end_s > until_s - _ROUNDING_S]
+    is_later = transcript.text and _is_later(state, transcript)
+    later = add_transcript(state, transcript) if is_later else None
+    if later is None:
+        its = rest[:1] or over[-1:] if not transcript.final else over[-1:] or rest[:1]
+        its[0].turn.absorb(transcript)
+    ends = over if transcript.final else []
+    return [*(event for each in ends for event in _finish(state, each, 0)), *(later or [])]
 
 
-def _finish_awaited(state: State, reply: int) -> Events:
-    item, state.awaiting = state.awaiting, None
-    turn, state.turn = state.turn, None
-    assert item
+def _is_later(state: State, transcript: Transcript) -> bool:
+    """Whether the words were said after all that was committed."""
+    words, until_s = transcript.words, transcript.until_s
+    began_s = words[0].start_s if words else until_s
+    return began_s is not None and began_s > state.awaiting[-1].end_s + _ROUNDING_S
+
+
+def _answered(state: State, reply: int) -> Events:
+    """An answer begins, or could: it does not wait for the finals of words that it has."""
+    over = [each for each in state.awaiting if each.turn.transcript] or [state.awaiting[0]]
+    return [event for each in over for event in _finish(state, each, reply)]
+
+
+def _finish(state: State, committed: Committed, reply: int) -> Events:
+    state.awaiting.remove(committed)
+    item, transcript = committed.item, committed.turn.transcript
     item.reply = reply or item.reply
-    transcript = turn.transcript if turn else ""
     item.wire["content"][0]["transcript"] = transcript
     return _transcribed(state, item.id, transcript)
 

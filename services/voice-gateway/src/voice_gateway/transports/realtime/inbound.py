@@ -119,12 +119,7 @@ def _commit_audio(state: State, event: Json) -> Taken:
         )
     if not state.options.by_hand:
         return Taken([EndOfUtterance()])  # the turn is committed once its end is found
-    turn = state.open_turn()
-    wire = {"id": turn.item_id, **items.spoken_question("")}
-    state.awaiting, events = caller_turn.committed(state, wire, 0)
-    if turn.finals and not turn.interim:
-        events += caller_turn.commit(state, 0)
-    return Taken([EndOfUtterance()], events)
+    return Taken([EndOfUtterance()], caller_turn.commit_by_hand(state))
 
 
 def _clear_audio(state: State, event: Json) -> Taken:
@@ -167,6 +162,8 @@ def _retrieve_item(state: State, event: Json) -> Taken:
 
 
 def _truncate_item(state: State, event: Json) -> Taken:
+    if event.get("item_id") in state.taken_back:
+        return _truncate_taken_back(state, event)
     item = state.items.find(fields.text(event, "item_id", ""), "truncate")
     if item.wire.get("role") != "assistant" or not item.reply:
         raise fields.unsupported("item_id", "only spoken assistant messages can be truncated.")
@@ -186,6 +183,13 @@ def _truncate_item(state: State, event: Json) -> Taken:
     values: Json = {"item_id": item.id, "content_index": index, "audio_end_ms": round(end_ms)}
     truncated = state.event("conversation.item.truncated", values)
     return Taken([Truncated(item.reply, end_ms / 1000)], [truncated])
+
+
+def _truncate_taken_back(state: State, event: Json) -> Taken:
+    """The client stopped an answer that it does not know to be deleted."""
+    names = ("item_id", "content_index", "audio_end_ms")
+    values = {name: event.get(name, 0) for name in names}
+    return Taken([], [state.event("conversation.item.truncated", values)])
 
 
 # The response.
@@ -273,6 +277,8 @@ def _clear_output(state: State, event: Json) -> Taken:
 
 
 def _report_playback(state: State, event: Json) -> Taken:
+    if event.get("item_id") in state.taken_back:
+        return Taken()
     item = state.items.find(fields.text(event, "item_id", ""), "retrieve")
     played_ms = fields.as_number(event.get("played_ms"), "played_ms", 0, 1e9)
     return Taken([Played(item.reply, played_ms / 1000)] if item.reply else [])

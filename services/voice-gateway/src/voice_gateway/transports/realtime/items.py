@@ -112,6 +112,11 @@ class Items:
             )
         return self._items[item_id]
 
+    def asked(self, reply: int) -> Item | None:
+        """The caller's turn that this reply answers; None: a client's message, or none at all."""
+        own = (item for item in reversed(self._items.values()) if item.reply == reply)
+        return next((item for item in own if item.wire.get("role") == "user"), None)
+
     def before(self, item_id: str) -> str | None:
         """The id of the item before this one."""
         earlier: str | None = None
@@ -125,6 +130,10 @@ class Items:
         item = self.find(item_id, "delete")
         del self._items[item_id]
         return item
+
+    def discard(self, item: Item) -> bool:
+        """Remove an item that may be gone already; return whether it was there."""
+        return self._items.pop(item.id, None) is not None
 
     def check_place(self, after: object) -> None:
         """Raise BadEvent unless `after` is the last item or names none."""

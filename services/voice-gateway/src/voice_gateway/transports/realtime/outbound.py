@@ -112,9 +112,9 @@ def _noticed(
 def _extras(state: State, message: ToCaller) -> Events:
     """Our own events for `message`."""
     match message:
-        case Transcript(text, final, stability):
+        case Transcript(text, final, stability, turn=turn) if text.strip():
             values: Json = {"text": text, "final": final, "stability": stability}
-            return [state.event("gateway.transcript", values)]
+            return [state.event("gateway.transcript", values | ({"turn": turn} if turn else {}))]
         case Paused(reply):
             return _of(state, "paused", reply)
         case Resumed(reply):

@@ -204,7 +204,18 @@ def cut_off(state: State, cut: CutOff) -> Events:
         response.item.wire["content"] = [{**response.content, **_kept(response, cut.heard_text)}]
     details = {"type": "cancelled", "reason": reason}
     shown = _shown(state, response, "cancelled", details)
-    return [*turn, *ends, state.event("response.done", response=shown)]
+    over = state.event("response.done", response=shown)
+    gone = _taken_back(state, response, cut) if reason == "turn_detected" else []
+    return [*turn, *ends, over, *gone]
+
+
+def _taken_back(state: State, response: Response, cut: CutOff) -> Events:
+    """Delete the items of which the caller's voice has left nothing in the conversation."""
+    unheard = None if cut.heard_text else response.item
+    question = state.items.asked(cut.reply) if cut.reopened else None
+    gone = [item.id for item in (unheard, question) if item and state.items.discard(item)]
+    state.taken_back.extend(gone)
+    return [state.event("conversation.item.deleted", item_id=item_id) for item_id in gone]
 
 
 def _why_cut_off(state: State, response: Response) -> tuple[Events, str]:

@@ -1,5 +1,6 @@
 """Owns the state of one Realtime call: the caller's open turn, and the live response."""
 
+from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -13,6 +14,9 @@ from voice_gateway.transports.realtime.session_options import ResponseOptions, S
 from voice_gateway.transports.realtime.sound import AudioDecoder, AudioEncoder
 
 Events = list[Json]
+
+_AWAITING = 256  # committed utterances whose finals are to come; older ones get none
+_TAKEN_BACK = 16  # a client learns of a deletion before as many follow
 
 
 def random_id(kind: str) -> str:
@@ -28,16 +32,29 @@ class OpenTurn:
     """Whether the client was told that speech began."""
     finals: list[str] = field(default_factory=list[str])
     interim: str = ""
+    whole: str = ""
+    """All words of a turn that goes on after it was taken too early."""
 
     def absorb(self, transcript: Transcript) -> None:
         text = transcript.text.strip()
+        self.whole = transcript.turn or self.whole
         if transcript.final:
             self.finals.append(text)
         self.interim = "" if transcript.final else text
 
     @property
     def transcript(self) -> str:
-        return " ".join(filter(None, (*self.finals, self.interim)))
+        return self.whole or " ".join(filter(None, (*self.finals, self.interim)))
+
+
+@dataclass
+class Committed:
+    """A turn that the client committed, and whose final has not come yet."""
+
+    item: Item
+    turn: OpenTurn
+    end_s: float
+    """Where it ends in the caller audio."""
 
 
 @dataclass
@@ -96,8 +113,8 @@ class State:
     """Seconds of caller audio that came in."""
     uncommitted_s: float = 0.0
     turn: OpenTurn | None = None
-    awaiting: Item | None = None
-    """A turn that the client committed, and whose final has not come yet."""
+    awaiting: deque[Committed] = field(default_factory=lambda: deque[Committed](maxlen=_AWAITING))
+    """What the client committed faster than it was recognised, in order."""
     asked: Asked | None = None
     response: Response | None = None
     during_response: Transcript | None = None
@@ -107,6 +124,8 @@ class State:
     begun_out_of_band: int = 0
     cancelling: bool = False
     """Whether the client has asked for the end of the live response."""
+    taken_back: deque[str] = field(default_factory=lambda: deque[str](maxlen=_TAKEN_BACK))
+    """The newest items that the gateway deleted; a client may not know it yet."""
 
     def __post_init__(self) -> None:
         self.items = Items(self.new_id)

@@ -10,6 +10,7 @@
  * @property {string} [kept] of an answer that failed: its text without the apology for it
  * @property {Record<string, number | null>} [ms] where the time to the first sound went
  * @property {number} [waited] seconds until the first sound of it, as this page heard it
+ * @property {string} [short] of an answer: why it ended before the model was done with it
  * @property {boolean} [typed]
  * @property {string} [item] its id at the server
  * @property {string} [response] whose answer it is
@@ -102,13 +103,14 @@ export class Conversation {
     return last?.who === "you" && last.state === "done";
   }
 
-  hear({ text, final }) {
+  /** Words of the caller; a `turn` that goes on after it was taken too early comes whole. */
+  hear({ text, final, turn }) {
     const entry = this.open;
     if (!entry) {
-      this.interim = text.trim();
+      this.interim = turn ?? text.trim();
       return;
     }
-    entry.text = [...this.#finals, text.trim()].join(" ");
+    entry.text = turn ?? [...this.#finals, text.trim()].join(" ");
     if (final) this.#finals.push(text.trim());
   }
 
@@ -136,6 +138,11 @@ export class Conversation {
     entry.state = "done";
   }
 
+  /** The server keeps nothing of this: its turn goes on, or nobody heard it. */
+  takeBack({ item_id }) {
+    this.entries = this.entries.filter((entry) => entry.item !== item_id);
+  }
+
   beginAnswer({ response }) {
     this.response = response.id;
     this.floor = "thinking";
@@ -149,7 +156,9 @@ export class Conversation {
 
   endAnswer({ response }) {
     const entry = this.#answerOf(response.id);
-    if (entry) entry.state = response.status === "completed" ? "done" : "cut";
+    const short = response.status === "incomplete" ? response.status_details?.reason : undefined;
+    if (entry) entry.state = response.status === "completed" || short ? "done" : "cut";
+    if (entry && short) entry.short = short;
     if (entry && response.status === "failed") entry.kept = textOf(response);
     if (response.status === "failed") this.#explain(response.status_details?.error);
     this.response = this.interim = "";
@@ -230,6 +239,7 @@ const FOLLOW = {
   "input_audio_buffer.speech_stopped": Conversation.prototype.endTurn,
   "input_audio_buffer.committed": Conversation.prototype.nameTurn,
   [`${SPOKEN}.completed`]: Conversation.prototype.transcribe,
+  "conversation.item.deleted": Conversation.prototype.takeBack,
   "response.created": Conversation.prototype.beginAnswer,
   "response.output_audio_transcript.delta": Conversation.prototype.answer,
   "response.output_text.delta": Conversation.prototype.answer,

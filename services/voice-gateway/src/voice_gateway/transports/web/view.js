@@ -15,6 +15,10 @@ const BY_HAND = {
 const TYPING = ["Connected", "Write below, or press Talk."];
 const STOPPED = "Write something else, or press Esc, to stop it.";
 const STAGES = { endpoint: "end of turn", model: "model", clause: "first clause", voice: "voice" };
+const SHORT = {
+  max_output_tokens: "Cut short: the answer is as long as it may be.",
+  content_filter: "Cut short: the model's filter withheld the rest.",
+};
 const WHO = { you: "You", voice: "Voice", trouble: "Trouble" };
 const LINE = { closed: "Not connected", opening: "Connecting…", open: "Connected" };
 
@@ -188,6 +192,14 @@ function update(item, entry) {
   item.dataset.state = entry.state;
   if (entry.ms && !item.querySelector("details")) item.append(latency(entry.ms));
   else if (entry.waited && entry.state === "cut" && !item.querySelector("small")) item.append(wait(entry));
+  if (entry.short && !item.querySelector("em")) item.querySelector("p").append(shortened(entry));
+}
+
+/** An answer that ended before the model was done with it says why. */
+function shortened({ short }) {
+  const why = document.createElement("em");
+  why.textContent = SHORT[short] ?? "Cut short.";
+  return why;
 }
 
 /** What was heard of an answer that was cut off, and what was not. */
