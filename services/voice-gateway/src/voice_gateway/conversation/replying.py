@@ -47,6 +47,7 @@ from voice_gateway.conversation.history import (
 from voice_gateway.conversation.policy import TurnPolicy
 from voice_gateway.conversation.state import (
     Conversation,
+    Doubted,
     Line,
     Listening,
     Pause,
@@ -98,16 +99,27 @@ def kept(now: Conversation, event: CallerSpoke) -> Step:
 
 
 def late(now: Conversation, floor: Replying, event: CallerSpoke) -> Conversation:
-    """After its final, nothing of the question is provisional any more."""
-    done = event.final and event.text.strip()
-    return replace(now, floor=replace(floor, provisional="")) if done else now
+    """After its final, nothing of the question is provisional any more.
+
+    An interim that goes on with the question is in doubt until then: no final may come.
+    """
+    text = event.text.strip()
+    if not text:
+        return now
+    floor = small_words.replaced(floor)
+    if event.final:
+        floor = replace(floor, provisional="")
+    elif floor.doubted is None:
+        floor = replace(floor, doubted=Doubted(text, 0, "unconfirmed", final=False))
+    return replace(now, floor=floor)
 
 
 def corrected(now: Conversation, floor: Replying, event: CallerSpoke) -> Step:
     """Make the question the open turn again, with the words of its final."""
     asked = now.history[-1].text.removesuffix(floor.provisional).strip()
     finals = (asked, event.text.strip()) if asked else (event.text.strip(),)
-    after, commands = cut(replace(now, history=now.history[:-1]), replace(floor, heard=""))
+    floor = replace(small_words.replaced(floor), heard="")
+    after, commands = cut(replace(now, history=now.history[:-1]), floor)
     return replace(after, finals=(*finals, *after.finals), interim=""), commands
 
 
