@@ -9,10 +9,13 @@ from voice_gateway.conversation import (
     AskFinal,
     CallerQuiet,
     CallerSpoke,
+    CallerTyped,
     CallerVoiced,
     CancelReply,
     Command,
     Conversation,
+    DropWords,
+    EndTurn,
     Event,
     RecognitionBehind,
     RecognitionCaughtUp,
@@ -86,6 +89,26 @@ def test_words_that_are_repeated_after_their_turn_cut_nothing_off_and_keep_nobod
     decided = lived(*repeated(WORDS, 2.0), *answer, policy=policy, until=11.0)
     assert first(decided, Say) == 8.0 + 2.0
     assert count(decided, CancelReply) == 0
+
+
+def test_words_that_are_repeated_after_a_typed_turn_do_not_cut_its_answer_off():
+    """Found by simulation: the typed turn had no interim words of its own."""
+    typed = (CallerTyped(6.0, "in Paris"), ReplyAudioStarted(6.5, 2))
+    decided = lived(*repeated(WORDS, 2.0), *typed, until=20.0)
+    assert [at for at, each in decided if isinstance(each, CancelReply)] == [6.0]
+
+
+def test_words_that_go_on_with_a_question_under_answer_and_get_no_final_are_recorded():
+    """Found by simulation: they are of the question, and its answer was on its way."""
+    decided = lived(
+        CallerSpoke(1.8, WORDS, False),
+        CallerQuiet(2.1, since=2.0),
+        ReplyAudioStarted(3.2, 1),
+        CallerSpoke(3.3, f"{WORDS} in Paris", False),
+        ReplyEnded(5.0, 1, "Sunny."),
+        until=9.0,
+    )
+    assert decided[-2:] == [(5.0, DropWords(f"{WORDS} in Paris", "unconfirmed")), (5.0, EndTurn(1))]
 
 
 def test_words_that_flicker_bring_nothing_new():

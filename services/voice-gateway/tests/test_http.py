@@ -8,6 +8,7 @@ from typing import Any
 import aiohttp
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
+from voice_gateway.observe.metrics import Metrics
 from voice_gateway.testing.fake_chat import FakeChat
 from voice_gateway.testing.fake_riva import FakeRiva
 from voice_proto import voice_workflow_pb2 as pb
@@ -152,6 +153,14 @@ async def test_refusals_bad_messages_and_interruptions_are_counted(serve: Any):
     assert counted["voice_calls_total{front=grpc,outcome=full}"] == 1
     assert counted["voice_calls_total{front=grpc,outcome=bad_message}"] == 1
     assert counted["voice_interruptions_total{front=grpc}"] == 1
+
+
+def test_words_that_nothing_answers_are_counted_by_why():
+    counted = Metrics()
+    counted.began("grpc").words_dropped("backchannel")
+    page, _ = counted.exposition("")
+    assert b'voice_gateway_words_dropped_total{reason="backchannel"} 1.0' in page
+    assert b'voice_gateway_words_dropped_total{reason="echo"} 0.0' in page
 
 
 async def test_a_failing_upstream_is_counted(serve: Any):

@@ -98,14 +98,15 @@ class KeepTurn:
 
 
 DropReason = Literal[
-    "backchannel", "too_few_words", "retracted", "say_again", "forgotten", "withdrawn", "call_over",
-    "echo",
+    "backchannel", "too_few_words", "retracted", "unconfirmed", "say_again", "forgotten",
+    "withdrawn", "call_over", "echo",
 ]  # fmt: skip
 """Why words of the caller are answered by nothing, ever.
 
     backchannel    they only showed that the caller listens to a reply
     too_few_words  they are fewer than interrupt a reply, and answer no question of it
     retracted      the recogniser took its interim words back with an empty final
+    unconfirmed    an interim that went on with a question under answer, and no final came
     say_again      the rest of them did not come, and the caller was asked to say them again
     forgotten      the caller's program discards them
     withdrawn      they are the final of a question that the program has withdrawn

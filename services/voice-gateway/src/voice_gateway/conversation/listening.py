@@ -207,7 +207,7 @@ def take_turn(
     history = remembered(history, policy.memory_messages)
     _, dropped = _without_draft(now, floor)
     now = replace(now, floor=Listening(), history=history, finals=(), interim="", prompted=False)
-    now = replace(now, answered=provisional)
+    now = replace(now, answered=provisional or now.answered)
     if keeps:
         return now, (*dropped, KeepTurn(number))
     audible = bool(draft and fits and draft.audible)

@@ -50,6 +50,7 @@ from voice_gateway.conversation.history import (
 from voice_gateway.conversation.policy import TurnPolicy
 from voice_gateway.conversation.state import (
     Conversation,
+    Doubted,
     Line,
     Listening,
     Pause,
@@ -101,14 +102,25 @@ def kept(now: Conversation, event: CallerSpoke) -> Step:
 
 
 def late(now: Conversation, floor: Replying, event: CallerSpoke) -> Conversation:
-    """After its final, nothing of the question is provisional any more."""
-    done = event.final and event.text.strip()
-    return replace(now, floor=replace(floor, provisional="")) if done else now
+    """After its final, nothing of the question is provisional any more.
+
+    An interim that goes on with the question is in doubt until then: no final may come.
+    """
+    text = event.text.strip()
+    if not text:
+        return now
+    floor = small_words.replaced(floor)
+    if event.final:
+        floor = replace(floor, provisional="")
+    elif floor.doubted is None:
+        floor = replace(floor, doubted=Doubted(text, 0, "unconfirmed", final=False))
+    return replace(now, floor=floor)
 
 
 def corrected(now: Conversation, floor: Replying, event: CallerSpoke) -> Step:
     """Make the question the open turn again, with the words of its final."""
     finals = (event.text.strip(), *now.finals)
+    floor = small_words.replaced(floor)
     return _reopened(replace(now, finals=finals), floor, floor.provisional)
 
 

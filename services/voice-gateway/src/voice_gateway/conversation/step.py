@@ -128,7 +128,8 @@ def _typed(now: Conversation, event: CallerTyped, policy: TurnPolicy) -> Step:
     if now.line is Line.CLOSED:
         return now, _dropped_at_the_end(event.text)
     floor = now.floor
-    now = replace(now, finals=(*now.said(), event.text), interim="")
+    answered = now.interim or now.answered
+    now = replace(now, finals=(*now.said(), event.text), interim="", answered=answered)
     if isinstance(floor, Listening):
         return listening.take_turn(now, replace(floor, ended=True), event.at, policy)
     if not floor.interruptible:

@@ -72,6 +72,7 @@ class _Silence:
                     self._broken(at)
             case c.CallerForgot():
                 self.finals = self.interim = self.unanswered = False
+                self.last = self.answered = ""
             case c.ReplyAudioStarted() | c.ReplyHeard() | c.ReplyEnded() | c.TimerFired():
                 pass
             case c.EndOfTurnProbability() | c.HeardAmended():
