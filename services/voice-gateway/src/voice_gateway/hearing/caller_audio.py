@@ -365,7 +365,7 @@ class CallerAudio:
         if activity.echoes() is False:
             doubted = _RESIDUAL_ECHO_WORDS if doubtful else 0
             return callers_part(transcript, "", self._stops, doubted=doubted), False
-        if not own or self._unechoed.has_all(transcript):
+        if not own:
             return transcript, False
         doubted = 1 if doubtful else 0
         probable = callers_part(transcript, own, self._stops, doubted=doubted)
