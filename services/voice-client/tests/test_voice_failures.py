@@ -8,6 +8,7 @@ from typing import cast
 
 import grpc
 import pytest
+from voice_client.__main__ import line_echo as line_echo_of
 from voice_client.__main__ import run
 from voice_client.call import REASON_LOST, Call, Stream
 from voice_client.failures import CallBrokenError, Exit
@@ -207,3 +208,18 @@ async def test_a_reason_that_grpc_lost_is_looked_for_in_the_gateways_log():
         call = Call(cast("Stream", Broken()), 30, channel)
         with pytest.raises(CallBrokenError, match=REASON_LOST):
             await call.type("hello")
+
+
+@pytest.mark.parametrize(
+    ("options", "line_echo"),
+    [
+        ([], wire.LINE_ECHO_UNSPECIFIED),
+        (["--headphones"], wire.NO_ECHO),
+        (["--half-duplex"], wire.NO_ECHO),
+        (["--echo-cancellation"], wire.ECHO_CANCELLED),
+    ],
+)
+def test_a_microphone_says_what_comes_back_as_far_as_its_options_tell(
+    options: list[str], line_echo: "wire.LineEcho"
+):
+    assert line_echo_of(read_options(["mic", *options])) == line_echo

@@ -15,7 +15,7 @@ from voice_gateway.hearing.voice_activity import ArrivalClock, VoiceActivity, lo
 from voice_gateway.language import language_of
 from voice_gateway.messages import LineEcho, Transcript, Word
 from voice_gateway.ports import Edge
-from voice_gateway.testing.scripted import Call, Says
+from voice_gateway.testing.scripted import Call, Says, ScriptedActivity
 
 RATE_HZ = 16_000
 SPEECH = Path(voice_client.speech.__file__).parent
@@ -167,6 +167,33 @@ def test_words_alone_take_no_floor_from_a_reply_that_may_come_back(
 def test_a_few_words_out_of_silence_take_no_floor_unless_they_say_stop(text: str, cut: list[int]):
     call = Call(
         says=[Says(0.6, "What is that?"), Says(2.5, text)],
+        replies=["one two three four five six seven eight nine ten.", "Fine."],
+        voiced=[(0.1, True), (0.5, False)],
+        hangs_up=20.0,
+    ).run()
+    assert [each.reply for each in call.cut_offs()] == cut
+
+
+class TakenForSilent(ScriptedActivity):
+    """A line of which it was learned that nothing comes back: its echo is soft."""
+
+    def echoes(self) -> bool | None:
+        return False
+
+
+class SoftEcho(Call):
+    def _activity(self, rate_hz: int) -> ScriptedActivity:
+        return TakenForSilent(self.voiced)
+
+
+@pytest.mark.parametrize(
+    ("text", "cut"), [("two three four five six", []), ("so what about London", [1])]
+)
+def test_the_reply_in_words_that_no_voice_said_is_an_echo_whatever_was_learned(
+    text: str, cut: list[int]
+):
+    call = SoftEcho(
+        says=[Says(0.6, "What is that?"), Says(3.6, text)],
         replies=["one two three four five six seven eight nine ten.", "Fine."],
         voiced=[(0.1, True), (0.5, False)],
         hangs_up=20.0,

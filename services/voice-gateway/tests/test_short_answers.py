@@ -19,7 +19,6 @@ from voice_gateway.messages import (
     CallConfig,
     CutOff,
     FromCaller,
-    LineEcho,
     ReplyAudio,
     ToCaller,
     Transcript,
@@ -207,19 +206,17 @@ async def called(
     answer: str = "",
     *,
     timed: bool = True,
-    line_echo: LineEcho = "auto",
-    clips: Sequence[str] = ("en_austen_0880", "en_cards_7c"),
 ) -> tuple[list[str], Told]:
     """Hold the call; return what the model was asked, and what was dropped."""
     model, told = ScriptedModel([QUESTION, "Very well.", "Indeed."]), Told()
     services = Services(
         EchoingRecogniser(phone, answer, timed=timed),
         model,
-        RecordedVoice(clips),
+        RecordedVoice(("en_austen_0880", "en_cards_7c")),
         load_silero(),
         record=lambda _config: told,
     )
-    config = CallConfig("test", "en-US", RATE_HZ, "", "Be brief.", line_echo=line_echo)
+    config = CallConfig("test", "en-US", RATE_HZ, "", "Be brief.")
     await Session(phone, services, config, CallOptions()).run()
     return [history[-1].text for history in model.asked], told
 
@@ -247,10 +244,3 @@ def test_what_the_caller_repeats_right_after_the_last_echo_is_not_lost():
         assert asked == ["Book a flight.", "The evening flight."]
 
     virtual_time.run(main())
-
-
-# What the caller's side says of its line is believed, until the sound shows that it is wrong.
-
-
-def cuts(phone: Phone) -> list[int]:
-    return [message.reply for _, message in phone.received if isinstance(message, CutOff)]

@@ -219,12 +219,12 @@ def _hello(options: Options, rate_hz: int) -> Hello:
         options.prompt,
         can_pause=is_mic,
         conversation_id=options.conversation or (secrets.token_urlsafe() if is_mic else ""),
-        line_echo=_line_echo(options),
+        line_echo=line_echo(options),
         opus=options.opus,
     )
 
 
-def _line_echo(options: Options) -> "wire.LineEcho":
+def line_echo(options: Options) -> "wire.LineEcho":
     """What the microphone picks up of the replies, as far as the options tell."""
     if options.headphones or options.half_duplex:
         return wire.NO_ECHO

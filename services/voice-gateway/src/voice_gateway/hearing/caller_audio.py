@@ -384,8 +384,10 @@ class CallerAudio:
         doubtful = bool(self.own.sounding()) and self._config.line_echo != "none"
         if activity.echoes() is False:
             doubted = _RESIDUAL_ECHO_WORDS if doubtful else 0
-            return callers_part(transcript, "", self._stops, doubted=doubted), False
-        if not own or self._unechoed.has_all(transcript):
+            # Words of the reply that no voice said came back, whatever was learned of the line.
+            said = "" if self._config.line_echo == "none" else own
+            return callers_part(transcript, said, self._stops, doubted=doubted), False
+        if not own:
             return transcript, False
         doubted = 1 if doubtful else 0
         probable = callers_part(transcript, own, self._stops, doubted=doubted)

@@ -7,7 +7,9 @@
     voice                       └────┘
 
 A word that began there, beside voice that was noticed there, is the caller's, whatever it is: an
-answer likes to repeat the words of the question. All positions are seconds of caller audio.
+answer likes to repeat the words of the question. Without noticed voice it proves nothing, as the
+times that a recogniser gives to a soft echo may be anywhere. All positions are seconds of caller
+audio.
 """
 
 from collections import deque
@@ -16,7 +18,6 @@ from voice_gateway.messages import Transcript, Word
 
 _MOST_SPANS = 64  # of each kind; an utterance has few
 _WORD_ERROR_S = 0.2  # how far a word's times may be off its voice
-_LATE_S = 0.3  # how long after the last echo a word without noticed voice must begin
 _WORDS_PER_S = 6.0  # fast speech
 
 Span = tuple[float, float]
@@ -57,14 +58,6 @@ class Unechoed:
             return None
         words = enumerate(transcript.words)
         return frozenset(at for at, word in words if self._within(word) and self._voiced(word))
-
-    def has_all(self, transcript: Transcript) -> bool:
-        """Whether no word can be an echo by its time alone, though no voice was noticed."""
-        words = transcript.words
-        if not words or len(words) != len(transcript.text.split()):
-            return False
-        late = (Word(word.text, word.start_s - _LATE_S, word.end_s) for word in words)
-        return all(map(self._within, late))
 
     def _within(self, word: Word) -> bool:
         middle_s = (word.start_s + word.end_s) / 2
