@@ -21,6 +21,7 @@ from cut_offs.evidence import LOOKED_AT_S, Silence
 MEAN_WAITS_S = (0.3, 0.45, 0.6, 0.75)
 _ANSWERS_S = 0.06  # the network's answer, after it was asked
 _LONGEST_S = 4.0
+_FORMERLY_LIKELY = 0.8  # of the sound alone
 _SHORTEST_S = 0.1  # when a silence is known
 _LONG_HOLD_S = 0.3
 _VOICE_KNOWN_S = 0.064  # two frames until the detector tells of a voice
@@ -131,7 +132,7 @@ def _by_table(policy: TurnPolicy, text: str, sound: float | None) -> float:
         return policy.halting_silence_s if goes_on else policy.open_silence_s
     if goes_on:
         return policy.open_silence_s
-    done = sound is not None and sound >= policy.likely
+    done = sound is not None and sound >= _FORMERLY_LIKELY
     return policy.silence_s if done or finished else policy.unsure_silence_s
 
 
