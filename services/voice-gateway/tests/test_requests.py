@@ -95,6 +95,13 @@ def test_a_reply_goes_on_after_the_longest_pause_though_its_callers_words_are_fo
     assert commands[-2:] == [PauseReply(1), ResumeReply(1)]
 
 
+def test_a_request_that_waits_outlasts_words_that_are_taken_back():
+    """Found by simulation: the words had cut a reply off, and the recogniser was behind."""
+    cut = (*SPEAKING, RecognitionBehind(2.5), CallerSpoke(3.0, "you", False))
+    commands = play(*cut, CallerAsked(3.1), CallerSpoke(3.3, "", True), TimerFired(3.8))
+    assert commands[-1] == StartReply(2, (HELLO,), request=1)
+
+
 def test_forgotten_words_are_recorded_wherever_they_were_said():
     small = (CallerSpoke(2.5, "yeah", False), CallerForgot(2.6))
     for events, text in (((*DRAFTED, CallerForgot(0.8)), WORDS), ((*SPEAKING, *small), "yeah")):

@@ -81,9 +81,10 @@ def _final_came(
     finals = (*now.finals, text) if text else now.finals
     awaits = event.awaits and now.options.by_hand
     now = replace(now, finals=finals, interim="", commit_pending=awaits)
-    if isinstance(floor.wait, Asked) and not (now.behind or awaits):
-        after, commands = answer(now, floor, floor.wait.request, event.at, policy)
-    elif retracted and floor.cut and not now.said() and _may_ask(now):
+    asked = floor.wait if isinstance(floor.wait, Asked) else None
+    if asked and not (now.behind or awaits):
+        after, commands = answer(now, floor, asked.request, event.at, policy)
+    elif retracted and floor.cut and not (asked or now.said()) and _may_ask(now):
         # Nobody said what the reply was cut off for: silence would be the answer to it.
         after, commands = _ask_again(now, floor, event.at, policy)
     else:

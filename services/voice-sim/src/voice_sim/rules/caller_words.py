@@ -87,8 +87,13 @@ class _OpenTurn:
         if event.final:
             answered = before.live != 0 and _after(self.question, words.said, 0) is not None
             self.finals += [] if answered or (known and self.withdrawn) else [words]
-        elif not known and not self.taken.issuperset(words.said):
+        elif not known and not self._is_old(words.said):
             self.interim = words
+
+    def _is_old(self, interim: Sequence[str]) -> bool:
+        """Whether the interim only repeats words of this turn or another."""
+        final = {word for words in self.finals for word in words.said}
+        return (self.taken | final).issuperset(interim)
 
     def _counts(self, event: c.CallerSpoke, before: Followed) -> bool:
         sounding = before.live != 0 and before.audible and before.interruptible
@@ -213,7 +218,7 @@ class _Remembered:
                 if name in self.kept_turns:
                     self.repeated.update(self.kept_turns[name])
                 else:
-                    self.withdrawn.update(self.names.get(name, ()))
+                    self.withdrawn.update(self.names.pop(name, ()))
                 self._drop(self.withdrawn)
             case c.CallerForgot():
                 self._drop(set(self.reopened))
