@@ -204,7 +204,7 @@ def test_a_corrected_question_is_answered_again_as_it_was_asked_for():
         AskFinal(),
         StartReply(1, (HELLO,), request=1),
         CancelReply(1),
-        Interrupted(1, ""),
+        Interrupted(1, "", reopened=True),
         StartReply(2, (Message("user", "Hello there."),), request=1),
     ]
 
