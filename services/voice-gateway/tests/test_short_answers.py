@@ -13,6 +13,7 @@ import pytest
 import voice_client.speech
 from voice_gateway.audio import pcm
 from voice_gateway.call.session import CallOptions, Session
+from voice_gateway.conversation import Message
 from voice_gateway.hearing.voice_activity import load_silero
 from voice_gateway.messages import (
     Audio,
@@ -244,3 +245,14 @@ def test_what_the_caller_repeats_right_after_the_last_echo_is_not_lost():
         assert asked == ["Book a flight.", "The evening flight."]
 
     virtual_time.run(main())
+
+
+def test_a_turn_that_goes_on_keeps_the_words_that_its_early_answer_also_says():
+    interim, whole = "What is natural language", "What is natural language processing?"
+    call = Call(
+        says=[Says(1.8, interim, False), Says(3.75, whole, False), Says(4.6, whole)],
+        voiced=[(1.0, True), (2.0, False), (3.3, True), (4.1, False)],
+        replies=["Natural language is how people talk.", "A field.", "A field."],
+        hangs_up=12.0,
+    ).run()
+    assert call.asked[-1] == (Message("user", whole),)
