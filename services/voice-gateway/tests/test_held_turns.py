@@ -98,6 +98,14 @@ def test_words_that_are_repeated_after_a_typed_turn_do_not_cut_its_answer_off():
     assert [at for at, each in decided if isinstance(each, CancelReply)] == [6.0]
 
 
+@pytest.mark.parametrize(("again", "new"), [("no", False), ("nobody", True), ("n", True)])
+def test_a_word_that_only_begins_like_the_last_ones_is_new(again: str, new: bool):
+    """Found by simulation: said after an answer to words of which no final came."""
+    answer = (ReplyAudioStarted(6.0, 1), ReplyEnded(8.0, 1, "Sunny."))
+    said = (CallerSpoke(2.0, "no nobody", False), *answer, CallerSpoke(9.0, again, False))
+    assert count(lived(*said), StartReply) == (2 if new else 1)
+
+
 def test_words_that_go_on_with_a_question_under_answer_and_get_no_final_are_recorded():
     """Found by simulation: they are of the question, and its answer was on its way."""
     decided = lived(

@@ -212,8 +212,9 @@ def nameless(history: History) -> History:
 
 
 def repeats(text: str, interim: str) -> bool:
-    """Whether an interim transcript has nothing but what an earlier one of its utterance has."""
-    return bool(interim and text) and plain(interim).startswith(plain(text))
+    """Whether an interim transcript has no words but those that an earlier one begins with."""
+    words = plain(text).split()
+    return bool(words) and words == plain(interim).split()[: len(words)]
 
 
 def plain(text: str) -> str:

@@ -84,7 +84,8 @@ class _Silence:
 
     def _is_old(self, text: str, *, final: bool) -> bool:
         """Whether the recogniser only repeats the interim of a turn that was taken already."""
-        old = not final and self.answered.startswith(text)
+        words = text.split()
+        old = not final and bool(words) and self.answered.split()[: len(words)] == words
         if text.strip() and not old:
             self.last, self.answered = "" if final else text, ""
         return old
