@@ -239,7 +239,7 @@ class _Remembered:
                 self.again = self.names.pop(f"question-{before.live}", [])
                 self.reopened = self.again
                 if f"question-{before.live}" in self.kept_turns:
-                    self.repeated.update(self.again)  # some are the kept turn's, which stays
+                    self.repeated.update(self.again or self.words)  # some are the kept turn's
             said = [word for word in self.words if word not in self.again]
             self.words, self.added = [*said, *self.added, *self.again], []
 
