@@ -187,7 +187,7 @@ def answer(
         floor=Replying(request=request),
         history=history,
         reply=number,
-        turn_at=at,
+        taken=replace(now.taken, at=at),
         commit_pending=False,
     )
     return after, (*dropped, StartReply(number, as_turns(history), request))
@@ -208,7 +208,7 @@ def take_turn(
     history = remembered(history, policy.memory_messages)
     _, dropped = _without_draft(now, floor)
     now = replace(now, floor=Listening(), history=history, finals=(), interim="", prompted=False)
-    now = replace(now, answered=provisional or now.answered)
+    now = replace(now, taken=replace(now.taken, interim=provisional or now.taken.interim))
     if keeps:
         return now, (*dropped, KeepTurn(number))
     audible = bool(draft and fits and draft.audible)
@@ -219,7 +219,9 @@ def take_turn(
         replaces=floor.reopened,
         request=request,
     )
-    after = replace(now, floor=reply, reply=number, turn_at=at, commit_pending=False)
+    after = replace(
+        now, floor=reply, reply=number, taken=replace(now.taken, at=at), commit_pending=False
+    )
     if fits:
         return after, (ReleaseReply(number), *((AnnounceReply(number),) if audible else ()))
     return after, (*dropped, StartReply(number, as_turns(history), request))
@@ -297,7 +299,7 @@ def _ask_again(
         interim="",
         behind=replace(now.behind, asked_again=True) if now.behind else None,
         reply=number,
-        turn_at=at,
+        taken=replace(now.taken, at=at),
         commit_pending=False,
     )
     lost = (DropWords(now.interim, "say_again"),) if now.interim else ()

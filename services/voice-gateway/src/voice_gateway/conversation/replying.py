@@ -142,7 +142,7 @@ def interrupted(now: Conversation, floor: Replying, event: CallerSpoke, policy: 
     """The words take the floor from the reply; they may continue its question."""
     at = event.at
     began = now.voice.since if isinstance(now.voice, Voiced) else at
-    soon = began - now.turn_at < policy.reopen_s
+    soon = began - now.taken.at < policy.reopen_s
     goes_on = (soon or not floor.audible) and not floor.ended and _may_reopen(now)
     floor = small_words.replaced(replace(floor, heard="") if soon else floor)
     after, commands = _reopened(now, floor, event.text) if goes_on else cut(now, floor)
@@ -297,7 +297,7 @@ def _passed(
 
 def _is_late(now: Conversation, floor: Replying, event: CallerSpoke, policy: TurnPolicy) -> bool:
     """Whether the transcript is of the question still: no voice came since it was asked."""
-    soon = event.at - now.turn_at < policy.late_s
+    soon = event.at - now.taken.at < policy.late_s
     if not floor.provisional or floor.voiced or not isinstance(now.voice, Quiet) or not soon:
         return False
     words, provisional = plain(event.text), plain(floor.provisional)

@@ -50,7 +50,9 @@ def _asked(now: Conversation, event: CallerAsked, policy: TurnPolicy) -> Step:
 
 def _forgot(now: Conversation, at: float, policy: TurnPolicy) -> Step:
     dropped = (DropWords(now.question(), "forgotten"),) if now.said() else ()
-    now = replace(now, finals=(), interim="", answered="", commit_pending=False)
+    now = replace(
+        now, finals=(), interim="", taken=replace(now.taken, interim=""), commit_pending=False
+    )
     if isinstance(now.floor, Replying):  # a pause depends on voice activity, not on the transcript
         dropped = (*dropped, *small_words.dropped(now.floor, "forgotten"))
         return replace(now, floor=replace(now.floor, doubted=None)), dropped

@@ -177,6 +177,16 @@ class Replying:
 
 
 @dataclass(frozen=True, slots=True)
+class Taken:
+    """The newest turn that was taken."""
+
+    at: float = 0.0
+    """When it was taken, or a reply began that answers none."""
+    interim: str = ""
+    """Its interim words, until their final: given again, they are not new."""
+
+
+@dataclass(frozen=True, slots=True)
 class Conversation:
     floor: Listening | Replying = Listening()
     history: tuple[Message, ...] = ()
@@ -186,14 +196,11 @@ class Conversation:
     """The final transcripts of the open turn."""
     interim: str = ""
     """The interim transcript, which may still change."""
-    answered: str = ""
-    """The interim words of the last turn, until a final: given again, they are nothing new."""
     voice: Voiced | Quiet | None = None
     """The caller's voice activity; None: not known."""
     behind: Behind | None = None
     """The recogniser is behind the caller; None: the words cover all that the caller said."""
-    turn_at: float = 0.0
-    """When the turn of the newest reply was taken."""
+    taken: Taken = Taken()
     commit_pending: bool = False
     """The client ended the utterance, and the recogniser's final has not come yet."""
     prompted: bool = False
@@ -218,7 +225,7 @@ class Conversation:
     def goes_on(self, at: float, policy: TurnPolicy) -> bool:
         """Whether voice that begins now probably continues the same turn."""
         unanswered = isinstance(self.floor, Replying) and not self.floor.audible
-        return unanswered or at - self.turn_at < policy.reopen_s or bool(self.said())
+        return unanswered or at - self.taken.at < policy.reopen_s or bool(self.said())
 
 
 def taken_back(before: Conversation, after: Conversation) -> tuple[int, str] | None:

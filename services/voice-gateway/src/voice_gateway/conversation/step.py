@@ -72,8 +72,8 @@ def _spoke(now: Conversation, event: CallerSpoke, policy: TurnPolicy) -> Step:
     if now.line is Line.CLOSED:  # the call only waits for its last reply to end
         return now, _dropped_at_the_end(event.text, final=event.final)
     if event.final:
-        now = replace(now, answered="")
-    elif repeats(event.text.strip(), now.answered):
+        now = replace(now, taken=replace(now.taken, interim=""))
+    elif repeats(event.text.strip(), now.taken.interim):
         return now, ()  # a recogniser that hears music gives the same words for minutes
     floor = now.floor
     if isinstance(floor, Listening):
@@ -128,8 +128,13 @@ def _typed(now: Conversation, event: CallerTyped, policy: TurnPolicy) -> Step:
     if now.line is Line.CLOSED:
         return now, _dropped_at_the_end(event.text)
     floor = now.floor
-    answered = now.interim or now.answered
-    now = replace(now, finals=(*now.said(), event.text), interim="", answered=answered)
+    answered = now.interim or now.taken.interim
+    now = replace(
+        now,
+        finals=(*now.said(), event.text),
+        interim="",
+        taken=replace(now.taken, interim=answered),
+    )
     if isinstance(floor, Listening):
         return listening.take_turn(now, replace(floor, ended=True), event.at, policy)
     if not floor.interruptible:

@@ -57,4 +57,6 @@ def idle_wait_over(now: Conversation, at: float, policy: TurnPolicy) -> Step:
 
 def _say(now: Conversation, floor: Replying, text: str, at: float, silence_s: float = 0.0) -> Step:
     number = now.reply + 1
-    return replace(now, floor=floor, reply=number, turn_at=at), (Say(number, text, silence_s),)
+    return replace(now, floor=floor, reply=number, taken=replace(now.taken, at=at)), (
+        Say(number, text, silence_s),
+    )
