@@ -368,8 +368,8 @@ async def test_noise_that_says_nothing_has_no_final(channel: aio.Channel) -> Non
 async def test_the_position_after_noise_is_the_end_of_the_audio(channel: aio.Channel) -> None:
     responses = await recognise(channel, chunked(pcm(noise())), interims=True)
     last = [response for response in responses if response.results][-1]
-    assert told(last) == pytest.approx(0.5 + 1.0 + 0.8, abs=0.4)
-    assert [len(response.results) for response in responses[-2:]] == [0, 0]
+    assert 0.5 + 1.0 + 0.4 <= told(last) <= 0.5 + 1.0 + 1.5  # a busy machine tells it later
+    assert not responses[-1].results
 
 
 async def test_long_speech_is_cut_and_joined() -> None:

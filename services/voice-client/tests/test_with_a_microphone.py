@@ -173,7 +173,7 @@ async def test_an_interruption_silences_the_loudspeaker(start: Start):
 
 
 async def test_a_pause_keeps_what_waits_and_plays_it_when_the_voice_goes_on(start: Start):
-    voice = 48_000  # samples: long enough to be paused in time on a busy machine
+    voice = 96_000  # samples: long enough to be paused in time on a busy machine
 
     async def pausing(caller: Caller) -> None:
         await caller.voice(b"\1\1" * voice)
