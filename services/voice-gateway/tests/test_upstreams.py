@@ -6,6 +6,7 @@ from contextlib import suppress
 
 import pytest
 from voice_gateway.adapters.chat import ChatEndpoint, ChatOptions
+from voice_gateway.adapters.riva_tts import KnownVoices
 from voice_gateway.errors import Misconfigured, ServiceError, Unavailable
 from voice_gateway.observe.upstreams import UpstreamWatch
 from voice_gateway.testing import virtual_time
@@ -93,3 +94,12 @@ async def test_a_connection_that_leads_elsewhere_is_not_kept():
     finally:
         await endpoint.close()
         server.close()
+
+
+def test_what_is_known_of_voices_is_bounded_whatever_names_callers_give():
+    known = KnownVoices()
+    for number in range(100_000):
+        known.add(("en-US", f"voice {number}"))
+        known.add(("en-US", f"voice {number}"))
+    kept = [number for number in range(100_000) if ("en-US", f"voice {number}") in known]
+    assert kept == list(range(100_000 - 256, 100_000))

@@ -32,6 +32,7 @@ log = logging.getLogger(__name__)
 Voices = Mapping[str, tuple[str, ...]]
 
 _CHECK_TIMEOUT_S = 3.0
+_MOST_VOICES = 256  # a caller may name any, and a server may speak with all of them
 # A server may answer a request for word times that it can't serve with one of these.
 _REFUSAL_CODES = {
     grpc.StatusCode.INVALID_ARGUMENT,
@@ -50,11 +51,11 @@ class RivaVoice:
     ) -> None:
         self._riva = RivaAddresses(connection, pb_grpc.RivaSpeechSynthesisStub, listeners)
         self._timeout_s = timeout_s
-        self._untimed: set[tuple[str, str]] = set()
+        self._untimed = KnownVoices()
         """Languages and voices that the server speaks only without word times."""
-        self._spoken: set[tuple[str, str]] = set()
+        self._spoken = KnownVoices()
         """Languages and voices that the server has spoken."""
-        self._timed: set[tuple[str, str]] = set()
+        self._timed = KnownVoices()
         """Languages and voices that the server has spoken when asked for word times."""
         self.served: Voices = {}
         """The voices of each language at the last check."""
@@ -172,6 +173,21 @@ async def _voices(stub: Any, connection: RivaConnection) -> Voices:
     except grpc.aio.AioRpcError as error:
         raise connection.fault(error, "the list of voices") from None
     return _voices_of(parameters(response))
+
+
+class KnownVoices:
+    """Languages and voices of which something is known; the oldest are forgotten."""
+
+    def __init__(self) -> None:
+        self._known: dict[tuple[str, str], None] = {}
+
+    def __contains__(self, voice: tuple[str, str]) -> bool:
+        return voice in self._known
+
+    def add(self, voice: tuple[str, str]) -> None:
+        self._known[voice] = None
+        if len(self._known) > _MOST_VOICES:
+            del self._known[next(iter(self._known))]
 
 
 def _voice_of(request: Any) -> tuple[str, str]:

@@ -15,12 +15,11 @@ was asked are set by hand, as there is no recording to fit them to.
 from dataclasses import astuple, dataclass
 from math import exp, log
 
-from voice_gateway.language import Language, only_begun, sounds_finished, sounds_open
+from voice_gateway.language import Language, asks, only_begun, sounds_finished, sounds_open
 
 _BRIEF = 8  # bytes: "Yes", "Got it"; a letter that says more, as in Chinese, takes more of them
 _SURE = 0.05  # a probability nearer to 0 or 1 than this says no more
 _NOT_ASKED = 0.75  # what a sound that is not known counts as
-_EXCLAMATIONS = ("!", "！")
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +88,7 @@ def signs(evidence: Evidence, language: Language) -> Signs:
     finished = sounds_finished(evidence.text, language)
     goes_on = asks_for_more(evidence.text, language)
     brief = not finished and sum(len(word.encode()) for word in words) <= _BRIEF
-    asked = _holds_question(evidence.asked, language)
+    asked = asks(evidence.asked, language)
     begins = brief and not asked and evidence.sound is not None
     return Signs(
         always=1,
@@ -113,11 +112,6 @@ def _spells(words: list[str]) -> bool:
     """Whether the last words are single letters or digits: "my name is A. N."."""
     last = [word.rstrip(".,") for word in words[-2:]]
     return len(last) > 1 and all(len(word) == 1 and word.isalnum() for word in last)
-
-
-def _holds_question(text: str, language: Language) -> bool:
-    marks = (mark for mark in language.question_marks if mark not in _EXCLAMATIONS)
-    return any(mark in text for mark in marks)
 
 
 def _log_odds(probability: float) -> float:

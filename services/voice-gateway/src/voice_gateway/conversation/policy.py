@@ -159,10 +159,6 @@ class TurnPolicy:
         says = not language_of(self.language).answers.isdisjoint(words)
         return says or not self.is_backchannel(text)
 
-    def has_asked(self, heard: str) -> bool:
-        """Whether what was heard of a reply has a question to the caller."""
-        return asks(heard, language_of(self.language))
-
     def has_just_asked(self, text: str, heard: str) -> bool:
         """Whether these small words answer what was heard last of a reply.
 

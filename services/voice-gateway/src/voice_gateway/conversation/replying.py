@@ -259,7 +259,7 @@ def _reopened(now: Conversation, floor: Replying, text: str) -> Step:
     interim when the turn was taken, unless its stream was lost since.
     """
     asked, interim = now.history[-1].text, floor.provisional
-    if interim and _repeats(text, interim):
+    if interim and _gives_again(text, interim):
         asked = asked.removesuffix(interim).strip()
     after = _passed(replace(now, history=now.history[:-1]), floor, "", interrupted=True)
     finals = (asked, *now.finals) if asked else now.finals
@@ -268,7 +268,7 @@ def _reopened(now: Conversation, floor: Replying, text: str) -> Step:
     return after, (*dropped, CancelReply(now.reply), Interrupted(now.reply, "", reopened=True))
 
 
-def _repeats(text: str, interim: str) -> bool:
+def _gives_again(text: str, interim: str) -> bool:
     """Whether the transcript has the interim words again, of which it may have changed some."""
     words, before = plain(text).split(), plain(interim).split()
     pairs = zip(words, before, strict=False)

@@ -135,7 +135,10 @@ class Pause:
 
 @dataclass(frozen=True, slots=True)
 class Doubted:
-    """Small words said into a reply, of which it is not known yet whether they answer it."""
+    """Words said into a reply, of which it is not known yet whether they answer it.
+
+    They are small ones, or an interim that goes on with the question under answer.
+    """
 
     text: str
     begun: int

@@ -169,7 +169,7 @@ class CallerAudio:
         """Drop the transcript of all audio up to here."""
         self._forgets_until = self._clock() + _FORGOTTEN_FINAL_S
         self.ended.clear()
-        self._withheld.clear()
+        self._drop_withheld("forgotten")
         self._coverage.give_up(self._uplink.added_s)
         self._follow_coverage()
         self._uplink.end_utterance()
@@ -333,7 +333,7 @@ class CallerAudio:
             if transcript.final:
                 self._forgets_until = 0.0
                 self._drop(transcript.text, "forgotten")
-            self._withheld.clear()
+            self._drop_withheld("forgotten")
             return
         if transcript.final:
             self._drop(left_out(transcript, callers), "echo")
@@ -344,6 +344,10 @@ class CallerAudio:
         if callers.text:
             self._pass_on_withheld()  # the withheld words were said before these
         self._pass_on(callers)
+
+    def _drop_withheld(self, reason: DropReason) -> None:
+        withheld, self._withheld = self._withheld, []
+        self._drop(" ".join(each.text for each in withheld if each.final), reason)
 
     def _drop(self, text: str, reason: DropReason) -> None:
         if text.strip():
@@ -415,10 +419,10 @@ class CallerAudio:
         self._pass_on_withheld()
 
     def _pass_on_withheld(self) -> None:
-        withheld, self._withheld = self._withheld, []
         if self._activity and self._activity.echoes():
-            self._drop(" ".join(each.text for each in withheld if each.final), "echo")
+            self._drop_withheld("echo")
             return
+        withheld, self._withheld = self._withheld, []
         for transcript in withheld:
             self._pass_on(transcript)
 

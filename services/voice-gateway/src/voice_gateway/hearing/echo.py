@@ -67,9 +67,8 @@ class Echo:
     """One call's echo path from loudspeaker to microphone; times are of the gateway's clock."""
 
     def __init__(self) -> None:
-        self._far = np.full(
-            (_RING_FRAMES, len(_BANDS_HZ) - 1), _FLOOR_DB
-        )  # ring, by frame of the clock
+        # A ring, by frame of the clock.
+        self._far = np.full((_RING_FRAMES, len(_BANDS_HZ) - 1), _FLOOR_DB)
         self._far_until = 0  # the newest frame in the ring
         self._plays_until = -4 * _LONGEST_DELAY
         self._audible_until = -4 * _LONGEST_DELAY  # as `_plays_until`, without silence at its end
