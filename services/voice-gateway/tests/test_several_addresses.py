@@ -413,6 +413,7 @@ class TestNames:
                     await line.speak(1.0)
                     await first.until(lambda call: call.audio_s >= 1.2)
                     assert len(old.asr_calls) == 1
+                await tap.until_open(0)
 
 
 async def spoken(voice: RivaVoice) -> bytes:
