@@ -1,8 +1,8 @@
 """Fits the weights of the end of a turn to the evidence: a ridge-regularised logistic regression.
 
 Few recordings allow few weights, and little trust in them: a ridge draws each to what was believed
-before any was heard, holds weigh as much as ends, and `left_out` has the weights for a speaker that
-are fitted without it. `always` is not fitted: it is how patient the gateway is. Pure.
+before any was heard, and holds weigh as much as ends. `always` is not fitted: it is how patient the
+gateway is. Pure.
 """
 
 from collections.abc import Sequence
@@ -56,11 +56,6 @@ def fitted(found: Sequence[Silence]) -> Signs:
         weights = weights - np.linalg.solve(curve, slope)
     rounded = [round(float(weight), 2) for weight in weights]
     return replace(WEIGHTS, **dict(zip(BELIEVED, rounded, strict=True)))
-
-
-def left_out(found: Sequence[Silence], groups: Sequence[str]) -> dict[str, Signs]:
-    """For each of these speakers the weights that are fitted without it."""
-    return {group: fitted([each for each in found if each.speaker != group]) for group in groups}
 
 
 def _samples(found: Sequence[Silence]) -> Samples:

@@ -164,7 +164,8 @@ def by_silence(_: Silence, __: float) -> float:
 
 def by_sound(silence: Silence, at: float) -> float:
     """Smart-turn alone, which is asked so early that its answer is there."""
-    return silence.probability(at - _ANSWERS_S) or silence.sound[0][1]
+    known = silence.probability(at - _ANSWERS_S)
+    return silence.sound[0][1] if known is None else known
 
 
 def in_hindsight(found: Sequence[Silence], score: Score) -> list[Point]:

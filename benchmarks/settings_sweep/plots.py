@@ -6,30 +6,13 @@ It needs matplotlib, which is not locked with the project: its types are unknown
 # pyright: reportUnknownVariableType=false, reportUnknownArgumentType=false
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import matplotlib
-
-from settings_sweep.sweeps import Figures, Sweep
-
-matplotlib.use("svg")
 from matplotlib import pyplot
 
-
-@dataclass(frozen=True, slots=True)
-class Theme:
-    name: str
-    text: str
-    faint: str
-    lines: tuple[str, str]
-
-
-THEMES = (
-    Theme("light", "#24292f", "#d0d7de", ("#0a66c2", "#c2410c")),
-    Theme("dark", "#e6edf3", "#3d444d", ("#6cb6ff", "#ff9f5a")),
-)
+from settings_sweep.sweeps import Figures, Sweep
+from shared.plots import THEMES, Theme, save
 
 
 def draw(sweeps: Sequence[Sweep], folder: Path) -> None:
@@ -37,50 +20,17 @@ def draw(sweeps: Sequence[Sweep], folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     by_name = {sweep.setting: sweep for sweep in sweeps}
     for theme in THEMES:
-        pyplot.rcParams.update(_style(theme))
+        theme.use()
         ending = f"{theme.name}.svg"
-        _save(_trade_off(by_name["all silences"], theme), folder / f"trade-off-{ending}")
-        _save(_silences(by_name, theme), folder / f"silences-{ending}")
-        _save(_others(by_name, theme), folder / f"others-{ending}")
-
-
-def _style(theme: Theme) -> dict[str, Any]:
-    plain = dict.fromkeys(("axes.labelcolor", "text.color", "xtick.color", "ytick.color"))
-    return {
-        **dict.fromkeys(plain, theme.text),
-        "axes.edgecolor": theme.faint,
-        "axes.facecolor": "none",
-        "figure.facecolor": "none",
-        "savefig.facecolor": "none",
-        "axes.grid": True,
-        "grid.color": theme.faint,
-        "grid.linewidth": 0.7,
-        "axes.spines.top": False,
-        "axes.spines.right": False,
-        "axes.axisbelow": True,
-        "xtick.major.size": 0,
-        "ytick.major.size": 0,
-        "font.family": "DejaVu Sans",
-        "font.size": 10,
-        "axes.titlesize": 11,
-        "axes.titleweight": "bold",
-        "axes.titlelocation": "left",
-        "legend.frameon": False,
-        "svg.fonttype": "path",
-        "svg.hashsalt": "voice-gateway",
-    }
-
-
-def _save(figure: Any, file: Path) -> None:
-    figure.savefig(file, metadata={"Date": None, "Creator": None}, bbox_inches="tight")
-    file.write_text("\n".join(line.rstrip() for line in file.read_text().splitlines()) + "\n")
-    pyplot.close(figure)
+        save(_trade_off(by_name["all silences"], theme), folder / f"trade-off-{ending}")
+        save(_silences(by_name, theme), folder / f"silences-{ending}")
+        save(_others(by_name, theme), folder / f"others-{ending}")
 
 
 def _trade_off(sweep: Sweep, theme: Theme) -> Any:
     figure, axes = pyplot.subplots(figsize=(7.2, 4.2))
     beside = (((-8, -12), "right"), ((6, 5), "left"))
-    kinds = zip(sweep.lines.items(), theme.lines, beside, strict=True)
+    kinds = zip(sweep.lines.items(), (theme.first, theme.second), beside, strict=True)
     for (kind, line), colour, (offset, side) in kinds:
         x = [of.answered_ms for of in line]
         y = [100 * of.talked_into for of in line]
@@ -147,17 +97,18 @@ def _others(by_name: dict[str, Sweep], theme: Theme) -> Any:
     requests.spines["right"].set_visible(False)
     values = by_name["TURN_GUESSES"]
     heights = [of.requests for of in next(iter(values.lines.values()))]
-    requests.bar(values.values, heights, width=0.5, color=theme.lines[1], alpha=0.45)
+    requests.bar(values.values, heights, width=0.5, color=theme.second, alpha=0.45)
     requests.set_ylim(0, 8)
     requests.set_yticks([0, 1, 2, 3])
-    requests.set_ylabel("requests to the model\nper utterance (bars)", color=theme.lines[1])
-    requests.tick_params(axis="y", colors=theme.lines[1])
+    requests.set_ylabel("requests to the model\nper utterance (bars)", color=theme.second)
+    requests.tick_params(axis="y", colors=theme.second)
     figure.tight_layout(w_pad=2.5)
     return figure
 
 
 def _panel(axes: Any, sweep: Sweep, theme: Theme, height: Any) -> None:
-    for (kind, line), colour in zip(sweep.lines.items(), theme.lines, strict=False):
+    colours = (theme.first, theme.second)
+    for (kind, line), colour in zip(sweep.lines.items(), colours, strict=False):
         y = [height(of) for of in line]
         axes.plot(sweep.values, y, color=colour, marker="o", markersize=4, linewidth=2, label=kind)
     axes.axvline(sweep.default, color=theme.text, linewidth=1, linestyle=(0, (2, 3)), alpha=0.7)
