@@ -172,12 +172,15 @@ async def test_an_interruption_silences_the_loudspeaker(start: Start):
     assert played.count(2) == 3200
 
 
-async def test_a_pause_keeps_what_waits_and_plays_it_when_the_voice_goes_on(start: Start):
-    voice = 96_000  # samples: long enough to be paused in time on a busy machine
+async def test_a_pause_keeps_what_waits_and_plays_it_when_the_voice_goes_on(
+    start: Start, tmp_path: Path
+):
+    voice, hears = 96_000, tmp_path / "hears"  # samples: it lasts until a busy client pauses
 
     async def pausing(caller: Caller) -> None:
         await caller.voice(b"\1\1" * voice)
-        await caller.samples(4_000)
+        while not (hears.exists() and b"\1" in hears.read_bytes()):
+            await caller.receive()  # the microphone is the clock
         await caller.event(wire.VOICE_PAUSED)
         await caller.samples(len(caller.pcm) // 2 + 32_000)  # the pause comes after the voice
         await caller.write("still")

@@ -22,7 +22,7 @@ CUT_SHORT = (
     b'data: {"choices": [{"index": 0, "delta": {"content": "It is sunny and"}, '
     b'"finish_reason": "length"}]}\n\n'
 )
-DOWN = ("net::ERR_CONNECTION_REFUSED", "WebSocket")
+DOWN = ("net::ERR_CONNECTION_REFUSED", "WebSocket", "426")  # it is up again when it is asked why
 
 
 def riva(*says: Says, **more: Any) -> FakeRiva:
