@@ -12,7 +12,7 @@ from typing import Any
 from matplotlib import pyplot
 
 from cut_offs.end_report import Found
-from shared.plots import THEMES, Theme, save
+from shared.plot_theme import THEMES, Theme, save
 
 _DASHES = ("-", "-", "-", "--", "--")
 

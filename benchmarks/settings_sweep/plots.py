@@ -12,7 +12,7 @@ from typing import Any
 from matplotlib import pyplot
 
 from settings_sweep.sweeps import Figures, Sweep
-from shared.plots import THEMES, Theme, save
+from shared.plot_theme import THEMES, Theme, save
 
 
 def draw(sweeps: Sequence[Sweep], folder: Path) -> None:
