@@ -142,10 +142,10 @@ class Listening:
         says = self._asked.interims and (self._waited or not idle)
         return Reached(self._recognised / ASR_RATE_HZ) if says else None
 
-    async def _tell_now(self, result: Result) -> None:
+    async def _tell_now(self, told: Result | Reached) -> None:
         """Respond early, and leave out the next due response: the count stays one per 160 ms."""
         self._early += 1
-        await self._tell(result)
+        await self._tell(told)
 
     async def _tell_interim(self, parts: list[Part], audio_s: float) -> None:
         punctuated = self._asked.punctuated
@@ -191,6 +191,8 @@ class Listening:
         result = wording.final(parts, audio_s, punctuated=self._asked.punctuated)
         if result.text or ended.forced:
             await self._tell_now(result)
+        elif self._asked.interims:
+            await self._tell_now(Reached(audio_s))
 
     async def _tail(self, utterance: Utterance, span: Span) -> Part:
         """The transcript of the tail; it is known already where it was recognised ahead."""
