@@ -65,6 +65,8 @@ class CallConfig:
     asking: ModelOptions = field(default_factory=ModelOptions)
     turns: TurnOptions = field(default_factory=TurnOptions)
     line_echo: LineEcho = "auto"
+    principal: str = field(default="anyone", repr=False)
+    """The name of the principal who calls; its conversations are nobody else's."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,6 +21,7 @@ from voice_gateway.errors import (
 )
 from voice_gateway.messages import Audio, CallConfig, FromCaller, ReplyAudio, ToCaller
 from voice_gateway.ports import Caller, CallMetrics, GatewayMetrics, Services
+from voice_gateway.principals import ANYONE, Principal
 
 log = logging.getLogger(__name__)
 
@@ -53,13 +54,15 @@ class Calls:
         return len(self._running)
 
     @contextmanager
-    def admitted(self, front: str) -> Generator["Call"]:
+    def admitted(self, front: str, who: Principal = ANYONE, address: str = "") -> Generator["Call"]:
         """Admit one call; raises CallLost where the gateway stops, GatewayFull where it is full.
+
+        `address` is the caller's own, without its port; empty: it is not known.
 
         The exception that leaves the block, if any, is the outcome that is counted.
         """
         self._check_room(front)
-        call = Call(self._services, self._options, self._metrics.began(front))
+        call = Call(self._services, self._options, self._metrics.began(front), who)
         self._running.add(call)
         self._empty.clear()
         began_s = _now()
@@ -97,7 +100,14 @@ class Calls:
 class Call:
     """One admitted call; its front runs it once the caller's config is known."""
 
-    def __init__(self, services: Services, options: CallOptions, metrics: CallMetrics) -> None:
+    def __init__(
+        self,
+        services: Services,
+        options: CallOptions,
+        metrics: CallMetrics,
+        who: Principal = ANYONE,
+    ) -> None:
+        self.who = who
         self._services = services
         self._options = options
         self._metrics = metrics
