@@ -357,6 +357,37 @@ async def test_cancelling_ends_the_response_and_not_the_session(serve: Any):
         assert (await program.until("response.done"))["response"]["status"] == "completed"
 
 
+async def test_a_response_may_be_cancelled_before_it_begins_and_another_follows(serve: Any):
+    chat = FakeChat([LONG, ANSWER])
+    async with serve(riva(), chat) as gateway, connect(gateway.http_port) as program:
+        await program.say("conversation.item.create", item=typed("tell me a story"))
+        for kind in ("response.create", "response.cancel", "response.create"):
+            await program.say(kind)
+        first = (await program.until("response.done"))["response"]
+        second = (await program.until("response.done"))["response"]
+    assert first["status_details"] == {"type": "cancelled", "reason": "client_cancelled"}
+    assert second["status"] == "completed"
+    assert program.of("error") == []
+    assert len(program.of("response.created")) == 2
+
+
+async def test_a_request_that_waits_for_words_can_be_taken_back(serve: Any):
+    async with (
+        serve(riva(QUESTION), FakeChat([ANSWER])) as gateway,
+        connect(gateway.http_port) as program,
+    ):
+        await program.update(audio={"input": {"turn_detection": None}})
+        await program.speak(2.0)
+        for kind in ("input_audio_buffer.commit", "response.create", "response.cancel"):
+            await program.say(kind)
+        taken_back = (await program.until("response.done"))["response"]
+        assert taken_back["status_details"]["reason"] == "client_cancelled"
+        await program.say("response.create")
+        assert (await program.until("response.done"))["response"]["status"] == "completed"
+    assert program.transcripts() == ["what is the weather"]
+    assert program.of("error") == []
+
+
 async def test_clearing_what_is_said_ends_it(serve: Any):
     async with serve(riva(), FakeChat([LONG])) as gateway, connect(gateway.http_port) as program:
         await program.type("tell me a story")

@@ -265,6 +265,14 @@ class TurnTaken:
 
 
 @dataclass(frozen=True, slots=True)
+class RequestDropped:
+    """A program's request gets no reply: it was taken back before, or a live reply answers it."""
+
+    request: int
+    """Its number: the program's first `Answer` is 1."""
+
+
+@dataclass(frozen=True, slots=True)
 class Goodbye:
     """The gateway hangs up; no message follows."""
 
@@ -301,6 +309,7 @@ Notice = (
     | Failed
     | ToolCalled
     | TurnTaken
+    | RequestDropped
     | TurnOver
     | Goodbye
 )

@@ -35,6 +35,7 @@ from voice_gateway.messages import (
     Noted,
     Played,
     ReplyAudio,
+    RequestDropped,
     Transcript,
     Truncated,
     TurnTaken,
@@ -198,6 +199,8 @@ class Session:
             case c.KeepTurn(number):
                 self._outbox.post(TurnTaken(number))
                 self._caller_audio.turn_taken()
+            case c.DropRequest(request):
+                self._outbox.post(RequestDropped(request))
             case c.DropWords(_, reason):
                 self._metrics.words_dropped(reason)
             case c.EndCall():

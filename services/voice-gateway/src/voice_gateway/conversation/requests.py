@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from voice_gateway.conversation import listening, replying, small_words
-from voice_gateway.conversation.commands import DropWords
+from voice_gateway.conversation.commands import DropRequest, DropWords
 from voice_gateway.conversation.events import (
     CallerAsked,
     CallerChose,
@@ -44,7 +44,7 @@ def follow(now: Conversation, event: Request, policy: TurnPolicy) -> Step:
 def _asked(now: Conversation, event: CallerAsked, policy: TurnPolicy) -> Step:
     """The program asks for a reply; a live reply counts as the answer."""
     if isinstance(now.floor, Replying) or now.line is Line.CLOSED:
-        return now, ()
+        return now, (DropRequest(event.request),)
     return listening.asked(now, now.floor, event, policy)
 
 

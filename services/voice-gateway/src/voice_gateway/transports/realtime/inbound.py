@@ -33,6 +33,7 @@ from voice_gateway.transports.realtime.state import Asked, Events, State
 _SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")  # as JSON escapes it, whole pair or half
 _LEAST_COMMIT_S = 0.1
 _MOST_OUT_OF_BAND = 4  # at once; each sends requests to the model and the voice of its own
+_MOST_CANCELLED = 16  # requests that a client took back, and that are still to be told as over
 _CONVERSATIONS = ("auto", "none")
 _METADATA_PAIRS, _METADATA_KEY_CHARS, _METADATA_VALUE_CHARS = 16, 64, 512
 
@@ -204,16 +205,19 @@ def _create_response(state: State, event: Json) -> Taken:
 
 
 def _respond(state: State, asked: Json) -> Taken:
-    if state.response or state.asked:
-        active = state.response.id if state.response else "the one just asked for"
+    if active := state.answering:
         raise BadEvent(
             "conversation_already_has_active_response",
             f"Conversation already has an active response in progress: {active}. Wait until the "
             "response is finished before creating a new one.",
         )
-    state.asked = _asked(state, asked)
-    assert state.asked.options
-    return Taken([Answer(state.asked.options.config)])
+    if len(state.asked) >= _MOST_CANCELLED:
+        said = f"{_MOST_CANCELLED} cancelled requests wait; allowed: as many."
+        raise BadEvent("too_many_responses", said)
+    request = _asked(state, asked)
+    state.ask(request)
+    assert request.options
+    return Taken([Answer(request.options.config)])
 
 
 def _respond_out_of_band(state: State, asked: Json) -> Taken:
@@ -253,6 +257,9 @@ def _cancel_response(state: State, event: Json) -> Taken:
     for each in state.out_of_band.values():
         if wanted == each.id:
             return Taken(stops=each.number)
+    if state.asked and not state.asked[-1].cancelled and wanted is None:
+        state.asked[-1].cancelled = True
+        return Taken([Interrupt()])
     if response is None or wanted not in (None, response.id):
         raise BadEvent(
             "response_cancel_not_active", "Cancellation failed: no active response found"

@@ -2,7 +2,7 @@
 
 from collections import deque
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 from uuid import uuid4
 
@@ -64,6 +64,10 @@ class Asked:
     metadata: Json | None = None
     options: ResponseOptions | None = None
     """How the response is made; None: as the session says."""
+    number: int = 0
+    """The client's requests count from 1; 0: it is out of band."""
+    cancelled: bool = False
+    """Whether the client wants it no more, although it has not begun."""
 
 
 @dataclass
@@ -115,7 +119,9 @@ class State:
     turn: OpenTurn | None = None
     awaiting: deque[Committed] = field(default_factory=lambda: deque[Committed](maxlen=_AWAITING))
     """What the client committed faster than it was recognised, in order."""
-    asked: Asked | None = None
+    asked: deque[Asked] = field(default_factory=deque[Asked])
+    """The requests whose responses have not begun; all but the last are cancelled."""
+    requests: int = 0
     response: Response | None = None
     during_response: Transcript | None = None
     """The last transcript during the response; it may turn out to interrupt it."""
@@ -149,7 +155,8 @@ class State:
             self.decoder = AudioDecoder(sound)
 
     def begin_response(self, number: int) -> Response:
-        asked, self.asked = self.asked or Asked(), None
+        asked = self.asked.popleft() if self.asked else Asked()
+        self.cancelling = asked.cancelled
         self.response = self._response(number, asked)
         return self.response
 
@@ -163,6 +170,18 @@ class State:
         options = asked.options or self.options.response
         encoder = AudioEncoder(options.output_format)
         return Response(number, self.new_id("resp"), options, encoder, asked.metadata)
+
+    def ask(self, asked: Asked) -> None:
+        """Note a request for a response to the conversation."""
+        self.requests += 1
+        self.asked.append(replace(asked, number=self.requests))
+
+    @property
+    def answering(self) -> str:
+        """The id of the response that a client still waits for; empty: there is none."""
+        if self.asked and not self.asked[-1].cancelled:
+            return "the one just asked for"
+        return self.response.id if self.response and not self.cancelling else ""
 
     def live(self, reply: int) -> Response | None:
         """The response of this reply, if it is under way."""
