@@ -327,6 +327,29 @@ async def test_a_turn_that_is_not_to_be_answered_is_kept(serve: Any):
     assert [m["content"] for m in chat.requests[0].messages[1:]] == ["what is the weather"]
 
 
+async def test_what_was_committed_may_be_deleted_before_its_words_came(serve: Any):
+    chat = FakeChat([ANSWER])
+    async with (
+        serve(riva(*ONE_AFTER_THE_OTHER), chat) as gateway,
+        connect(gateway.http_port) as program,
+    ):
+        await program.update(audio={"input": {"turn_detection": None}})
+        first, second, third = await send_at_once(program)
+        await program.say("conversation.item.delete", item_id=second)
+        while len(program.of("conversation.item.input_audio_transcription.completed")) < 2:
+            assert await program.next()
+        await program.say("conversation.item.delete", item_id=third)
+        await program.say("response.create")
+        assert (await program.until("response.done"))["response"]["status"] == "completed"
+        await program.say("conversation.item.delete", item_id=first)
+        await program.until("conversation.item.deleted")
+        await program.type("hello")
+        await program.until("response.done")
+    assert program.of("error") == []
+    asked = [[m["content"] for m in request.messages[1:]] for request in chat.requests]
+    assert asked == [["go left"], [ANSWER, "hello"]]
+
+
 async def test_cleared_audio_does_not_count(serve: Any):
     chat = FakeChat([ANSWER])
     async with serve(riva(QUESTION), chat) as gateway, connect(gateway.http_port) as program:

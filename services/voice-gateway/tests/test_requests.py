@@ -110,6 +110,15 @@ def test_forgotten_words_are_recorded_wherever_they_were_said():
     assert not any(isinstance(one, DropWords) for one in recorded(*SPEAKING, CallerForgot(2.6)))
 
 
+def test_one_of_several_utterances_may_be_forgotten():
+    said = (CallerSpoke(1.0, "hello", True), CallerSpoke(1.5, WORDS, True))
+    forgot = (CallerForgot(2.0, (WORDS, "never said")), CallerAsked(2.1))
+    assert recorded(BY_HAND, *said, *forgot) == [
+        DropWords(WORDS, "forgotten"),
+        StartReply(1, (HELLO,), request=1),
+    ]
+
+
 def test_the_final_of_a_question_that_was_withdrawn_is_recorded_as_dropped():
     taken = (CallerQuiet(0.9, since=0.8), CallerSpoke(1.0, "hello", False))
     ends = (TimerFired(2.0), TimerFired(2.7), CallerWithdrew(2.8, "question-1"))

@@ -137,7 +137,10 @@ class Truncated:
 
 @dataclass(frozen=True, slots=True)
 class Forget:
-    """Discard the transcript of the open turn."""
+    """Discard the transcript of the open turn, or some finals of it."""
+
+    words: tuple[str, ...] = ()
+    """The finals to discard, as they came; none: the whole transcript."""
 
 
 FromCaller = (

@@ -292,9 +292,10 @@ class Session:
                 self._tell(c.CallerAsked(now, self._replies.requested(config)))
             case Truncated(reply, seconds):
                 self._replies.truncate(reply, seconds)
-            case Forget():
-                self._caller_audio.forget()
-                self._tell(c.CallerForgot(now))
+            case Forget(words):
+                if not words:
+                    self._caller_audio.forget()
+                self._tell(c.CallerForgot(now, words))
             case _:
                 assert_never(message)
 

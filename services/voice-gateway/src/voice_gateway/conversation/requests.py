@@ -33,8 +33,8 @@ def follow(now: Conversation, event: Request, policy: TurnPolicy) -> Step:
             return _asked(now, event, policy)
         case CallerEnded():
             return replace(now, commit_pending=now.options.by_hand), ()
-        case CallerForgot(at=at):
-            return _forgot(now, at, policy)
+        case CallerForgot(at, words):
+            return _forgot_finals(now, words) if words else _forgot(now, at, policy)
         case CallerChose():
             return _chose(now, event, policy)
         case _:
@@ -58,6 +58,15 @@ def _forgot(now: Conversation, at: float, policy: TurnPolicy) -> Step:
         return replace(now, floor=replace(now.floor, doubted=None)), dropped
     now, commands = listening.forgotten(now, now.floor, at, policy)
     return now, (*dropped, *commands)
+
+
+def _forgot_finals(now: Conversation, words: tuple[str, ...]) -> Step:
+    """Take these finals out of the open turn; what a reply has taken already stays."""
+    kept, gone = list(now.finals), list[DropWords]()
+    for text in filter(kept.__contains__, words):
+        kept.remove(text)
+        gone.append(DropWords(text, "forgotten"))
+    return replace(now, finals=tuple(kept)), tuple(gone)
 
 
 def _chose(now: Conversation, event: CallerChose, policy: TurnPolicy) -> Step:

@@ -51,7 +51,10 @@ class RealtimeCaller(Caller):
         return self._for_call.popleft()
 
     async def send(self, message: ToCaller) -> None:
-        await self.say(outbound.told(self._state, message))
+        events = outbound.told(self._state, message)
+        self._for_call.extend(self._state.for_call)
+        self._state.for_call.clear()
+        await self.say(events)
 
     async def say(self, events: Events) -> None:
         self._waiting.extend(events)

@@ -22,7 +22,6 @@ from voice_gateway.messages import (
     Noted,
     Played,
     Truncated,
-    Withdrawn,
 )
 from voice_gateway.transports.realtime import caller_turn, fields, items
 from voice_gateway.transports.realtime import response as outcome
@@ -152,9 +151,10 @@ def _named(message: Message, item_id: str) -> Message:
 
 
 def _delete_item(state: State, event: Json) -> Taken:
-    item = state.items.remove(fields.text(event, "item_id", ""))
-    deleted = state.event("conversation.item.deleted", item_id=item.id)
-    return Taken([Withdrawn(item.name)], [deleted])
+    item = state.items.find(fields.text(event, "item_id", ""), "delete")
+    for_call = caller_turn.deleted(state, item)
+    state.items.remove(item.id)
+    return Taken(for_call, [state.event("conversation.item.deleted", item_id=item.id)])
 
 
 def _retrieve_item(state: State, event: Json) -> Taken:

@@ -117,6 +117,11 @@ class Items:
         own = (item for item in reversed(self._items.values()) if item.reply == reply)
         return next((item for item in own if item.wire.get("role") == "user"), None)
 
+    def shares_turn(self, item: Item) -> bool:
+        """Whether other items hold words of the turn that this one belongs to."""
+        same = (each for each in self._items.values() if each.reply and each.name == item.name)
+        return any(each is not item for each in same)
+
     def before(self, item_id: str) -> str | None:
         """The id of the item before this one."""
         earlier: str | None = None

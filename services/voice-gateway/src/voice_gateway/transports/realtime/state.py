@@ -7,7 +7,7 @@ from typing import Any
 from uuid import uuid4
 
 from voice_gateway.errors import ServiceError
-from voice_gateway.messages import Transcript
+from voice_gateway.messages import FromCaller, Transcript
 from voice_gateway.transports.realtime.fields import Json
 from voice_gateway.transports.realtime.items import Item, Items
 from voice_gateway.transports.realtime.session_options import ResponseOptions, SessionOptions, Sound
@@ -49,12 +49,14 @@ class OpenTurn:
 
 @dataclass
 class Committed:
-    """A turn that the client committed, and whose final has not come yet."""
+    """A turn that the client committed; its final comes later."""
 
     item: Item
     turn: OpenTurn
     end_s: float
     """Where it ends in the caller audio."""
+    deleted: bool = False
+    """Whether the client has deleted its item; its words are to be forgotten."""
 
 
 @dataclass
@@ -119,6 +121,10 @@ class State:
     turn: OpenTurn | None = None
     awaiting: deque[Committed] = field(default_factory=lambda: deque[Committed](maxlen=_AWAITING))
     """What the client committed faster than it was recognised, in order."""
+    unanswered: list[Committed] = field(default_factory=list[Committed])
+    """What the client committed since a reply began; no reply has taken their words."""
+    for_call: list[FromCaller] = field(default_factory=list[FromCaller])
+    """What the front asks of the call by itself."""
     asked: deque[Asked] = field(default_factory=deque[Asked])
     """The requests whose responses have not begun; all but the last are cancelled."""
     requests: int = 0
