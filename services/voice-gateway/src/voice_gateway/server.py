@@ -29,7 +29,7 @@ from voice_gateway.observe.upstreams import UpstreamWatch, kept_up
 from voice_gateway.ports import CallRecord, Services
 from voice_gateway.settings import Settings
 from voice_gateway.speaking.apology import Apologies
-from voice_gateway.transports.grpc import VoiceGateway
+from voice_gateway.transports.grpc import VoiceGateway, calm
 from voice_gateway.transports.http import HttpFront, Readiness
 from voice_gateway.transports.realtime.front import RealtimeFront
 from voice_gateway.transports.wire import MOST_AUDIO_BYTES
@@ -128,6 +128,7 @@ class GatewayServer:
 
     async def start(self) -> BoundPorts:
         """Bind and serve. Raises PortTaken."""
+        asyncio.get_running_loop().set_exception_handler(calm)
         self._add_services()
         grpc_port = self._bind()
         http_port = await self._start_http()

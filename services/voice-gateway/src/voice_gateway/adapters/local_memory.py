@@ -9,11 +9,11 @@ from voice_gateway.conversation import Message
 from voice_gateway.ports import Memory
 
 _MOST_CONVERSATIONS = 1_000  # beyond that, the one untouched for longest is forgotten
+_MOST_OWNERS = 10_000
 
 
 @dataclass(slots=True)
 class _Kept:
-    owner: Memory
     messages: tuple[Message, ...]
     until: float
 
@@ -32,6 +32,9 @@ class LocalMemories:
         self._most = most
         self._clock = clock
         self._kept: OrderedDict[str, _Kept] = OrderedDict()
+        self._owners: OrderedDict[str, Memory] = OrderedDict()
+        """The latest call of each conversation, also of those that hold nothing: to ask for one
+        that does not exist costs no other its memory."""
 
     def __len__(self) -> int:
         return len(self._kept)
@@ -42,25 +45,30 @@ class LocalMemories:
 
     async def close(self) -> None:
         self._kept.clear()
+        self._owners.clear()
 
     def take_over(self, conversation_id: str, owner: Memory) -> tuple[Message, ...]:
+        self._owners[conversation_id] = owner
+        self._owners.move_to_end(conversation_id)
+        if len(self._owners) > _MOST_OWNERS:
+            self._owners.popitem(last=False)
         kept = self._find(conversation_id)
-        messages = kept.messages if kept else ()
-        self._put(conversation_id, owner, messages)
-        return messages
+        if kept is None:
+            return ()
+        self._put(conversation_id, kept.messages)
+        return kept.messages
 
     def keep(self, conversation_id: str, owner: Memory, messages: tuple[Message, ...]) -> None:
-        kept = self._find(conversation_id)
-        if kept is None or kept.owner is owner:
-            self._put(conversation_id, owner, messages)
+        if self._owners.get(conversation_id, owner) is owner:
+            self._put(conversation_id, messages)
 
     def _find(self, conversation_id: str) -> _Kept | None:
         while self._kept and next(iter(self._kept.values())).until <= self._now():
             self._kept.popitem(last=False)  # the oldest come first
         return self._kept.get(conversation_id)
 
-    def _put(self, conversation_id: str, owner: Memory, messages: tuple[Message, ...]) -> None:
-        self._kept[conversation_id] = _Kept(owner, messages, self._now() + self._keep_s)
+    def _put(self, conversation_id: str, messages: tuple[Message, ...]) -> None:
+        self._kept[conversation_id] = _Kept(messages, self._now() + self._keep_s)
         self._kept.move_to_end(conversation_id)
         if len(self._kept) > self._most:
             self._kept.popitem(last=False)

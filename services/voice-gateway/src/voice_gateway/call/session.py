@@ -116,7 +116,13 @@ class Session:
             on_fault=self._report,
             on_over=self._caller_audio.own.reply_over,
         )
-        self._memory = CallMemory(services, config, self._metrics, on_lost=self._report)
+        self._memory = CallMemory(
+            services,
+            config,
+            self._metrics,
+            most_messages=options.policy.memory_messages,
+            on_lost=self._report,
+        )
         self._joined = asyncio.Event()
         self._early: list[c.Event] = []
         """The events that came before the history was recalled; replayed after it."""
