@@ -169,7 +169,11 @@ class GatewayServer:
     def _record(self, options: CallOptions) -> Callable[[CallConfig], CallRecord] | None:
         if self._settings.record_events_dir is None:
             return None
-        recorder = Recorder(self._settings.record_events_dir, options.policy)
+        recorder = Recorder(
+            self._settings.record_events_dir,
+            options.policy,
+            keep_s=self._settings.record_events_keep_s,
+        )
         self._stack.push_async_callback(recorder.close)
         return recorder.begin
 
