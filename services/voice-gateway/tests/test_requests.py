@@ -216,6 +216,17 @@ def test_a_request_that_gets_no_reply_of_its_own_is_told_as_dropped():
     assert recorded(*SPEAKING, CallerAsked(2.5))[-1] == DropRequest(1)
 
 
+@pytest.mark.parametrize("behind", [(), (RecognitionBehind(0.5),)], ids=["on time", "late"])
+def test_a_turn_that_was_about_to_end_is_the_programs_to_end(behind: tuple[Event, ...]):
+    """Found by simulation: a silence ended it after all."""
+    said = (CallerVoiced(0.4), CallerSpoke(1.0, "hello", False), CallerQuiet(1.2, since=1.1))
+    by_hand = chosen(2.55, by_hand=True, answers=False)
+    asked = play(*behind, *said, TimerFired(2.5), policy=TurnPolicy(drafts=0))
+    assert asked == [AskFinal()]
+    events = (*behind, *said, TimerFired(2.5), by_hand, TimerFired(20.0))
+    assert play(*events, policy=TurnPolicy(drafts=0)) == [AskFinal()]
+
+
 def test_asking_again_does_not_put_the_answer_off():
     asked = (CallerSpoke(1.0, "hello", False), CallerAsked(1.1), CallerAsked(1.5))
     commands = play(BY_HAND, *asked, TimerFired(1.8))

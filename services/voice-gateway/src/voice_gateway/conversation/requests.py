@@ -21,7 +21,15 @@ from voice_gateway.conversation.history import (
     without,
 )
 from voice_gateway.conversation.policy import TurnOptions, TurnPolicy
-from voice_gateway.conversation.state import Conversation, Idle, Line, Replying, Step
+from voice_gateway.conversation.state import (
+    Conversation,
+    Finals,
+    Idle,
+    Late,
+    Line,
+    Replying,
+    Step,
+)
 
 HistoryChange = CallerNoted | CallerWithdrew | HeardAmended
 Request = CallerAsked | CallerEnded | CallerForgot | CallerChose | HistoryChange
@@ -76,6 +84,8 @@ def _chose(now: Conversation, event: CallerChose, policy: TurnPolicy) -> Step:
         return (after, ()) if after.options.interruptible else replying.resumed(after, floor)
     if isinstance(floor.wait, Idle) and before.idle_s != after.options.idle_s:
         floor = replace(floor, wait=None)  # the idle wait starts again with the new time
+    if isinstance(floor.wait, Finals | Late) and after.options.by_hand:
+        floor = replace(floor, wait=None)  # the program ends the turn that was about to end
     floor = listening.timed(after, floor, event.at, policy)
     return listening.redrafted(after, floor, policy)
 
