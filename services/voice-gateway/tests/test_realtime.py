@@ -37,8 +37,8 @@ EXCHANGE = [
     "response.output_audio.done",
     "response.output_audio_transcript.done",
     "response.content_part.done",
-    "response.output_item.done",
     "conversation.item.done",
+    "response.output_item.done",
     "response.done",
 ]
 
@@ -65,7 +65,7 @@ async def test_a_spoken_question_is_answered_in_the_protocols_order(serve: Any):
     assert response["usage"]["output_tokens"] == 4
     assert response["usage"]["input_tokens"] > 4
     user, assistant = (e["item"] for e in program.of("conversation.item.done"))
-    assert user["content"][0]["transcript"] == "what is the weather"
+    assert user["content"][0]["transcript"] is None
     assert program.of("conversation.item.added")[1]["previous_item_id"] == user["id"]
     assert assistant["status"] == "completed"
 
@@ -514,6 +514,50 @@ async def test_a_history_can_be_brought_along(serve: Any):
         ("assistant", "Hello Ada."),
         ("user", "who am I"),
     ]
+
+
+async def test_a_turn_is_shown_first_and_its_words_are_told(serve: Any):
+    """A client that adds the two up would have the words twice."""
+    async with (
+        serve(riva(QUESTION), FakeChat([ANSWER])) as gateway,
+        connect(gateway.http_port) as program,
+    ):
+        await program.speak(2.5)
+        await program.until("response.done")
+        question = program.of("conversation.item.added")[0]["item"]
+        await program.say("conversation.item.retrieve", item_id=question["id"])
+        known = (await program.until("conversation.item.retrieved"))["item"]
+    assert program.of("conversation.item.done")[0]["item"] == question
+    assert question["content"] == [{"type": "input_audio", "transcript": None}]
+    assert known["content"] == [{"type": "input_audio", "transcript": "what is the weather"}]
+    assert program.transcripts() == ["what is the weather"]
+
+
+async def test_items_stand_where_their_program_puts_them(serve: Any):
+    """A client that keeps a copy of the conversation makes an item anew in its middle."""
+    chat = FakeChat([ANSWER, "Yes."])
+    async with serve(riva(), chat) as gateway, connect(gateway.http_port) as program:
+        await program.type("is it sunny")
+        await program.until("response.done")
+        answer = program.of("response.output_item.done")[0]["item"]["id"]
+        await program.say("conversation.item.delete", item_id=answer)
+        question = program.of("conversation.item.added")[0]["item"]["id"]
+        await program.type("thanks")
+        await program.until("response.done")
+        added = len(program.of("conversation.item.added"))
+        for text, role, after in (
+            ("It is.", "assistant", question), ("Be kind.", "system", "root")
+        ):  # fmt: skip
+            item = typed(text, role)
+            await program.say("conversation.item.create", item=item, previous_item_id=after)
+        await program.type("bye")
+        await program.until("response.done")
+    shown = program.of("conversation.item.added")[added:][:2]
+    assert [event["previous_item_id"] for event in shown] == [question, None]
+    assert program.of("error") == []
+    assert [m["content"] for m in chat.requests[2].messages[1:]] == [
+        "Be kind.", "is it sunny", "It is.", "thanks", "Yes.", "bye"
+    ]  # fmt: skip
 
 
 async def test_a_model_that_fails_fails_the_response_alone(serve: Any):

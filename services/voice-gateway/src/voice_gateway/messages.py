@@ -111,6 +111,8 @@ class Noted:
     """Add a message to the history without a reply to it."""
 
     message: Message
+    after: str | None = None
+    """The name of the message that it stands behind; empty: the start, None: the end."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -290,8 +290,8 @@ class Session:
         match message:
             case Adjust(config):
                 self._adjust(config)
-            case Noted(noted):
-                self._tell(c.CallerNoted(now, noted))
+            case Noted(noted, after):
+                self._tell(c.CallerNoted(now, noted, after))
             case Withdrawn(name):
                 self._tell(c.CallerWithdrew(now, name))
             case Answer(config):

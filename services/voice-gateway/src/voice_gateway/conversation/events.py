@@ -112,6 +112,8 @@ class CallerNoted:
 
     at: float
     message: Message
+    after: str | None = None
+    """The name of the message that it stands behind; empty: the start, None: the end."""
 
 
 @dataclass(frozen=True, slots=True)

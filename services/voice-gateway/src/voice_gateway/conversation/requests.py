@@ -17,7 +17,7 @@ from voice_gateway.conversation.history import (
     History,
     amended,
     answer_name,
-    with_message,
+    with_message_at,
     without,
 )
 from voice_gateway.conversation.policy import TurnOptions, TurnPolicy
@@ -102,18 +102,23 @@ def _history_changed(now: Conversation, event: HistoryChange, policy: TurnPolicy
 
 
 def _while_replying(now: Conversation, floor: Replying, event: HistoryChange) -> Conversation:
-    """A message added during a reply enters the history after that reply."""
-    if isinstance(event, CallerNoted):
+    """A message added at the end during a reply enters the history after that reply."""
+    if isinstance(event, CallerNoted) and not _stands_before(now.history, event.after):
         return replace(now, floor=replace(floor, added=(*floor.added, event.message)))
     if isinstance(event, CallerWithdrew):
         floor = replace(floor, added=without(floor.added, event.name))
     return replace(now, floor=floor, history=_with_change(now.history, event))
 
 
+def _stands_before(history: History, after: str | None) -> bool:
+    """Whether a message behind the one of that name stands before the end of the history."""
+    return after == "" or any(each.name == after for each in history[:-1])
+
+
 def _with_change(history: History, event: HistoryChange) -> History:
     match event:
-        case CallerNoted(message=message):
-            return with_message(history, message)
+        case CallerNoted(message=message, after=after):
+            return with_message_at(history, message, after)
         case CallerWithdrew(name=name):
             return without(history, name)
         case HeardAmended(reply=reply, text=text):

@@ -66,13 +66,18 @@ class RealtimeCaller(Caller):
             event = inbound.parsed(frame)
             taken = inbound.followed(self._state, event)
         except BadEvent as why:
-            given = event.get("event_id")
-            event_id = given if isinstance(given, str) else None
-            self._waiting.append(outbound.refused(self._state, why, event_id))
+            self._refuse(why, event)
         else:
             self._for_call.extend(taken.for_call)
             self._waiting.extend(taken.events)
+            for why in taken.refused:
+                self._refuse(why, event)
             self._steer_out_of_band(taken)
+
+    def _refuse(self, why: BadEvent, event: Json) -> None:
+        given = event.get("event_id")
+        event_id = given if isinstance(given, str) else None
+        self._waiting.append(outbound.refused(self._state, why, event_id))
 
     def _steer_out_of_band(self, taken: inbound.Taken) -> None:
         if self.out_of_band and taken.begins:

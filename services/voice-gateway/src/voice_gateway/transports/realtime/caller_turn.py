@@ -94,7 +94,9 @@ def committed(state: State, wire: Json, reply: int) -> tuple[Item, Events]:
     item, before = state.items.add(wire, reply)
     item.sent_s = seconds
     buffer = state.event("input_audio_buffer.committed", item_id=item.id, previous_item_id=before)
-    return item, [buffer, *added(state, item, before), done(state, item, before)]
+    values = {"item": items.untranscribed(item.wire), "previous_item_id": before}
+    kinds = ("conversation.item.added", "conversation.item.done")
+    return item, [buffer, *(state.event(kind, values) for kind in kinds)]
 
 
 def added(state: State, item: Item, before: str | None) -> Events:

@@ -5,7 +5,7 @@ Every event is checked here; one that cannot be followed raises BadEvent, and ch
 
 import json
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, cast
 
@@ -55,6 +55,8 @@ class Taken:
     begins: OutOfBandRequest | None = None
     stops: int = 0
     """The number of the out-of-band response that is to end; 0: none."""
+    refused: Sequence[BadEvent] = ()
+    """What of the event is not followed, while the rest is."""
 
 
 def parsed(frame: str | bytes) -> Json:
@@ -90,10 +92,10 @@ def followed(state: State, event: Json) -> Taken:
 
 def _update_session(state: State, event: Json) -> Taken:
     asked = fields.child(event, "session", "")
-    state.options.update(asked, has_audio=state.received_s > 0)
+    refused = state.options.update(asked, has_audio=state.received_s > 0)
     state.decode(state.options.input_format)
     updated = state.event("session.updated", session=state.options.shown())
-    return Taken([Adjust(state.options.config)], [updated])
+    return Taken([Adjust(state.options.config)], [updated], refused=refused)
 
 
 # The caller audio.
@@ -134,14 +136,14 @@ def _clear_audio(state: State, event: Json) -> Taken:
 def _create_item(state: State, event: Json) -> Taken:
     wire, message = items.checked(fields.child(event, "item", ""))
     state.items.check_new(wire)
-    state.items.check_place(event.get("previous_item_id"))
-    item, before = state.items.add(wire)
-    noted: list[FromCaller] = [Noted(_named(message, item.id))] if _says(message) else []
+    state.items.check_call(wire)
+    place = state.items.place(event.get("previous_item_id"))
+    item, before = state.items.add(wire, after=place)
+    after = None if place is None else state.items.told_before(before)
+    noted: list[FromCaller] = (
+        [Noted(_named(message, item.id), after)] if items.says(message) else []
+    )
     return Taken(noted, caller_turn.created(state, item, before))
-
-
-def _says(message: Message) -> bool:
-    return bool(message.text or message.calls or message.call_id)
 
 
 def _named(message: Message, item_id: str) -> Message:
@@ -170,20 +172,15 @@ def _truncate_item(state: State, event: Json) -> Taken:
         raise fields.unsupported("item_id", "only spoken assistant messages can be truncated.")
     index = fields.as_number(event.get("content_index", 0), "content_index", 0, 0)
     end_ms = fields.as_number(event.get("audio_end_ms"), "audio_end_ms", 0, 1e9)
-    if end_ms > item.sent_s * 1000 + 1:
-        sent_ms = round(item.sent_s * 1000)
-        raise BadEvent(
-            "invalid_value",
-            f"Audio content of {sent_ms}ms is already shorter than {end_ms:g}ms",
-            "audio_end_ms",
-        )
+    # A client's clock runs ahead of audio that is sent at the pace of its playback.
+    heard_s = min(end_ms / 1000, item.sent_s)
     if state.live(item.reply):
         state.cancelling = True  # a client that truncates the live response has stopped it
     else:
-        item.shorten(end_ms / 1000)
+        item.shorten(heard_s)
     values: Json = {"item_id": item.id, "content_index": index, "audio_end_ms": round(end_ms)}
     truncated = state.event("conversation.item.truncated", values)
-    return Taken([Truncated(item.reply, end_ms / 1000)], [truncated])
+    return Taken([Truncated(item.reply, heard_s)], [truncated])
 
 
 def _truncate_taken_back(state: State, event: Json) -> Taken:

@@ -147,7 +147,7 @@ def _output_done(state: State, response: Response, item: Item) -> Events:
     over = state.event("response.output_item.done", values)
     if response.out_of_band:
         return [over]
-    return [over, done(state, item, state.items.before(item.id))]
+    return [done(state, item, state.items.before(item.id)), over]
 
 
 def tool_called(state: State, message: ToolCalled) -> Events:
