@@ -1,6 +1,8 @@
 """Opus on the wire, from the client: agreed on, refused, and what it saves."""
 
 import json
+import os
+import sys
 
 import numpy as np
 import pytest
@@ -120,6 +122,19 @@ def test_every_rate_comes_back_as_long_as_it_was(rate_hz: int):
     came = b"".join(decoder.decode(packet) for packet in made)
     assert len(wave) <= len(came) + 2 * 100 <= len(wave) + 2 * rate_hz // 20
     assert likeness(wave, came) > 0.95
+
+
+def test_the_codecs_start_no_threads():
+    before = threads()
+    coded = [(Encoder(rate_hz), Decoder(rate_hz)) for rate_hz in RATES_HZ]
+    for encoder, decoder in coded:
+        assert all(decoder.decode(packet) for packet in encoder.encode(bytes(9_600)))
+    assert threads() == before
+
+
+def threads() -> int:
+    """Threads of this process, those of libraries among them."""
+    return len(os.listdir("/proc/self/task")) if sys.platform == "linux" else 0
 
 
 @pytest.mark.parametrize("packet", [b"", b"\xff", b"\xff\xff" * 700, bytes(9000)])

@@ -33,9 +33,11 @@ class StoreOf(Memory):
     """A store that takes its time, or fails; remembers what it was asked to keep."""
 
     def __init__(
-        self, *, recall_s: float = 0.0, keep_s: float = 0.0, fault: Exception | None = None
+        self, *recalls_s: float, keep_s: float = 0.0, fault: Exception | None = None
     ) -> None:
-        self._recall_s = recall_s
+        self._recalls_s = [*recalls_s]
+        """How long each recall takes; those behind take no time."""
+        self.recalls = 0
         self._keep_s = keep_s
         self._fault = fault
         self.asked = 0
@@ -47,7 +49,8 @@ class StoreOf(Memory):
         return self
 
     async def recall(self) -> tuple[Message, ...]:
-        await asyncio.sleep(self._recall_s)
+        self.recalls += 1
+        await asyncio.sleep(self._recalls_s.pop(0) if self._recalls_s else 0.0)
         if self._fault:
             raise self._fault
         return (Message("user", "my name is Ada"), Message("assistant", "Hello Ada."))
@@ -133,14 +136,14 @@ class TestAcrossCalls:
 
 class TestSlowStore:
     def test_the_ear_hears_while_nothing_is_known_yet(self):
-        call = a_call(StoreOf(recall_s=0.4), Says(0.1, "what is my name"), replies=["Ada."])
+        call = a_call(StoreOf(0.4), Says(0.1, "what is my name"), replies=["Ada."])
         assert call.timeline()[:2] == [(0.0, "LISTENING"), (0.4, "PROCESSING")]
         (heard,) = [at for at, message in call.received if isinstance(message, Transcript)]
         assert heard == pytest.approx(0.1)
         assert call.asked[0][0] == Message("user", "my name is Ada")
 
     def test_it_is_waited_for_half_a_second_and_the_caller_is_told(self):
-        call = a_call(StoreOf(recall_s=99.0), Says(0.1, "what is my name"), replies=["Who knows."])
+        call = a_call(StoreOf(99.0), Says(0.1, "what is my name"), replies=["Who knows."])
         assert call.timeline()[:3] == [
             (0.0, "LISTENING"),
             (0.5, "ERROR memory timed_out"),
@@ -148,6 +151,20 @@ class TestSlowStore:
         ]
         assert call.asked == [(Message("user", "what is my name"),)]
         assert call.error is None
+
+    def test_what_it_held_is_kept_although_it_was_read_too_late(self):
+        store = StoreOf(99.0, 1.0)
+        call = a_call(store, Says(0.1, "what is my name"), replies=["Who knows."])
+        assert call.asked == [(Message("user", "what is my name"),)]
+        assert [m.text for m in store.kept[-1]] == [
+            "my name is Ada", "Hello Ada.", "what is my name", "Who knows."
+        ]  # fmt: skip
+
+    def test_it_is_not_written_before_it_could_be_read(self):
+        store = StoreOf(*[99.0] * 20)
+        call = a_call(store, Says(0.1, "one"), Says(5.0, "two"), replies=["First.", "Second."])
+        assert call.error is None
+        assert store.asked == 0
 
     def test_what_comes_later_takes_the_place_of_what_waits(self):
         store = StoreOf(keep_s=1.9)
@@ -179,7 +196,8 @@ class TestFailingStore:
         assert call.error is None
         assert (0.0, "ERROR memory unavailable") in call.timeline()
         assert [call.text(1), call.text(2)] == ["First.", "Second."]
-        assert store.asked > 2
+        assert store.recalls > 2
+        assert not store.kept
         told = [r for r in caplog.records if "not kept" in r.getMessage()]
         assert len(told) == 1
         assert ID not in caplog.text
@@ -211,6 +229,12 @@ class TestLocalMemories:
             await self.left(name, name)
         assert len(self.memories) == 2
         assert [await self.recalled(name) for name in "bc"] == [["b"], ["c"]]
+
+    async def test_asking_for_what_does_not_exist_costs_nobody_the_memory(self):
+        await self.left("a", "hello")
+        for stranger in range(5):
+            assert await self.recalled(f"stranger-{stranger}") == []
+        assert await self.recalled("a") == ["hello"]
 
     async def test_the_later_call_has_the_memory(self):
         older = await self.left("a", "from the older")

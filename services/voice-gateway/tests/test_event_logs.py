@@ -4,6 +4,7 @@ import asyncio
 import json
 import logging
 import os
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from threading import Event as ThreadEvent
 from typing import Any
@@ -14,6 +15,7 @@ from voice_gateway.conversation.policy import TurnPolicy
 from voice_gateway.messages import CallConfig
 from voice_gateway.observe import event_log, recording
 from voice_gateway.observe.event_log import BadLog, EventLog
+from voice_gateway.observe.old_event_logs import OldEventLogs
 from voice_gateway.observe.recording import Recorder
 from voice_gateway.testing.fake_chat import FakeChat
 from voice_gateway.testing.fake_riva import FakeRiva, Says
@@ -77,6 +79,47 @@ async def test_calls_of_one_name_have_files_of_their_own(tmp_path: Path):
         recorder.begin(CONFIG).close()
     await recorder.close()
     assert len(os.listdir(tmp_path)) == 3
+
+
+async def test_a_log_is_a_part_until_it_is_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    created, names = recording._created, list[str]()  # pyright: ignore[reportPrivateUsage]
+
+    def noting(folder: Path, file: Any) -> Any:
+        path, out = created(folder, file)
+        names.append(path.name)
+        return path, out
+
+    monkeypatch.setattr(recording, "_created", noting)
+    file = await _recorded(tmp_path, (SPOKE, ()))
+    assert names == [f"{file.name}.part"]
+    assert file.suffix == ".jsonl"
+
+
+def test_old_logs_are_deleted_and_nothing_else(tmp_path: Path):
+    now = datetime.now(UTC)
+    old, new = now - timedelta(hours=25), now - timedelta(hours=23)
+    for name, at in {
+        "20261101T100000-a.jsonl": old,
+        "20261101T100000-b.jsonl.part": old,
+        "20261102T100000-c.jsonl": new,
+        "notes.txt": old,
+    }.items():
+        (tmp_path / name).touch()
+        os.utime(tmp_path / name, (at.timestamp(), at.timestamp()))
+    sweeping = OldEventLogs(tmp_path, keep_s=86_400)
+    sweeping.sweep(now)
+    left = sorted(path.name for path in tmp_path.iterdir())
+    assert left == ["20261102T100000-c.jsonl", "notes.txt"]
+    sweeping.sweep(now + timedelta(minutes=59))
+    assert len(list(tmp_path.iterdir())) == 2
+    sweeping.sweep(now + timedelta(hours=2))
+    assert _only(tmp_path).name == "notes.txt"
+
+
+def test_without_an_age_nothing_is_deleted(tmp_path: Path):
+    (tmp_path / "20200101T100000-a.jsonl").touch()
+    OldEventLogs(tmp_path, keep_s=0).sweep(datetime.now(UTC) + timedelta(days=9_000))
+    assert list(tmp_path.iterdir())
 
 
 async def test_a_log_has_a_longest_length_and_says_so(tmp_path: Path):

@@ -37,8 +37,8 @@ EXCHANGE = [
     "response.output_audio.done",
     "response.output_audio_transcript.done",
     "response.content_part.done",
-    "response.output_item.done",
     "conversation.item.done",
+    "response.output_item.done",
     "response.done",
 ]
 
@@ -65,7 +65,7 @@ async def test_a_spoken_question_is_answered_in_the_protocols_order(serve: Any):
     assert response["usage"]["output_tokens"] == 4
     assert response["usage"]["input_tokens"] > 4
     user, assistant = (e["item"] for e in program.of("conversation.item.done"))
-    assert user["content"][0]["transcript"] == "what is the weather"
+    assert user["content"][0]["transcript"] is None
     assert program.of("conversation.item.added")[1]["previous_item_id"] == user["id"]
     assert assistant["status"] == "completed"
 
@@ -327,6 +327,29 @@ async def test_a_turn_that_is_not_to_be_answered_is_kept(serve: Any):
     assert [m["content"] for m in chat.requests[0].messages[1:]] == ["what is the weather"]
 
 
+async def test_what_was_committed_may_be_deleted_before_its_words_came(serve: Any):
+    chat = FakeChat([ANSWER])
+    async with (
+        serve(riva(*ONE_AFTER_THE_OTHER), chat) as gateway,
+        connect(gateway.http_port) as program,
+    ):
+        await program.update(audio={"input": {"turn_detection": None}})
+        first, second, third = await send_at_once(program)
+        await program.say("conversation.item.delete", item_id=second)
+        while len(program.of("conversation.item.input_audio_transcription.completed")) < 2:
+            assert await program.next()
+        await program.say("conversation.item.delete", item_id=third)
+        await program.say("response.create")
+        assert (await program.until("response.done"))["response"]["status"] == "completed"
+        await program.say("conversation.item.delete", item_id=first)
+        await program.until("conversation.item.deleted")
+        await program.type("hello")
+        await program.until("response.done")
+    assert program.of("error") == []
+    asked = [[m["content"] for m in request.messages[1:]] for request in chat.requests]
+    assert asked == [["go left"], [ANSWER, "hello"]]
+
+
 async def test_cleared_audio_does_not_count(serve: Any):
     chat = FakeChat([ANSWER])
     async with serve(riva(QUESTION), chat) as gateway, connect(gateway.http_port) as program:
@@ -355,6 +378,37 @@ async def test_cancelling_ends_the_response_and_not_the_session(serve: Any):
         assert done["status_details"] == {"type": "cancelled", "reason": "client_cancelled"}
         await program.type("hello")
         assert (await program.until("response.done"))["response"]["status"] == "completed"
+
+
+async def test_a_response_may_be_cancelled_before_it_begins_and_another_follows(serve: Any):
+    chat = FakeChat([LONG, ANSWER])
+    async with serve(riva(), chat) as gateway, connect(gateway.http_port) as program:
+        await program.say("conversation.item.create", item=typed("tell me a story"))
+        for kind in ("response.create", "response.cancel", "response.create"):
+            await program.say(kind)
+        first = (await program.until("response.done"))["response"]
+        second = (await program.until("response.done"))["response"]
+    assert first["status_details"] == {"type": "cancelled", "reason": "client_cancelled"}
+    assert second["status"] == "completed"
+    assert program.of("error") == []
+    assert len(program.of("response.created")) == 2
+
+
+async def test_a_request_that_waits_for_words_can_be_taken_back(serve: Any):
+    async with (
+        serve(riva(QUESTION), FakeChat([ANSWER])) as gateway,
+        connect(gateway.http_port) as program,
+    ):
+        await program.update(audio={"input": {"turn_detection": None}})
+        await program.speak(2.0)
+        for kind in ("input_audio_buffer.commit", "response.create", "response.cancel"):
+            await program.say(kind)
+        taken_back = (await program.until("response.done"))["response"]
+        assert taken_back["status_details"]["reason"] == "client_cancelled"
+        await program.say("response.create")
+        assert (await program.until("response.done"))["response"]["status"] == "completed"
+    assert program.transcripts() == ["what is the weather"]
+    assert program.of("error") == []
 
 
 async def test_clearing_what_is_said_ends_it(serve: Any):
@@ -460,6 +514,50 @@ async def test_a_history_can_be_brought_along(serve: Any):
         ("assistant", "Hello Ada."),
         ("user", "who am I"),
     ]
+
+
+async def test_a_turn_is_shown_first_and_its_words_are_told(serve: Any):
+    """A client that adds the two up would have the words twice."""
+    async with (
+        serve(riva(QUESTION), FakeChat([ANSWER])) as gateway,
+        connect(gateway.http_port) as program,
+    ):
+        await program.speak(2.5)
+        await program.until("response.done")
+        question = program.of("conversation.item.added")[0]["item"]
+        await program.say("conversation.item.retrieve", item_id=question["id"])
+        known = (await program.until("conversation.item.retrieved"))["item"]
+    assert program.of("conversation.item.done")[0]["item"] == question
+    assert question["content"] == [{"type": "input_audio", "transcript": None}]
+    assert known["content"] == [{"type": "input_audio", "transcript": "what is the weather"}]
+    assert program.transcripts() == ["what is the weather"]
+
+
+async def test_items_stand_where_their_program_puts_them(serve: Any):
+    """A client that keeps a copy of the conversation makes an item anew in its middle."""
+    chat = FakeChat([ANSWER, "Yes."])
+    async with serve(riva(), chat) as gateway, connect(gateway.http_port) as program:
+        await program.type("is it sunny")
+        await program.until("response.done")
+        answer = program.of("response.output_item.done")[0]["item"]["id"]
+        await program.say("conversation.item.delete", item_id=answer)
+        question = program.of("conversation.item.added")[0]["item"]["id"]
+        await program.type("thanks")
+        await program.until("response.done")
+        added = len(program.of("conversation.item.added"))
+        for text, role, after in (
+            ("It is.", "assistant", question), ("Be kind.", "system", "root")
+        ):  # fmt: skip
+            item = typed(text, role)
+            await program.say("conversation.item.create", item=item, previous_item_id=after)
+        await program.type("bye")
+        await program.until("response.done")
+    shown = program.of("conversation.item.added")[added:][:2]
+    assert [event["previous_item_id"] for event in shown] == [question, None]
+    assert program.of("error") == []
+    assert [m["content"] for m in chat.requests[2].messages[1:]] == [
+        "Be kind.", "is it sunny", "It is.", "thanks", "Yes.", "bye"
+    ]  # fmt: skip
 
 
 async def test_a_model_that_fails_fails_the_response_alone(serve: Any):

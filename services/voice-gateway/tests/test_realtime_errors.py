@@ -52,7 +52,7 @@ CASES: list[tuple[dict[str, Any], str, str | None]] = [
     (session(voice="alloy"), "unknown_parameter", "session.voice"),
     (session(modalities=["text"]), "unknown_parameter", "session.modalities"),
     (session(instructions=7), "invalid_type", "session.instructions"),
-    (session(instructions="x" * 20_000), "string_above_max_length", "session.instructions"),
+    (session(instructions="x" * 70_000), "string_above_max_length", "session.instructions"),
     (session(temperature=9), "invalid_value", "session.temperature"),
     (session(max_output_tokens=0), "invalid_value", "session.max_output_tokens"),
     (session(output_modalities=["video"]), "invalid_value", "session.output_modalities"),
@@ -67,10 +67,12 @@ CASES: list[tuple[dict[str, Any], str, str | None]] = [
         "session.audio.input.format.rate",
     ),
     (session(audio={"inputs": {}}), "unknown_parameter", "session.audio.inputs"),
+    (session(audio={"output": {"speed": 9}}), "invalid_value", "session.audio.output.speed"),
+    (session(max_output_tokens=1.5), "invalid_value", "session.max_output_tokens"),
     (
-        session(audio={"output": {"speed": 1.2}}),
-        "unsupported_value",
-        "session.audio.output.speed",
+        session(tool_choice={"type": "function", "name": "nothing"}),
+        "invalid_value",
+        "session.tool_choice.name",
     ),
     (detection(type="magic"), "invalid_value", "session.audio.input.turn_detection.type"),
     (
@@ -122,6 +124,11 @@ CASES: list[tuple[dict[str, Any], str, str | None]] = [
     (
         create({"type": "function_call_output", "output": "x"}),
         "missing_required_parameter",
+        "item.call_id",
+    ),
+    (
+        create({"type": "function_call_output", "call_id": "call_0", "output": "x"}),
+        "invalid_value",
         "item.call_id",
     ),
     (
@@ -233,7 +240,7 @@ async def test_a_frame_that_is_too_large_ends_its_call_alone(
         connect(gateway.http_port) as large,
         connect(gateway.http_port) as other,
     ):
-        await large.socket.send_str("x" * 20_000)
+        await large.socket.send_str("x" * 70_000)
         assert await large.rest() == 1009
         await other.type("hello")
         await other.until("response.done")
@@ -264,17 +271,53 @@ async def test_the_language_is_chosen_before_the_audio(serve: Any):
         assert (await program.error())["code"] == "unsupported_value"
 
 
-async def test_nothing_is_truncated_beyond_what_was_sent(serve: Any):
-    async with (
-        serve(FakeRiva(), FakeChat(["Hello."])) as gateway,
-        connect(gateway.http_port) as program,
-    ):
+async def test_a_truncation_beyond_what_was_sent_cuts_nothing(serve: Any):
+    """A telephone's clock is always ahead of audio that comes at the pace of its playback."""
+    chat = FakeChat(["Hello."] * 2)
+    async with serve(FakeRiva(), chat) as gateway, connect(gateway.http_port) as program:
         await program.type("hello")
         await program.until("response.done")
         item = program.of("response.output_item.done")[0]["item"]["id"]
         cut = {"item_id": item, "content_index": 0, "audio_end_ms": 60_000}
         await program.say("conversation.item.truncate", **cut)
-        assert "is already shorter than 60000ms" in (await program.error())["message"]
+        assert (await program.until("conversation.item.truncated"))["audio_end_ms"] == 60_000
+        await program.type("hello again")
+        await program.until("response.done")
+    assert program.of("error") == []
+    assert [m["content"] for m in chat.requests[1].messages[1:]] == [
+        "hello", "Hello.", "hello again"
+    ]  # fmt: skip
+
+
+async def test_what_has_no_effect_here_costs_nothing_else_of_an_update(serve: Any):
+    tool = {"type": "function", "name": "get_weather"}
+    async with (
+        serve(FakeRiva(), FakeChat()) as gateway,
+        connect(gateway.http_port) as program,
+    ):
+        updated = await program.update(
+            audio={"output": {"speed": 1.1, "voice": "Ann"}},
+            instructions="Be brief. " * 6_000,
+            tools=[{"type": "mcp", "server_label": "docs"}, tool],
+        )
+        refused = await program.error()
+    assert (refused["code"], refused["param"]) == ("unsupported_value", "session.tools[0].type")
+    assert updated["audio"]["output"]["voice"] == "Ann"
+    assert updated["tools"] == [tool]
+    assert len(updated["instructions"]) == 60_000
+
+
+async def test_of_a_message_with_an_image_the_text_is_kept(serve: Any):
+    picture = {"type": "input_image", "image_url": "data:image/png;base64,AAAA"}
+    item = typed("what is this")
+    item["content"].append(picture)
+    chat = FakeChat(["A question."])
+    async with serve(FakeRiva(), chat) as gateway, connect(gateway.http_port) as program:
+        await program.say("conversation.item.create", item=item)
+        await program.say("response.create")
+        await program.until("response.done")
+    assert program.of("error") == []
+    assert [m["content"] for m in chat.requests[0].messages[1:]] == ["what is this"]
 
 
 async def test_a_key_is_asked_for_and_taken_from_header_or_subprotocol(serve: Any):

@@ -20,6 +20,7 @@ from voice_gateway.conversation import (
     CancelReply,
     Command,
     Conversation,
+    DropRequest,
     DropWords,
     EndCall,
     EndTurn,
@@ -74,7 +75,7 @@ def recorded(*events: Event, policy: TurnPolicy | None = None) -> list[Command]:
 
 def play(*events: Event, policy: TurnPolicy | None = None) -> list[Command]:
     commands = recorded(*events, policy=policy)
-    return [command for command in commands if not isinstance(command, DropWords)]
+    return [command for command in commands if not isinstance(command, DropWords | DropRequest)]
 
 
 def texts(command: Command) -> list[tuple[str, str]]:
@@ -107,6 +108,15 @@ def test_forgotten_words_are_recorded_wherever_they_were_said():
     for events, text in (((*DRAFTED, CallerForgot(0.8)), WORDS), ((*SPEAKING, *small), "yeah")):
         assert DropWords(text, "forgotten") in recorded(*events)
     assert not any(isinstance(one, DropWords) for one in recorded(*SPEAKING, CallerForgot(2.6)))
+
+
+def test_one_of_several_utterances_may_be_forgotten():
+    said = (CallerSpoke(1.0, "hello", True), CallerSpoke(1.5, WORDS, True))
+    forgot = (CallerForgot(2.0, (WORDS, "never said")), CallerAsked(2.1))
+    assert recorded(BY_HAND, *said, *forgot) == [
+        DropWords(WORDS, "forgotten"),
+        StartReply(1, (HELLO,), request=1),
+    ]
 
 
 def test_the_final_of_a_question_that_was_withdrawn_is_recorded_as_dropped():
@@ -183,7 +193,6 @@ def test_an_answer_that_was_asked_for_comes_though_the_caller_makes_a_sound():
         CallerAsked(1.3),
         CallerClosed(1.3),
         CallerWithdrew(1.3, "note"),
-        CallerInterrupted(1.3),
     ],
     ids=lambda event: type(event).__name__,
 )
@@ -192,6 +201,30 @@ def test_an_answer_to_words_on_their_way_comes_whatever_happens_meanwhile(meanwh
     asked = (BY_HAND, CallerNoted(0.5, HELLO), CallerEnded(1.0), CallerAsked(1.1))
     commands = play(*asked, meanwhile, TimerFired(1.8))
     assert commands == [StartReply(1, (HELLO,), request=1)]
+
+
+def test_an_answer_that_waits_for_words_may_be_taken_back():
+    asked = (BY_HAND, CallerEnded(1.0), CallerAsked(1.1), CallerInterrupted(1.2))
+    assert recorded(*asked, TimerFired(1.8)) == [DropRequest(1)]
+    again = (CallerSpoke(2.0, "hello", final=True), CallerAsked(2.1, request=2))
+    assert recorded(*asked, *again) == [DropRequest(1), StartReply(1, (HELLO,), request=2)]
+
+
+def test_a_request_that_gets_no_reply_of_its_own_is_told_as_dropped():
+    asked = (CallerSpoke(1.0, "hello", False), CallerAsked(1.1), CallerAsked(1.5, request=2))
+    assert recorded(BY_HAND, *asked) == [AskFinal(), DropRequest(2)]
+    assert recorded(*SPEAKING, CallerAsked(2.5))[-1] == DropRequest(1)
+
+
+@pytest.mark.parametrize("behind", [(), (RecognitionBehind(0.5),)], ids=["on time", "late"])
+def test_a_turn_that_was_about_to_end_is_the_programs_to_end(behind: tuple[Event, ...]):
+    """Found by simulation: a silence ended it after all."""
+    said = (CallerVoiced(0.4), CallerSpoke(1.0, "hello", False), CallerQuiet(1.2, since=1.1))
+    by_hand = chosen(2.55, by_hand=True, answers=False)
+    asked = play(*behind, *said, TimerFired(2.5), policy=TurnPolicy(drafts=0))
+    assert asked == [AskFinal()]
+    events = (*behind, *said, TimerFired(2.5), by_hand, TimerFired(20.0))
+    assert play(*events, policy=TurnPolicy(drafts=0)) == [AskFinal()]
 
 
 def test_asking_again_does_not_put_the_answer_off():

@@ -97,7 +97,7 @@ def test_so_is_an_event_and_it_changes_nothing(right: str, event: dict[str, Any]
     assert (refused.value.code, refused.value.param) == ("not_permitted", param)
     assert state.options.shown() == before
     assert state.items.history() == ()
-    assert state.asked is None
+    assert not state.asked
     assert not state.out_of_band
     followed(program(right), event)  # and who may, does
 

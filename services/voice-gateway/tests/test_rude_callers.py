@@ -7,12 +7,15 @@ from typing import Any, cast
 import aiohttp
 import grpc.aio
 import pytest
+from voice_gateway.errors import CallerGone
 from voice_gateway.testing.fake_chat import FakeChat
 from voice_gateway.testing.fake_riva import FakeRiva
+from voice_gateway.transports.grpc import accept, calm
 from voice_proto import voice_workflow_pb2 as pb
 from voice_proto import voice_workflow_pb2_grpc as stubs
 
 LONG = "Once upon a time there was a fox. " * 12
+BROKEN_BATCH = grpc.aio.BaseError("Failed to execute a batch of operations.")
 _NARROW = (("grpc.http2.lookahead_bytes", 1024), ("grpc.http2.bdp_probe", 0))
 
 
@@ -63,3 +66,22 @@ async def test_bytes_that_are_no_message_are_told_to_be_none(
         assert await raw.code() is grpc.StatusCode.INVALID_ARGUMENT
         assert await raw.details() == "a message is no ClientMessage; see voice_workflow.proto"
     assert [r for r in caplog.records if r.levelno >= logging.ERROR] == []
+
+
+class Vanished:
+    """A stream whose caller is gone, which gRPC has not noticed yet."""
+
+    async def send_initial_metadata(self, _metadata: object) -> None:
+        raise BROKEN_BATCH
+
+
+async def test_a_caller_who_vanishes_at_the_wrong_moment_is_gone_and_nothing_broke(
+    caplog: pytest.LogCaptureFixture,
+):
+    with pytest.raises(CallerGone):
+        await accept(cast(Any, Vanished()))
+    loop = asyncio.get_running_loop()
+    calm(loop, {"message": "Task exception was never retrieved", "exception": BROKEN_BATCH})
+    assert caplog.records == []
+    calm(loop, {"message": "a bug", "exception": RuntimeError("a bug")})
+    assert [record.getMessage() for record in caplog.records] == ["a bug"]

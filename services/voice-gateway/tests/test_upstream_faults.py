@@ -137,6 +137,22 @@ async def test_a_voice_that_spoke_before_is_no_fault_of_the_config(
         await answers(gateway, line)
 
 
+async def test_a_voice_that_is_on_the_servers_list_is_no_fault_of_the_config(serve: Serve):
+    """It never spoke; another has, at this rate."""
+    riva, chat = upstreams()
+    riva.voice.voices = ["Low", "High"]
+    async with serve(riva, chat) as gateway:
+        async with gateway.dial() as line:
+            await line.say(config=pb.VoiceConfig(voice_name="Scripted.Low"))
+            await answers(gateway, line)
+        riva.voice.fault = Refuse(grpc.StatusCode.INVALID_ARGUMENT, "no model")
+        async with gateway.dial() as line:
+            await line.say(config=pb.VoiceConfig(voice_name="Scripted.High"))
+            await line.say(text_input="hello")
+            error = await line.until(pb.ERROR)
+    assert (error.fault.code, error.fault.retryable) == ("unavailable", True)
+
+
 async def test_a_refusal_that_comes_after_metadata_still_names_the_config(serve: Serve):
     """Some servers send their metadata before they read the config."""
     riva, chat = upstreams()

@@ -111,6 +111,8 @@ class Noted:
     """Add a message to the history without a reply to it."""
 
     message: Message
+    after: str | None = None
+    """The name of the message that it stands behind; empty: the start, None: the end."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,7 +139,10 @@ class Truncated:
 
 @dataclass(frozen=True, slots=True)
 class Forget:
-    """Discard the transcript of the open turn."""
+    """Discard the transcript of the open turn, or some finals of it."""
+
+    words: tuple[str, ...] = ()
+    """The finals to discard, as they came; none: the whole transcript."""
 
 
 FromCaller = (
@@ -265,6 +270,14 @@ class TurnTaken:
 
 
 @dataclass(frozen=True, slots=True)
+class RequestDropped:
+    """A program's request gets no reply: it was taken back before, or a live reply answers it."""
+
+    request: int
+    """Its number: the program's first `Answer` is 1."""
+
+
+@dataclass(frozen=True, slots=True)
 class Goodbye:
     """The gateway hangs up; no message follows."""
 
@@ -301,6 +314,7 @@ Notice = (
     | Failed
     | ToolCalled
     | TurnTaken
+    | RequestDropped
     | TurnOver
     | Goodbye
 )

@@ -32,7 +32,7 @@ from voice_gateway.ports import CallRecord, Services
 from voice_gateway.settings import BadSetting, Settings
 from voice_gateway.speaking.apology import Apologies
 from voice_gateway.transports import tls
-from voice_gateway.transports.grpc import VoiceGateway
+from voice_gateway.transports.grpc import VoiceGateway, calm
 from voice_gateway.transports.grpc_access import KeyedMethods
 from voice_gateway.transports.http import HttpFront, Readiness
 from voice_gateway.transports.http_access import HttpAccess
@@ -143,6 +143,7 @@ class GatewayServer:
 
     async def start(self) -> BoundPorts:
         """Bind and serve. Raises PortTaken."""
+        asyncio.get_running_loop().set_exception_handler(calm)
         self._add_services()
         grpc_port = self._bind()
         http_port = await self._start_http()
@@ -191,7 +192,11 @@ class GatewayServer:
     def _record(self, options: CallOptions) -> Callable[[CallConfig], CallRecord] | None:
         if self._settings.record_events_dir is None:
             return None
-        recorder = Recorder(self._settings.record_events_dir, options.policy)
+        recorder = Recorder(
+            self._settings.record_events_dir,
+            options.policy,
+            keep_s=self._settings.record_events_keep_s,
+        )
         self._stack.push_async_callback(recorder.close)
         return recorder.begin
 

@@ -196,6 +196,14 @@ class Settings(BaseSettings):
             "callers say. Empty: none are written."
         ),
     )
+    record_events_keep_s: float = Field(
+        2_592_000.0,
+        ge=0,
+        le=315_360_000,
+        description=(
+            "Event logs that are older are deleted, in seconds: 30 days. 0: nothing deletes them."
+        ),
+    )
 
     riva_uri: Uris = Field(
         "localhost:50052",

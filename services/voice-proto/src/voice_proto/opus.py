@@ -8,9 +8,14 @@ with ImportError where it is not installed.
 # pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false
 # (PyAV's packets are generic without saying of what)
 
+from contextlib import suppress
+from fractions import Fraction
+from typing import Any
+
 import av
 from av.audio.codeccontext import AudioCodecContext
 from av.error import FFmpegError
+from av.filter import Graph
 
 RATES_HZ = (8_000, 12_000, 16_000, 24_000, 48_000)
 PACKET_S = 0.02
@@ -63,7 +68,9 @@ class Encoder:
         frame = av.AudioFrame(format="s16", layout="mono", samples=len(pcm) // 2)
         frame.sample_rate = self._rate_hz
         frame.planes[0].update(pcm.ljust(frame.planes[0].buffer_size, b"\0"))
-        return [bytes(packet) for packet in self._codec.encode(frame)]
+        # `encode` would cut the sound into packets, which it is already, in threads of its own.
+        codec: Any = self._codec
+        return [bytes(packet) for packet in codec._send_frame_and_recv(frame)]
 
 
 class Decoder:
@@ -73,7 +80,8 @@ class Decoder:
         self._codec = AudioCodecContext.create("opus", "r")
         self._codec.sample_rate = _DECODER_HZ
         self._codec.layout = "mono"
-        self._resampler = av.AudioResampler("s16", "mono", rate_hz)
+        self._rate_hz = rate_hz
+        self._resampler: _Resampler | None = None
 
     def decode(self, packet: bytes) -> bytes:
         """Return a packet's sound; raise NotOpusError."""
@@ -82,8 +90,52 @@ class Decoder:
         pcm = bytearray()
         try:
             for frame in self._codec.decode(av.Packet(packet)):
-                for fitted in self._resampler.resample(frame):
-                    pcm += bytes(fitted.planes[0])[: 2 * fitted.samples]
+                pcm += self._fitting(frame).resample(frame)
         except FFmpegError:
             raise NotOpusError(f"{len(packet)} bytes that begin with {packet[:4].hex()}") from None
         return bytes(pcm)
+
+    def _fitting(self, frame: av.AudioFrame) -> "_Resampler":
+        """The resampler for frames like this one; a stream may change its channels."""
+        if self._resampler is None or not self._resampler.takes(frame):
+            self._resampler = _Resampler(frame, self._rate_hz)
+        return self._resampler
+
+
+class _Resampler:
+    """Makes s16le mono of one kind of frames, in the caller's thread.
+
+    PyAV's own resampler starts a thread for each core of the machine.
+    """
+
+    def __init__(self, like: av.AudioFrame, rate_hz: int) -> None:
+        self._kind = _kind(like)
+        self._graph = Graph()
+        self._graph.threads = 1
+        source = self._graph.add_abuffer(
+            sample_rate=like.sample_rate,
+            format=like.format.name,
+            layout=like.layout.name,
+            time_base=Fraction(1, like.sample_rate),
+        )
+        wanted = self._graph.add(
+            "aformat", sample_rates=str(rate_hz), sample_fmts="s16", channel_layouts="mono"
+        )
+        self._graph.link_nodes(source, wanted, self._graph.add("abuffersink")).configure()
+
+    def takes(self, frame: av.AudioFrame) -> bool:
+        return _kind(frame) == self._kind
+
+    def resample(self, frame: av.AudioFrame) -> bytes:
+        self._graph.push(frame)
+        pcm = bytearray()
+        with suppress(EOFError, BlockingIOError):
+            while True:
+                fitted = self._graph.pull()
+                assert isinstance(fitted, av.AudioFrame)
+                pcm += bytes(fitted.planes[0])[: 2 * fitted.samples]
+        return bytes(pcm)
+
+
+def _kind(frame: av.AudioFrame) -> tuple[str, str, int]:
+    return frame.format.name, frame.layout.name, frame.sample_rate

@@ -74,8 +74,9 @@ class Issuer:
             reason = f"a JWT is refused: {type(error).__name__}"
             raise Unauthenticated(_REFUSED, reason) from None
         subject = cast(str, claims["sub"])
-        if not subject or len(subject) > _LONGEST_NAME:
-            raise Unauthenticated(_REFUSED, f"a JWT's sub has {len(subject)} characters")
+        if not subject or len(subject) > _LONGEST_NAME or not subject.isprintable():
+            reason = f"a JWT's sub is no name: {subject[:40]!r}"
+            raise Unauthenticated(_REFUSED, reason)
         return Signed(subject, float(claims["exp"]))
 
 

@@ -10,6 +10,7 @@ from voice_gateway.ports import Memory
 from voice_gateway.principals import ANYONE
 
 _MOST_CONVERSATIONS = 1_000  # beyond that, the one untouched for longest is forgotten
+_MOST_OWNERS = 10_000
 
 
 _Key = tuple[str, str]
@@ -18,7 +19,6 @@ _Key = tuple[str, str]
 
 @dataclass(slots=True)
 class _Kept:
-    owner: Memory
     messages: tuple[Message, ...]
     until: float
 
@@ -37,6 +37,9 @@ class LocalMemories:
         self._most = most
         self._clock = clock
         self._kept: OrderedDict[_Key, _Kept] = OrderedDict()
+        self._owners: OrderedDict[_Key, Memory] = OrderedDict()
+        """The latest call of each conversation, also of those that hold nothing: to ask for one
+        that does not exist costs no other its memory."""
 
     def __len__(self) -> int:
         return len(self._kept)
@@ -47,25 +50,30 @@ class LocalMemories:
 
     async def close(self) -> None:
         self._kept.clear()
+        self._owners.clear()
 
     def take_over(self, key: _Key, owner: Memory) -> tuple[Message, ...]:
+        self._owners[key] = owner
+        self._owners.move_to_end(key)
+        if len(self._owners) > _MOST_OWNERS:
+            self._owners.popitem(last=False)
         kept = self._find(key)
-        messages = kept.messages if kept else ()
-        self._put(key, owner, messages)
-        return messages
+        if kept is None:
+            return ()
+        self._put(key, kept.messages)
+        return kept.messages
 
     def keep(self, key: _Key, owner: Memory, messages: tuple[Message, ...]) -> None:
-        kept = self._find(key)
-        if kept is None or kept.owner is owner:
-            self._put(key, owner, messages)
+        if self._owners.get(key, owner) is owner:
+            self._put(key, messages)
 
     def _find(self, key: _Key) -> _Kept | None:
         while self._kept and next(iter(self._kept.values())).until <= self._now():
             self._kept.popitem(last=False)  # the oldest come first
         return self._kept.get(key)
 
-    def _put(self, key: _Key, owner: Memory, messages: tuple[Message, ...]) -> None:
-        self._kept[key] = _Kept(owner, messages, self._now() + self._keep_s)
+    def _put(self, key: _Key, messages: tuple[Message, ...]) -> None:
+        self._kept[key] = _Kept(messages, self._now() + self._keep_s)
         self._kept.move_to_end(key)
         if len(self._kept) > self._most:
             self._kept.popitem(last=False)

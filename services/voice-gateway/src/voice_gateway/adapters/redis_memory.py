@@ -2,8 +2,8 @@
 
 Each conversation is one hash. Its key is `voice:conversation:` and a digest of the id, so that the
 keys do not show the ids; a digest of the principal stands before it, unless anyone may call. The
-field `call` names the call that recalled it last; `said` has the
-messages. Both scripts touch that one key only.
+field `call` names the call that recalled it last; `said` has the messages. Both scripts touch
+that one key only.
 """
 
 # pyright: reportUnknownMemberType=false

@@ -33,6 +33,7 @@ Voices = Mapping[str, tuple[str, ...]]
 
 _CHECK_TIMEOUT_S = 3.0
 _MOST_VOICES = 256  # a caller may name any, and a server may speak with all of them
+_MOST_RATES = 64  # clients use a handful
 # A server may answer a request for word times that it can't serve with one of these.
 _REFUSAL_CODES = {
     grpc.StatusCode.INVALID_ARGUMENT,
@@ -57,6 +58,8 @@ class RivaVoice:
         """Languages and voices that the server has spoken."""
         self._timed = KnownVoices()
         """Languages and voices that the server has spoken when asked for word times."""
+        self._rates_hz: set[int] = set()
+        """Rates that the server has spoken at."""
         self.served: Voices = {}
         """The voices of each language at the last check."""
 
@@ -76,14 +79,12 @@ class RivaVoice:
                 async with aclosing(self._responses(request, riva)) as responses:
                     async for response in responses:
                         riva.answered()
-                        self._spoken.add(_voice_of(request))
+                        self._note_spoken(request)
                         yield VoiceAudio(response.audio, tuple(map(_word, response.meta.words)))
             except grpc.aio.AioRpcError as error:
                 asked = f"config.voice_name {voice!r} for {language!r} at {rate_hz} Hz"
                 fault = riva.connection.fault(error, asked)
-                if _voice_of(request) in self._spoken and not fault.retryable:
-                    fault = Unavailable("tts", fault.text)  # it served what it refuses now
-                raise await self._explained(fault, riva) from None
+                raise await self._explained(fault, request, riva) from None
             except TimeoutError:
                 said = f"Riva TTS sent no audio for {self._timeout_s:g} s"
                 raise TimedOut("tts", said) from None
@@ -108,6 +109,11 @@ class RivaVoice:
                 async for response in responses:
                     self._note_refusal(request, refusal)
                     yield response
+
+    def _note_spoken(self, request: Any) -> None:
+        self._spoken.add(_voice_of(request))
+        if len(self._rates_hz) < _MOST_RATES:
+            self._rates_hz.add(request.sample_rate_hz)
 
     def _note_refusal(self, request: Any, refusal: grpc.aio.AioRpcError) -> None:
         """Note that the server refused the word times, since it speaks without them."""
@@ -153,13 +159,18 @@ class RivaVoice:
             riva.waits(limit)
             return await call.read()
 
-    async def _explained(self, fault: ServiceError, riva: RivaStream) -> ServiceError:
+    async def _explained(self, fault: ServiceError, request: Any, riva: RivaStream) -> ServiceError:
+        """The fault, as the server's own where it refuses what it served or says that it serves."""
+        if not fault.retryable and _voice_of(request) in self._spoken:
+            return Unavailable("tts", fault.text)
         if not isinstance(fault, Rejected):
             return fault
         try:
             voices = await _voices(riva.stub, riva.connection)
         except ServiceError:
             return fault
+        if request.sample_rate_hz in self._rates_hz and _offers(voices, *_voice_of(request)):
+            return Unavailable("tts", fault.text)
         available = f"; available: {_names(voices)}"
         return Rejected("tts", fault.text + available, fault.sentence + available)
 
@@ -192,6 +203,11 @@ class KnownVoices:
 
 def _voice_of(request: Any) -> tuple[str, str]:
     return request.language_code, request.voice_name
+
+
+def _offers(voices: Voices, language: str, voice: str) -> bool:
+    names = voices.get(language)
+    return names is not None and (voice in names or not voice)
 
 
 def _word(timing: Any) -> Word:

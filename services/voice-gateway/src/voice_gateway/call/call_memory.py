@@ -1,6 +1,7 @@
 """One call's memory: recalls the history before the first turn, and keeps it after each turn.
 
-A store that is slow or down delays only the first turn, by `_RECALL_TIMEOUT_S` at most.
+A store that is slow or down delays only the first turn, by `_RECALL_TIMEOUT_S` at most. What it
+holds is never overwritten unread: a call that began without it puts its own words behind it.
 """
 
 import asyncio
@@ -9,6 +10,7 @@ from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
 from voice_gateway.conversation import Message
+from voice_gateway.conversation.history import remembered
 from voice_gateway.errors import ServiceError, TimedOut, Unavailable
 from voice_gateway.messages import CallConfig
 from voice_gateway.ports import CallMetrics, Memory, Services
@@ -32,6 +34,7 @@ class CallMemory:
         config: CallConfig,
         metrics: CallMetrics,
         *,
+        most_messages: int,
         on_lost: Callable[[ServiceError], None],
     ) -> None:
         self._call_id = config.call_id
@@ -40,6 +43,11 @@ class CallMemory:
         self._memory = self._opened(services.memory, config)
         self._metrics = metrics
         self._on_lost = on_lost
+        self._most = most_messages
+        self._unread = False
+        """Whether the store may hold a history that this call has not recalled."""
+        self._before: tuple[Message, ...] = ()
+        """What the store held, where it was read too late for this call."""
         self._latest: tuple[Message, ...] = ()
         self._kept: tuple[Message, ...] = ()
         self._keeping: asyncio.Task[None] | None = None
@@ -54,6 +62,7 @@ class CallMemory:
         try:
             recalled = await self._within(_RECALL_TIMEOUT_S, self._memory.recall())
         except ServiceError as fault:
+            self._unread = True
             self._on_lost(fault)
             return ()
         self._latest = self._kept = recalled
@@ -101,12 +110,20 @@ class CallMemory:
         while self._kept != self._latest:
             messages = self._latest
             try:
-                await self._within(_KEEP_TIMEOUT_S, memory.keep(messages))
+                await self._read_late(memory)
+                kept = remembered((*self._before, *messages), self._most)
+                await self._within(_KEEP_TIMEOUT_S, memory.keep(kept))
             except ServiceError as fault:
                 self._tell(fault)
                 return  # the next turn's messages are tried again
             self._kept = messages
             self._failing = False
+
+    async def _read_late(self, memory: Memory) -> None:
+        """Read what could not be recalled when the call began."""
+        if self._unread:
+            self._before = await self._within(_KEEP_TIMEOUT_S, memory.recall())
+            self._unread = False
 
     def _tell(self, fault: ServiceError) -> None:
         self._metrics.failed(fault)

@@ -35,6 +35,7 @@ from voice_gateway.messages import (
     Noted,
     Played,
     ReplyAudio,
+    RequestDropped,
     Transcript,
     Truncated,
     TurnTaken,
@@ -115,7 +116,13 @@ class Session:
             on_fault=self._report,
             on_over=self._caller_audio.own.reply_over,
         )
-        self._memory = CallMemory(services, config, self._metrics, on_lost=self._report)
+        self._memory = CallMemory(
+            services,
+            config,
+            self._metrics,
+            most_messages=options.policy.memory_messages,
+            on_lost=self._report,
+        )
         self._joined = asyncio.Event()
         self._early: list[c.Event] = []
         """The events that came before the history was recalled; replayed after it."""
@@ -198,6 +205,8 @@ class Session:
             case c.KeepTurn(number):
                 self._outbox.post(TurnTaken(number))
                 self._caller_audio.turn_taken()
+            case c.DropRequest(request):
+                self._outbox.post(RequestDropped(request))
             case c.DropWords(_, reason):
                 self._metrics.words_dropped(reason)
             case c.EndCall():
@@ -281,17 +290,18 @@ class Session:
         match message:
             case Adjust(config):
                 self._adjust(config)
-            case Noted(noted):
-                self._tell(c.CallerNoted(now, noted))
+            case Noted(noted, after):
+                self._tell(c.CallerNoted(now, noted, after))
             case Withdrawn(name):
                 self._tell(c.CallerWithdrew(now, name))
             case Answer(config):
                 self._tell(c.CallerAsked(now, self._replies.requested(config)))
             case Truncated(reply, seconds):
                 self._replies.truncate(reply, seconds)
-            case Forget():
-                self._caller_audio.forget()
-                self._tell(c.CallerForgot(now))
+            case Forget(words):
+                if not words:
+                    self._caller_audio.forget()
+                self._tell(c.CallerForgot(now, words))
             case _:
                 assert_never(message)
 

@@ -97,6 +97,13 @@ class KeepTurn:
     """The number of the reply that will answer it."""
 
 
+@dataclass(frozen=True, slots=True)
+class DropRequest:
+    """The program's request gets no reply: it was taken back before, or a live reply answers it."""
+
+    request: int
+
+
 DropReason = Literal[
     "backchannel", "too_few_words", "retracted", "unconfirmed", "say_again", "forgotten",
     "withdrawn", "call_over", "echo",
@@ -141,6 +148,7 @@ Command = (
     | Interrupted
     | EndTurn
     | KeepTurn
+    | DropRequest
     | DropWords
     | EndCall
 )

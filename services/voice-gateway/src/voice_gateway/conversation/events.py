@@ -90,9 +90,11 @@ class CallerEnded:
 
 @dataclass(frozen=True, slots=True)
 class CallerForgot:
-    """The caller's program discards the transcript of the open turn."""
+    """The caller's program discards the transcript of the open turn, or some finals of it."""
 
     at: float
+    words: tuple[str, ...] = ()
+    """The finals to discard, as they came; none: the whole transcript."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +112,8 @@ class CallerNoted:
 
     at: float
     message: Message
+    after: str | None = None
+    """The name of the message that it stands behind; empty: the start, None: the end."""
 
 
 @dataclass(frozen=True, slots=True)

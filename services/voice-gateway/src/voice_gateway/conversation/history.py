@@ -93,6 +93,18 @@ def with_message(history: History, message: Message) -> History:
     return history if says_nothing else (*history, message)
 
 
+def with_message_at(history: History, message: Message, after: str | None) -> History:
+    """Add a message behind the one named `after`, or at the end where there is none of that name.
+
+    An empty name means the start, and None the end.
+    """
+    if after is None:
+        return with_message(history, message)
+    places = [n + 1 for n, each in enumerate(history) if each.name == after] or [len(history)]
+    place = places[-1] if after else 0
+    return (*with_message(history[:place], message), *history[place:])
+
+
 def with_messages(history: History, messages: Iterable[Message]) -> History:
     return reduce(with_message, messages, history)
 

@@ -17,6 +17,7 @@ from voice_gateway.conversation.commands import (
     AnnounceReply,
     AskFinal,
     CancelReply,
+    DropRequest,
     DropWords,
     KeepTurn,
     PrepareReply,
@@ -163,7 +164,7 @@ def wait_over(now: Conversation, floor: Listening, at: float, policy: TurnPolicy
 def asked(now: Conversation, floor: Listening, event: CallerAsked, policy: TurnPolicy) -> Step:
     """The program asks for a reply: wait for the open turn's final, or answer the history."""
     if isinstance(floor.wait, Asked):
-        return now, ()  # a request waits already
+        return now, (DropRequest(event.request),)  # one waits already
     behind = now.behind and now.finals
     if not (now.interim or now.commit_pending or behind):
         return answer(now, floor, event.request, event.at, policy)
@@ -171,6 +172,14 @@ def asked(now: Conversation, floor: Listening, event: CallerAsked, policy: TurnP
     until, latest = event.at + policy.final_wait_s, event.at + policy.late_wait_s
     waiting = replace(floor, wait=Asked(until, event.request, latest))
     return replace(now, floor=waiting), () if comes else (AskFinal(),)
+
+
+def request_taken_back(now: Conversation, floor: Listening, at: float, policy: TurnPolicy) -> Step:
+    """The program wants no reply any more; the words that it waited for stay an open turn."""
+    if not isinstance(floor.wait, Asked):
+        return now, ()
+    listens = timed(now, replace(floor, wait=None), at, policy)
+    return replace(now, floor=listens), (DropRequest(floor.wait.request),)
 
 
 def answer(

@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from voice_gateway.conversation import listening, replying, small_words
-from voice_gateway.conversation.commands import DropWords
+from voice_gateway.conversation.commands import DropRequest, DropWords
 from voice_gateway.conversation.events import (
     CallerAsked,
     CallerChose,
@@ -17,11 +17,19 @@ from voice_gateway.conversation.history import (
     History,
     amended,
     answer_name,
-    with_message,
+    with_message_at,
     without,
 )
 from voice_gateway.conversation.policy import TurnOptions, TurnPolicy
-from voice_gateway.conversation.state import Conversation, Idle, Line, Replying, Step
+from voice_gateway.conversation.state import (
+    Conversation,
+    Finals,
+    Idle,
+    Late,
+    Line,
+    Replying,
+    Step,
+)
 
 HistoryChange = CallerNoted | CallerWithdrew | HeardAmended
 Request = CallerAsked | CallerEnded | CallerForgot | CallerChose | HistoryChange
@@ -33,8 +41,8 @@ def follow(now: Conversation, event: Request, policy: TurnPolicy) -> Step:
             return _asked(now, event, policy)
         case CallerEnded():
             return replace(now, commit_pending=now.options.by_hand), ()
-        case CallerForgot(at=at):
-            return _forgot(now, at, policy)
+        case CallerForgot(at, words):
+            return _forgot_finals(now, words) if words else _forgot(now, at, policy)
         case CallerChose():
             return _chose(now, event, policy)
         case _:
@@ -44,7 +52,7 @@ def follow(now: Conversation, event: Request, policy: TurnPolicy) -> Step:
 def _asked(now: Conversation, event: CallerAsked, policy: TurnPolicy) -> Step:
     """The program asks for a reply; a live reply counts as the answer."""
     if isinstance(now.floor, Replying) or now.line is Line.CLOSED:
-        return now, ()
+        return now, (DropRequest(event.request),)
     return listening.asked(now, now.floor, event, policy)
 
 
@@ -60,6 +68,15 @@ def _forgot(now: Conversation, at: float, policy: TurnPolicy) -> Step:
     return now, (*dropped, *commands)
 
 
+def _forgot_finals(now: Conversation, words: tuple[str, ...]) -> Step:
+    """Take these finals out of the open turn; what a reply has taken already stays."""
+    kept, gone = list(now.finals), list[DropWords]()
+    for text in filter(kept.__contains__, words):
+        kept.remove(text)
+        gone.append(DropWords(text, "forgotten"))
+    return replace(now, finals=tuple(kept)), tuple(gone)
+
+
 def _chose(now: Conversation, event: CallerChose, policy: TurnPolicy) -> Step:
     before, after = now.options, replace(now, options=_options(event))
     floor = now.floor
@@ -67,6 +84,8 @@ def _chose(now: Conversation, event: CallerChose, policy: TurnPolicy) -> Step:
         return (after, ()) if after.options.interruptible else replying.resumed(after, floor)
     if isinstance(floor.wait, Idle) and before.idle_s != after.options.idle_s:
         floor = replace(floor, wait=None)  # the idle wait starts again with the new time
+    if isinstance(floor.wait, Finals | Late) and after.options.by_hand:
+        floor = replace(floor, wait=None)  # the program ends the turn that was about to end
     floor = listening.timed(after, floor, event.at, policy)
     return listening.redrafted(after, floor, policy)
 
@@ -83,18 +102,23 @@ def _history_changed(now: Conversation, event: HistoryChange, policy: TurnPolicy
 
 
 def _while_replying(now: Conversation, floor: Replying, event: HistoryChange) -> Conversation:
-    """A message added during a reply enters the history after that reply."""
-    if isinstance(event, CallerNoted):
+    """A message added at the end during a reply enters the history after that reply."""
+    if isinstance(event, CallerNoted) and not _stands_before(now.history, event.after):
         return replace(now, floor=replace(floor, added=(*floor.added, event.message)))
     if isinstance(event, CallerWithdrew):
         floor = replace(floor, added=without(floor.added, event.name))
     return replace(now, floor=floor, history=_with_change(now.history, event))
 
 
+def _stands_before(history: History, after: str | None) -> bool:
+    """Whether a message behind the one of that name stands before the end of the history."""
+    return after == "" or any(each.name == after for each in history[:-1])
+
+
 def _with_change(history: History, event: HistoryChange) -> History:
     match event:
-        case CallerNoted(message=message):
-            return with_message(history, message)
+        case CallerNoted(message=message, after=after):
+            return with_message_at(history, message, after)
         case CallerWithdrew(name=name):
             return without(history, name)
         case HeardAmended(reply=reply, text=text):

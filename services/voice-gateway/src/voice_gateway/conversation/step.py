@@ -145,9 +145,11 @@ def _typed(now: Conversation, event: CallerTyped, policy: TurnPolicy) -> Step:
 
 
 def _interrupted(now: Conversation, at: float, policy: TurnPolicy) -> Step:
-    """The client stops the reply."""
+    """The client stops the reply, or takes back its request for one."""
     floor = now.floor
-    if isinstance(floor, Listening) or not floor.interruptible:
+    if isinstance(floor, Listening):
+        return listening.request_taken_back(now, floor, at, policy)
+    if not floor.interruptible:
         return now, ()
     now, cut = replying.cut(now, floor)
     now, more = _back_to_caller(now, at, policy, over=now.line is Line.CLOSED)

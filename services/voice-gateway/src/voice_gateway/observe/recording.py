@@ -2,7 +2,7 @@
 
 The calls put their steps into one bounded queue; a thread writes them as lines, and owns the files.
 If the disk is too slow, steps are lost and counted; if it fails, the log ends there, and the call
-goes on.
+goes on. A log has the ending `.part` until it is whole.
 """
 
 import asyncio
@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
-from queue import Full, Queue
+from queue import Empty, Full, Queue
 from threading import Thread
 from time import sleep
 from typing import TextIO
@@ -30,12 +30,14 @@ from voice_gateway.observe.event_log import (
     last_line,
     step_line,
 )
+from voice_gateway.observe.old_event_logs import OldEventLogs
 
 log = logging.getLogger(__name__)
 
 _MOST_QUEUED_STEPS = 50_000  # of all calls: some minutes of a hundred calls
 _MOST_CHARS = 16_000_000  # in one call's log: many hours
 _WRITE_INTERVAL_S = 0.25
+_QUIET_S = 600.0  # old logs are looked for also where no call writes
 _STEPS_PER_SLICE = 8  # the calls' thread may run after these: a third of a millisecond's work
 _CLOSE_TIMEOUT_S = 5.0  # for the last lines, when the gateway stops
 _UNSAFE_IN_NAME = re.compile(r"[^A-Za-z0-9._-]+")
@@ -53,6 +55,8 @@ class _File:
     reported_lost: int = 0
     """How many of the lost steps the log mentions."""
     out: TextIO | None = None
+    path: Path = field(default_factory=Path)
+    """Where it is written; without `.part` once it is whole."""
     chars: int = 0
     failed: bool = False
     over: bool = False
@@ -118,9 +122,16 @@ class _CallRecord:
 class Recorder:
     """Owns the writing thread. Files stay open while their calls last."""
 
-    def __init__(self, folder: Path, policy: TurnPolicy, *, most_chars: int = _MOST_CHARS) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        policy: TurnPolicy,
+        *,
+        keep_s: float = 0.0,
+        most_chars: int = _MOST_CHARS,
+    ) -> None:
         self._queue = Queue[_Item](_MOST_QUEUED_STEPS)
-        self._writer = _Writer(folder, policy, most_chars)
+        self._writer = _Writer(folder, policy, OldEventLogs(folder, keep_s), most_chars)
         self._thread = Thread(
             target=self._writer.run, args=(self._queue,), name="event-logs", daemon=True
         )
@@ -146,9 +157,12 @@ class Recorder:
 class _Writer:
     """Owns the files; it runs in the thread."""
 
-    def __init__(self, folder: Path, policy: TurnPolicy, most_chars: int) -> None:
+    def __init__(
+        self, folder: Path, policy: TurnPolicy, old: OldEventLogs, most_chars: int
+    ) -> None:
         self._folder = folder
         self._policy = policy
+        self._old = old
         self._most_chars = most_chars
         self._files: set[_File] = set()
 
@@ -156,7 +170,11 @@ class _Writer:
         """Write until a stop comes."""
         going_on = True
         while going_on:
-            going_on = self._take(queue.get())
+            self._old.sweep(datetime.now(UTC))
+            try:
+                going_on = self._take(queue.get(timeout=_QUIET_S))
+            except Empty:
+                continue
             for number in range(queue.qsize()):
                 going_on = going_on and self._take(queue.get())
                 if number % _STEPS_PER_SLICE == _STEPS_PER_SLICE - 1:
@@ -216,7 +234,7 @@ class _Writer:
 
     def _open(self, file: _File) -> TextIO:
         if file.out is None:
-            file.out = _created(self._folder, file)
+            file.path, file.out = _created(self._folder, file)
             self._files.add(file)
             self._write(file, first_line(file.config, self._policy, file.began, file.at))
         return file.out
@@ -239,16 +257,20 @@ class _Writer:
             self._report_gap(file)
             self._write(file, last_line(over=over))
         self._files.discard(file)
+        file.path.replace(file.path.with_suffix(""))
 
 
-def _created(folder: Path, file: _File) -> TextIO:
+def _created(folder: Path, file: _File) -> tuple[Path, TextIO]:
     """Create a file that only its owner can read, since it contains what people said."""
     for name in _names(file):
+        path = folder / f"{name}.part"
+        if (folder / name).exists():
+            continue
         try:
-            number = os.open(folder / name, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+            number = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         except FileExistsError:
             continue
-        return open(number, "w", encoding="utf-8")
+        return path, open(number, "w", encoding="utf-8")
     raise AssertionError("names never end")
 
 

@@ -146,7 +146,7 @@ class VoiceGateway(pb_grpc.VoiceGatewayServicer):
             asked, first = first.config, None
         config = wire.to_config(asked, self._defaults, call.who)
         codec = agree(asked, config.rate_hz)
-        await context.send_initial_metadata(())  # tells the caller that the call was accepted
+        await accept(context)
         caller = StreamCaller(context, first, codec, asked=asked.audio_encoding != 0)
         await call.run(caller, config)
         await caller.part()
@@ -167,6 +167,22 @@ async def _read(context: Context) -> pb.ClientMessage | None:
     except DecodeError:
         raise BadMessage("a message is no ClientMessage; see voice_workflow.proto") from None
     return None if message is grpc.aio.EOF else message
+
+
+async def accept(context: Context) -> None:
+    """Tell the caller that the call was accepted; raises CallerGone."""
+    try:
+        await context.send_initial_metadata(())
+    except grpc.aio.BaseError:
+        raise CallerGone("the caller hung up") from None
+
+
+def calm(loop: asyncio.AbstractEventLoop, failure: dict[str, Any]) -> None:
+    """An exception handler for the loop: gRPC's own tasks may fail once a caller has vanished."""
+    if isinstance(failure.get("exception"), grpc.aio.BaseError):
+        log.debug("a caller was gone before its call ended: %s", failure["exception"])
+    else:
+        loop.default_exception_handler(failure)
 
 
 async def _abort(

@@ -29,6 +29,7 @@ from voice_gateway.messages import (
     Processing,
     ReplyAudio,
     ReplyText,
+    RequestDropped,
     Resumed,
     Speaking,
     ToCaller,
@@ -142,7 +143,7 @@ def _audio(chunk: bytes) -> Audio | None:
 def is_for_programs(message: ToCaller) -> bool:
     """Whether the contract has nothing for the message: it is for the Realtime API alone."""
     blank = isinstance(message, Transcript) and not message.text.strip()
-    return blank or isinstance(message, ToolCalled | TurnTaken)
+    return blank or isinstance(message, ToolCalled | TurnTaken | RequestDropped)
 
 
 def to_server(message: ToCaller, sequence: int) -> pb.ServerMessage:
@@ -161,7 +162,7 @@ def to_server(message: ToCaller, sequence: int) -> pb.ServerMessage:
             return pb.ServerMessage(
                 transcript_chunk=message.text, transcript=_transcript(message), sequence=sequence
             )
-        case ToolCalled() | TurnTaken():
+        case ToolCalled() | TurnTaken() | RequestDropped():
             raise AssertionError(f"{message} is for programs at the Realtime API alone")
         case _:
             event, reply = _event(message)

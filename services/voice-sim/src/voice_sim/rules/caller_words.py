@@ -227,8 +227,10 @@ class _Remembered:
                 said = set(_CALLERS.findall(text))
                 self.repeated |= said.intersection(self.words)
                 self.withdrawn -= said  # they were said again
-                if final or said:
-                    self.interim = set() if final else said
+                if final:
+                    self.interim = set()
+                elif not said.issubset(self.words):  # else it repeats what was asked before
+                    self.interim = said
             case _:
                 pass
         if any(isinstance(command, c.EndTurn | c.Interrupted) for command in step.commands):

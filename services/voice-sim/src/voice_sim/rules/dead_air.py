@@ -108,7 +108,7 @@ class _Heard:
             return
         assert self.broken_since is not None
         most_s = policy.max_silence_s + 3 * policy.late_wait_s + longest_s
-        since = max(self.broken_since, before.sounded_at)
+        since = max(self.broken_since, before.sounded_at, self.since or 0.0)
         if at - since > most_s + ROUNDING_S:
             yield f"a voice of {since:.2f} could not be recognised, and nobody asked until {at:.2f}"
             self.broken_since = None

@@ -1,6 +1,6 @@
 """Checks that what a caller's program requests is done, and nothing against it."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from voice_gateway import conversation as c
 
@@ -46,8 +46,8 @@ def an_answer_comes(record: Record) -> Iterator[str]:
     """An answer that is asked for comes after the final, or after the time it had.
 
     Where the client ended several utterances, each of their finals has that time. A reply that is
-    live counts as the answer, and so does a request to say it again; after the end of the call none
-    comes.
+    live counts as the answer, and so does a request to say it again; after the end of the call, or
+    once the program takes its request back, none comes.
     """
     policy = record.script.call.policy
     behind = any(isinstance(step.event, c.RecognitionBehind) for step in record.steps)
@@ -62,10 +62,17 @@ def an_answer_comes(record: Record) -> Iterator[str]:
             asked_at = step.event.at if asked_at is None else asked_at
         if isinstance(step.event, c.CallerSpoke) and step.event.awaits:
             final_at = step.event.at
-        if any(
-            isinstance(command, c.StartReply | c.Say) and bool(command.request)
-            for command in step.commands
-        ):
+        if _is_settled(step.event, step.commands):
             asked_at = None
     if asked_at is not None and record.over_at > max(asked_at, final_at) + wait_s:
         yield f"the answer that was asked for at {asked_at:.2f} never came"
+
+
+def _is_settled(event: c.Event, commands: Sequence[c.Command]) -> bool:
+    """Whether what was asked for is answered now, or taken back."""
+    taken_back = isinstance(event, c.CallerInterrupted)
+    return any(
+        (isinstance(command, c.StartReply | c.Say) and bool(command.request))
+        or (taken_back and isinstance(command, c.DropRequest))
+        for command in commands
+    )

@@ -51,7 +51,10 @@ class RealtimeCaller(Caller):
         return self._for_call.popleft()
 
     async def send(self, message: ToCaller) -> None:
-        await self.say(outbound.told(self._state, message))
+        events = outbound.told(self._state, message)
+        self._for_call.extend(self._state.for_call)
+        self._state.for_call.clear()
+        await self.say(events)
 
     async def say(self, events: Events) -> None:
         self._waiting.extend(events)
@@ -63,13 +66,18 @@ class RealtimeCaller(Caller):
             event = inbound.parsed(frame)
             taken = inbound.followed(self._state, event)
         except BadEvent as why:
-            given = event.get("event_id")
-            event_id = given if isinstance(given, str) else None
-            self._waiting.append(outbound.refused(self._state, why, event_id))
+            self._refuse(why, event)
         else:
             self._for_call.extend(taken.for_call)
             self._waiting.extend(taken.events)
+            for why in taken.refused:
+                self._refuse(why, event)
             self._steer_out_of_band(taken)
+
+    def _refuse(self, why: BadEvent, event: Json) -> None:
+        given = event.get("event_id")
+        event_id = given if isinstance(given, str) else None
+        self._waiting.append(outbound.refused(self._state, why, event_id))
 
     def _steer_out_of_band(self, taken: inbound.Taken) -> None:
         if self.out_of_band and taken.begins:

@@ -1,10 +1,10 @@
 """Translates the caller's turn to server events: its start, its committed audio, its transcript."""
 
-from voice_gateway.messages import Transcript
+from voice_gateway.messages import Forget, FromCaller, Transcript, Withdrawn
 from voice_gateway.transports.realtime import items
 from voice_gateway.transports.realtime.fields import Json
 from voice_gateway.transports.realtime.items import Item
-from voice_gateway.transports.realtime.state import Committed, Events, State
+from voice_gateway.transports.realtime.state import Committed, Events, OpenTurn, State
 
 _ROUNDING_S = 0.1  # the least that can be committed
 
@@ -46,17 +46,19 @@ def commit(state: State, reply: int) -> Events:
     """Make the open turn an item, if there is one."""
     if state.awaiting:
         return _answered(state, reply)
+    _taken(state, reply)
     turn, state.turn = state.turn, None
     if turn is None or not turn.transcript:
         return []
     wire = {"id": turn.item_id, **items.spoken_question(turn.transcript)}
+    item, events = committed(state, wire, reply)
     stopped = state.event(
         "input_audio_buffer.speech_stopped", audio_end_ms=state.received_ms, item_id=turn.item_id
     )
     return [
         *([stopped] if turn.announced else []),
-        *committed(state, wire, reply)[1],
-        *_transcribed(state, turn.item_id, turn.transcript),
+        *events,
+        *_transcribed(state, item, turn.transcript),
     ]
 
 
@@ -67,8 +69,9 @@ def commit_by_hand(state: State) -> Events:
     item, events = committed(state, wire, 0)
     waiting = Committed(item, turn, state.received_s)
     state.awaiting.append(waiting)
+    state.unanswered.append(waiting)
     known = turn.finals and not turn.interim
-    return [*events, *_finish(state, waiting, 0)] if known else events
+    return [*events, *_finish(state, waiting)] if known else events
 
 
 def timed_out(state: State, reply: int, silence_s: float) -> Events:
@@ -91,7 +94,9 @@ def committed(state: State, wire: Json, reply: int) -> tuple[Item, Events]:
     item, before = state.items.add(wire, reply)
     item.sent_s = seconds
     buffer = state.event("input_audio_buffer.committed", item_id=item.id, previous_item_id=before)
-    return item, [buffer, *added(state, item, before), done(state, item, before)]
+    values = {"item": items.untranscribed(item.wire), "previous_item_id": before}
+    kinds = ("conversation.item.added", "conversation.item.done")
+    return item, [buffer, *(state.event(kind, values) for kind in kinds)]
 
 
 def added(state: State, item: Item, before: str | None) -> Events:
@@ -122,7 +127,7 @@ def _await_final(state: State, transcript: Transcript) -> Events:
         its = rest[:1] or over[-1:] if not transcript.final else over[-1:] or rest[:1]
         its[0].turn.absorb(transcript)
     ends = over if transcript.final else []
-    return [*(event for each in ends for event in _finish(state, each, 0)), *(later or [])]
+    return [*(event for each in ends for event in _finish(state, each)), *(later or [])]
 
 
 def _is_later(state: State, transcript: Transcript) -> bool:
@@ -134,25 +139,53 @@ def _is_later(state: State, transcript: Transcript) -> bool:
 
 def _answered(state: State, reply: int) -> Events:
     """An answer begins, or could: it does not wait for the finals of words that it has."""
-    over = [each for each in state.awaiting if each.turn.transcript] or [state.awaiting[0]]
-    return [event for each in over for event in _finish(state, each, reply)]
+    over = [each for each in state.awaiting if each.turn.transcript] or [*state.awaiting][:1]
+    events = [event for each in over for event in _finish(state, each)]
+    _taken(state, reply)
+    return events
 
 
-def _finish(state: State, committed: Committed, reply: int) -> Events:
+def _taken(state: State, reply: int) -> None:
+    """The words of all that was committed, but for what is awaited, belong to this reply's turn."""
+    for each in state.unanswered:
+        each.item.reply = reply
+    state.unanswered = [*state.awaiting]
+
+
+def _finish(state: State, committed: Committed) -> Events:
+    """Tell the words of what was committed, or have them forgotten."""
     state.awaiting.remove(committed)
-    item, transcript = committed.item, committed.turn.transcript
-    item.reply = reply or item.reply
-    item.wire["content"][0]["transcript"] = transcript
-    return _transcribed(state, item.id, transcript)
+    item, turn = committed.item, committed.turn
+    if committed.deleted:
+        state.for_call += _forgotten(turn)
+        return []
+    item.wire["content"][0]["transcript"] = turn.transcript
+    return _transcribed(state, item, turn.transcript)
 
 
-def _transcribed(state: State, item_id: str, transcript: str) -> Events:
+def _forgotten(turn: OpenTurn) -> list[FromCaller]:
+    words = tuple(filter(None, turn.finals))
+    return [Forget(words)] if words else []
+
+
+def deleted(state: State, item: Item) -> list[FromCaller]:
+    """The client deletes this item: its words leave the open turn, or the history."""
+    committed = next((each for each in state.unanswered if each.item is item), None)
+    if committed is None:
+        return [] if state.items.shares_turn(item) else [Withdrawn(item.name)]
+    state.unanswered.remove(committed)
+    if committed in state.awaiting:
+        committed.deleted = True
+        return []
+    return _forgotten(committed.turn)
+
+
+def _transcribed(state: State, item: Item, transcript: str) -> Events:
     if not state.options.transcribes:
         return []
     kind = "conversation.item.input_audio_transcription"
-    where = {"item_id": item_id, "content_index": 0}
-    seconds = state.items.find(item_id, "retrieve").sent_s
-    usage = {"type": "duration", "seconds": round(seconds, 3)}
+    where = {"item_id": item.id, "content_index": 0}
+    usage = {"type": "duration", "seconds": round(item.sent_s, 3)}
     completed = state.event(f"{kind}.completed", where, transcript=transcript, usage=usage)
     if not transcript:
         return [completed]

@@ -5,7 +5,7 @@ Every event is checked here; one that cannot be followed raises BadEvent, and ch
 
 import json
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, cast
 
@@ -22,7 +22,6 @@ from voice_gateway.messages import (
     Noted,
     Played,
     Truncated,
-    Withdrawn,
 )
 from voice_gateway.transports.realtime import caller_turn, fields, items
 from voice_gateway.transports.realtime import response as outcome
@@ -34,6 +33,7 @@ from voice_gateway.transports.realtime.state import Asked, Events, State
 _SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")  # as JSON escapes it, whole pair or half
 _LEAST_COMMIT_S = 0.1
 _MOST_OUT_OF_BAND = 4  # at once; each sends requests to the model and the voice of its own
+_MOST_CANCELLED = 16  # requests that a client took back, and that are still to be told as over
 _CONVERSATIONS = ("auto", "none")
 _METADATA_PAIRS, _METADATA_KEY_CHARS, _METADATA_VALUE_CHARS = 16, 64, 512
 
@@ -56,6 +56,8 @@ class Taken:
     begins: OutOfBandRequest | None = None
     stops: int = 0
     """The number of the out-of-band response that is to end; 0: none."""
+    refused: Sequence[BadEvent] = ()
+    """What of the event is not followed, while the rest is."""
 
 
 def parsed(frame: str | bytes) -> Json:
@@ -91,10 +93,10 @@ def followed(state: State, event: Json) -> Taken:
 
 def _update_session(state: State, event: Json) -> Taken:
     asked = fields.child(event, "session", "")
-    state.options.update(asked, has_audio=state.received_s > 0)
+    refused = state.options.update(asked, has_audio=state.received_s > 0)
     state.decode(state.options.input_format)
     updated = state.event("session.updated", session=state.options.shown())
-    return Taken([Adjust(state.options.config)], [updated])
+    return Taken([Adjust(state.options.config)], [updated], refused=refused)
 
 
 # The caller audio.
@@ -136,14 +138,14 @@ def _create_item(state: State, event: Json) -> Taken:
     wire, message = items.checked(fields.child(event, "item", ""))
     check_messages([message], state.options.rights, "item.role")
     state.items.check_new(wire)
-    state.items.check_place(event.get("previous_item_id"))
-    item, before = state.items.add(wire)
-    noted: list[FromCaller] = [Noted(_named(message, item.id))] if _says(message) else []
+    state.items.check_call(wire)
+    place = state.items.place(event.get("previous_item_id"))
+    item, before = state.items.add(wire, after=place)
+    after = None if place is None else state.items.told_before(before)
+    noted: list[FromCaller] = (
+        [Noted(_named(message, item.id), after)] if items.says(message) else []
+    )
     return Taken(noted, caller_turn.created(state, item, before))
-
-
-def _says(message: Message) -> bool:
-    return bool(message.text or message.calls or message.call_id)
 
 
 def _named(message: Message, item_id: str) -> Message:
@@ -153,9 +155,10 @@ def _named(message: Message, item_id: str) -> Message:
 
 
 def _delete_item(state: State, event: Json) -> Taken:
-    item = state.items.remove(fields.text(event, "item_id", ""))
-    deleted = state.event("conversation.item.deleted", item_id=item.id)
-    return Taken([Withdrawn(item.name)], [deleted])
+    item = state.items.find(fields.text(event, "item_id", ""), "delete")
+    for_call = caller_turn.deleted(state, item)
+    state.items.remove(item.id)
+    return Taken(for_call, [state.event("conversation.item.deleted", item_id=item.id)])
 
 
 def _retrieve_item(state: State, event: Json) -> Taken:
@@ -171,20 +174,15 @@ def _truncate_item(state: State, event: Json) -> Taken:
         raise fields.unsupported("item_id", "only spoken assistant messages can be truncated.")
     index = fields.as_number(event.get("content_index", 0), "content_index", 0, 0)
     end_ms = fields.as_number(event.get("audio_end_ms"), "audio_end_ms", 0, 1e9)
-    if end_ms > item.sent_s * 1000 + 1:
-        sent_ms = round(item.sent_s * 1000)
-        raise BadEvent(
-            "invalid_value",
-            f"Audio content of {sent_ms}ms is already shorter than {end_ms:g}ms",
-            "audio_end_ms",
-        )
+    # A client's clock runs ahead of audio that is sent at the pace of its playback.
+    heard_s = min(end_ms / 1000, item.sent_s)
     if state.live(item.reply):
         state.cancelling = True  # a client that truncates the live response has stopped it
     else:
-        item.shorten(end_ms / 1000)
+        item.shorten(heard_s)
     values: Json = {"item_id": item.id, "content_index": index, "audio_end_ms": round(end_ms)}
     truncated = state.event("conversation.item.truncated", values)
-    return Taken([Truncated(item.reply, end_ms / 1000)], [truncated])
+    return Taken([Truncated(item.reply, heard_s)], [truncated])
 
 
 def _truncate_taken_back(state: State, event: Json) -> Taken:
@@ -206,16 +204,19 @@ def _create_response(state: State, event: Json) -> Taken:
 
 
 def _respond(state: State, asked: Json) -> Taken:
-    if state.response or state.asked:
-        active = state.response.id if state.response else "the one just asked for"
+    if active := state.answering:
         raise BadEvent(
             "conversation_already_has_active_response",
             f"Conversation already has an active response in progress: {active}. Wait until the "
             "response is finished before creating a new one.",
         )
-    state.asked = _asked(state, asked)
-    assert state.asked.options
-    return Taken([Answer(state.asked.options.config)])
+    if len(state.asked) >= _MOST_CANCELLED:
+        said = f"{_MOST_CANCELLED} cancelled requests wait; allowed: as many."
+        raise BadEvent("too_many_responses", said)
+    request = _asked(state, asked)
+    state.ask(request)
+    assert request.options
+    return Taken([Answer(request.options.config)])
 
 
 def _respond_out_of_band(state: State, asked: Json) -> Taken:
@@ -256,6 +257,9 @@ def _cancel_response(state: State, event: Json) -> Taken:
     for each in state.out_of_band.values():
         if wanted == each.id:
             return Taken(stops=each.number)
+    if state.asked and not state.asked[-1].cancelled and wanted is None:
+        state.asked[-1].cancelled = True
+        return Taken([Interrupt()])
     if response is None or wanted not in (None, response.id):
         raise BadEvent(
             "response_cancel_not_active", "Cancellation failed: no active response found"

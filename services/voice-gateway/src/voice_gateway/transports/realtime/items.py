@@ -65,14 +65,38 @@ class Items:
     def last_id(self) -> str | None:
         return next(reversed(self._items), None)
 
-    def add(self, wire: Json, reply: int = 0) -> tuple[Item, str | None]:
-        """Append an item; return it, and the id of the one before it."""
-        before = self.last_id
+    def add(
+        self, wire: Json, reply: int = 0, *, after: str | None = None
+    ) -> tuple[Item, str | None]:
+        """Add an item behind the one of id `after`, "root" for the start, None for the end.
+
+        Return it, and the id of the one before it.
+        """
+        before = self.last_id if after is None else None if after == "root" else after
         item = self.make(wire, reply)
-        self._items[item.id] = item
+        following = self._behind(before)
+        for each in following:
+            del self._items[each.id]
+        self._items |= {each.id: each for each in (item, *following)}
         if len(self._items) > _MOST_ITEMS:
             del self._items[next(iter(self._items))]
         return item, before
+
+    def _behind(self, before: str | None) -> list[Item]:
+        """The items behind the one of this id; None: all."""
+        if before == self.last_id:
+            return []
+        ids = list(self._items)
+        return [self._items[each] for each in ids[ids.index(before) + 1 if before else 0 :]]
+
+    def told_before(self, before: str | None) -> str:
+        """The name of the nearest message, up to the item of this id; empty: there is none."""
+        name = ""
+        for each in self._items.values() if before else ():
+            name = each.name if says(_message_of(each.wire)) else name
+            if each.id == before:
+                break
+        return name
 
     def make(self, wire: Json, reply: int = 0) -> Item:
         """Make an item that is in no conversation yet."""
@@ -112,10 +136,24 @@ class Items:
             )
         return self._items[item_id]
 
+    def check_call(self, wire: Json) -> None:
+        """Raise BadEvent where a function's output is for a call that does not stand here."""
+        calls = (each.wire for each in self._items.values() if each.wire["type"] == "function_call")
+        if wire["type"] != "function_call_output":
+            return
+        if not any(call["call_id"] == wire["call_id"] for call in calls):
+            allowed = "the call_id of a function call that stands here"
+            raise fields.not_allowed("item.call_id", wire["call_id"], allowed)
+
     def asked(self, reply: int) -> Item | None:
         """The caller's turn that this reply answers; None: a client's message, or none at all."""
         own = (item for item in reversed(self._items.values()) if item.reply == reply)
         return next((item for item in own if item.wire.get("role") == "user"), None)
+
+    def shares_turn(self, item: Item) -> bool:
+        """Whether other items hold words of the turn that this one belongs to."""
+        same = (each for each in self._items.values() if each.reply and each.name == item.name)
+        return any(each is not item for each in same)
 
     def before(self, item_id: str) -> str | None:
         """The id of the item before this one."""
@@ -135,14 +173,14 @@ class Items:
         """Remove an item that may be gone already; return whether it was there."""
         return self._items.pop(item.id, None) is not None
 
-    def check_place(self, after: object) -> None:
-        """Raise BadEvent unless `after` is the last item or names none."""
-        if after in (None, self.last_id) or (after == "root" and not self._items):
-            return
-        name = fields.as_text(after, "previous_item_id", 256)
+    def place(self, asked: object) -> str | None:
+        """The place that a `previous_item_id` asks for, as `add` takes it; raises BadEvent."""
+        if asked is None:
+            return None
+        name = fields.as_text(asked, "previous_item_id", 256)
         if name != "root":
             self.find(name, "create")
-        raise fields.unsupported("previous_item_id", "items are added at the end only.")
+        return name if name != self.last_id else None
 
     def check_new(self, wire: Json) -> None:
         if wire.get("id") in self._items:
@@ -156,6 +194,11 @@ class Items:
 def shown(wire: Json) -> Json:
     """Copy an item for an event, which must not change later."""
     return deepcopy(wire)
+
+
+def untranscribed(wire: Json) -> Json:
+    """A turn of the caller as the protocol shows it first: its transcript is told by an event."""
+    return {**wire, "content": [{**part, "transcript": None} for part in wire["content"]]}
 
 
 def checked(asked: Json, path: str = "item") -> tuple[Json, Message]:
@@ -173,14 +216,25 @@ def checked(asked: Json, path: str = "item") -> tuple[Json, Message]:
 def _message(asked: Json, path: str) -> tuple[Json, Message]:
     fields.known(asked, _MESSAGE_FIELDS, path)
     role = fields.one_of(asked.get("role", ""), _PART_TYPES, f"{path}.role")
+    given = fields.as_list(asked.get("content"), f"{path}.content")
     parts = [
         _part(fields.as_object(part, f"{path}.content[{i}]"), role, f"{path}.content[{i}]")
-        for i, part in enumerate(fields.as_list(asked.get("content"), f"{path}.content"))
+        for i, part in enumerate(given)
+        if not _is_image_beside_text(part, given)
     ]
     text = _words(parts)
     fields.as_text(text, f"{path}.content", _MOST_TEXT_CHARS)
     wire = {**_named(asked), "type": "message", "role": role, "content": parts}
     return wire, Message(cast(Role, role), text)
+
+
+def _is_image_beside_text(part: Any, given: Sequence[Any]) -> bool:
+    """Whether it is an image, which the model does not see, and the message says something else."""
+    return _is_image(part) and not all(map(_is_image, given))
+
+
+def _is_image(part: Any) -> bool:
+    return isinstance(part, dict) and cast(Json, part).get("type") == "input_image"
 
 
 def _part(given: Json, role: str, path: str) -> Json:
@@ -232,9 +286,13 @@ def _joined(messages: Iterable[Message]) -> tuple[Message, ...]:
     """A history for the model, without empty messages; one side's messages in a row are joined."""
     history: tuple[Message, ...] = ()
     for message in messages:
-        if message.text or message.calls or message.call_id:
+        if says(message):
             history = with_message(history, message)
     return history
+
+
+def says(message: Message) -> bool:
+    return bool(message.text or message.calls or message.call_id)
 
 
 def _message_of(wire: Json) -> Message:

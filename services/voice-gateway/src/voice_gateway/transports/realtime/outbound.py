@@ -13,6 +13,7 @@ from voice_gateway.messages import (
     Processing,
     ReplyAudio,
     ReplyText,
+    RequestDropped,
     Resumed,
     Speaking,
     ToCaller,
@@ -84,6 +85,7 @@ def _noticed(
     | CutOff
     | Failed
     | TurnTaken
+    | RequestDropped
     | TurnOver
     | Goodbye,
 ) -> Events:
@@ -96,6 +98,8 @@ def _noticed(
             return [*said, *silence, *response.begin(state, reply)]
         case CutOff():
             return response.cut_off(state, message)
+        case RequestDropped(request):
+            return response.dropped(state, request)
         case Failed(error, reply):
             return response.failed(state, error, reply)
         case TurnOver():

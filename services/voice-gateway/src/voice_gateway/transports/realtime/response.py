@@ -21,9 +21,20 @@ from voice_gateway.transports.realtime.state import Events, Response, State
 
 def begin(state: State, reply: int) -> Events:
     state.during_response = None
-    state.cancelling = False
     response = state.begin_response(reply)
     return created(state, response)
+
+
+def dropped(state: State, request: int) -> Events:
+    """Tell of a response that was cancelled before its reply began: it begins and is over."""
+    if not (state.asked and state.asked[0].number == request):
+        return []  # the live reply was taken for the one that was asked for
+    response = state.begin_response(0)
+    state.end(response)
+    state.cancelling = False
+    details = {"type": "cancelled", "reason": "client_cancelled"}
+    over = state.event("response.done", response=_shown(state, response, "cancelled", details))
+    return [*created(state, response), over]
 
 
 def created(state: State, response: Response) -> Events:
@@ -136,7 +147,7 @@ def _output_done(state: State, response: Response, item: Item) -> Events:
     over = state.event("response.output_item.done", values)
     if response.out_of_band:
         return [over]
-    return [over, done(state, item, state.items.before(item.id))]
+    return [done(state, item, state.items.before(item.id)), over]
 
 
 def tool_called(state: State, message: ToolCalled) -> Events:

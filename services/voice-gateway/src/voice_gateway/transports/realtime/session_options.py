@@ -4,7 +4,7 @@ Fields without an effect here (a tracing setting, a prompt) are kept and shown a
 protocol has it; `docs/guides/realtime-api.md` lists them.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass, replace
 from typing import Any, Final, Literal, cast
@@ -15,7 +15,7 @@ from voice_gateway.conversation.policy import TurnOptions
 from voice_gateway.messages import CallConfig, LineEcho, ModelOptions, Tool
 from voice_gateway.principals import Rights
 from voice_gateway.transports.realtime import fields
-from voice_gateway.transports.realtime.fields import Json
+from voice_gateway.transports.realtime.fields import BadEvent, Json
 from voice_gateway.transports.realtime.rights import check_config
 
 RATE_HZ: Final = 24_000
@@ -25,7 +25,7 @@ Sound = Literal["audio/pcm", "audio/pcmu", "audio/pcma"]
 
 LAWS: Mapping[str, g711.Law] = {"audio/pcmu": "mu", "audio/pcma": "a"}
 
-_PROMPT_CHARS, _NAME_CHARS, _SCHEMA_CHARS = 16_000, 256, 64_000
+_PROMPT_CHARS, _NAME_CHARS, _SCHEMA_CHARS = 64_000, 256, 64_000
 _MOST_TOOLS = 128
 _MOST_TOKENS = 4096
 _SESSION_FIELDS = frozenset(
@@ -138,8 +138,11 @@ class SessionOptions:
         """Whether the client itself says when a turn is over."""
         return self._session["audio"]["input"]["turn_detection"] is None
 
-    def update(self, asked: Json, *, has_audio: bool) -> None:
-        """Merge what a `session.update` asks for; `has_audio`: caller audio came already."""
+    def update(self, asked: Json, *, has_audio: bool) -> Sequence[BadEvent]:
+        """Merge what a `session.update` asks for; `has_audio`: caller audio came already.
+
+        Return what of it is refused alone: tools of other kinds, beside those that are served.
+        """
         fields.known(asked, _SESSION_FIELDS, "session")
         fields.one_of(asked.get("type", "realtime"), ("realtime",), "session.type")
         session = self.shown()
@@ -147,6 +150,7 @@ class SessionOptions:
             session[name] = asked[name]
         if asked.get("audio") is not None:
             _merge_audio(session["audio"], fields.as_object(asked["audio"], "session.audio"))
+        session["tools"], refused = _served_tools(session["tools"])
         config = _config(session, self._base)
         check_config(config, self._base, self.rights, "session")
         if has_audio and config.language != self._config.language:
@@ -155,6 +159,7 @@ class SessionOptions:
                 "the language cannot be changed once audio has come; open another session.",
             )
         self._session, self._config = session, config
+        return refused
 
     def for_response(
         self, asked: Json, about: tuple[Message, ...] | None = None
@@ -208,9 +213,7 @@ def _merge_output(current: Json, asked: Json, path: str = "session.audio.output"
     if asked.get("voice") is not None:
         current["voice"] = _voice_name(asked["voice"], f"{path}.voice")
     if asked.get("speed") is not None:
-        if fields.as_number(asked["speed"], f"{path}.speed", 0.25, 1.5) != 1:
-            raise fields.unsupported(f"{path}.speed", "the voice speaks at speed 1 alone.")
-        current["speed"] = 1.0
+        current["speed"] = fields.as_number(asked["speed"], f"{path}.speed", 0.25, 1.5)
 
 
 def _format(asked: Any, path: str) -> Json:
@@ -319,11 +322,12 @@ def _line_echo(given: Json, default: LineEcho) -> LineEcho:
 
 
 def _asking(session: Json, path: str) -> ModelOptions:
+    tools = _tools(session["tools"], path)
     return ModelOptions(
         temperature=_temperature(session.get("temperature"), path),
         max_tokens=_max_tokens(session["max_output_tokens"], path),
-        tools=_tools(session["tools"], path),
-        tool_choice=_tool_choice(session["tool_choice"], path),
+        tools=tools,
+        tool_choice=_tool_choice(session["tool_choice"], tools, path),
         counts_tokens=True,
     )
 
@@ -349,7 +353,10 @@ def _temperature(asked: Any, path: str) -> float | None:
 def _max_tokens(asked: Any, path: str) -> int | None:
     if asked is None or asked == "inf":
         return None
-    return int(fields.as_number(asked, f"{path}.max_output_tokens", 1, _MOST_TOKENS))
+    most = fields.as_number(asked, f"{path}.max_output_tokens", 1, _MOST_TOKENS)
+    if most != int(most):
+        raise fields.not_allowed(f"{path}.max_output_tokens", asked, "whole numbers, or 'inf'")
+    return int(most)
 
 
 def _is_spoken(asked: Any, path: str) -> bool:
@@ -367,6 +374,21 @@ def _tools(asked: Any, path: str) -> tuple[Tool, ...]:
     return tuple(_tool(tool, f"{path}.tools[{i}]") for i, tool in enumerate(given))
 
 
+def _served_tools(asked: Any) -> tuple[Any, Sequence[BadEvent]]:
+    """The tools without those of a remote server, and the refusals of these."""
+    if not isinstance(asked, list):
+        return asked, ()
+    given = cast(list[Any], asked)
+    remote = [n for n, tool in enumerate(given) if _is_remote(tool)]
+    said = "tools of remote servers are not served; the rest of the update is."
+    refused = [fields.unsupported(f"session.tools[{n}].type", said) for n in remote]
+    return [tool for n, tool in enumerate(given) if n not in remote], refused
+
+
+def _is_remote(tool: Any) -> bool:
+    return isinstance(tool, dict) and cast(Json, tool).get("type") == "mcp"
+
+
 def _tool(asked: Any, path: str) -> Tool:
     given = fields.as_object(asked, path)
     if given.get("type") != "function":
@@ -382,10 +404,14 @@ def _tool(asked: Any, path: str) -> Tool:
     )
 
 
-def _tool_choice(asked: Any, path: str) -> str:
+def _tool_choice(asked: Any, tools: Sequence[Tool], path: str) -> str:
     """The tool choice for the chat model: "auto", "none", "required", or `=` and a name."""
     if isinstance(asked, dict):
-        return f"={fields.text(cast(Json, asked), 'name', f'{path}.tool_choice', 64)}"
+        name = fields.text(cast(Json, asked), "name", f"{path}.tool_choice", 64)
+        if name not in (tool.name for tool in tools):
+            allowed = ", ".join(tool.name for tool in tools) or "none, as there are no tools"
+            raise fields.not_allowed(f"{path}.tool_choice.name", name, allowed)
+        return f"={name}"
     return fields.one_of(asked or "auto", ("auto", "none", "required"), f"{path}.tool_choice")
 
 

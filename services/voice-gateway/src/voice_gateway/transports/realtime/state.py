@@ -2,12 +2,12 @@
 
 from collections import deque
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 from uuid import uuid4
 
 from voice_gateway.errors import ServiceError
-from voice_gateway.messages import Transcript
+from voice_gateway.messages import FromCaller, Transcript
 from voice_gateway.transports.realtime.fields import Json
 from voice_gateway.transports.realtime.items import Item, Items
 from voice_gateway.transports.realtime.session_options import ResponseOptions, SessionOptions, Sound
@@ -49,12 +49,14 @@ class OpenTurn:
 
 @dataclass
 class Committed:
-    """A turn that the client committed, and whose final has not come yet."""
+    """A turn that the client committed; its final comes later."""
 
     item: Item
     turn: OpenTurn
     end_s: float
     """Where it ends in the caller audio."""
+    deleted: bool = False
+    """Whether the client has deleted its item; its words are to be forgotten."""
 
 
 @dataclass
@@ -64,6 +66,10 @@ class Asked:
     metadata: Json | None = None
     options: ResponseOptions | None = None
     """How the response is made; None: as the session says."""
+    number: int = 0
+    """The client's requests count from 1; 0: it is out of band."""
+    cancelled: bool = False
+    """Whether the client wants it no more, although it has not begun."""
 
 
 @dataclass
@@ -115,7 +121,13 @@ class State:
     turn: OpenTurn | None = None
     awaiting: deque[Committed] = field(default_factory=lambda: deque[Committed](maxlen=_AWAITING))
     """What the client committed faster than it was recognised, in order."""
-    asked: Asked | None = None
+    unanswered: list[Committed] = field(default_factory=list[Committed])
+    """What the client committed since a reply began; no reply has taken their words."""
+    for_call: list[FromCaller] = field(default_factory=list[FromCaller])
+    """What the front asks of the call by itself."""
+    asked: deque[Asked] = field(default_factory=deque[Asked])
+    """The requests whose responses have not begun; all but the last are cancelled."""
+    requests: int = 0
     response: Response | None = None
     during_response: Transcript | None = None
     """The last transcript during the response; it may turn out to interrupt it."""
@@ -149,7 +161,8 @@ class State:
             self.decoder = AudioDecoder(sound)
 
     def begin_response(self, number: int) -> Response:
-        asked, self.asked = self.asked or Asked(), None
+        asked = self.asked.popleft() if self.asked else Asked()
+        self.cancelling = asked.cancelled
         self.response = self._response(number, asked)
         return self.response
 
@@ -163,6 +176,18 @@ class State:
         options = asked.options or self.options.response
         encoder = AudioEncoder(options.output_format)
         return Response(number, self.new_id("resp"), options, encoder, asked.metadata)
+
+    def ask(self, asked: Asked) -> None:
+        """Note a request for a response to the conversation."""
+        self.requests += 1
+        self.asked.append(replace(asked, number=self.requests))
+
+    @property
+    def answering(self) -> str:
+        """The id of the response that a client still waits for; empty: there is none."""
+        if self.asked and not self.asked[-1].cancelled:
+            return "the one just asked for"
+        return self.response.id if self.response and not self.cancelling else ""
 
     def live(self, reply: int) -> Response | None:
         """The response of this reply, if it is under way."""
