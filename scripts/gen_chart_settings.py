@@ -23,12 +23,17 @@ Json = dict[str, Any]
 CLUSTER: Json = {
     "RIVA_URI": "riva-api:50051",  # the service of helm/riva-api in the same namespace
     "LLM_BASE_URL": "http://llm-nim:8000/v1",  # the service of k8s/infra in the same namespace
+    # A pod is called from elsewhere; the operator's answer to that stands in plain sight.
+    "GRPC_HOST": "0.0.0.0",
+    "HTTP_HOST": "0.0.0.0",
+    "ALLOW_ANYONE": True,
+    "INTERNAL_PORT": 8081,  # for metrics, and for what waits until calls are over
     "MAX_CALLS": 60,  # what one core holds (docs/guides/sizing.md); more callers, more pods
 }
 # Templates say these in words ("write HOST:PORT"), which a schema cannot.
 SAID_IN_WORDS = ("pattern", "format", "title", "default", "writeOnly")
 # A service needs a port that is known beforehand.
-KNOWN_PORTS = ("GRPC_PORT", "HTTP_PORT")
+KNOWN_PORTS = ("GRPC_PORT", "HTTP_PORT", "INTERNAL_PORT")
 
 
 def main() -> int:

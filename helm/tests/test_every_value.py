@@ -23,6 +23,7 @@ SCENES: dict[Path, list[Values]] = {
     CHART: [
         EVERYTHING,
         {"localStack": {"enabled": True}},
+        {"gatewayTls": {"secretName": "tls"}},
         {"exposure": {**HOST, "gatewayApi": {"enabled": True, "className": "eg"}}},
         {"exposure": {**HOST, "gatewayApi": {"enabled": True, "gateway": {"name": "g"}}}},
         {"exposure": {**ISSUED, "traefik": {"enabled": True}}},

@@ -33,7 +33,8 @@ EXPLAINED = {
     "CKV_K8S_9": Explained("the pod of a test lives for one turn", TESTS),
     "CKV_K8S_22": Explained("NVIDIA's images write beside their programs", NVIDIA),
     "CKV_K8S_35": Explained(
-        "keys come as settings, from the environment", (*NVIDIA, "Deployment/voice-gateway-gateway")
+        "keys come as settings, from the environment",
+        (*NVIDIA, "Deployment/voice-gateway-gateway", "Pod/voice-gateway-gateway-conversation"),
     ),
     "CKV_K8S_40": Explained("NVIDIA's images run as 1000, nginx's as 101", NVIDIA),
     "CKV_K8S_153": Explained("client_body_timeout has no annotation", ("Ingress/",)),

@@ -85,10 +85,13 @@ def test_headless_service_can_be_left_out(helm: Helm) -> None:
     assert [one["metadata"]["name"] for one in made.of("Service")] == [NAME]
 
 
+PORTS = {"GRPC_PORT": 6000, "HTTP_PORT": 6001, "INTERNAL_PORT": 6002}
+
+
 def test_ports_follow_the_settings(helm: Helm) -> None:
-    made = helm.template(CHART, {"settings": {"GRPC_PORT": 6000, "HTTP_PORT": 6001}})
+    made = helm.template(CHART, {"settings": PORTS})
     gateway = containers(made.one("Deployment", NAME))[0]
-    assert [port["containerPort"] for port in gateway["ports"]] == [6000, 6001]
+    assert [port["containerPort"] for port in gateway["ports"]] == [6000, 6001, 6002]
     for probe in ("startupProbe", "readinessProbe", "livenessProbe"):
         assert gateway[probe]["grpc"]["port"] == 6000
     assert made.one("Service", NAME)["spec"]["ports"][0]["port"] == 50051
@@ -99,6 +102,25 @@ def test_readiness_asks_for_the_upstreams_and_liveness_does_not(helm: Helm) -> N
     assert gateway["readinessProbe"]["grpc"]["service"] == "voice_workflow.VoiceGateway"
     assert "service" not in gateway["livenessProbe"]["grpc"]
     assert "service" not in gateway["startupProbe"]["grpc"]
+
+
+def test_where_the_pods_speak_tls_the_cluster_asks_the_internal_port(helm: Helm) -> None:
+    values = {"settings": PORTS, "gatewayTls": {"secretName": "t", "clientCa": True}}
+    made = helm.template(CHART, values)
+    gateway = containers(made.one("Deployment", NAME))[0]
+    asked = [gateway[f"{each}Probe"]["httpGet"] for each in ("startup", "readiness", "liveness")]
+    assert [each["path"] for each in asked] == ["/healthz", "/readyz", "/healthz"]
+    assert {each["port"] for each in asked} == {"internal"}
+    data = made.one("ConfigMap", NAME)["data"]
+    named = [data[name] for name in ("TLS_CERT", "TLS_KEY", "TLS_CLIENT_CA")]
+    assert named == [f"/etc/voice/tls/{name}" for name in ("tls.crt", "tls.key", "ca.crt")]
+
+
+def test_a_page_that_is_let_out_is_known_by_its_name(helm: Helm) -> None:
+    route = {"host": "v.example.org", "tls": {"secretName": "t"}, "traefik": {"enabled": True}}
+    for web, wanted in ((True, "v.example.org"), (False, None)):
+        made = helm.template(CHART, {"exposure": {**route, "web": web}})
+        assert made.one("ConfigMap", NAME)["data"].get("HTTP_HOSTS") == wanted
 
 
 def test_a_rollout_never_takes_a_pod_before_its_successor_is_ready(helm: Helm) -> None:
@@ -116,7 +138,7 @@ def test_a_pod_is_given_the_time_its_calls_may_take(helm: Helm) -> None:
     command = pod["containers"][0]["lifecycle"]["preStop"]["exec"]["command"]
     assert "--first=7" in command
     assert "--most=120" in command
-    assert "--metrics=http://127.0.0.1:8080/metrics" in command
+    assert "--metrics=http://127.0.0.1:8081/metrics" in command
 
 
 def test_the_waiting_script_is_mounted_where_it_is_run(helm: Helm) -> None:

@@ -125,13 +125,13 @@ def test_dashboard_arrives_whole_and_is_found(helm: Helm) -> None:
 def test_service_monitor_reads_the_metrics_page(helm: Helm) -> None:
     made = helm.template(CHART, {"monitoring": {"serviceMonitor": {"enabled": True}}})
     (endpoint,) = made.one("ServiceMonitor")["spec"]["endpoints"]
-    assert (endpoint["port"], endpoint["path"]) == ("http", "/metrics")
+    assert (endpoint["port"], endpoint["path"]) == ("internal", "/metrics")
     chosen = made.one("ServiceMonitor")["spec"]["selector"]["matchLabels"]
     read = [
         one["metadata"]["name"]
         for one in made.of("Service")
         if chosen.items() <= one["metadata"]["labels"].items()
-        and any(port["name"] == "http" for port in one["spec"]["ports"])
+        and any(port["name"] == "internal" for port in one["spec"]["ports"])
     ]
     assert read == ["voice-gateway-gateway"]
 

@@ -71,6 +71,8 @@ class TestNetwork:
             ({"RIVA_ASR_URI": "asr:9001", "RIVA_TTS_URI": "[::1]:9002"}, None),
             ({"RIVA_URI": "a:9001, b:9002 dns:///c:9003"}, {53, 9001, 9002, 9003, 8000}),
             ({"LLM_BASE_URL": "http://a:81/v1,https://b/v1"}, {53, 50051, 81, 443}),
+            ({"JWT_JWKS": "https://id.example.org/jwks"}, {53, 50051, 8000, 443}),
+            ({"JWT_JWKS": "/etc/jwks.json"}, {53, 50051, 8000}),
         ],
     )
     def test_ports_are_those_of_the_settings(
@@ -82,7 +84,19 @@ class TestNetwork:
     def test_metrics_are_open_where_they_are_read(self, helm: Helm) -> None:
         made = helm.template(CHART, {"monitoring": {"serviceMonitor": {"enabled": True}}})
         rules = made.one("NetworkPolicy", NAME)["spec"]["ingress"]
-        assert [rule["ports"][0]["port"] for rule in rules] == ["grpc", "http"]
+        ports = [[port["port"] for port in rule["ports"]] for rule in rules]
+        assert ports == [["grpc"], ["http", "internal"]]
+
+    def test_a_page_that_is_let_out_opens_no_metrics(self, helm: Helm) -> None:
+        exposure = {
+            "host": "v.example.org",
+            "web": True,
+            "tls": {"secretName": "t"},
+            "traefik": {"enabled": True},
+        }
+        made = helm.template(CHART, {"exposure": exposure})
+        rules = made.one("NetworkPolicy", NAME)["spec"]["ingress"]
+        assert [[p["port"] for p in rule["ports"]] for rule in rules] == [["grpc"], ["http"]]
 
     def test_the_test_may_call_where_callers_are_named(self, helm: Helm) -> None:
         callers = [{"namespaceSelector": {"matchLabels": {"role": "ingress"}}}]

@@ -43,6 +43,24 @@ class TestSecrets:
             "valueFrom": {"secretKeyRef": {"name": "ngc-api", "key": "NGC_API_KEY"}},
         }
 
+    def test_keys_of_callers(self, helm: Helm) -> None:
+        """As a whole folder, without subPath: only then does a change arrive in the pod."""
+        values = {"apiKeys": {"secretName": "callers", "key": "keys.json"}}
+        made = helm.template(CHART, {**values, "settings": {"ALLOW_ANYONE": False}})
+        assert made.one("ConfigMap", NAME)["data"]["API_KEYS_FILE"] == "/etc/voice/keys/keys.json"
+        pod = made.one("Deployment")["spec"]["template"]["spec"]
+        (volume,) = [one for one in pod["volumes"] if one["name"] == "keys"]
+        assert volume["secret"]["secretName"] == "callers"
+        (mount,) = [one for one in pod["containers"][0]["volumeMounts"] if one["name"] == "keys"]
+        assert mount == {"name": "keys", "mountPath": "/etc/voice/keys", "readOnly": True}
+
+    def test_a_key_for_the_test_of_the_release(self, helm: Helm) -> None:
+        values = {"test": {"apiKey": {"secretName": "caller", "key": "k"}}}
+        (caller,) = helm.template(CHART, values).one("Pod")["spec"]["containers"]
+        (variable,) = caller["env"]
+        assert variable["name"] == "VOICE_API_KEY"
+        assert variable["valueFrom"]["secretKeyRef"] == {"name": "caller", "key": "k"}
+
     def test_authority_of_riva(self, helm: Helm) -> None:
         values = {"settings": {"RIVA_TLS": True}, "rivaCa": {"secretName": "ca", "key": "root.pem"}}
         made = helm.template(CHART, values)

@@ -32,6 +32,8 @@ OTHERS: dict[str, Any] = {
     "RIVA_TTS_URI": "[::1]:9001",
     "LLM_BASE_URL": "https://model.example.org/v1 http://nim:8000/v1",
     "ASR_LANGUAGE": "hi-IN",
+    "INTERNAL_PORT": 9000,
+    "CALLER_MAY": "voice, language",
     "SYSTEM_PROMPT": 'Say "yes" & <no>,\nthen: {{ nothing }} #else',
 }
 
@@ -57,7 +59,10 @@ class TestSettings:
         settings = self.read(helm.template(CHART), monkeypatch)
         assert settings.riva_uri == "riva-api:50051"
         # Everything else is as on a laptop.
+        assert (settings.grpc_host, settings.http_host) == ("0.0.0.0", "0.0.0.0")
+        assert settings.allow_anyone
         differing = {"riva_uri", "llm_base_url", "max_calls"}
+        differing |= {"grpc_host", "http_host", "allow_anyone", "internal_port"}
         for name, field in Settings.model_fields.items():
             if name not in differing:
                 assert getattr(settings, name) == field.default, name
@@ -65,8 +70,10 @@ class TestSettings:
     def test_every_one_arrives_at_the_gateway(
         self, helm: Helm, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
     ) -> None:
-        (tmp_path / "ca.crt").touch()
-        special = {"RIVA_TLS_CA": str(tmp_path / "ca.crt"), "RECORD_EVENTS_DIR": str(tmp_path)}
+        (tmp_path / "file").touch()
+        files = ("RIVA_TLS_CA", "API_KEYS_FILE", "JWT_JWKS", "TLS_CERT", "TLS_KEY", "TLS_CLIENT_CA")
+        special: dict[str, str] = dict.fromkeys(files, str(tmp_path / "file"))
+        special["RECORD_EVENTS_DIR"] = str(tmp_path)
         wanted = {name: {**OTHERS, **special}.get(name, other(name)) for name in PLAIN}
         mounts = [{"name": "x", "mountPath": str(tmp_path)}]
         made = helm.template(CHART, {"settings": wanted, "extraVolumeMounts": mounts})
@@ -216,6 +223,37 @@ REFUSED: dict[str, tuple[dict[str, Any], tuple[str, ...]]] = {
     "one port for two": (
         {"settings": {"HTTP_PORT": 50051}},
         ("settings.GRPC_PORT", "settings.HTTP_PORT", "two ports"),
+    ),
+    "one port for the cluster and callers": (
+        {"settings": {"INTERNAL_PORT": 8080}},
+        ("settings.HTTP_PORT", "settings.INTERNAL_PORT", "two ports"),
+    ),
+    "nobody may call": (
+        {"settings": {"ALLOW_ANYONE": False}},
+        ("settings.ALLOW_ANYONE", "set apiKeys.secretName", "settings.JWT_JWKS"),
+    ),
+    "two files of keys": (
+        {"apiKeys": {"secretName": "keys"}, "settings": {"API_KEYS_FILE": "/keys.toml"}},
+        ("apiKeys.secretName", "leave settings.API_KEYS_FILE empty"),
+    ),
+    "two certificates of the pods": (
+        {"gatewayTls": {"secretName": "t"}, "settings": {"TLS_CERT": "/tls.crt"}},
+        ("gatewayTls.secretName", "leave the settings empty"),
+    ),
+    "client authority without a certificate": (
+        {"gatewayTls": {"clientCa": True}},
+        ("gatewayTls.clientCa", "set gatewayTls.secretName"),
+    ),
+    "TLS of the pods behind a route": (
+        {
+            "gatewayTls": {"secretName": "t"},
+            "exposure": {
+                "host": "v.example.org",
+                "tls": {"secretName": "t"},
+                "nginx": {"enabled": True},
+            },
+        },
+        ("gatewayTls.secretName", "exposure.host", "keep one of them"),
     ),
     "setting among variables": (
         {"extraEnv": [{"name": "MAX_CALLS", "value": "1"}]},

@@ -23,6 +23,8 @@ EVERYTHING: dict[str, Any] = {
     "secretKeys": {"RIVA_API_KEY": {"name": "ngc-api", "key": "NGC_API_KEY"}},
     "settings": {"RIVA_TLS": True, "MAX_CALLS": 100},
     "rivaCa": {"secretName": "riva-ca"},
+    "apiKeys": {"secretName": "callers"},
+    "test": {"apiKey": {"secretName": "caller"}},
     "extraEnv": [{"name": "TZ", "value": "UTC"}],
     "extraVolumes": [{"name": "logs", "emptyDir": {}}],
     "extraVolumeMounts": [{"name": "logs", "mountPath": "/logs"}],

@@ -50,6 +50,17 @@ helm.sh/chart: {{ .root.Chart.Name }}-{{ .root.Chart.Version }}
 {{- if .Values.rivaCa.secretName -}}
 {{- $_ := set $settings "RIVA_TLS_CA" "/etc/voice/riva-ca/ca.crt" -}}
 {{- end -}}
+{{- if .Values.apiKeys.secretName -}}
+{{- $_ := set $settings "API_KEYS_FILE" (printf "/etc/voice/keys/%s" .Values.apiKeys.key) -}}
+{{- end -}}
+{{- if .Values.gatewayTls.secretName -}}
+{{- $_ := set $settings "TLS_CERT" "/etc/voice/tls/tls.crt" -}}
+{{- $_ := set $settings "TLS_KEY" "/etc/voice/tls/tls.key" -}}
+{{- if .Values.gatewayTls.clientCa }}{{ $_ := set $settings "TLS_CLIENT_CA" "/etc/voice/tls/ca.crt" }}{{ end -}}
+{{- end -}}
+{{- if and .Values.exposure.web (not $settings.HTTP_HOSTS) -}}
+{{- $_ := set $settings "HTTP_HOSTS" .Values.exposure.host -}}
+{{- end -}}
 {{- if .Values.recordings.enabled -}}
 {{- $_ := set $settings "RECORD_EVENTS_DIR" "/recordings" -}}
 {{- end -}}

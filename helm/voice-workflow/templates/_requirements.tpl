@@ -3,6 +3,7 @@
 {{- include "voice.settingRequirements" . -}}
 {{- include "voice.recordingRequirements" . -}}
 {{- include "voice.secretRequirements" . -}}
+{{- include "voice.callerRequirements" . -}}
 {{- include "voice.callStateRequirements" . -}}
 {{- include "voice.exposureRequirements" . -}}
 {{- include "voice.scalingRequirements" . -}}
@@ -27,6 +28,11 @@
 {{- end -}}
 {{- if eq (int $settings.GRPC_PORT) (int $settings.HTTP_PORT) -}}
 {{- fail (printf "settings.GRPC_PORT and settings.HTTP_PORT are both %d: give them two ports, such as 50051 and 8080" (int $settings.GRPC_PORT)) -}}
+{{- end -}}
+{{- range list "GRPC_PORT" "HTTP_PORT" -}}
+{{- if eq (int (get $settings .)) (int $settings.INTERNAL_PORT) -}}
+{{- fail (printf "settings.%s and settings.INTERNAL_PORT are both %d: give them two ports, such as 8080 and 8081" . (int $settings.INTERNAL_PORT)) -}}
+{{- end -}}
 {{- end -}}
 {{- range .Values.extraEnv -}}
 {{- if or (hasKey $settings .name) (hasKey $.Values.secrets .name) -}}
@@ -69,6 +75,28 @@
 {{- end -}}
 {{- if and .Values.rivaCa.secretName .Values.settings.RIVA_TLS_CA -}}
 {{- fail "rivaCa.secretName and settings.RIVA_TLS_CA are both set: leave settings.RIVA_TLS_CA empty, the chart sets it" -}}
+{{- end -}}
+{{- end }}
+
+{{- define "voice.callerRequirements" -}}
+{{- $settings := .Values.settings -}}
+{{- $keys := or .Values.secrets.API_KEYS (hasKey .Values.secretKeys "API_KEYS") .Values.existingSecret .Values.apiKeys.secretName $settings.API_KEYS_FILE $settings.JWT_JWKS .Values.gatewayTls.clientCa $settings.TLS_CLIENT_CA -}}
+{{- if not (or $keys $settings.ALLOW_ANYONE) -}}
+{{- fail "settings.ALLOW_ANYONE is false, and callers have nothing to show: set apiKeys.secretName, secretKeys.API_KEYS or settings.JWT_JWKS, or settings.ALLOW_ANYONE=true to serve whoever comes" -}}
+{{- end -}}
+{{- if and .Values.apiKeys.secretName $settings.API_KEYS_FILE -}}
+{{- fail "apiKeys.secretName and settings.API_KEYS_FILE are both set: leave settings.API_KEYS_FILE empty, the chart sets it" -}}
+{{- end -}}
+{{- with .Values.gatewayTls -}}
+{{- if and .secretName (or $settings.TLS_CERT $settings.TLS_KEY $settings.TLS_CLIENT_CA) -}}
+{{- fail "gatewayTls.secretName and settings.TLS_CERT, TLS_KEY or TLS_CLIENT_CA are both set: leave the settings empty, the chart sets them" -}}
+{{- end -}}
+{{- if and .clientCa (not .secretName) -}}
+{{- fail "gatewayTls.clientCa is true without a certificate of the gateway's own: set gatewayTls.secretName" -}}
+{{- end -}}
+{{- if and .secretName $.Values.exposure.host -}}
+{{- fail "gatewayTls.secretName and exposure.host are both set, and the routes of exposure speak no TLS to the pods: keep one of them" -}}
+{{- end -}}
 {{- end -}}
 {{- end }}
 

@@ -106,7 +106,7 @@ async def test_a_gateway_that_is_not_ready():
 
 
 async def test_an_older_gateway_is_named_with_what_it_lacks(monkeypatch: pytest.MonkeyPatch):
-    async def older(channel: object) -> set[str]:
+    async def older(channel: object, metadata: object) -> set[str]:
         return {"VoiceConfig.language_code"}
 
     monkeypatch.setattr("voice_client.doctor_server._reflected", older)

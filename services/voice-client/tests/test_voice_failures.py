@@ -52,6 +52,31 @@ async def test_a_refused_config(capsys: pytest.CaptureFixture[str]):
     )
 
 
+@pytest.mark.parametrize(
+    ("arguments", "variable", "shown"),
+    [
+        (["--key", "given"], "", ["Bearer given"]),
+        ([], "kept", ["Bearer kept"]),
+        (["--key", "given"], "kept", ["Bearer given"]),
+        ([], "", []),
+    ],
+)
+async def test_a_key_is_shown_to_the_gateway(
+    monkeypatch: pytest.MonkeyPatch, arguments: list[str], variable: str, shown: list[str]
+):
+    given: list[object] = []
+
+    async def refuse(caller: Caller) -> None:
+        given.extend(
+            v for k, v in caller.context.invocation_metadata() or () if k == "authorization"
+        )
+        await caller.context.abort(grpc.StatusCode.UNAUTHENTICATED, "Incorrect API key provided.")
+
+    monkeypatch.setenv("VOICE_API_KEY", variable)
+    assert await fast(refuse, *arguments) is Exit.CALL_BROKE
+    assert given == shown
+
+
 async def test_a_call_that_breaks_in_the_middle_names_its_status(
     capsys: pytest.CaptureFixture[str],
 ):
@@ -153,6 +178,8 @@ async def test_an_unknown_clip_lists_the_known_ones(capsys: pytest.CaptureFixtur
         (["wav", "x.wav", "--chunk-ms", "5"], "'5': allowed are 10 to 200 milliseconds"),
         (["wav", "x.wav", "--timeout", "0"], "'0': allowed are 0.1 to 3600 seconds"),
         (["wav", "x.wav", "--trailing-silence", "nan"], "'nan': allowed are 0 to 3600 seconds"),
+        (["text", "x", "--key", "two words"], "a key has letters, digits and signs"),
+        (["text", "x", "--key", "clé"], "a key has letters, digits and signs"),
         (["text", "  "], "a typed turn needs at least one character"),
         (["text", "x" * 4001], "4001 characters, allowed are 4000"),
         (["text", "x", "--prompt", "x" * 8001], "8001 characters, allowed are 8000"),

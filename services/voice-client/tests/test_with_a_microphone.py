@@ -119,6 +119,24 @@ async def a_while(caller: Caller) -> None:
     await caller.samples(len(caller.pcm) // 2 + 16_000)
 
 
+async def test_a_key_of_the_environment_is_shown_to_the_gateway(start: Start):
+    shown: list[object] = []
+
+    async def look(caller: Caller) -> None:
+        shown.extend(
+            v for k, v in caller.context.invocation_metadata() or () if k == "authorization"
+        )
+        await caller.heard("ten of clubs", final=True)
+
+    async with (
+        scripted_gateway(then_listen(look)) as gateway,
+        start("--server", gateway.address, VOICE_API_KEY="a-key") as program,
+    ):
+        await program.says("ten of clubs")
+        await program.stopped()
+    assert shown == ["Bearer a-key"]
+
+
 async def test_a_turn_is_heard_shown_and_played(start: Start, is_quick_start: bool):
     reply = bytes(range(1, 129)) * 50
 

@@ -25,12 +25,13 @@ class Gateway:
     chat: FakeChat
     server: GatewayServer
     stop: asyncio.Event
+    internal_port: int | None = None
 
     def channel(self) -> grpc.aio.Channel:
         return grpc.aio.insecure_channel(f"127.0.0.1:{self.port}")
 
-    def dial(self) -> AbstractAsyncContextManager[Line]:
-        return dial(f"127.0.0.1:{self.port}")
+    def dial(self, key: str = "") -> AbstractAsyncContextManager[Line]:
+        return dial(f"127.0.0.1:{self.port}", key=key)
 
 
 Serve = Callable[..., AbstractAsyncContextManager[Gateway]]
@@ -61,7 +62,7 @@ async def serving(riva: FakeRiva, chat: FakeChat, **changes: Any) -> AsyncGenera
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(server.run(stop), name="gateway")
             try:
-                yield Gateway(ports.grpc, ports.http, riva, chat, server, stop)
+                yield Gateway(ports.grpc, ports.http, riva, chat, server, stop, ports.internal)
             finally:
                 stop.set()
 

@@ -44,7 +44,7 @@ class StoreOf(Memory):
         self.at_once = 0
         self.kept: list[tuple[Message, ...]] = []
 
-    def open(self, conversation_id: str) -> Memory:
+    def open(self, conversation_id: str, principal: str) -> Memory:
         assert conversation_id == ID
         return self
 

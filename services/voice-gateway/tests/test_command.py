@@ -76,6 +76,56 @@ async def test_a_bad_setting_is_one_line_and_status_2():
     )
 
 
+NOWHERE = {"RIVA_URI": "127.0.0.1:1", "LLM_BASE_URL": "http://127.0.0.1:1/v1"}
+ELSEWHERE = {"GRPC_HOST": "", "HTTP_HOST": ""}
+
+
+@pytest.mark.parametrize(
+    ("given", "host", "warned"),
+    [
+        ({}, b"127.0.0.1", b"ONLY THIS MACHINE CAN CALL, as no key is asked for"),
+        ({"ALLOW_ANYONE": "true"}, b"0.0.0.0", b"ANYONE WHO REACHES THESE PORTS MAY CALL"),
+        ({"API_KEYS": "a-key"}, b"0.0.0.0", None),
+        (LOCAL, b"127.0.0.1", None),
+    ],
+)
+async def test_who_may_call_is_said_once_and_loudly(
+    given: dict[str, str], host: bytes, warned: bytes | None
+):
+    async with start("-m", "voice_gateway", **{**NOWHERE, **ELSEWHERE, **given}) as process:
+        assert process.stdout
+        ready = await process.stdout.readline()
+        assert ready.startswith(b"ready: grpc=" + host + b":")
+        process.send_signal(signal.SIGINT)
+        _, complaints = await process.communicate()
+    told = [line for line in complaints.splitlines() if b"CALL" in line]
+    assert len(told) == (1 if warned else 0)
+    assert all(warned in line for line in told if warned)
+    assert b"a-key" not in complaints
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({"GRPC_HOST": "0.0.0.0"}, "GRPC_HOST is '0.0.0.0', and nobody is asked for a key: set "),
+        ({"HTTP_HOST": "0.0.0.0"}, "HTTP_HOST is '0.0.0.0', and nobody is asked for a key: set "),
+        ({"API_KEYS_FILE": __file__}, "API_KEYS_FILE cannot be used: it is neither TOML nor JSON"),
+        (
+            {"JWT_JWKS": __file__, "JWT_ISSUER": "i", "JWT_AUDIENCE": "a"},
+            "JWT_JWKS cannot be used: it is not JSON",
+        ),
+        ({"TLS_CERT": __file__, "TLS_KEY": __file__}, "TLS_CERT cannot be used: certificate, key"),
+    ],
+)
+async def test_what_would_let_in_the_wrong_ones_is_one_line_and_status_2(
+    given: dict[str, str], said: str
+):
+    status, out, complaints = await ended("-m", "voice_gateway", **given)
+    assert (status, out) == (2, b"")
+    assert complaints.startswith(f"voice-gateway: {said}")
+    assert complaints.count("\n") == 1
+
+
 @pytest.mark.parametrize("setting", ["GRPC_PORT", "HTTP_PORT"])
 async def test_a_taken_port_is_one_line_and_status_1(setting: str):
     with socket.create_server(("127.0.0.1", 0)) as taken:

@@ -17,8 +17,9 @@ CONFIG = pb.VoiceConfig(language_code="en-US", sample_rate=16_000)
 
 
 @asynccontextmanager
-async def browsing(gateway: Any) -> AsyncGenerator[aiohttp.ClientSession]:
-    async with aiohttp.ClientSession(f"http://127.0.0.1:{gateway.http_port}") as browser:
+async def browsing(gateway: Any, key: str = "") -> AsyncGenerator[aiohttp.ClientSession]:
+    url, headers = f"http://127.0.0.1:{gateway.http_port}", {"Authorization": f"Bearer {key}"}
+    async with aiohttp.ClientSession(url, headers=headers if key else None) as browser:
         yield browser
 
 
@@ -190,7 +191,7 @@ async def test_a_page_is_told_what_its_caller_can_choose(serve: Any):
     riva = FakeRiva(languages=["en-US", "de-DE"], voices=["Ann", "Bob"])
     async with (
         serve(riva, FakeChat(), asr_language="de-DE", api_keys="k") as gateway,
-        browsing(gateway) as browser,
+        browsing(gateway, "k") as browser,
     ):
         await until_up(browser, "asr", "tts")
         async with browser.get("/choices") as answer:

@@ -13,6 +13,7 @@ PyAudio is built on the spot and needs PortAudio: `brew install portaudio` on a 
 
 import argparse
 import asyncio
+import os
 import re
 import secrets
 import shutil
@@ -45,6 +46,7 @@ ROOM_RINGS_S, MOST_WAITING_S, SILENT_S = 0.3, 60.0, 3.0
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.5, 10.0
 RATE_HZ, PIECE = 16_000, 320
 CONVERSATION = secrets.token_urlsafe()  # who dials again goes on with it, and nobody else can
+KEY = [("authorization", f"Bearer {key}") for key in [os.environ.get("VOICE_API_KEY")] if key]
 INT16, CONTINUE = 8, 0  # pyaudio.paInt16, pyaudio.paContinue
 
 CHANNEL = (
@@ -357,7 +359,7 @@ async def one_call(
                 await channel.channel_ready()
         except TimeoutError:
             raise LineDownError(f"nothing answers at {options.server}", OPEN_TUNNEL) from None
-        stream = cast("Any", stubs.VoiceGatewayStub(channel)).StreamAudio()
+        stream = cast("Any", stubs.VoiceGatewayStub(channel)).StreamAudio(metadata=KEY)
         try:
             await Call(stream, microphone, loudspeaker, screen).run(options.language)
         finally:

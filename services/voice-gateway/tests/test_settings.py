@@ -78,6 +78,11 @@ def test_the_old_name_of_the_chat_endpoint_is_understood(monkeypatch: pytest.Mon
         ("RIVA_TTS_URI", "dns:///riva", "'dns:///riva' is not HOST:PORT"),
         ("RIVA_TTS_URI", " , ", "is not HOST:PORT"),
         ("RIVA_TLS_CA", "/no/such.pem", "does not point to a file"),
+        ("JWT_JWKS", "/no/such.json", "an https:// URL, a file that is there"),
+        ("JWT_JWKS", "http://id.example.org/jwks", "an https:// URL, a file that is there"),
+        ("API_KEYS_FILE", "/no/such.toml", "does not point to a file"),
+        ("CALLER_MAY", "voice, everything", "'everything' is none of system_prompt, voice"),
+        ("CALLER_MAY", "none voice", "allowed: some of them, or none"),
         ("LOG_LEVEL", "LOUD", "'DEBUG', 'INFO', 'WARNING' or 'ERROR'"),
     ],
 )
@@ -91,6 +96,68 @@ def test_a_bad_value_is_named_with_what_is_allowed(
     assert text.startswith(f"{name} is '{value}'")
     assert allowed in text
     assert "\n" not in text
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "allowed"),
+    [
+        ("API_KEYS", " , ", "it holds no key; allowed: keys with commas between them"),
+        ("TOKEN_SECRET", "too-short", "allowed: at least 32 characters, or empty"),
+    ],
+)
+def test_a_bad_secret_is_named_and_not_shown(
+    monkeypatch: pytest.MonkeyPatch, name: str, value: str, allowed: str
+):
+    monkeypatch.setenv(name, value)
+    with pytest.raises(BadSetting) as error:
+        read_settings()
+    assert str(error.value).startswith(f"{name} is (secret): ")
+    assert allowed in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({"TLS_CERT": __file__}, "TLS_CERT and TLS_KEY are set together, or neither is"),
+        ({"TLS_KEY": __file__}, "TLS_CERT and TLS_KEY are set together, or neither is"),
+        ({"TLS_CLIENT_CA": __file__}, "TLS_CLIENT_CA needs TLS_CERT and TLS_KEY"),
+        ({"JWT_JWKS": __file__}, "JWT_JWKS needs JWT_ISSUER and JWT_AUDIENCE"),
+        ({"GRPC_HOST": "0.0.0.0"}, "GRPC_HOST is '0.0.0.0', and nobody is asked for a key: "),
+        ({"HTTP_HOST": "10.0.0.7"}, "HTTP_HOST is '10.0.0.7', and nobody is asked for a key: "),
+        ({"HTTP_HOST": "::"}, "HTTP_HOST is '::', and nobody is asked for a key: "),
+    ],
+)
+def test_settings_that_do_not_go_together_stop_the_start(
+    monkeypatch: pytest.MonkeyPatch, given: dict[str, str], said: str
+):
+    for name, value in given.items():
+        monkeypatch.setenv(name, value)
+    with pytest.raises(BadSetting) as error:
+        read_settings()
+    assert str(error.value).startswith(said)
+    assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("given", "bound", "strangers"),
+    [
+        ({}, "127.0.0.1", False),
+        ({"GRPC_HOST": "localhost", "HTTP_HOST": "::1"}, "127.0.0.1", False),
+        ({"ALLOW_ANYONE": "true"}, "0.0.0.0", True),
+        ({"ALLOW_ANYONE": "true", "GRPC_HOST": "0.0.0.0"}, "0.0.0.0", True),
+        ({"API_KEYS": "k"}, "0.0.0.0", False),
+        ({"API_KEYS": "k", "GRPC_HOST": "10.0.0.7"}, "0.0.0.0", False),
+        (dict.fromkeys(("TLS_CERT", "TLS_KEY", "TLS_CLIENT_CA"), __file__), "0.0.0.0", False),
+        (dict.fromkeys(("TLS_CERT", "TLS_KEY"), __file__), "127.0.0.1", False),
+    ],
+)
+def test_without_a_key_only_this_machine_is_served_unless_anyone_may(
+    monkeypatch: pytest.MonkeyPatch, given: dict[str, str], bound: str, strangers: bool
+):
+    for name, value in given.items():
+        monkeypatch.setenv(name, value)
+    settings = read_settings()
+    assert (settings.bound_host(""), settings.serves_strangers()) == (bound, strangers)
 
 
 def test_an_unknown_name_in_the_env_file_is_refused(tmp_path: Path):

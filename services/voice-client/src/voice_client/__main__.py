@@ -233,9 +233,9 @@ def line_echo(options: Options) -> "wire.LineEcho":
 
 def _gateway(options: Options) -> Gateway:
     if options.ca is None:
-        return Gateway(options.server, options.tls)
+        return Gateway(options.server, options.tls, key=options.key)
     try:
-        return Gateway(options.server, True, options.ca.read_bytes())
+        return Gateway(options.server, True, options.ca.read_bytes(), options.key)
     except OSError as error:
         raise BadInputError(f"cannot read {options.ca}: {error.strerror or error}") from None
 

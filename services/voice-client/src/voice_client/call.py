@@ -5,9 +5,9 @@
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import cast
 
 import grpc
@@ -47,6 +47,13 @@ class Gateway:
     tls: bool = False
     authority_pem: bytes | None = None
     """The certificates to trust instead of the usual ones."""
+    key: str = field(default="", repr=False)
+    """The key that the gateway asks for; empty: none is sent."""
+
+    @property
+    def metadata(self) -> list[tuple[str, str]]:
+        """What every request shows."""
+        return [("authorization", f"Bearer {self.key}")] if self.key else []
 
     def channel(self) -> grpc.aio.Channel:
         """Open a channel; nothing is sent before the first call."""
@@ -80,7 +87,14 @@ class Hello:
 class Call:
     """A running call. Writes wait for each other; every write and every status has a time limit."""
 
-    def __init__(self, stream: Stream, patience_s: float, channel: grpc.aio.Channel) -> None:
+    def __init__(
+        self,
+        stream: Stream,
+        patience_s: float,
+        channel: grpc.aio.Channel,
+        metadata: Sequence[tuple[str, str]] = (),
+    ) -> None:
+        self._metadata = metadata
         self._stream = stream
         self._patience_s = patience_s
         self._channel = channel
@@ -123,7 +137,7 @@ class Call:
 
     async def trouble(self) -> str:
         """Say which services behind the gateway do not answer; empty: none is known."""
-        return await trouble(self._channel)
+        return await trouble(self._channel, self._metadata)
 
     async def speak(self, pcm: bytes) -> None:
         for chunk in self._opus.pack(pcm) if self._opus else [pcm]:
@@ -225,8 +239,8 @@ async def dial(gateway: Gateway, hello: Hello, patience_s: float) -> AsyncGenera
     """Connect and start a call; hang up on the way out."""
     async with gateway.channel() as channel:
         await _reach(channel, gateway.address, min(patience_s, CONNECT_S))
-        stream = cast("Stream", stubs.VoiceGatewayStub(channel).StreamAudio())
-        call = Call(stream, patience_s, channel)
+        opened = stubs.VoiceGatewayStub(channel).StreamAudio(metadata=gateway.metadata)
+        call = Call(cast("Stream", opened), patience_s, channel, gateway.metadata)
         try:
             await call.greet(hello)
             yield call

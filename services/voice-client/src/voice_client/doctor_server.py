@@ -6,6 +6,7 @@
 import asyncio
 import http.client
 import statistics
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
@@ -39,6 +40,7 @@ _TUNNEL = """\
 Is the gateway running, and is the tunnel open?
   on the cluster's head node   kubectl port-forward svc/voice-gateway 50051:50051
   on this machine              ssh -N -L 50051:localhost:50051 USER@HOST"""
+_KEY = "set VOICE_API_KEY, or --key, to the key you were given"
 _UPSTREAMS = (
     "the gateway runs, but not everything behind it: see http://HOST:8080/readyz, or on the "
     "cluster scripts/status.sh"
@@ -85,7 +87,7 @@ class ServerChecks:
                 service = await _health(channel, "voice_workflow.VoiceGateway")
             except grpc.aio.AioRpcError as error:
                 return failed(f"no voice gateway: {error.code().name}", "is it another server?")
-            said = await trouble(channel)
+            said = await trouble(channel, self.gateway.metadata)
         if service != health_pb2.HealthCheckResponse.SERVING:
             return failed(said or "the gateway is not ready", _UPSTREAMS)
         return fine("gRPC answers, and the voice service is ready")
@@ -94,8 +96,10 @@ class ServerChecks:
         """Compare the gateway's contract with ours, by reflection."""
         async with self.gateway.channel() as channel:
             try:
-                theirs = await _reflected(channel)
+                theirs = await _reflected(channel, self.gateway.metadata)
             except grpc.aio.AioRpcError as error:
+                if error.code() is grpc.StatusCode.UNAUTHENTICATED:
+                    return failed(f"the gateway asks for a key: {error.details()}", _KEY)
                 return warning(f"unknown: reflection says {error.code().name}", "an older gateway?")
         ours = descriptor_pb2.FileDescriptorProto()
         wire.DESCRIPTOR.CopyToProto(ours)
@@ -168,7 +172,9 @@ class ServerChecks:
         return _judged(turns)
 
     async def _get(self, path: str) -> tuple[int, str, str]:
-        return await asyncio.to_thread(_http_get, self.host, self.http_port, path)
+        key = self.gateway.key
+        shown = {"Authorization": f"Bearer {key}"} if key else {}
+        return await asyncio.to_thread(_http_get, self.host, self.http_port, path, shown)
 
     def _forward(self) -> str:
         return f"{self.http_port}:localhost:{self.http_port}"
@@ -205,14 +211,15 @@ async def _health(channel: grpc.aio.Channel, service: str) -> int:
     return int(answer.status)
 
 
-async def _reflected(channel: grpc.aio.Channel) -> set[str]:
+async def _reflected(channel: grpc.aio.Channel, metadata: Sequence[tuple[str, str]]) -> set[str]:
     """Return the gateway's fields, such as "VoiceConfig.can_pause"; empty without reflection."""
     stub = cast("Any", reflection_pb2_grpc.ServerReflectionStub(cast("Any", channel)))
     question = reflection_pb2.ServerReflectionRequest(
         file_containing_symbol="voice_workflow.VoiceGateway"
     )
     found: set[str] = set()
-    async for answer in stub.ServerReflectionInfo(iter([question]), timeout=REACH_S):
+    answers = stub.ServerReflectionInfo(iter([question]), timeout=REACH_S, metadata=tuple(metadata))
+    async for answer in answers:
         for file in answer.file_descriptor_response.file_descriptor_proto:
             found |= _fields(descriptor_pb2.FileDescriptorProto.FromString(file))
     return found
@@ -223,11 +230,11 @@ def _fields(file: descriptor_pb2.FileDescriptorProto) -> set[str]:
     return fields | {value.name for it in file.enum_type for value in it.value}
 
 
-def _http_get(host: str, port: int, path: str) -> tuple[int, str, str]:
+def _http_get(host: str, port: int, path: str, headers: dict[str, str]) -> tuple[int, str, str]:
     """Return the status, the body and the Date of the answer."""
     connection = http.client.HTTPConnection(host, port, timeout=REACH_S)
     try:
-        connection.request("GET", path)
+        connection.request("GET", path, headers=headers)
         answer = connection.getresponse()
         return answer.status, answer.read(4096).decode(errors="replace"), answer.headers["Date"]
     finally:

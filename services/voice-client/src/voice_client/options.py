@@ -2,7 +2,8 @@
 
 import argparse
 import math
-from dataclasses import dataclass
+import os
+from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path
 from typing import NoReturn
@@ -16,6 +17,7 @@ SHORTEST_PIECE_MS, LONGEST_PIECE_MS = 10, 200
 MOST_CALLS = 500
 LOAD_CLIPS = ("en_nlp_question", "en_goforward", "en_cards_10c")
 HTTP_PORT = 8080
+KEY_VARIABLE = "VOICE_API_KEY"
 
 _EPILOG = f"""\
 exit status: 0 answered, or all is well; 2 bad usage, file or sound device; 3 cannot reach the
@@ -41,6 +43,7 @@ class Options:
     conversation: str = ""
     tls: bool = False
     ca: Path | None = None
+    key: str = field(default="", repr=False)
     json: bool = False
     out: Path | None = None
     files: tuple[str, ...] = ()
@@ -246,6 +249,13 @@ def _add_server(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--tls", action="store_true", help="encrypt, trust the usual authorities")
     parser.add_argument("--ca", type=Path, metavar="PEM", help="encrypt, trust these instead")
     parser.add_argument(
+        "--key",
+        type=_key,
+        default=os.environ.get(KEY_VARIABLE, ""),  # noqa: TID251  # kept out of the process list
+        metavar="KEY",
+        help=f"the key that the gateway asks for (default: {KEY_VARIABLE} of the environment)",
+    )
+    parser.add_argument(
         "--timeout",
         type=_patience,
         default=60.0,
@@ -272,6 +282,12 @@ def _address(value: str) -> str:
     host, colon, port = value.rpartition(":")
     if not (colon and host and port.isdecimal() and 0 < int(port) < 65536):
         raise argparse.ArgumentTypeError(f"{value!r} is not HOST:PORT, such as localhost:50051")
+    return value
+
+
+def _key(value: str) -> str:
+    if not (value.isascii() and value.isprintable()) or " " in value:
+        raise argparse.ArgumentTypeError("a key has letters, digits and signs, and no spaces")
     return value
 
 

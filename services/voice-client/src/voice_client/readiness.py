@@ -4,6 +4,7 @@
 # (the generated stubs of health ship no types)
 
 import asyncio
+from collections.abc import Sequence
 from typing import Any, cast
 
 import grpc.aio
@@ -12,6 +13,8 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 PATIENCE_S = 2.0
 """For the answer, which takes one round trip; a gateway that gives none is called all the same."""
 
+Shown = Sequence[tuple[str, str]]
+
 _States = health_pb2.HealthCheckResponse
 
 SERVICE = "voice_workflow.VoiceGateway"
@@ -19,13 +22,16 @@ _STAGES = {"asr": "speech recognition", "llm": "the language model", "tts": "the
 """The names that the gateway gives to the health of its services."""
 
 
-async def trouble(channel: grpc.aio.Channel) -> str:
-    """Say which services do not answer; empty where all do, or the gateway does not know yet."""
+async def trouble(channel: grpc.aio.Channel, metadata: Shown = ()) -> str:
+    """Say which services do not answer; empty where all do, or the gateway does not know yet.
+
+    `metadata` holds the key of a gateway that asks for one.
+    """
     try:
         async with asyncio.timeout(PATIENCE_S):
-            if await _health(channel, SERVICE) != _States.NOT_SERVING:
+            if await _health(channel, SERVICE, metadata) != _States.NOT_SERVING:
                 return ""
-            told = {name: await _health(channel, stage) for stage, name in _STAGES.items()}
+            told = {n: await _health(channel, stage, metadata) for stage, n in _STAGES.items()}
     except (grpc.aio.AioRpcError, TimeoutError):
         return ""
     down = [name for name, state in told.items() if state == _States.NOT_SERVING]
@@ -40,11 +46,12 @@ def _listed(names: list[str]) -> str:
     return f"{', '.join(names[:-1])} and {names[-1]} do"
 
 
-async def _health(channel: grpc.aio.Channel, service: str) -> int | None:
+async def _health(channel: grpc.aio.Channel, service: str, metadata: Shown) -> int | None:
     """The service's state; None: the gateway does not tell of this one."""
     stub = cast("Any", health_pb2_grpc.HealthStub(channel))
     try:
-        answer = await stub.Check(health_pb2.HealthCheckRequest(service=service))
+        asked = health_pb2.HealthCheckRequest(service=service)
+        answer = await stub.Check(asked, metadata=tuple(metadata))
     except grpc.aio.AioRpcError as error:
         if error.code() is grpc.StatusCode.NOT_FOUND:
             return None

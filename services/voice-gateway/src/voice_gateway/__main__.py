@@ -41,7 +41,11 @@ async def _serve(settings: Settings) -> int:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stop.set)
-    server = GatewayServer(settings)
+    try:
+        server = GatewayServer(settings)
+    except BadSetting as error:
+        sys.stderr.write(f"voice-gateway: {error}\n")
+        return 2
     try:
         ports = await server.start()
     except PortTaken as error:
@@ -50,8 +54,10 @@ async def _serve(settings: Settings) -> int:
     # All objects so far stay alive, so later collections need not stop the calls to scan them.
     gc.collect()
     gc.freeze()
-    page = f"http://{_reachable(settings.http_host)}:{ports.http}/"
-    sys.stdout.write(f"ready: grpc={settings.grpc_host}:{ports.grpc} http={page}\n")
+    scheme = "https" if settings.tls_cert else "http"
+    grpc_host, http_host = map(settings.bound_host, (settings.grpc_host, settings.http_host))
+    page = f"{scheme}://{_reachable(http_host)}:{ports.http}/"
+    sys.stdout.write(f"ready: grpc={grpc_host}:{ports.grpc} http={page}\n")
     sys.stdout.flush()
     await server.run(stop)
     return 0

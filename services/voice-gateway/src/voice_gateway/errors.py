@@ -13,6 +13,8 @@ VoiceGatewayError
     ├── CallerSlow         the caller does not read its messages
     ├── CallerGone         the caller's connection ended without a hang-up
     ├── GatewayFull        no room for another call
+    ├── Unauthenticated    the caller gave no key, or none that is accepted
+    ├── NotPermitted       the caller asked for what the operator keeps to itself
     └── CallLost           caller audio was lost, or the gateway stops
 """
 
@@ -103,6 +105,18 @@ class CallerGone(CallError):
 
 
 class GatewayFull(CallError):
+    pass
+
+
+class Unauthenticated(CallError):
+    """`reason` says why to the log; the text tells a caller no more than it must know."""
+
+    def __init__(self, said: str, reason: str) -> None:
+        super().__init__(said)
+        self.reason = reason
+
+
+class NotPermitted(CallError):
     pass
 
 

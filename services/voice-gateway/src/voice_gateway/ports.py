@@ -241,8 +241,8 @@ class Services:
     """Begins the record of a call; None: no call is recorded."""
     turn_sound: Callable[[int], TurnSound] | None = None
     """Makes a call's end-of-turn prediction at a sample rate; None: words alone decide."""
-    memory: Callable[[str], Memory] | None = None
-    """Opens a call's memory of the conversation with this id; None: no history is kept."""
+    memory: Callable[[str, str], Memory] | None = None
+    """Opens a call's memory of a conversation, by its id and whose it is; None: none is kept."""
     apologies: Apologies | None = None
     """None: a reply that fails ends without an apology."""
 

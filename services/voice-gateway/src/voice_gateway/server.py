@@ -14,6 +14,8 @@ from voice_proto import voice_workflow_pb2 as pb
 from voice_proto import voice_workflow_pb2_grpc as pb_grpc
 
 from voice_gateway import wiring
+from voice_gateway.access.opened import Access
+from voice_gateway.access.watched import WatchedFiles
 from voice_gateway.adapters.chat_addresses import ChatAddresses
 from voice_gateway.adapters.pool import Listeners
 from voice_gateway.adapters.riva_asr import RivaRecogniser
@@ -27,10 +29,14 @@ from voice_gateway.observe.metrics import Metrics
 from voice_gateway.observe.recording import Recorder
 from voice_gateway.observe.upstreams import UpstreamWatch, kept_up
 from voice_gateway.ports import CallRecord, Services
-from voice_gateway.settings import Settings
+from voice_gateway.settings import BadSetting, Settings
 from voice_gateway.speaking.apology import Apologies
+from voice_gateway.transports import tls
 from voice_gateway.transports.grpc import VoiceGateway, calm
+from voice_gateway.transports.grpc_access import KeyedMethods
 from voice_gateway.transports.http import HttpFront, Readiness
+from voice_gateway.transports.http_access import HttpAccess
+from voice_gateway.transports.realtime.client_secrets import ClientSecrets
 from voice_gateway.transports.realtime.front import RealtimeFront
 from voice_gateway.transports.wire import MOST_AUDIO_BYTES
 
@@ -61,15 +67,22 @@ class PortTaken(Exception):
 class BoundPorts:
     grpc: int
     http: int
+    internal: int | None = None
 
 
 class GatewayServer:
     """Owns the fronts, the calls, the upstream adapters and the watch over them."""
 
     def __init__(self, settings: Settings) -> None:
+        """Raises BadSetting where a file that a setting names cannot be used."""
         self._settings = settings
         self._stack = AsyncExitStack()
-        self._server = grpc.aio.server(options=_OPTIONS)
+        self._access, self._certificates = _opened(settings)
+        self._stack.push_async_callback(self._access.close)
+        keyed = KeyedMethods(
+            self._access.callers, open_methods=[f"/{SERVICE}/StreamAudio"], probed=["", SERVICE]
+        )
+        self._server = grpc.aio.server(options=_OPTIONS, interceptors=[keyed])
         self._health: Any = _untyped(health).aio.HealthServicer()
         self._changed = asyncio.Event()
         self._stopping = False
@@ -114,16 +127,18 @@ class GatewayServer:
             self._apologies,
         )
         self._calls = Calls(services, options, most=settings.max_calls, metrics=self._metrics)
-        realtime = RealtimeFront(
-            self._calls, wiring.defaults(settings), wiring.realtime_options(settings)
-        )
+        access = HttpAccess(self._access.callers, wiring.sites(settings))
+        defaults = wiring.defaults(settings)
+        realtime = RealtimeFront(self._calls, defaults, access)
         self._http = HttpFront(
             readiness=self._readiness,
             exposition=self._metrics.exposition,
             choices=lambda: wiring.page_options(
                 settings, recogniser.served, voice.served, self._watch.checked
             ),
+            access=access,
             realtime=realtime.answer,
+            client_secrets=ClientSecrets(self._access.callers, access, defaults).answer,
         )
 
     async def start(self) -> BoundPorts:
@@ -132,14 +147,19 @@ class GatewayServer:
         self._add_services()
         grpc_port = self._bind()
         http_port = await self._start_http()
+        internal_port = await self._start_internal()
+        self._say_who_may_call()
         await self._server.start()
         await self._set_health("", serving=True)
         await self._say_health()
-        return BoundPorts(grpc_port, http_port)
+        return BoundPorts(grpc_port, http_port, internal_port)
 
     def _add_services(self) -> None:
         gateway = VoiceGateway(
-            self._calls, wiring.defaults(self._settings), self._settings.first_message_timeout_s
+            self._calls,
+            wiring.defaults(self._settings),
+            self._settings.first_message_timeout_s,
+            self._access.callers,
         )
         _untyped(pb_grpc).add_VoiceGatewayServicer_to_server(gateway, self._server)
         _untyped(health_pb2_grpc).add_HealthServicer_to_server(self._health, self._server)
@@ -159,6 +179,9 @@ class GatewayServer:
                     ("health", self._keep_health),
                     ("loop lag", self._metrics.watch_loop),
                     ("apologies", self._apologies.run),
+                    ("keys", self._access.watch_keys),
+                    ("signers", self._access.watch_signers),
+                    ("certificates", self._watch_certificates),
                 )
             ]
             await stop.wait()
@@ -178,18 +201,56 @@ class GatewayServer:
         return recorder.begin
 
     def _bind(self) -> int:
-        address = f"{self._settings.grpc_host}:{self._settings.grpc_port}"
+        host = self._settings.bound_host(self._settings.grpc_host)
+        address = f"{host}:{self._settings.grpc_port}"
+        certificates = self._certificates
         try:
-            return self._server.add_insecure_port(address)
+            if certificates is None:
+                return self._server.add_insecure_port(address)
+            credentials = tls.grpc_credentials(lambda: certificates.value)
+            return self._server.add_secure_port(address, credentials)
         except RuntimeError:
             raise _port_taken(address, "GRPC") from None
 
     async def _start_http(self) -> int:
-        host, port = self._settings.http_host, self._settings.http_port
+        host, port = self._settings.bound_host(self._settings.http_host), self._settings.http_port
+        certificates = self._certificates
+        context = tls.http_context(lambda: certificates.value) if certificates else None
         try:
-            return await self._http.start(host, port)
+            return await self._http.start(host, port, context)
         except OSError:
             raise _port_taken(f"{host}:{port}", "HTTP") from None
+
+    async def _start_internal(self) -> int | None:
+        if self._settings.internal_port is None:
+            return None
+        host, port = (
+            self._settings.bound_host(self._settings.http_host),
+            self._settings.internal_port,
+        )
+        try:
+            return await self._http.start_internal(host, port)
+        except OSError:
+            raise PortTaken(
+                f"cannot listen on {host}:{port}: the port is taken; set INTERNAL_PORT"
+            ) from None
+
+    def _say_who_may_call(self) -> None:
+        settings = self._settings
+        if settings.is_open() and not (settings.grpc_host and settings.http_host):
+            log.warning(
+                "ONLY THIS MACHINE CAN CALL, as no key is asked for: set API_KEYS, API_KEYS_FILE "
+                "or JWT_JWKS, or ALLOW_ANYONE=true to serve whoever comes (docs/security.md)"
+            )
+        elif settings.serves_strangers():
+            log.warning(
+                "ANYONE WHO REACHES THESE PORTS MAY CALL (ALLOW_ANYONE): set API_KEYS, "
+                "API_KEYS_FILE or JWT_JWKS to ask for a key (docs/security.md)"
+            )
+
+    async def _watch_certificates(self) -> None:
+        if self._certificates:
+            await self._certificates.run()
 
     async def _drain(self) -> None:
         drain_s = self._settings.drain_s
@@ -243,6 +304,19 @@ class GatewayServer:
         status = health_pb2.HealthCheckResponse
         known = status.SERVING if serving else status.NOT_SERVING
         await self._health.set(service, status.UNKNOWN if serving is None else known)
+
+
+def _opened(settings: Settings) -> tuple[Access, WatchedFiles[tls.Certificates] | None]:
+    """Read the files of keys and certificates; raises BadSetting."""
+    files = wiring.tls_files(settings)
+    try:
+        access = Access(wiring.access_options(settings))
+    except ValueError as error:
+        raise BadSetting(str(error)) from None
+    try:
+        return access, tls.watched(files) if files else None
+    except (OSError, ValueError) as error:
+        raise BadSetting(f"TLS_CERT cannot be used: {error}") from None
 
 
 def _port_taken(address: str, which: str) -> PortTaken:

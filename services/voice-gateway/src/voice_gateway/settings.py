@@ -6,7 +6,9 @@ Helm values and in `docs/settings.md`, which is generated from this class.
 
 import re
 from collections.abc import Callable
-from typing import Annotated, Literal
+from ipaddress import ip_address
+from pathlib import Path
+from typing import Annotated, Literal, Self
 from urllib.parse import urlsplit
 
 from pydantic import (
@@ -18,6 +20,7 @@ from pydantic import (
     SecretStr,
     ValidationError,
     field_validator,
+    model_validator,
 )
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
@@ -29,7 +32,10 @@ VOICE_PROMPT = (
     "Write numbers and units as words. If the question is unclear, ask back briefly."
 )
 
+RIGHTS = ("system_prompt", "voice", "language", "model_options", "tools")
+
 _HIGHEST_PORT = 65_535
+_SHORTEST_SECRET = 32
 _URI = re.compile(r"(dns:///)?([^\s/:,]+|\[[0-9a-fA-F:.]+\]):(\d{1,5})")
 _HTTP_URL = re.compile(r"https?://[^\s/?#]+\S*")
 
@@ -76,9 +82,17 @@ class Settings(BaseSettings):
         populate_by_name=True,
     )
 
-    grpc_host: str = Field("0.0.0.0", description="Address that callers connect to.")
+    grpc_host: str = Field(
+        "",
+        description=(
+            "Address that callers connect to; empty: every one where a key is asked for or "
+            "ALLOW_ANYONE is true, else this machine's own alone."
+        ),
+    )
     grpc_port: Port = Field(50051, description="Port for callers; 0 takes any free one.")
-    http_host: str = Field("0.0.0.0", description="Address of the web page and the WebSocket.")
+    http_host: str = Field(
+        "", description="Address of the web page and the WebSocket; empty: as for GRPC_HOST."
+    )
     http_port: Port = Field(
         8080,
         description=(
@@ -93,9 +107,71 @@ class Settings(BaseSettings):
             "https://b.example`; `*`: all."
         ),
     )
+    http_hosts: str = Field(
+        "",
+        description=(
+            "Names that browsers reach the HTTP port by, as `voice.example.org`, besides "
+            "`localhost` and addresses in figures; a page under another name may not call where "
+            "no key is asked for. `*`: any."
+        ),
+    )
+    internal_port: Port | None = Field(
+        None,
+        description=(
+            "Port of `/metrics`, `/healthz` and `/readyz` without a key and without TLS, for the "
+            "cluster alone; 0 takes any free one, empty: none."
+        ),
+    )
+    allow_anyone: bool = Field(
+        False, description="Serve whoever reaches the ports, where no key is asked for."
+    )
     api_keys: SecretStr = Field(
         SecretStr(""),
-        description="Keys accepted at `/v1/realtime`, separated by commas; empty: none is asked.",
+        description=(
+            "Keys that open a call, on both ports, separated by commas; each is a principal of its "
+            "own. None here, in API_KEYS_FILE or by JWT_JWKS: no key is asked for."
+        ),
+    )
+    api_keys_file: FilePath | None = Field(
+        None,
+        description=(
+            "File of keys with names, limits and rights, as their SHA-256 (see docs/security.md), "
+            "in TOML or JSON; read again when it changes."
+        ),
+    )
+    jwt_jwks: str = Field(
+        "",
+        description=(
+            "Public keys of those who sign JWTs that open a call: a JWKS file, or its https URL."
+        ),
+    )
+    jwt_issuer: str = Field("", description="The `iss` that a JWT must have.")
+    jwt_audience: str = Field("", description="The `aud` that a JWT must have.")
+    token_secret: SecretStr = Field(
+        SecretStr(""),
+        description=(
+            "Signs the tokens that `/v1/realtime/client_secrets` gives for browsers, at least 32 "
+            "characters and the same for all gateways; empty: each makes its own at its start."
+        ),
+    )
+    caller_may: str = Field(
+        " ".join(RIGHTS),
+        description=(
+            "What of the operator's choices callers may replace, where a key's own entry does not "
+            "say it; `none`: nothing."
+        ),
+    )
+    tls_cert: FilePath | None = Field(
+        None,
+        description=(
+            "Certificate chain (PEM) for TLS on both ports, with TLS_KEY; read again when it "
+            "changes. Empty: no TLS."
+        ),
+    )
+    tls_key: FilePath | None = Field(None, description="The private key of TLS_CERT (PEM).")
+    tls_client_ca: FilePath | None = Field(
+        None,
+        description="CA (PEM) that must have signed the certificate of every client; empty: none.",
     )
     max_calls: int = Field(
         100, ge=1, le=100_000, description="Calls at once; one more gets RESOURCE_EXHAUSTED."
@@ -396,12 +472,82 @@ class Settings(BaseSettings):
         300, ge=60, description="How far audio is sent ahead of the caller's loudspeaker."
     )
 
+    @field_validator("api_keys")
+    @classmethod
+    def _some_key(cls, keys: SecretStr) -> SecretStr:
+        text = keys.get_secret_value()
+        if text and not text.replace(",", " ").split():
+            raise ValueError("it holds no key; allowed: keys with commas between them, or empty")
+        return keys
+
+    @field_validator("jwt_jwks")
+    @classmethod
+    def _a_jwks(cls, where: str) -> str:
+        if where and not (_is_jwks_url(where) or ("://" not in where and Path(where).is_file())):
+            raise ValueError("allowed: an https:// URL, a file that is there, or empty")
+        return where
+
+    @field_validator("token_secret")
+    @classmethod
+    def _long_enough(cls, secret: SecretStr) -> SecretStr:
+        if 0 < len(secret.get_secret_value()) < _SHORTEST_SECRET:
+            raise ValueError(f"allowed: at least {_SHORTEST_SECRET} characters, or empty")
+        return secret
+
+    @field_validator("caller_may")
+    @classmethod
+    def _rights(cls, text: str) -> str:
+        wrong = next((each for each in _words(text) if each not in RIGHTS), None)
+        if wrong not in (None, "none") or (wrong and len(_words(text)) > 1):
+            allowed = ", ".join(RIGHTS)
+            raise ValueError(f"{wrong!r} is none of {allowed}; allowed: some of them, or none")
+        return text
+
+    @model_validator(mode="after")
+    def _what_belongs_together(self) -> Self:
+        if bool(self.tls_cert) != bool(self.tls_key):
+            raise ValueError("TLS_CERT and TLS_KEY are set together, or neither is")
+        if self.tls_client_ca and not self.tls_cert:
+            raise ValueError("TLS_CLIENT_CA needs TLS_CERT and TLS_KEY")
+        if self.jwt_jwks and not (self.jwt_issuer and self.jwt_audience):
+            raise ValueError("JWT_JWKS needs JWT_ISSUER and JWT_AUDIENCE")
+        for name, host in (("GRPC_HOST", self.grpc_host), ("HTTP_HOST", self.http_host)):
+            if host and not is_loopback(host) and self.is_open():
+                raise ValueError(
+                    f"{name} is {host!r}, and nobody is asked for a key: set API_KEYS, "
+                    "API_KEYS_FILE or JWT_JWKS, or ALLOW_ANYONE=true to serve whoever comes"
+                )
+        return self
+
     @field_validator("call_state_url")
     @classmethod
     def _a_redis_url(cls, url: SecretStr) -> SecretStr:
         if url.get_secret_value() and not _is_redis_url(url.get_secret_value()):
             raise ValueError("allowed: redis://HOST:PORT/DATABASE, rediss:// for TLS, or empty")
         return url
+
+    def asks_keys(self) -> bool:
+        """Whether callers must show who they are."""
+        return bool(self.api_keys.get_secret_value() or self.api_keys_file or self.jwt_jwks)
+
+    def is_open(self) -> bool:
+        """Whether whoever reaches the ports may call, and the operator has not said so."""
+        return not (self.asks_keys() or self.tls_client_ca or self.allow_anyone)
+
+    def serves_strangers(self) -> bool:
+        """Whether whoever reaches a port that others than this machine reach may call."""
+        if self.asks_keys() or self.tls_client_ca:
+            return False
+        hosts = (self.grpc_host, self.http_host)
+        return any(not is_loopback(self.bound_host(host)) for host in hosts)
+
+    def bound_host(self, host: str) -> str:
+        """What GRPC_HOST or HTTP_HOST stands for."""
+        return host or ("127.0.0.1" if self.is_open() else "0.0.0.0")
+
+    def rights(self) -> frozenset[str]:
+        """What callers may replace."""
+        return frozenset(_words(self.caller_may)) - {"none"}
 
     def secrets(self) -> list[str]:
         """The keys and passwords that no log line may show."""
@@ -415,6 +561,30 @@ class Settings(BaseSettings):
 
     def tts_uri(self) -> str:
         return self.riva_tts_uri or self.riva_uri
+
+
+def is_loopback(host: str) -> bool:
+    """Whether only this machine reaches this host."""
+    if host == "localhost":
+        return True
+    try:
+        return ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return False
+
+
+def _words(text: str) -> list[str]:
+    return text.replace(",", " ").split()
+
+
+def _is_jwks_url(url: str) -> bool:
+    """Whether nobody can change what is fetched from it: by https, or from this machine."""
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return False
+    own = parts.scheme == "http" and is_loopback(parts.hostname or "")
+    return bool(parts.hostname) and (parts.scheme == "https" or own)
 
 
 def _is_redis_url(url: str) -> bool:
@@ -442,6 +612,8 @@ def read_settings() -> Settings:
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         name = "_".join(str(part) for part in first["loc"]).upper()
+        if not name:  # settings that do not go together, which are named in the text
+            raise BadSetting(first["msg"].removeprefix("Value error, ")) from None
         if first["type"] == "extra_forbidden":
             raise BadSetting(f"{_cut(name)} in .env is no setting; see docs/settings.md") from None
         field = Settings.model_fields.get(name.lower())

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
+from voice_gateway.access.opened import AccessOptions
 from voice_gateway.adapters.chat import ChatOptions
 from voice_gateway.adapters.local_memory import LocalMemories
 from voice_gateway.adapters.redis_memory import RedisMemories
@@ -13,11 +14,12 @@ from voice_gateway.conversation.policy import TurnPolicy
 from voice_gateway.hearing.end_of_turn import TurnEnds, load_turn_end
 from voice_gateway.hearing.voice_activity import VoiceActivity, load_silero
 from voice_gateway.messages import CallConfig
-from voice_gateway.settings import Settings
+from voice_gateway.settings import Settings, is_loopback
 from voice_gateway.speaking.reply import ReplyOptions
 from voice_gateway.transports.http import PageOptions
-from voice_gateway.transports.realtime.front import RealtimeOptions
+from voice_gateway.transports.http_access import Sites
 from voice_gateway.transports.realtime.session_options import RATE_HZ as REALTIME_HZ
+from voice_gateway.transports.tls import TlsFiles
 from voice_gateway.transports.wire import Defaults
 
 
@@ -144,14 +146,32 @@ def page_options(
         voices=voices,
         language=settings.asr_language,
         voice=settings.tts_voice,
-        needs_key=bool(realtime_options(settings).keys),
+        needs_key=settings.asks_keys(),
         down=[name for name, answers in checked.items() if not answers],
     )
 
 
-def realtime_options(settings: Settings) -> RealtimeOptions:
-    keys = settings.api_keys.get_secret_value().split(",")
-    return RealtimeOptions(
-        keys=tuple(filter(None, map(str.strip, keys))),
-        origins=frozenset(settings.http_origins.replace(",", " ").split()),
+def access_options(settings: Settings) -> AccessOptions:
+    return AccessOptions(
+        keys=settings.api_keys.get_secret_value(),
+        keys_file=settings.api_keys_file,
+        jwks=settings.jwt_jwks,
+        issuer=settings.jwt_issuer,
+        audience=settings.jwt_audience,
+        token_secret=settings.token_secret.get_secret_value(),
+        may=settings.rights(),
     )
+
+
+def sites(settings: Settings) -> Sites:
+    return Sites(
+        origins=frozenset(settings.http_origins.replace(",", " ").split()),
+        hosts=frozenset(settings.http_hosts.lower().replace(",", " ").split()),
+        loopback=is_loopback(settings.bound_host(settings.http_host)),
+    )
+
+
+def tls_files(settings: Settings) -> TlsFiles | None:
+    if settings.tls_cert is None or settings.tls_key is None:
+        return None
+    return TlsFiles(settings.tls_cert, settings.tls_key, settings.tls_client_ca)

@@ -21,6 +21,20 @@ test("where all answer there is nothing to say", () => {
   assert.deepEqual([services.down, services.trouble, changes], [[], null, 0]);
 });
 
+test("a gateway that asks for a key is asked with it, and not again and again without", async () => {
+  const shown = [];
+  let key = "";
+  services.key = () => key;
+  globalThis.fetch = async (_, { headers }) => {
+    shown.push(headers.Authorization);
+    const status = headers.Authorization === "Bearer right" ? 200 : 401;
+    return { ok: status === 200, status, json: async () => ({ down: ["tts"] }) };
+  };
+  for (key of ["", "", "wrong", "wrong", "right", "right"]) await services.ask();
+  assert.deepEqual(shown, [undefined, "Bearer wrong", "Bearer right", "Bearer right"]);
+  assert.deepEqual(services.down, ["tts"]);
+});
+
 test("what the gateway says is down is named, the gravest first, until it says no more", () => {
   services.told(["asr", "tts", "llm"]);
   assert.equal(services.trouble[0], "The language model, the voice and speech recognition do not answer");

@@ -102,7 +102,7 @@ class _Simulation:
             turn_sound=(lambda _: SimSound(cycle(predictions), self._recorder))
             if predictions
             else None,
-            memory=(lambda _: memory) if memory else None,
+            memory=(lambda _id, _principal: memory) if memory else None,
             apologies=Apologies(
                 SimApologyVoice(self._script, self._recorder), canned(APOLOGY, _APOLOGY_WORDS)
             ),

@@ -1,7 +1,8 @@
 """Keeps conversations in Redis, so that any gateway a client reaches can go on with its own.
 
 Each conversation is one hash. Its key is `voice:conversation:` and a digest of the id, so that the
-keys do not show the ids. The field `call` names the call that recalled it last; `said` has the
+keys do not show the ids; a digest of the principal stands before it, unless anyone may call. The
+field `call` names the call that recalled it last; `said` has the
 messages. Both scripts touch that one key only.
 """
 
@@ -29,6 +30,7 @@ from redis.exceptions import TimeoutError as RedisTimeout
 from voice_gateway.conversation import Message, ToolCall
 from voice_gateway.errors import Misconfigured, TimedOut, Unavailable
 from voice_gateway.ports import Memory
+from voice_gateway.principals import ANYONE
 
 FORMAT = 1
 _MOST_CONNECTIONS = 16  # all calls share them: an answer takes a millisecond
@@ -64,9 +66,9 @@ class RedisMemories:
         )
         self._redis = Redis.from_pool(pool)
 
-    def open(self, conversation_id: str) -> Memory:
+    def open(self, conversation_id: str, principal: str = ANYONE.name) -> Memory:
         """Implements `ports.Services.memory`."""
-        return _RedisMemory(self, conversation_id)
+        return _RedisMemory(self, _key(conversation_id, principal))
 
     async def close(self) -> None:
         await self._redis.aclose()
@@ -78,10 +80,9 @@ class RedisMemories:
 
 
 class _RedisMemory(Memory):
-    def __init__(self, memories: RedisMemories, conversation_id: str) -> None:
+    def __init__(self, memories: RedisMemories, key: str) -> None:
         self._memories = memories
-        digest = hashlib.sha256(conversation_id.encode()).hexdigest()
-        self._key = f"voice:conversation:{digest}"
+        self._key = key
         self._call = secrets.token_hex(8)
         self._taken_over = False
 
@@ -95,6 +96,14 @@ class _RedisMemory(Memory):
             await self._memories.run(_TAKE_OVER, self._key, self._call)
             self._taken_over = True
         await self._memories.run(_KEEP, self._key, self._call, encoded(messages))
+
+
+def _key(conversation_id: str, principal: str) -> str:
+    """Anyone's keys are as they were before there were principals, so that they stay readable."""
+    named = [conversation_id] if principal == ANYONE.name else [principal, conversation_id]
+    return ":".join(
+        ["voice:conversation", *(hashlib.sha256(name.encode()).hexdigest() for name in named)]
+    )
 
 
 def encoded(messages: Sequence[Message]) -> str:

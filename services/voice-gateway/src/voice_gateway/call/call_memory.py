@@ -40,7 +40,7 @@ class CallMemory:
         self._call_id = config.call_id
         self._broken: ServiceError | None = None
         """Why the store could not be opened, if it could not."""
-        self._memory = self._opened(services.memory, config.conversation_id)
+        self._memory = self._opened(services.memory, config)
         self._metrics = metrics
         self._on_lost = on_lost
         self._most = most_messages
@@ -94,12 +94,12 @@ class CallMemory:
             self._keeping.cancel()
 
     def _opened(
-        self, memory: Callable[[str], Memory] | None, conversation_id: str
+        self, memory: Callable[[str, str], Memory] | None, config: CallConfig
     ) -> Memory | None:
-        if memory is None or not conversation_id:
+        if memory is None or not config.conversation_id:
             return None
         try:
-            return memory(conversation_id)
+            return memory(config.conversation_id, config.principal)
         except Exception:  # the boundary: a bug in a memory must not end the call
             log.exception("call %s: its memory broke", self._call_id)
             self._broken = Unavailable("memory", _BROKE)

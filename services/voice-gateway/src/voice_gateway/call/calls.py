@@ -18,6 +18,7 @@ from voice_gateway.errors import (
     CallerSlow,
     CallLost,
     GatewayFull,
+    NotPermitted,
 )
 from voice_gateway.messages import Audio, CallConfig, FromCaller, ReplyAudio, ToCaller
 from voice_gateway.ports import Caller, CallMetrics, GatewayMetrics, Services
@@ -31,6 +32,7 @@ _OUTCOMES: dict[type[BaseException], str] = {
     CallerSilent: "silent",
     CallerSlow: "slow",
     CallLost: "lost",
+    NotPermitted: "not_permitted",
     asyncio.CancelledError: "hung_up",
 }
 
@@ -85,6 +87,10 @@ class Calls:
         if len(self._running) >= self._most:
             self._metrics.refused(front, "full")
             raise GatewayFull(f"{len(self._running)} calls are running; allowed: at most that many")
+
+    def turned_away(self, front: str) -> None:
+        """Count a call that came without a key that is accepted."""
+        self._metrics.refused(front, "unauthenticated")
 
     def drain(self, why: str) -> None:
         """Admit no more calls; each running one ends with its turn."""

@@ -78,10 +78,10 @@ class Line:
 
 
 @asynccontextmanager
-async def dial(address: str, patience_s: float = ANSWER_S) -> AsyncGenerator[Line]:
+async def dial(address: str, patience_s: float = ANSWER_S, key: str = "") -> AsyncGenerator[Line]:
     """Open one call to the gateway at HOST:PORT; it is cancelled at the end."""
     async with grpc.aio.insecure_channel(address) as channel:
         stub: Any = pb_grpc.VoiceGatewayStub(channel)
-        call = stub.StreamAudio()
+        call = stub.StreamAudio(metadata=[("authorization", f"Bearer {key}")] if key else None)
         yield Line(call, patience_s=patience_s)
         call.cancel()

@@ -249,7 +249,7 @@ class Call:
     hangs_up: float | None = 60.0
     can_pause: bool = False
     conversation_id: str = ""
-    memory: Callable[[str], Memory] | None = None
+    memory: Callable[[str, str], Memory] | None = None
     apology: str = "off"
     """The APOLOGY setting."""
     loudspeaker: bool = False

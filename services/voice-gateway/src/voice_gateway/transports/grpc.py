@@ -11,6 +11,7 @@ from google.protobuf.message import DecodeError
 from voice_proto import voice_workflow_pb2 as pb
 from voice_proto import voice_workflow_pb2_grpc as pb_grpc
 
+from voice_gateway.access.callers import Callers
 from voice_gateway.call.calls import Call, Calls
 from voice_gateway.errors import (
     BadMessage,
@@ -20,11 +21,14 @@ from voice_gateway.errors import (
     CallerSlow,
     CallLost,
     GatewayFull,
+    NotPermitted,
+    Unauthenticated,
 )
 from voice_gateway.messages import Audio, FromCaller, Goodbye, Listening, ToCaller
 from voice_gateway.ports import Caller
 from voice_gateway.transports import wire
 from voice_gateway.transports.codec import Codec, agree
+from voice_gateway.transports.grpc_access import bearer
 
 log = logging.getLogger(__name__)
 
@@ -35,6 +39,7 @@ _STATUS_BY_ERROR: dict[type[CallError], grpc.StatusCode] = {
     CallerSilent: grpc.StatusCode.DEADLINE_EXCEEDED,
     CallerSlow: grpc.StatusCode.ABORTED,
     GatewayFull: grpc.StatusCode.RESOURCE_EXHAUSTED,
+    NotPermitted: grpc.StatusCode.PERMISSION_DENIED,
     CallLost: grpc.StatusCode.UNAVAILABLE,
 }
 _HALF_CLOSE_S = 2.0  # for the caller's half-close after the goodbye
@@ -99,8 +104,13 @@ class VoiceGateway(pb_grpc.VoiceGatewayServicer):
     """Implements the contract's service."""
 
     def __init__(
-        self, calls: Calls, defaults: wire.Defaults, first_message_timeout_s: float
+        self,
+        calls: Calls,
+        defaults: wire.Defaults,
+        first_message_timeout_s: float,
+        callers: Callers,
     ) -> None:
+        self._callers = callers
         self._calls = calls
         self._defaults = defaults
         self._first_message_timeout_s = first_message_timeout_s
@@ -108,10 +118,15 @@ class VoiceGateway(pb_grpc.VoiceGatewayServicer):
     async def StreamAudio(self, request_iterator: Any, context: Context) -> None:  # noqa: N802
         """Serve one call. Every failure becomes a status with a text of ours."""
         try:
-            with self._calls.admitted("grpc") as call:
+            shown: Any = context.invocation_metadata()
+            who = await self._callers.authenticate(bearer(shown))
+            with self._calls.admitted("grpc", who) as call:
                 await self._serve(call, context)
         except CallerGone:
             return
+        except Unauthenticated as error:
+            self._calls.turned_away("grpc")
+            await _abort(context, grpc.StatusCode.UNAUTHENTICATED, str(error))
         except CallError as error:
             trailing = _RETRY_METADATA if isinstance(error, GatewayFull) else ()
             await _abort(context, _STATUS_BY_ERROR[type(error)], str(error), trailing)
@@ -129,7 +144,7 @@ class VoiceGateway(pb_grpc.VoiceGatewayServicer):
         asked = pb.VoiceConfig()
         if first.WhichOneof("content") == "config":
             asked, first = first.config, None
-        config = wire.to_config(asked, self._defaults)
+        config = wire.to_config(asked, self._defaults, call.who)
         codec = agree(asked, config.rate_hz)
         await accept(context)
         caller = StreamCaller(context, first, codec, asked=asked.audio_encoding != 0)

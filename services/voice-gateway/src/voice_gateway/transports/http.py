@@ -1,12 +1,13 @@
 """Serves the web page, the probes and the metrics over HTTP, and routes the Realtime API."""
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+import ssl
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from aiohttp import hdrs, web
 
-Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+from voice_gateway.transports.http_access import Handler, HttpAccess
 
 _PAGE_FOLDER = Path(__file__).parent / "web"
 _SHUTDOWN_S = 1.0  # for responses that are being written when the gateway stops
@@ -62,33 +63,53 @@ class HttpFront:
         readiness: Callable[[], Readiness],
         exposition: Callable[[str], tuple[bytes, str]],
         choices: Callable[[], PageOptions],
+        access: HttpAccess,
         realtime: Handler | None = None,
+        client_secrets: Handler | None = None,
     ) -> None:
+        self._access = access
         self._readiness = readiness
         self._choices = choices
         self._exposition = exposition
+        app = self._with_probes(self._say_ready, access.keyed(self._show_metrics))
+        if realtime:
+            app.router.add_get("/v1/realtime", realtime, allow_head=False)
+        if client_secrets:
+            app.router.add_post("/v1/realtime/client_secrets", client_secrets)
+        app.router.add_get("/choices", access.keyed(self._show_choices))
+        app.router.add_get("/", _show_page)
+        app.router.add_static("/", _PAGE_FOLDER)
+        self._runner = _runner(app)
+        self._internal = _runner(self._with_probes(self._say_all, self._show_metrics))
+
+    def _with_probes(self, ready: Handler, metrics: Handler) -> web.Application:
         app = web.Application()
         app.on_response_prepare.append(_add_headers)
         app.router.add_get("/healthz", _say_alive)
-        app.router.add_get("/readyz", self._say_ready)
-        app.router.add_get("/metrics", self._show_metrics)
-        if realtime:
-            app.router.add_get("/v1/realtime", realtime, allow_head=False)
-        app.router.add_get("/choices", self._show_choices)
-        app.router.add_get("/", _show_page)
-        app.router.add_static("/", _PAGE_FOLDER)
-        self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=_SHUTDOWN_S)
+        app.router.add_get("/readyz", ready)
+        app.router.add_get("/metrics", metrics)
+        return app
 
-    async def start(self, host: str, port: int) -> int:
+    async def start(self, host: str, port: int, tls: ssl.SSLContext | None = None) -> int:
         """Serve, and return the port; raises OSError if the address cannot be bound."""
-        await self._runner.setup()
-        await web.TCPSite(self._runner, host, port).start()
-        return self._runner.addresses[0][1]
+        return await _bound(self._runner, host, port, tls)
+
+    async def start_internal(self, host: str, port: int) -> int:
+        """Serve probes and metrics to whoever reaches this port; as `start`."""
+        return await _bound(self._internal, host, port, None)
 
     async def stop(self) -> None:
         await self._runner.cleanup()
+        await self._internal.cleanup()
 
     async def _say_ready(self, request: web.Request) -> web.Response:
+        """Say it all to who shows a key, where one is asked for; to others yes or no alone."""
+        if await self._access.may_know(request):
+            return await self._say_all(request)
+        now = self._readiness()
+        return web.json_response({"ready": now.ready}, status=200 if now.ready else 503)
+
+    async def _say_all(self, request: web.Request) -> web.Response:
         now = self._readiness()
         said = {"ready": now.ready, "stopping": now.stopping, "upstreams": dict(now.upstreams)}
         return web.json_response(said, status=200 if now.ready else 503)
@@ -99,6 +120,16 @@ class HttpFront:
     async def _show_metrics(self, request: web.Request) -> web.Response:
         body, content_type = self._exposition(request.headers.get(hdrs.ACCEPT, ""))
         return web.Response(body=body, headers={hdrs.CONTENT_TYPE: content_type})
+
+
+def _runner(app: web.Application) -> web.AppRunner:
+    return web.AppRunner(app, access_log=None, shutdown_timeout=_SHUTDOWN_S)
+
+
+async def _bound(runner: web.AppRunner, host: str, port: int, tls: ssl.SSLContext | None) -> int:
+    await runner.setup()
+    await web.TCPSite(runner, host, port, ssl_context=tls).start()
+    return runner.addresses[0][1]
 
 
 async def _say_alive(request: web.Request) -> web.Response:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from voice_proto import voice_workflow_pb2 as pb
 
-from voice_gateway.errors import BadMessage
+from voice_gateway.errors import BadMessage, NotPermitted
 from voice_gateway.latency import TurnStages
 from voice_gateway.messages import (
     Audio,
@@ -39,6 +39,7 @@ from voice_gateway.messages import (
     TurnTaken,
     Typed,
 )
+from voice_gateway.principals import ANYONE, Principal, Rights
 
 LOWEST_HZ, HIGHEST_HZ = 8_000, 48_000
 MOST_AUDIO_BYTES = 4 * 1024 * 1024  # in one chunk
@@ -66,8 +67,8 @@ class Defaults:
     line_echo: LineEcho = "auto"
 
 
-def to_config(config: pb.VoiceConfig, defaults: Defaults) -> CallConfig:
-    """Check a config and fill in its defaults; raises BadMessage."""
+def to_config(config: pb.VoiceConfig, defaults: Defaults, who: Principal = ANYONE) -> CallConfig:
+    """Check a config and fill in its defaults; raises BadMessage or NotPermitted."""
     rate_hz = config.sample_rate or defaults.rate_hz
     if not LOWEST_HZ <= rate_hz <= HIGHEST_HZ:
         raise BadMessage(
@@ -83,6 +84,7 @@ def to_config(config: pb.VoiceConfig, defaults: Defaults) -> CallConfig:
     _check_length("config.conversation_id", config.conversation_id, MOST_NAME_CHARS)
     _check_length("config.voice_name", config.voice_name, MOST_NAME_CHARS)
     _check_length("config.system_prompt", config.system_prompt, MOST_PROMPT_CHARS)
+    _check_rights(config, defaults, who.rights)
     return CallConfig(
         call_id=_printable(config.session_id) or uuid.uuid4().hex[:12],
         language=config.language_code or defaults.language,
@@ -92,7 +94,19 @@ def to_config(config: pb.VoiceConfig, defaults: Defaults) -> CallConfig:
         can_pause=config.can_pause,
         conversation_id=config.conversation_id,
         line_echo=_LINE_ECHOES.get(config.line_echo, defaults.line_echo),
+        principal=who.name,
     )
+
+
+def _check_rights(config: pb.VoiceConfig, defaults: Defaults, rights: Rights) -> None:
+    """Refuse to replace what is the operator's alone; to name what holds anyway is no matter."""
+    for field, asked, usual, may in (
+        ("language_code", config.language_code, defaults.language, rights.language),
+        ("voice_name", config.voice_name, defaults.voice, rights.voice),
+        ("system_prompt", config.system_prompt, defaults.system_prompt, rights.system_prompt),
+    ):
+        if asked and asked != usual and not may:
+            raise NotPermitted(f"config.{field} may not be chosen by this caller; leave it empty")
 
 
 def say_encoding(message: pb.ServerMessage, encoding: pb.AudioEncoding) -> None:

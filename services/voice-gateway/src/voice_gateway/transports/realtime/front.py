@@ -1,11 +1,8 @@
 """Accepts WebSockets at `/v1/realtime`, checks who may open one, and ends its call."""
 
 import asyncio
-import hmac
 import logging
 import uuid
-from dataclasses import dataclass
-from urllib.parse import urlsplit
 
 from aiohttp import ClientConnectionError, WSCloseCode, WSMsgType, hdrs, web
 
@@ -17,8 +14,11 @@ from voice_gateway.errors import (
     CallerSlow,
     CallLost,
     GatewayFull,
+    Unauthenticated,
 )
 from voice_gateway.messages import CallConfig
+from voice_gateway.principals import Principal
+from voice_gateway.transports.http_access import HttpAccess, refused, unauthenticated
 from voice_gateway.transports.realtime import outbound
 from voice_gateway.transports.realtime.caller import RealtimeCaller, Socket
 from voice_gateway.transports.realtime.out_of_band import OutOfBandResponses
@@ -32,7 +32,6 @@ _LARGEST_FRAME_BYTES = 24 * 1024 * 1024  # a larger one closes the socket
 _HEARTBEAT_S = 20.0  # browsers and proxies drop connections that stay silent
 _CLOSE_TIMEOUT_S = 2.0
 _SUBPROTOCOL = "realtime"
-_KEY_PROTOCOL = "openai-insecure-api-key."
 _LONGEST_NAME_CHARS = 128
 _CLOSE_CODES: dict[type[CallError], int] = {
     GatewayFull: WSCloseCode.TRY_AGAIN_LATER,
@@ -41,27 +40,26 @@ _CLOSE_CODES: dict[type[CallError], int] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class RealtimeOptions:
-    """The rules on who may call."""
-
-    keys: tuple[str, ...] = ()
-    """Keys that open a call; empty: no key is needed."""
-    origins: frozenset[str] = frozenset()
-    """Sites whose pages may call, besides the gateway's own; "*": all sites."""
-
-
 class RealtimeFront:
     """Answers requests for a WebSocket; one socket is one call."""
 
-    def __init__(self, calls: Calls, defaults: Defaults, options: RealtimeOptions) -> None:
+    def __init__(self, calls: Calls, defaults: Defaults, access: HttpAccess) -> None:
         self._calls = calls
         self._defaults = defaults
-        self._options = options
+        self._access = access
 
     async def answer(self, request: web.Request) -> web.StreamResponse:
-        if refusal := self._refusal(request):
+        if refusal := self._access.site_refusal(request):
             return refusal
+        try:
+            who = await self._access.principal(request)
+        except Unauthenticated as error:
+            self._calls.turned_away("realtime")
+            return unauthenticated(error)
+        # A page is not told why its WebSocket is refused, so it asks with a plain request, which
+        # must get the reasons above first.
+        if request.headers.get(hdrs.UPGRADE, "").lower() != "websocket":
+            return refused(426, "upgrade_required", "This address speaks WebSocket.")
         socket = web.WebSocketResponse(
             protocols=(_SUBPROTOCOL,),
             heartbeat=_HEARTBEAT_S,
@@ -70,42 +68,21 @@ class RealtimeFront:
             timeout=_CLOSE_TIMEOUT_S,
         )
         await socket.prepare(request)
-        await self._serve(request, socket)
+        await self._serve(request, socket, who)
         return socket
 
-    def _refusal(self, request: web.Request) -> web.Response | None:
-        if not self._origin_may(request):
-            said = "Pages of this site may not call; see HTTP_ORIGINS."
-            return _refused(403, "origin_not_allowed", said)
-        if self._options.keys and not self._holds_key(request):
-            return _refused(401, "invalid_api_key", "Incorrect API key provided.")
-        # A page is not told why its WebSocket is refused, so it asks with a plain request, which
-        # must get the reasons above first.
-        if request.headers.get(hdrs.UPGRADE, "").lower() != "websocket":
-            return _refused(426, "upgrade_required", "This address speaks WebSocket.")
-        return None
-
-    def _origin_may(self, request: web.Request) -> bool:
-        """Whether the page's site may call; a browser names it truly, and a key is enough."""
-        origin = request.headers.get(hdrs.ORIGIN)
-        if origin is None or self._options.keys or "*" in self._options.origins:
-            return True
-        return urlsplit(origin).netloc == request.host or origin in self._options.origins
-
-    def _holds_key(self, request: web.Request) -> bool:
-        given = _key(request).encode()
-        return any(hmac.compare_digest(given, key.encode()) for key in self._options.keys)
-
-    async def _serve(self, request: web.Request, socket: web.WebSocketResponse) -> None:
+    async def _serve(
+        self, request: web.Request, socket: web.WebSocketResponse, who: Principal
+    ) -> None:
         extended = request.query.get("events") == "all"
-        config = self._config(can_pause=extended)
+        config = self._config(who, can_pause=extended)
         model = request.query.get("model", "")[:_LONGEST_NAME_CHARS] or "default"
-        options = SessionOptions(config.call_id, model, config)
+        options = SessionOptions(config.call_id, model, config, who.rights)
         state = State(options, extended=extended)
         caller = RealtimeCaller(_AioSocket(socket), state)
         code, why = WSCloseCode.OK, "the call is over"
         try:
-            with self._calls.admitted("realtime") as call:
+            with self._calls.admitted("realtime", who) as call:
                 await _converse(call, caller, options.config)
         except CallerGone:
             return
@@ -122,7 +99,7 @@ class RealtimeFront:
             code, why = WSCloseCode.INTERNAL_ERROR, "the gateway failed; see its log"
         await socket.close(code=code, message=why.encode()[:120])
 
-    def _config(self, *, can_pause: bool) -> CallConfig:
+    def _config(self, who: Principal, *, can_pause: bool) -> CallConfig:
         return CallConfig(
             call_id=uuid.uuid4().hex[:12],
             language=self._defaults.language,
@@ -131,6 +108,7 @@ class RealtimeFront:
             system_prompt=self._defaults.system_prompt,
             can_pause=can_pause,
             line_echo=self._defaults.line_echo,
+            principal=who.name,
         )
 
 
@@ -170,20 +148,3 @@ async def _say_goodbye(caller: RealtimeCaller, state: State, error: CallError) -
         await caller.say([outbound.ended(state, error)])
     except CallError:
         log.info("the client was gone before it heard: %s", error)
-
-
-def _key(request: web.Request) -> str:
-    """The client's key, which is in a header or, from a browser, in a subprotocol's name."""
-    scheme, _, key = request.headers.get(hdrs.AUTHORIZATION, "").partition(" ")
-    if scheme.lower() == "bearer":
-        return key.strip()
-    offered = request.headers.get(hdrs.SEC_WEBSOCKET_PROTOCOL, "")
-    for name in map(str.strip, offered.split(",")):
-        if name.startswith(_KEY_PROTOCOL):
-            return name.removeprefix(_KEY_PROTOCOL)
-    return ""
-
-
-def _refused(status: int, code: str, said: str) -> web.Response:
-    error = {"message": said, "type": "invalid_request_error", "param": None, "code": code}
-    return web.json_response({"error": error}, status=status)

@@ -26,6 +26,7 @@ from voice_gateway.messages import (
 from voice_gateway.transports.realtime import caller_turn, fields, items
 from voice_gateway.transports.realtime import response as outcome
 from voice_gateway.transports.realtime.fields import BadEvent, Json
+from voice_gateway.transports.realtime.rights import check_messages
 from voice_gateway.transports.realtime.session_options import RATE_HZ
 from voice_gateway.transports.realtime.state import Asked, Events, State
 
@@ -135,6 +136,7 @@ def _clear_audio(state: State, event: Json) -> Taken:
 
 def _create_item(state: State, event: Json) -> Taken:
     wire, message = items.checked(fields.child(event, "item", ""))
+    check_messages([message], state.options.rights, "item.role")
     state.items.check_new(wire)
     state.items.check_call(wire)
     place = state.items.place(event.get("previous_item_id"))
@@ -232,6 +234,7 @@ def _respond_out_of_band(state: State, asked: Json) -> Taken:
 def _asked(state: State, asked: Json) -> Asked:
     given = asked.get("input")
     about = None if given is None else state.items.asked_about(given)
+    check_messages(about or (), state.options.rights, "response.input")
     return Asked(_metadata(asked.get("metadata")), state.options.for_response(asked, about))
 
 

@@ -13,8 +13,10 @@ from voice_gateway.audio import g711
 from voice_gateway.conversation import Message
 from voice_gateway.conversation.policy import TurnOptions
 from voice_gateway.messages import CallConfig, LineEcho, ModelOptions, Tool
+from voice_gateway.principals import Rights
 from voice_gateway.transports.realtime import fields
 from voice_gateway.transports.realtime.fields import BadEvent, Json
+from voice_gateway.transports.realtime.rights import check_config
 
 RATE_HZ: Final = 24_000
 """The rate of the call and of `audio/pcm`; the protocol has no other."""
@@ -72,7 +74,11 @@ class ResponseOptions:
 class SessionOptions:
     """One call's `session`; if `update` raises BadEvent, nothing has changed."""
 
-    def __init__(self, call_id: str, model: str, config: CallConfig) -> None:
+    def __init__(
+        self, call_id: str, model: str, config: CallConfig, rights: Rights | None = None
+    ) -> None:
+        self.rights = rights or Rights()
+        """What the client may replace."""
         self._session: Json = {
             "id": f"sess_{call_id}",
             "object": "realtime.session",
@@ -146,6 +152,7 @@ class SessionOptions:
             _merge_audio(session["audio"], fields.as_object(asked["audio"], "session.audio"))
         session["tools"], refused = _served_tools(session["tools"])
         config = _config(session, self._base)
+        check_config(config, self._base, self.rights, "session")
         if has_audio and config.language != self._config.language:
             raise fields.unsupported(
                 "session.audio.input.transcription.language",
@@ -174,6 +181,7 @@ class SessionOptions:
             fields.known(audio, ("output",), "response.audio")
             _merge_output(session["audio"]["output"], output, "response.audio.output")
         config = _config(session, self._base, "response")
+        check_config(config, self._base, self.rights, "response")
         return ResponseOptions(session, replace(config, asking=replace(config.asking, about=about)))
 
 

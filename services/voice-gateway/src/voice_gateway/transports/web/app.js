@@ -27,6 +27,7 @@ function paint() {
 }
 
 call.onchange = services.onchange = paint;
+services.key = () => settings.key;
 call.onevent = (event) => services.take(event);
 call.onmark = (kind, seconds) => tape.mark(kind, seconds);
 settings.onchange = (wishes) => {

@@ -76,7 +76,7 @@ const FAULTS = {
   },
   origin: {
     title: "This address may not call the gateway",
-    advice: "Whoever runs it can name this page's address in HTTP_ORIGINS.",
+    advice: "Whoever runs it can name this page's address in HTTP_ORIGINS, and its own in HTTP_HOSTS.",
   },
   silent: {
     title: "The line was closed after a long silence",

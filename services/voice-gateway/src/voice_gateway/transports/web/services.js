@@ -17,9 +17,12 @@ const STAGES = {
 export class Services {
   /** Called when a service has gone or come back. */
   onchange = () => {};
+  /** The key that the gateway may ask for; "": none is known. */
+  key = () => "";
 
   #address;
   #now;
+  #refused = null; // the key that was not accepted, which is not tried again
   /** @type {Set<Stage>} */
   #down = new Set();
   /** @type {Map<Stage, number>} until when a service that failed is not believed to be up */
@@ -38,9 +41,13 @@ export class Services {
   }
 
   async ask() {
+    const key = this.key();
+    if (key === this.#refused) return;
+    const headers = key ? { Authorization: `Bearer ${key}` } : {};
     try {
-      const answer = await fetch(this.#address, { cache: "no-store", signal: AbortSignal.timeout(ASK_MS) });
-      this.told((await answer.json()).down ?? []);
+      const answer = await fetch(this.#address, { headers, cache: "no-store", signal: AbortSignal.timeout(ASK_MS) });
+      this.#refused = answer.status === 401 ? key : null;
+      if (answer.ok) this.told((await answer.json()).down ?? []);
     } catch {
       // That the gateway does not answer is the line's to say.
     }

@@ -20,6 +20,7 @@ export class Settings {
   constructor() {
     this.#dialog.addEventListener("close", () => this.#chosen());
     this.#form.language.addEventListener("change", () => this.#offerVoices());
+    this.#form.key.addEventListener("change", () => this.#unlock());
     // The dialog's own ground is the form: a click beside it is one on the dialog itself.
     this.#dialog.addEventListener("click", ({ target }) => target === this.#dialog && this.#dialog.close());
   }
@@ -36,8 +37,11 @@ export class Settings {
   /** Ask the gateway what there is to choose from, unless it has said so. */
   async learn() {
     if (this.#known) return;
+    const headers = this.key ? { Authorization: `Bearer ${this.key}` } : {};
     try {
-      const answer = await fetch("choices", { cache: "no-store" });
+      const answer = await fetch("choices", { headers, cache: "no-store" });
+      if (answer.status === 401) this.#choices.needs_key = true;
+      if (!answer.ok) return;
       this.#choices = await answer.json();
       this.#known = this.#choices.languages.length > 0;
     } catch {
@@ -53,16 +57,29 @@ export class Settings {
   }
 
   #fill() {
-    const { languages, language, needs_key } = this.#choices;
     const wishes = this.wishes;
-    const named = languages.filter((tag) => tag !== language);
-    const own = [["", languageName(language) || "The gateway’s own"]];
-    offer(this.#form.language, [...own, ...named.map((tag) => [tag, languageName(tag)])], wishes.language);
+    this.#offerLanguages();
     this.#offerVoices();
     this.#form.turns.value = wishes.byHand ? "held" : "free";
     this.#form.aloud.checked = wishes.aloud;
     this.#form.key.value = this.key;
-    document.getElementById("key-field").hidden = !needs_key && !this.key;
+    document.getElementById("key-field").hidden = !this.#choices.needs_key && !this.key;
+  }
+
+  /** With a key that was typed in, the gateway may say what there is to choose from. */
+  async #unlock() {
+    keep(sessionStorage, KEY, this.#form.key.value.trim());
+    await this.learn();
+    if (!this.#known) return;
+    this.#offerLanguages();
+    this.#offerVoices();
+  }
+
+  #offerLanguages() {
+    const { languages, language } = this.#choices;
+    const named = languages.filter((tag) => tag !== language);
+    const own = [["", languageName(language) || "The gateway’s own"]];
+    offer(this.#form.language, [...own, ...named.map((tag) => [tag, languageName(tag)])], this.wishes.language);
   }
 
   #offerVoices() {

@@ -1,0 +1,89 @@
+"""Builds what tells who may call, and keeps it up to date while the gateway runs."""
+
+import secrets
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from voice_gateway.access import keys, signers
+from voice_gateway.access.callers import Callers
+from voice_gateway.access.jwts import Issuer
+from voice_gateway.access.tokens import Tokens
+from voice_gateway.access.watched import WatchedFiles
+
+
+@dataclass(frozen=True, slots=True)
+class AccessOptions:
+    """Who may call; with no keys, no file and no signers: anyone."""
+
+    keys: str = ""
+    """A list with commas."""
+    keys_file: Path | None = None
+    jwks: str = ""
+    """A file or a URL."""
+    issuer: str = ""
+    audience: str = ""
+    token_secret: str = ""
+    may: frozenset[str] = frozenset()
+    """What callers may replace whose key does not say it."""
+
+
+class Access:
+    """Owns the callers' keys; `watching` keeps them up to date, `close` ends it."""
+
+    def __init__(self, options: AccessOptions) -> None:
+        """Read the files; raises OSError or ValueError with one line that names the setting."""
+        rights = keys.rights_of(options.may)
+        self._rights = rights
+        self._listed = keys.listed(options.keys, rights)
+        self._file = self._opened(options.keys_file)
+        self._signers = _signers(options.jwks)
+        found = self._signers
+        issuer = Issuer(found, options.issuer, options.audience) if found else None
+        secret = options.token_secret.encode() or secrets.token_bytes(32)
+        self.callers = Callers(
+            keys=self._keys if options.keys or options.keys_file else None,
+            issuer=issuer,
+            tokens=Tokens(secret, _now),
+            rights=rights,
+        )
+
+    async def watch_keys(self) -> None:
+        """Read the keys again when they change, until cancelled."""
+        if self._file:
+            await self._file.run()
+
+    async def watch_signers(self) -> None:
+        """Keep those who sign JWTs up to date, until cancelled."""
+        if self._signers:
+            await self._signers.run()
+
+    async def close(self) -> None:
+        if self._signers:
+            await self._signers.close()
+
+    def _keys(self) -> Sequence[keys.Key]:
+        return (*self._listed, *self._file.value) if self._file else self._listed
+
+    def _opened(self, path: Path | None) -> WatchedFiles[tuple[keys.Key, ...]] | None:
+        if path is None:
+            return None
+        rights = self._rights
+        try:
+            return WatchedFiles(
+                "API_KEYS_FILE", [path], lambda contents: keys.in_file(contents[0], rights)
+            )
+        except (OSError, ValueError) as error:
+            raise ValueError(f"API_KEYS_FILE cannot be used: {error}") from None
+
+
+def _signers(where: str) -> signers.SignerSource | None:
+    try:
+        return signers.source(where) if where else None
+    except (OSError, ValueError) as error:
+        raise ValueError(f"JWT_JWKS cannot be used: {error}") from None
+
+
+def _now() -> float:
+    return datetime.now(UTC).timestamp()

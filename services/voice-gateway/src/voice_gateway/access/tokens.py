@@ -1,0 +1,74 @@
+"""Owns the short-lived tokens for browsers: mints them, and tells whose a token is.
+
+A token is `ek_`, its claims, a dot and their HMAC; nothing is kept of it. It names its principal,
+whose rights and limits hold for it as they are when it is used.
+"""
+
+import hashlib
+import hmac
+import json
+from base64 import urlsafe_b64decode, urlsafe_b64encode
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from voice_gateway.errors import Unauthenticated
+
+PREFIX = "ek_"
+_PURPOSE = b"voice-gateway token 1\n"  # so that no other use of the secret makes a token
+
+
+@dataclass(frozen=True, slots=True)
+class Token:
+    value: str
+    expires_at: int
+    """Seconds since the epoch."""
+
+
+class Tokens:
+    """`now` gives seconds since the epoch."""
+
+    def __init__(self, secret: bytes, now: Callable[[], float]) -> None:
+        self._secret = secret
+        self._now = now
+
+    def mint(self, principal: str, lasts_s: float, until: float | None = None) -> Token:
+        """A token for `lasts_s`; it ends with `until`, where what it was minted for ends then."""
+        ends = self._now() + lasts_s
+        expires_at = int(ends if until is None else min(ends, until))
+        claims = json.dumps([principal, expires_at], separators=(",", ":")).encode()
+        return Token(f"{PREFIX}{_text(claims)}.{_text(self._mac(claims))}", expires_at)
+
+    def principal(self, value: str) -> str:
+        """The name of the token's principal; raises Unauthenticated."""
+        said, _, mac = value.removeprefix(PREFIX).partition(".")
+        try:
+            claims, given = _bytes(said), _bytes(mac)
+        except ValueError:
+            raise _refused("a token is none of ours") from None
+        if not hmac.compare_digest(self._mac(claims), given):
+            raise _refused("a token was not signed with this TOKEN_SECRET")
+        name, expires_at = self._read(claims)
+        if self._now() >= expires_at:
+            raise Unauthenticated("The token has expired; ask for another.", "a token has expired")
+        return name
+
+    @staticmethod
+    def _read(claims: bytes) -> tuple[str, int]:
+        read: Any = json.loads(claims)  # we wrote it ourselves
+        return read[0], read[1]
+
+    def _mac(self, claims: bytes) -> bytes:
+        return hmac.new(self._secret, _PURPOSE + claims, hashlib.sha256).digest()
+
+
+def _refused(reason: str) -> Unauthenticated:
+    return Unauthenticated("The token is not accepted.", reason)
+
+
+def _text(data: bytes) -> str:
+    return urlsafe_b64encode(data).rstrip(b"=").decode()
+
+
+def _bytes(text: str) -> bytes:
+    return urlsafe_b64decode(text.encode("ascii") + b"=" * (-len(text) % 4))

@@ -1,0 +1,273 @@
+"""Every endpoint and method, and who gets an answer there: a table, over real gRPC and HTTP."""
+
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import grpc
+import grpc.aio
+import pytest
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
+from voice_gateway.server import SERVICE
+from voice_gateway.testing.fake_chat import FakeChat
+from voice_gateway.testing.fake_riva import FakeRiva
+from voice_proto import voice_workflow_pb2 as pb
+from voice_proto import voice_workflow_pb2_grpc as pb_grpc
+
+from .conftest import Gateway, Serve
+from .credentials import RIGHT, WRONG, settings
+
+Ask = Callable[[Gateway, str], Awaitable[bool]]
+"""Asks a gateway with what a caller shows; tells whether it was served, and not refused."""
+
+
+# --- how each endpoint is asked ---
+
+
+def shown(bearer: str) -> list[tuple[str, str]]:
+    return [("authorization", f"Bearer {bearer}")] if bearer else []
+
+
+async def served(answer: Awaitable[Any]) -> bool:
+    try:
+        await answer
+    except grpc.aio.AioRpcError as error:
+        if error.code() in (grpc.StatusCode.UNAUTHENTICATED, grpc.StatusCode.UNIMPLEMENTED):
+            return error.code() is grpc.StatusCode.UNIMPLEMENTED  # let in, for nothing
+        raise
+    return True
+
+
+def _untyped(module: Any) -> Any:
+    return module
+
+
+async def calls(gateway: Gateway, bearer: str) -> bool:
+    async with gateway.channel() as channel:
+        stub: Any = pb_grpc.VoiceGatewayStub(channel)
+        return await served(_hello(stub.StreamAudio(metadata=shown(bearer))))
+
+
+async def _hello(call: Any) -> None:
+    await call.write(pb.ClientMessage(config=pb.VoiceConfig()))
+    await call.read()
+
+
+def checks(service: str) -> Ask:
+    async def ask(gateway: Gateway, bearer: str) -> bool:
+        async with gateway.channel() as channel:
+            stub: Any = health_pb2_grpc.HealthStub(channel)
+            asked = health_pb2.HealthCheckRequest(service=service)
+            return await served(stub.Check(asked, metadata=shown(bearer)))
+
+    return ask
+
+
+def watches(service: str) -> Ask:
+    async def ask(gateway: Gateway, bearer: str) -> bool:
+        async with gateway.channel() as channel:
+            stub: Any = health_pb2_grpc.HealthStub(channel)
+            asked = health_pb2.HealthCheckRequest(service=service)
+            return await served(stub.Watch(asked, metadata=shown(bearer)).read())
+
+    return ask
+
+
+async def reflects(gateway: Gateway, bearer: str) -> bool:
+    async with gateway.channel() as channel:
+        stub: Any = _untyped(reflection_pb2_grpc).ServerReflectionStub(channel)
+        asked = iter([reflection_pb2.ServerReflectionRequest(list_services="")])
+        return await served(stub.ServerReflectionInfo(asked, metadata=shown(bearer)).read())
+
+
+async def lists(gateway: Gateway, bearer: str) -> bool:
+    async with gateway.channel() as channel:
+        stub: Any = health_pb2_grpc.HealthStub(channel)
+        return await served(
+            stub.List(_untyped(health_pb2).HealthListRequest(), metadata=shown(bearer))
+        )
+
+
+def over_http(method: str, path: str, expected: int = 200, *, internal: bool = False) -> Ask:
+    async def ask(gateway: Gateway, bearer: str) -> bool:
+        port = gateway.internal_port if internal else gateway.http_port
+        headers = dict(shown(bearer))
+        async with (
+            aiohttp.ClientSession(headers=headers) as http,
+            http.request(method, f"http://127.0.0.1:{port}{path}") as answer,
+        ):
+            assert answer.status in (expected, 401)
+            return answer.status == expected
+
+    return ask
+
+
+async def opens_socket(gateway: Gateway, bearer: str) -> bool:
+    url = f"http://127.0.0.1:{gateway.http_port}/v1/realtime"
+    headers = dict(shown(bearer))
+    try:
+        async with aiohttp.ClientSession(headers=headers) as http, http.ws_connect(url) as socket:
+            return (await socket.receive_json())["type"] == "session.created"
+    except aiohttp.WSServerHandshakeError as refused:
+        if refused.status != 401:
+            raise
+        return False
+
+
+async def opens_socket_from_a_browser(gateway: Gateway, bearer: str) -> bool:
+    url = f"http://127.0.0.1:{gateway.http_port}/v1/realtime"
+    offered = ["realtime", *([f"openai-insecure-api-key.{bearer}"] if bearer else [])]
+    headers = {"Origin": "https://app.example"}
+    try:
+        async with (
+            aiohttp.ClientSession() as http,
+            http.ws_connect(url, headers=headers, protocols=offered) as socket,
+        ):
+            return (await socket.receive_json())["type"] == "session.created"
+    except aiohttp.WSServerHandshakeError as refused:
+        if refused.status != 401:
+            raise
+        return False
+
+
+# --- the table ---
+
+KEYED: dict[str, Ask] = {
+    "/voice_workflow.VoiceGateway/StreamAudio": calls,
+    "/grpc.health.v1.Health/Check of an upstream": checks("asr"),
+    "/grpc.health.v1.Health/Watch of an upstream": watches("llm"),
+    "/grpc.health.v1.Health/List": lists,
+    "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo": reflects,
+    "GET /metrics": over_http("GET", "/metrics"),
+    "HEAD /metrics": over_http("HEAD", "/metrics"),
+    "GET /choices": over_http("GET", "/choices"),
+    "HEAD /choices": over_http("HEAD", "/choices"),
+    "GET /v1/realtime": opens_socket,
+    "GET /v1/realtime from a browser": opens_socket_from_a_browser,
+    "GET /v1/realtime without a WebSocket": over_http("GET", "/v1/realtime", 426),
+}
+OPEN: dict[str, Ask] = {
+    "/grpc.health.v1.Health/Check": checks(""),
+    "/grpc.health.v1.Health/Check of the service": checks(SERVICE),
+    "/grpc.health.v1.Health/Watch of the service": watches(SERVICE),
+    "GET /": over_http("GET", "/"),
+    "HEAD /": over_http("HEAD", "/"),
+    "GET a file": over_http("GET", "/app.js"),
+    "HEAD a file": over_http("HEAD", "/app.js"),
+    "GET /healthz": over_http("GET", "/healthz"),
+    "HEAD /healthz": over_http("HEAD", "/healthz"),
+    "GET /readyz": over_http("GET", "/readyz"),
+    "HEAD /readyz": over_http("HEAD", "/readyz"),
+    "internal GET /healthz": over_http("GET", "/healthz", internal=True),
+    "internal GET /readyz": over_http("GET", "/readyz", internal=True),
+    "internal GET /metrics": over_http("GET", "/metrics", internal=True),
+}
+MINTS = "POST /v1/realtime/client_secrets"
+
+
+def by_header(bearer: str) -> bool:
+    """Whether a client's library sends this in a header at all."""
+    return bearer.isascii()
+
+
+async def ready(gateway: Gateway) -> None:
+    """Wait until all upstreams were looked at, as a key lets one see."""
+    async with gateway.channel() as channel:
+        stub: Any = health_pb2_grpc.HealthStub(channel)
+        watch = stub.Watch(health_pb2.HealthCheckRequest(service=SERVICE))
+        while (await watch.read()).status != health_pb2.HealthCheckResponse.SERVING:
+            pass
+
+
+async def outcomes(gateway: Gateway, table: dict[str, Ask], bearer: str) -> dict[str, bool]:
+    return {name: await ask(gateway, bearer) for name, ask in table.items()}
+
+
+@pytest.mark.parametrize("what", [name for name in WRONG if by_header(WRONG[name])])
+async def test_without_a_right_key_only_probes_and_the_page_are_served(
+    serve: Serve, tmp_path: Path, what: str
+):
+    bearer, changes = WRONG[what], settings(tmp_path)
+    async with serve(FakeRiva(), FakeChat(), internal_port=0, **changes) as gateway:
+        await ready(gateway)
+        closed = await outcomes(gateway, KEYED, bearer)
+        assert closed == dict.fromkeys(KEYED, False)
+        assert not await over_http("POST", "/v1/realtime/client_secrets")(gateway, bearer)
+        assert await outcomes(gateway, OPEN, bearer) == dict.fromkeys(OPEN, True)
+
+
+@pytest.mark.parametrize("what", RIGHT)
+async def test_with_a_right_one_all_is_served(serve: Serve, tmp_path: Path, what: str):
+    bearer, changes = RIGHT[what], settings(tmp_path)
+    async with serve(FakeRiva(), FakeChat(), internal_port=0, **changes) as gateway:
+        await ready(gateway)
+        assert await outcomes(gateway, KEYED, bearer) == dict.fromkeys(KEYED, True)
+        assert await outcomes(gateway, OPEN, bearer) == dict.fromkeys(OPEN, True)
+        status = 403 if bearer.startswith("ek_") else 200  # a token gets no token
+        assert await over_http("POST", "/v1/realtime/client_secrets", status)(gateway, bearer)
+
+
+async def test_where_no_key_is_asked_for_all_is_served(serve: Serve):
+    async with serve(FakeRiva(), FakeChat(), internal_port=0, http_origins="*") as gateway:
+        await ready(gateway)
+        for bearer in ("", "whatever"):
+            assert await outcomes(gateway, KEYED, bearer) == dict.fromkeys(KEYED, True)
+            assert await outcomes(gateway, OPEN, bearer) == dict.fromkeys(OPEN, True)
+
+
+async def test_the_table_has_every_endpoint_and_method(serve: Serve):
+    """One that is added to the gateway and not to the table fails here."""
+    async with serve(FakeRiva(), FakeChat(), internal_port=0) as gateway:
+        server: Any = gateway.server
+        front: Any = server._http
+        methods = await grpc_methods(gateway)
+        routes = [
+            f"{r.method} {r.resource.canonical or 'a file'}"
+            for r in front._runner.app.router.routes()
+        ]
+        inside = [
+            f"internal {r.method} {r.resource.canonical}"
+            for r in front._internal.app.router.routes()
+            if r.method == "GET"
+        ]
+    rows = [*KEYED, *OPEN, MINTS]
+    missing = [
+        each
+        for each in (*methods, *routes, *inside)
+        if not any(row == each or row.startswith(f"{each} ") for row in rows)
+    ]
+    assert missing == []
+
+
+async def grpc_methods(gateway: Gateway) -> list[str]:
+    """All methods of all services that the gateway says it has."""
+    async with gateway.channel() as channel:
+        stub: Any = _untyped(reflection_pb2_grpc).ServerReflectionStub(channel)
+        call = stub.ServerReflectionInfo()
+        await call.write(reflection_pb2.ServerReflectionRequest(list_services=""))
+        services = [s.name for s in (await call.read()).list_services_response.service]
+    found: Any = {
+        pb.DESCRIPTOR: pb.DESCRIPTOR.services_by_name,
+        health_pb2.DESCRIPTOR: health_pb2.DESCRIPTOR.services_by_name,
+        reflection_pb2.DESCRIPTOR: reflection_pb2.DESCRIPTOR.services_by_name,
+    }
+    known = {s.full_name: s for names in found.values() for s in names.values()}
+    return [f"/{name}/{method.name}" for name in services for method in known[name].methods]
+
+
+async def test_a_probe_without_a_key_learns_yes_or_no_and_no_more(serve: Serve, tmp_path: Path):
+    async with (
+        serve(FakeRiva(), FakeChat(), internal_port=0, **settings(tmp_path)) as gateway,
+        aiohttp.ClientSession() as http,
+    ):
+        await ready(gateway)
+        url = f"http://127.0.0.1:{gateway.http_port}/readyz"
+        async with http.get(url) as answer:
+            assert await answer.json() == {"ready": True}
+        async with http.get(url, headers={"Authorization": "Bearer right-key"}) as answer:
+            assert set(await answer.json()) == {"ready", "stopping", "upstreams"}
+        internal = gateway.internal_port
+        async with http.get(f"http://127.0.0.1:{internal}/readyz") as answer:
+            assert set(await answer.json()) == {"ready", "stopping", "upstreams"}
