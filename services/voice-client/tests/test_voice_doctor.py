@@ -105,6 +105,21 @@ async def test_a_gateway_that_is_not_ready():
     assert "readyz" in finding.advice
 
 
+async def test_a_gateway_that_asks_for_a_key_says_what_to_do(monkeypatch: pytest.MonkeyPatch):
+    async def keyed(channel: object, metadata: object) -> set[str]:
+        nothing = grpc.aio.Metadata()
+        raise grpc.aio.AioRpcError(
+            grpc.StatusCode.UNAUTHENTICATED, nothing, nothing, "No API key was given."
+        )
+
+    monkeypatch.setattr("voice_client.doctor_server._reflected", keyed)
+    async with gateway() as address:
+        finding = await checks(address).contract()
+    assert finding.verdict is Verdict.FAILED
+    assert finding.found == "the gateway asks for a key: No API key was given."
+    assert "VOICE_API_KEY" in finding.advice
+
+
 async def test_an_older_gateway_is_named_with_what_it_lacks(monkeypatch: pytest.MonkeyPatch):
     async def older(channel: object, metadata: object) -> set[str]:
         return {"VoiceConfig.language_code"}

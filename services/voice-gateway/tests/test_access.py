@@ -212,9 +212,7 @@ class TestCallers:
     @pytest.mark.parametrize("what", WRONG)
     async def test_nothing_that_is_wrong_raises_anything_else(self, tmp_path: Path, what: str):
         (tmp_path / "jwks.json").write_text(jwks())
-        options = AccessOptions(
-            "first", jwks=str(tmp_path / "jwks.json"), issuer=ISSUER, audience=AUDIENCE
-        )
+        given: Any = {"jwks": str(tmp_path / "jwks.json"), "issuer": ISSUER, "audience": AUDIENCE}
         with pytest.raises(Unauthenticated):
             await Access(options).callers.authenticate(WRONG[what])
 
@@ -259,41 +257,40 @@ class TestSets:
 class Publisher:
     """Publishes a JWKS by HTTP, as long as it is well."""
 
-    def __init__(self) -> None:
-        self.document = "{}"
+    def __init__(self, document: str) -> None:
+        self.document = document
         self.fetched = 0
-        self.hangs = False
-        self.url = ""
+        self.asked, self.goes_on = asyncio.Event(), asyncio.Event()
+        self.goes_on.set()
 
     async def answer(self, request: web.Request) -> web.Response:
         self.fetched += 1
-        if self.hangs:
-            await asyncio.Event().wait()
+        self.asked.set()
+        await self.goes_on.wait()
         return web.Response(text=self.document)
 
 
 @asynccontextmanager
-async def publishing() -> AsyncGenerator[tuple[Publisher, FetchedSigners]]:
-    publisher = Publisher()
+async def publishing(document: str = "{}") -> AsyncGenerator[tuple[Publisher, FetchedSigners]]:
+    publisher = Publisher(document)
     app = web.Application()
     app.router.add_get("/jwks", publisher.answer)
     runner = web.AppRunner(app, shutdown_timeout=0.1)
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0).start()
-    publisher.url = f"http://127.0.0.1:{runner.addresses[0][1]}/jwks"
-    found = FetchedSigners(publisher.url)
-    try:
+    found = FetchedSigners(f"http://127.0.0.1:{runner.addresses[0][1]}/jwks")
+    async with asyncio.TaskGroup() as tasks:
+        fetching = tasks.create_task(found.run())
         yield publisher, found
-    finally:
-        await found.close()
-        await runner.cleanup()
+        fetching.cancel()
+    await found.close()
+    await runner.cleanup()
 
 
 class TestFetchedSigners:
     async def test_keys_come_and_change_without_a_restart(self, monkeypatch: pytest.MonkeyPatch):
-        async with publishing() as (publisher, found):
-            whole = json.loads(jwks())
-            publisher.document = json.dumps({"keys": whole["keys"][1:]})
+        whole = json.loads(jwks())
+        async with publishing(json.dumps({"keys": whole["keys"][1:]})) as (publisher, found):
             issuer = Issuer(found, ISSUER, AUDIENCE)
             with pytest.raises(Unauthenticated) as refused:
                 await issuer.check(signed(kid="r1"))
@@ -306,23 +303,34 @@ class TestFetchedSigners:
             assert (await issuer.check(signed(kid="r1"))).subject == "ann"
 
     async def test_strangers_kids_fetch_it_once(self):
-        async with publishing() as (publisher, found):
-            publisher.document = jwks()
+        async with publishing(jwks()) as (publisher, found):
             async with asyncio.TaskGroup() as tasks:
                 asked = [tasks.create_task(found.find(f"kid-{n}")) for n in range(50)]
             assert [task.result() for task in asked] == [None] * 50
+            assert publisher.fetched == 1
+
+    async def test_who_hangs_up_meanwhile_breaks_off_nothing(self):
+        async with publishing(jwks()) as (publisher, found):
+            publisher.goes_on.clear()
+            async with asyncio.TaskGroup() as tasks:
+                stranger = tasks.create_task(found.find("kid"))
+                caller = tasks.create_task(found.find("r1"))
+                await publisher.asked.wait()
+                stranger.cancel()
+                publisher.goes_on.set()
+            assert caller.result()
             assert publisher.fetched == 1
 
     @pytest.mark.parametrize("fault", ["hangs", "nonsense", "long"])
     async def test_a_publisher_that_is_not_well_costs_no_key_that_is_known(
         self, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, fault: str
     ):
-        monkeypatch.setattr("voice_gateway.access.signers._AGAIN_S", 0.0)
-        monkeypatch.setattr("voice_gateway.access.signers._TIMEOUT_S", 0.2)
-        async with publishing() as (publisher, found):
-            publisher.document = jwks()
+        async with publishing(jwks()) as (publisher, found):
             assert await found.find("r1")
-            publisher.hangs = fault == "hangs"
+            monkeypatch.setattr("voice_gateway.access.signers._AGAIN_S", 0.0)
+            monkeypatch.setattr("voice_gateway.access.signers._TIMEOUT_S", 0.2)
+            if fault == "hangs":
+                publisher.goes_on.clear()
             publisher.document = " " * 300_000 if fault == "long" else "nonsense"
             for _ in range(3):
                 assert await found.find("r9") is None
@@ -330,7 +338,10 @@ class TestFetchedSigners:
         told = [r for r in caplog.records if "cannot be fetched" in r.getMessage()]
         assert len(told) == 1
 
-    async def test_before_there_is_any_a_caller_is_asked_to_come_back(self):
+    async def test_before_there_is_any_a_caller_is_asked_to_come_back(
+        self, monkeypatch: pytest.MonkeyPatch
+    ):
+        monkeypatch.setattr("voice_gateway.access.signers._TIMEOUT_S", -0.9)
         issuer = Issuer(FetchedSigners("http://127.0.0.1:1/jwks"), ISSUER, AUDIENCE)
         with pytest.raises(Unauthenticated, match="cannot be checked just now"):
             await issuer.check(signed())

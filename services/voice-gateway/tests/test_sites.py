@@ -52,6 +52,7 @@ CASES: list[tuple[str, str | None, dict[str, str], bool]] = [
     ("localhost.evil.example", None, {}, False),
     ("127.0.0.1.evil.example", None, {}, False),
     ("127.0.0.1:PORT", "null", {}, False),
+    ("127.0.0.1:PORT", "http://[", {}, False),
     # Behind a proxy that the operator has named.
     ("voice.example", OWN, {}, False),
     ("voice.example", OWN, {"http_hosts": "other.example voice.example"}, True),

@@ -1,5 +1,7 @@
 """Every endpoint and method, and who gets an answer there: a table, over real gRPC and HTTP."""
 
+import asyncio
+import hashlib
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
@@ -17,7 +19,7 @@ from voice_proto import voice_workflow_pb2 as pb
 from voice_proto import voice_workflow_pb2_grpc as pb_grpc
 
 from .conftest import Gateway, Serve
-from .credentials import RIGHT, WRONG, settings
+from .credentials import KEY, RIGHT, WRONG, settings
 
 Ask = Callable[[Gateway, str], Awaitable[bool]]
 """Asks a gateway with what a caller shows; tells whether it was served, and not refused."""
@@ -207,6 +209,33 @@ async def test_with_a_right_one_all_is_served(serve: Serve, tmp_path: Path, what
         assert await outcomes(gateway, OPEN, bearer) == dict.fromkeys(OPEN, True)
         status = 403 if bearer.startswith("ek_") else 200  # a token gets no token
         assert await over_http("POST", "/v1/realtime/client_secrets", status)(gateway, bearer)
+
+
+def rewrite(path: Path, old: str, new: str) -> None:
+    path.write_text(path.read_text().replace(old, new))
+
+
+async def test_a_key_that_is_replaced_while_the_gateway_runs(
+    serve: Serve, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """The new one is good soon, the old one is not, and a call that runs goes on."""
+    monkeypatch.setattr("voice_gateway.access.watched._LOOK_S", 0.01)
+    changes = settings(tmp_path)
+    path = changes["api_keys_file"]
+    old, new = (hashlib.sha256(key.encode()).hexdigest() for key in (KEY, "new-key"))
+    async with (
+        serve(FakeRiva(), FakeChat(["Hello."]), **changes) as gateway,
+        gateway.dial(KEY) as running,
+    ):
+        await running.say(config=pb.VoiceConfig())
+        await running.until(pb.LISTENING)
+        rewrite(path, old, new)
+        async with asyncio.timeout(60):
+            while not await calls(gateway, "new-key"):
+                pass
+        assert not await calls(gateway, KEY)
+        await running.say(text_input="hello")
+        await running.until(pb.END_OF_TURN)
 
 
 async def test_where_no_key_is_asked_for_all_is_served(serve: Serve):

@@ -171,6 +171,7 @@ class GatewayServer:
         """Serve until `stop` is set; then let running turns end, and close everything."""
         self._stack.push_async_callback(self._server.stop, None)  # also where `run` is cancelled
         self._stack.push_async_callback(self._http.stop)
+        certificates = self._certificates
         async with self._stack, asyncio.TaskGroup() as tasks:
             watching = [
                 tasks.create_task(kept_up(name, part), name=name)
@@ -179,9 +180,8 @@ class GatewayServer:
                     ("health", self._keep_health),
                     ("loop lag", self._metrics.watch_loop),
                     ("apologies", self._apologies.run),
-                    ("keys", self._access.watch_keys),
-                    ("signers", self._access.watch_signers),
-                    ("certificates", self._watch_certificates),
+                    *self._access.watches.items(),
+                    *([("certificates", certificates.run)] if certificates else []),
                 )
             ]
             await stop.wait()
@@ -247,10 +247,6 @@ class GatewayServer:
                 "ANYONE WHO REACHES THESE PORTS MAY CALL (ALLOW_ANYONE): set API_KEYS, "
                 "API_KEYS_FILE or JWT_JWKS to ask for a key (docs/security.md)"
             )
-
-    async def _watch_certificates(self) -> None:
-        if self._certificates:
-            await self._certificates.run()
 
     async def _drain(self) -> None:
         drain_s = self._settings.drain_s

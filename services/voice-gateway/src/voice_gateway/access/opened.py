@@ -1,7 +1,7 @@
 """Builds what tells who may call, and keeps it up to date while the gateway runs."""
 
 import secrets
-from collections.abc import Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -11,6 +11,8 @@ from voice_gateway.access.callers import Callers
 from voice_gateway.access.jwts import Issuer
 from voice_gateway.access.tokens import Tokens
 from voice_gateway.access.watched import WatchedFiles
+
+Watch = Callable[[], Coroutine[None, None, None]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +32,7 @@ class AccessOptions:
 
 
 class Access:
-    """Owns the callers' keys; `watching` keeps them up to date, `close` ends it."""
+    """Owns all that tells who calls, until it is closed."""
 
     def __init__(self, options: AccessOptions) -> None:
         """Read the files; raises OSError or ValueError with one line that names the setting."""
@@ -49,15 +51,15 @@ class Access:
             rights=rights,
         )
 
-    async def watch_keys(self) -> None:
-        """Read the keys again when they change, until cancelled."""
+    @property
+    def watches(self) -> Mapping[str, Watch]:
+        """What keeps the keys and those who sign JWTs up to date, each until it is cancelled."""
+        found: dict[str, Watch] = {}
         if self._file:
-            await self._file.run()
-
-    async def watch_signers(self) -> None:
-        """Keep those who sign JWTs up to date, until cancelled."""
+            found["keys"] = self._file.run
         if self._signers:
-            await self._signers.run()
+            found["signers"] = self._signers.run
+        return found
 
     async def close(self) -> None:
         if self._signers:

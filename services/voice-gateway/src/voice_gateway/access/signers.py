@@ -7,6 +7,7 @@ import asyncio
 import json
 import logging
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -106,15 +107,20 @@ def _only(contents: Sequence[bytes]) -> Signers:
 
 
 class FetchedSigners:
-    """Keys from a URL: fetched again in time, and at once when a token names an unknown key."""
+    """Keys from a URL: fetched again in time, and at once when a token names an unknown key.
+
+    Only `run` fetches, so that no caller who hangs up breaks off what others wait for.
+    """
 
     def __init__(self, url: str) -> None:
         self._url = url
         # Made once, as its certificates take a while to load.
         self._client = httpx2.AsyncClient(timeout=_TIMEOUT_S)
         self._found: Signers = {}
-        self._fetching = asyncio.Lock()
         self._fetched_at = float("-inf")
+        self._wanted = asyncio.Event()
+        self._over = asyncio.Event()
+        """Set while nothing is fetched, or about to be."""
         self._failing = False
 
     async def close(self) -> None:
@@ -122,7 +128,7 @@ class FetchedSigners:
 
     async def find(self, kid: str) -> Signer | None:
         if (key := _pick(self._found, kid)) is None:
-            await self._refresh()
+            await self._fetched_anew()
             key = _pick(self._found, kid)
         if key is None and not self._found:
             raise NoSigners
@@ -130,22 +136,32 @@ class FetchedSigners:
 
     async def run(self) -> None:
         while True:
-            await self._refresh()
-            await asyncio.sleep(_KEEP_S if self._found and not self._failing else _AGAIN_S)
+            self._over.clear()
+            await self._fetch()
+            self._wanted.clear()
+            self._over.set()
+            with suppress(TimeoutError):
+                async with asyncio.timeout(_AGAIN_S if self._failing else _KEEP_S):
+                    await self._wanted.wait()
 
-    async def _refresh(self) -> None:
-        """Fetch the keys, unless that was tried a moment ago."""
-        async with self._fetching:
-            now = asyncio.get_running_loop().time()
-            if now - self._fetched_at < _AGAIN_S:
-                return
-            self._fetched_at = now
-            try:
-                self._found = signers(await self._document())
-            except (httpx2.HTTPError, OSError, ValueError) as error:
-                self._tell(error)
-            else:
-                self._failing = False
+    async def _fetched_anew(self) -> None:
+        """Wait until the keys were fetched, unless that was tried a moment ago."""
+        now = asyncio.get_running_loop().time()
+        if self._over.is_set() and now - self._fetched_at >= _AGAIN_S:
+            self._over.clear()
+            self._wanted.set()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_TIMEOUT_S + 1):
+                await self._over.wait()
+
+    async def _fetch(self) -> None:
+        self._fetched_at = asyncio.get_running_loop().time()
+        try:
+            self._found = signers(await self._document())
+        except (httpx2.HTTPError, OSError, ValueError) as error:
+            self._tell(error)
+        else:
+            self._failing = False
 
     async def _document(self) -> bytes:
         async with (

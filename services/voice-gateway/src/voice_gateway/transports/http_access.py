@@ -52,7 +52,7 @@ class HttpAccess:
         origin = request.headers.get(hdrs.ORIGIN)
         if origin in self._sites.origins:
             return None
-        if origin is not None and urlsplit(origin).netloc != request.host:
+        if origin is not None and _place(origin) != request.host:
             said = "Pages of this site may not call; see HTTP_ORIGINS."
             return refused(403, "origin_not_allowed", said)
         if (origin is not None or self._sites.loopback) and not self._knows(request.host):
@@ -114,6 +114,14 @@ def refused(status: int, code: str, said: str, param: str | None = None) -> web.
     error = {"message": said, "type": "invalid_request_error", "param": param, "code": code}
     headers = {hdrs.WWW_AUTHENTICATE: "Bearer"} if status == 401 else None
     return web.json_response({"error": error}, status=status, headers=headers)
+
+
+def _place(origin: str) -> str:
+    """The host and port of a site; empty where it is none."""
+    try:
+        return urlsplit(origin).netloc
+    except ValueError:
+        return ""
 
 
 def _name(host: str) -> str:
