@@ -214,7 +214,7 @@ class TestCallers:
         (tmp_path / "jwks.json").write_text(jwks())
         given: Any = {"jwks": str(tmp_path / "jwks.json"), "issuer": ISSUER, "audience": AUDIENCE}
         with pytest.raises(Unauthenticated):
-            await Access(AccessOptions("first", **given)).callers.authenticate(WRONG[what])
+            await Access(options).callers.authenticate(WRONG[what])
 
     @pytest.mark.parametrize("setting", ["keys_file", "jwks"])
     def test_a_file_that_is_wrong_at_the_start_is_named_by_its_setting(

@@ -142,15 +142,18 @@ class Floor:
                 self.paused = False
             case c.Interrupted() | c.EndCall() | c.KeepTurn():
                 assert self.live == 0
-            case c.AskFinal() | c.DropWords():
+            case c.AskFinal() | c.DropWords() | c.DropRequest():
                 self.record(command)
 
-    def record(self, command: c.AskFinal | c.DropWords) -> None:
+    def record(self, command: c.AskFinal | c.DropWords | c.DropRequest) -> None:
         """What concerns words says which, and asks for more while nobody speaks over them."""
-        if isinstance(command, c.DropWords):
-            assert command.text.strip()
-        else:
-            assert self.live == 0 or self.paused
+        match command:
+            case c.DropWords(text):
+                assert text.strip()
+            case c.DropRequest(request):
+                assert request
+            case c.AskFinal():
+                assert self.live == 0 or self.paused
 
     def fail(self, event: c.Event) -> None:
         """A draft that ended has failed, and nothing of it runs on."""

@@ -227,10 +227,8 @@ class _Remembered:
                 said = set(_CALLERS.findall(text))
                 self.repeated |= said.intersection(self.words)
                 self.withdrawn -= said  # they were said again
-                if final:
-                    self.interim = set()
-                elif not said.issubset(self.words):  # else it repeats what was asked before
-                    self.interim = said
+                if final or not said.issubset(self.words):  # else it repeats an older question
+                    self.interim = set() if final else said
             case _:
                 pass
         if any(isinstance(command, c.EndTurn | c.Interrupted) for command in step.commands):
