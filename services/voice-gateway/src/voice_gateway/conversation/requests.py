@@ -17,6 +17,7 @@ from voice_gateway.conversation.history import (
     History,
     amended,
     answer_name,
+    newest,
     with_message,
     without,
 )
@@ -94,7 +95,7 @@ def _while_replying(now: Conversation, floor: Replying, event: HistoryChange) ->
 def _with_change(history: History, event: HistoryChange) -> History:
     match event:
         case CallerNoted(message=message):
-            return with_message(history, message)
+            return newest(with_message(history, message))
         case CallerWithdrew(name=name):
             return without(history, name)
         case HeardAmended(reply=reply, text=text):

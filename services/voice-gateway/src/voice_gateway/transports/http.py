@@ -1,10 +1,14 @@
 """Serves the web page, the probes and the metrics over HTTP, and routes the Realtime API."""
 
+import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from aiohttp import hdrs, web
+from aiohttp.web_protocol import RequestHandler
+
+from voice_gateway.transports.listener import ConnectionLimits, Connections, Listener
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -63,11 +67,14 @@ class HttpFront:
         exposition: Callable[[str], tuple[bytes, str]],
         choices: Callable[[], PageOptions],
         realtime: Handler | None = None,
+        connections: ConnectionLimits | None = None,
     ) -> None:
         self._readiness = readiness
         self._choices = choices
         self._exposition = exposition
-        app = web.Application()
+        self._limits = connections or ConnectionLimits()
+        self._connections = Connections(self._limits)
+        app = web.Application(middlewares=[self._at_work])
         app.on_response_prepare.append(_add_headers)
         app.router.add_get("/healthz", _say_alive)
         app.router.add_get("/readyz", self._say_ready)
@@ -78,15 +85,33 @@ class HttpFront:
         app.router.add_get("/", _show_page)
         app.router.add_static("/", _PAGE_FOLDER)
         self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=_SHUTDOWN_S)
+        self._listener = Listener(self._connection, self._connections, self._limits)
 
     async def start(self, host: str, port: int) -> int:
         """Serve, and return the port; raises OSError if the address cannot be bound."""
         await self._runner.setup()
-        await web.TCPSite(self._runner, host, port).start()
-        return self._runner.addresses[0][1]
+        try:
+            return await self._listener.start(host, port)
+        except OSError:
+            await self._runner.cleanup()
+            raise
+
+    async def accept(self) -> None:
+        """Accept connections until cancelled."""
+        await self._listener.accept()
 
     async def stop(self) -> None:
+        self._listener.stop()
         await self._runner.cleanup()
+
+    def _connection(self) -> "_Connection":
+        assert self._runner.server
+        return _Connection(self._runner.server, self._connections)
+
+    @web.middleware
+    async def _at_work(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+        async with self._connections.at_work(request.protocol):
+            return await handler(request)
 
     async def _say_ready(self, request: web.Request) -> web.Response:
         now = self._readiness()
@@ -99,6 +124,20 @@ class HttpFront:
     async def _show_metrics(self, request: web.Request) -> web.Response:
         body, content_type = self._exposition(request.headers.get(hdrs.ACCEPT, ""))
         return web.Response(body=body, headers={hdrs.CONTENT_TYPE: content_type})
+
+
+class _Connection(RequestHandler):
+    """A connection that says when it is over."""
+
+    __slots__ = ("_connections",)
+
+    def __init__(self, server: web.Server, connections: Connections) -> None:
+        super().__init__(server, loop=asyncio.get_running_loop(), access_log=None)  # pyright: ignore
+        self._connections = connections
+
+    def connection_lost(self, exc: BaseException | None) -> None:
+        super().connection_lost(exc)
+        self._connections.closed(self)
 
 
 async def _say_alive(request: web.Request) -> web.Response:

@@ -4,7 +4,7 @@ import asyncio
 import hmac
 import logging
 import uuid
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
 from aiohttp import ClientConnectionError, WSCloseCode, WSMsgType, hdrs, web
@@ -17,9 +17,11 @@ from voice_gateway.errors import (
     CallerSlow,
     CallLost,
     GatewayFull,
+    TooManyCalls,
 )
 from voice_gateway.messages import CallConfig
-from voice_gateway.transports.realtime import outbound
+from voice_gateway.transports.callers_address import FORWARDED, Proxies
+from voice_gateway.transports.realtime import frames, outbound
 from voice_gateway.transports.realtime.caller import RealtimeCaller, Socket
 from voice_gateway.transports.realtime.out_of_band import OutOfBandResponses
 from voice_gateway.transports.realtime.session_options import RATE_HZ, SessionOptions
@@ -28,14 +30,16 @@ from voice_gateway.transports.wire import Defaults
 
 log = logging.getLogger(__name__)
 
-_LARGEST_FRAME_BYTES = 24 * 1024 * 1024  # a larger one closes the socket
+_LARGEST_FRAME_BYTES = frames.LARGEST_BYTES  # a larger one closes the socket
 _HEARTBEAT_S = 20.0  # browsers and proxies drop connections that stay silent
 _CLOSE_TIMEOUT_S = 2.0
 _SUBPROTOCOL = "realtime"
 _KEY_PROTOCOL = "openai-insecure-api-key."
 _LONGEST_NAME_CHARS = 128
+_LONGEST_REASON_BYTES = 120
 _CLOSE_CODES: dict[type[CallError], int] = {
     GatewayFull: WSCloseCode.TRY_AGAIN_LATER,
+    TooManyCalls: WSCloseCode.TRY_AGAIN_LATER,
     CallLost: WSCloseCode.SERVICE_RESTART,
     CallerSilent: WSCloseCode.GOING_AWAY,
 }
@@ -49,6 +53,8 @@ class RealtimeOptions:
     """Keys that open a call; empty: no key is needed."""
     origins: frozenset[str] = frozenset()
     """Sites whose pages may call, besides the gateway's own; "*": all sites."""
+    proxies: Proxies = field(default_factory=Proxies)
+    """The proxies that are believed about whom they forward."""
 
 
 class RealtimeFront:
@@ -82,7 +88,20 @@ class RealtimeFront:
         # A page is not told why its WebSocket is refused, so it asks with a plain request, which
         # must get the reasons above first.
         if request.headers.get(hdrs.UPGRADE, "").lower() != "websocket":
+            if full := self._full():
+                return full
             return _refused(426, "upgrade_required", "This address speaks WebSocket.")
+        return None
+
+    def _full(self) -> web.Response | None:
+        try:
+            self._calls.check()
+        except GatewayFull as full:
+            refused = _refused(503, "gateway_full", str(full))
+            refused.headers[hdrs.RETRY_AFTER] = str(full.retry_after_s)
+            return refused
+        except CallLost as stopping:
+            return _refused(503, "call_ended", str(stopping))
         return None
 
     def _origin_may(self, request: web.Request) -> bool:
@@ -105,7 +124,9 @@ class RealtimeFront:
         caller = RealtimeCaller(_AioSocket(socket), state)
         code, why = WSCloseCode.OK, "the call is over"
         try:
-            with self._calls.admitted("realtime") as call:
+            address = self._address(request)
+            with self._calls.admitted("realtime", address=address) as call:
+                caller.allowance = call.allowance
                 await _converse(call, caller, options.config)
         except CallerGone:
             return
@@ -120,7 +141,11 @@ class RealtimeFront:
         except Exception:  # a bug ends this call only, and the client sees no details
             log.exception("call %s broke", config.call_id)
             code, why = WSCloseCode.INTERNAL_ERROR, "the gateway failed; see its log"
-        await socket.close(code=code, message=why.encode()[:120])
+        await socket.close(code=code, message=_reason(why))
+
+    def _address(self, request: web.Request) -> str:
+        forwarded = ",".join(request.headers.getall(FORWARDED, ()))
+        return self._options.proxies.caller(request.remote or "", forwarded)
 
     def _config(self, *, can_pause: bool) -> CallConfig:
         return CallConfig(
@@ -170,6 +195,11 @@ async def _say_goodbye(caller: RealtimeCaller, state: State, error: CallError) -
         await caller.say([outbound.ended(state, error)])
     except CallError:
         log.info("the client was gone before it heard: %s", error)
+
+
+def _reason(why: str) -> bytes:
+    """As much of a text as a close frame may hold, in whole characters."""
+    return why.encode()[:_LONGEST_REASON_BYTES].decode(errors="ignore").encode()
 
 
 def _key(request: web.Request) -> str:
