@@ -24,7 +24,7 @@ from abuse.kept_pace import Pace, paced_calls
 from shared.clock import now
 from shared.command import Options, status_after, status_of, write_figures
 from shared.figures import spread
-from shared.gateways import gateway, scripted_settings
+from shared.gateways import ADMITS_ALL, gateway, scripted_settings
 from shared.lines import Json
 from shared.processes import Child, ChildFailed, helper
 from shared.table import machine, row
@@ -51,7 +51,8 @@ class Kept:
 
 
 async def _beside(kind: str, seconds: int, upstreams: dict[str, str]) -> Kept:
-    settings = scripted_settings(upstreams, 50) | {"PYTHONPATH": str(_BENCHMARKS)}
+    usual = dict.fromkeys(ADMITS_ALL, "")  # an empty setting is its default
+    settings = scripted_settings(upstreams, 50) | usual | {"PYTHONPATH": str(_BENCHMARKS)}
     async with gateway("gateway", settings, module="abuse.few_files") as (process, at):
         address = at["grpc"]
         async with paced_calls(address) as pace:

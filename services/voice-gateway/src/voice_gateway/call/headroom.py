@@ -20,10 +20,10 @@ MOST_REFUSED = 0.5
 _TICKS = 8
 """Measurements of the loop that are looked at together, two seconds: one stall closes nothing."""
 _CLOSES_AT, _OPENS_AT = 0.0, 0.1
-_UNPROVEN_S = 2.0
+_UNPROVEN_S = 3.0
 """So long after its beginning a call's cost is not seen yet."""
-_GUESSED_SHARE = 0.4
-"""The share of all calls that may begin within that time where their cost is not known yet."""
+_GUESSED_CALLS = 40
+"""May begin within that time where no call's cost is known yet: a slow core carries as many."""
 _LEAST_MEASURED = 5
 """From so many calls on their cost is known."""
 _LEAST_UNPROVEN = 2
@@ -102,7 +102,7 @@ class Headroom:
         """How many calls the event loop carries, by what those that are measured cost it."""
         busy = _mean(self._busy)
         if measured < _LEAST_MEASURED or busy <= 0:
-            return self._most_calls * _GUESSED_SHARE
+            return min(self._most_calls, _GUESSED_CALLS)
         return min(self._most_calls, measured / busy * MOST_BUSY)
 
     def _worst(self, now: float) -> Load:

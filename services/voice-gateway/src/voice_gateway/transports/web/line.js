@@ -144,7 +144,8 @@ export class Line {
     if (FINAL.has(name)) return this.#become("closed", fault(name, said));
     const shown = name === "unreachable" && this.#wasOpen ? "lost" : name;
     const least_s = name === "busy" ? this.#busyFor_s : 0;
-    const wait_s = Math.max(least_s, waits(name, this.#tries++)) * (0.8 + 0.4 * Math.random());
+    const usual_s = waits(name, this.#tries++) * (0.8 + 0.4 * Math.random());
+    const wait_s = Math.max(least_s, usual_s);
     this.retryAt = performance.now() + wait_s * 1000;
     this.#timer = setTimeout(() => this.#dial(), wait_s * 1000);
     this.#become("waiting", fault(shown, said));
