@@ -246,7 +246,7 @@ def append(audio: str, **more: Any) -> str:
 def test_long_audio_is_cut_out_unparsed_and_comes_in_pieces():
     sound = b64encode(bytes(range(256)) * 4096).decode()
     for frame in (append(sound, event_id="e1"), json.dumps(json.loads(append(sound)), indent=2)):
-        events = frames.opened(frame)
+        events = list(frames.opened(frame))
         assert "".join(event["audio"] for event in events) == sound
         assert {event["type"] for event in events} == {"input_audio_buffer.append"}
         assert max(len(event["audio"]) for event in events) == 64 * 1024

@@ -53,6 +53,7 @@ _OPTIONS = [
     ("grpc.http2.max_pings_without_data", 0),
 ]
 
+_STREAMS_BESIDE_CALLS = 100  # on one connection: calls that are being refused, and health checks
 _CHECK_S = 15.0  # for an upstream's check, beside the prompt that the model reads at the first one
 
 
@@ -72,7 +73,8 @@ class GatewayServer:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._stack = AsyncExitStack()
-        self._server = grpc.aio.server(options=_OPTIONS)
+        streams = ("grpc.max_concurrent_streams", settings.max_calls + _STREAMS_BESIDE_CALLS)
+        self._server = grpc.aio.server(options=[*_OPTIONS, streams])
         self._health: Any = _untyped(health).aio.HealthServicer()
         self._changed = asyncio.Event()
         self._stopping = False

@@ -41,6 +41,7 @@ _STATUS_BY_ERROR: dict[type[CallError], grpc.StatusCode] = {
     TooManyCalls: grpc.StatusCode.RESOURCE_EXHAUSTED,
     CallLost: grpc.StatusCode.UNAVAILABLE,
 }
+_FIRST_WORDS_S = 0.05
 _HALF_CLOSE_S = 2.0  # for the caller's half-close after the goodbye
 _LARGEST_CONTROL_BYTES = 64 * 1024  # of a message that is no audio: all texts at their longest
 _AUDIO_TAG = pb.ClientMessage(audio_chunk=b"-").SerializeToString()[:1]
@@ -144,6 +145,8 @@ class VoiceGateway(pb_grpc.VoiceGatewayServicer):
             return
         except CallError as error:
             full = isinstance(error, GatewayFull)
+            if full:
+                await _let_say(context)
             trailing = (("retry-after-s", str(error.retry_after_s)),) if full else ()
             await _abort(context, _STATUS_BY_ERROR[type(error)], str(error), trailing)
         except grpc.aio.AbortError:
@@ -215,6 +218,13 @@ async def _read(context: Context) -> pb.ClientMessage | None:
     except DecodeError:
         raise BadMessage("a message is no ClientMessage; see voice_workflow.proto") from None
     return None if message is grpc.aio.EOF else message
+
+
+async def _let_say(context: Context) -> None:
+    """Read what a caller says first: what it is writing when it is refused hides the refusal."""
+    with suppress(TimeoutError, BadMessage):
+        async with asyncio.timeout(_FIRST_WORDS_S):
+            await _read(context)
 
 
 async def _abort(

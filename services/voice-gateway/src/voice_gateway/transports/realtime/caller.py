@@ -3,6 +3,7 @@
 import asyncio
 import json
 from collections import deque
+from collections.abc import Iterator
 from typing import Protocol
 
 from voice_gateway.call.allowance import Allowance
@@ -42,13 +43,14 @@ class RealtimeCaller(Caller):
         """Makes the out-of-band responses, once the call runs."""
         self.allowance: Allowance | None = None
         """What the client may still send, once the call is admitted."""
-        self._events: deque[Json] = deque()
+        self._events: Iterator[Json] = iter(())
+        """What is left of the last frame."""
 
     async def receive(self) -> FromCaller | None:
         await self._flush()
         while not self._for_call:
-            if self._events:
-                self._follow(self._events.popleft())
+            if event := next(self._events, None):
+                self._follow(event)
             else:
                 await self._next_frame()
             if self.allowance and not self._has_audio():
@@ -61,12 +63,11 @@ class RealtimeCaller(Caller):
         if frame is None:
             raise CallerGone("the client closed the socket")
         try:
-            first, *others = frames.opened(frame)
+            self._events = frames.opened(frame)
         except BadEvent as why:
             self._waiting.append(outbound.refused(self._state, why, None))
         else:
-            self._events.extend(others)
-            self._follow(first, len(frame))
+            self._follow(next(self._events), len(frame))
 
     def _has_audio(self) -> bool:
         """Whether the event was audio, which has limits of its own."""
@@ -84,7 +85,7 @@ class RealtimeCaller(Caller):
             self._allow(event, size)
             taken = inbound.followed(self._state, event)
         except BadEvent as why:
-            self._events.clear()  # the rest of the audio whose beginning was no audio
+            self._events = iter(())  # the rest of the audio whose beginning was no audio
             given = event.get("event_id")
             event_id = given if isinstance(given, str) else None
             self._waiting.append(outbound.refused(self._state, why, event_id))

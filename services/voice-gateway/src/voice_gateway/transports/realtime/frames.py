@@ -6,7 +6,7 @@ event may be long: it is cut out unparsed, and comes as several events.
 
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, cast
 
 from voice_gateway.transports.realtime.fields import BadEvent, Json
@@ -25,36 +25,43 @@ _AUDIO = re.compile(r'"audio"\s*:\s*"')
 _SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")  # as JSON escapes it, whole pair or half
 
 
-def opened(frame: str | bytes) -> Sequence[Json]:
-    """The event in a frame; audio that is long comes as several. Raises BadEvent."""
+def opened(frame: str | bytes) -> Iterator[Json]:
+    """The event in a frame; audio that is long comes as several, cut as they are asked for.
+
+    Raises BadEvent.
+    """
     if isinstance(frame, bytes):
         raise BadEvent("invalid_frame", "Events are JSON in text frames, not binary.")
     if len(frame) > MOST_EVENT_CHARS:
-        event, audio = _with_long_audio(frame)
-    else:
-        event = _parsed(frame)
-        audio = event.get("audio") if event.get("type") == _APPEND else None
+        return _pieces(*_with_long_audio(frame))
+    event = _parsed(frame)
+    audio = event.get("audio") if event.get("type") == _APPEND else None
     if not isinstance(audio, str) or len(audio) <= _AUDIO_CHARS:
-        return [event]
-    starts = range(0, len(audio), _AUDIO_CHARS)
-    return [{**event, "audio": audio[start : start + _AUDIO_CHARS]} for start in starts]
+        return iter((event,))
+    return _pieces(event, audio, range(len(audio)))
 
 
-def _with_long_audio(frame: str) -> tuple[Json, str]:
-    """The event without its audio, and the audio, which is not parsed."""
+def _pieces(event: Json, text: str, audio: range) -> Iterator[Json]:
+    """The event again and again, with the audio that stands there in the text, piece by piece."""
+    for start in range(audio.start, audio.stop, _AUDIO_CHARS):
+        yield {**event, "audio": text[start : min(start + _AUDIO_CHARS, audio.stop)]}
+
+
+def _with_long_audio(frame: str) -> tuple[Json, str, range]:
+    """The event without its audio, and where in the frame its audio is, which is not parsed."""
     found = _AUDIO.search(frame, 0, MOST_EVENT_CHARS)
     start = found.end() if found else len(frame)
     end = frame.find('"', start)
-    rest = frame[:start] + frame[end:] if found and end >= 0 else frame
-    if len(rest) > MOST_EVENT_CHARS:
-        raise _too_large(len(rest))
-    event, audio = _parsed(rest), frame[start:end]
+    rest_chars = start + len(frame) - end if found and end >= 0 else len(frame)
+    if rest_chars > MOST_EVENT_CHARS:
+        raise _too_large(rest_chars)
+    event = _parsed(frame[:start] + frame[end:])
     if event.get("type") != _APPEND or event.get("audio") != "":
         raise _too_large(len(frame))
-    if len(audio) > MOST_AUDIO_CHARS:
-        said = f"'audio' has {len(audio)} characters; allowed: at most {MOST_AUDIO_CHARS}."
+    if end - start > MOST_AUDIO_CHARS:
+        said = f"'audio' has {end - start} characters; allowed: at most {MOST_AUDIO_CHARS}."
         raise BadEvent("string_above_max_length", said, "audio")
-    return event, audio
+    return event, frame, range(start, end)
 
 
 def _parsed(text: str) -> Json:
