@@ -6,6 +6,8 @@ from contextlib import asynccontextmanager
 from shared.processes import Child, child
 
 _LOOPBACK = {"GRPC_HOST": "127.0.0.1", "GRPC_PORT": "0", "HTTP_HOST": "127.0.0.1", "HTTP_PORT": "0"}
+ADMITS_ALL = {"ADMIT_BY_LOAD": "false", "NEW_CALLS_PER_S": "0"}
+"""All calls come from one address, at once, and what is measured is not whether they may."""
 _READY_S = 60.0
 _FETCH_S = 900.0  # the first start fetches the models
 
@@ -15,6 +17,7 @@ def scripted_settings(at: Mapping[str, str], calls: int) -> dict[str, str]:
     return {
         **upstreams(at),
         "MAX_CALLS": str(calls * 2),
+        **ADMITS_ALL,
         "LOG_LEVEL": "WARNING",
         "LLM_WARM_UP": "false",
         "TTS_TRIM_MS": "0",  # the scripted voice is no speech: its ramp would pass for silence

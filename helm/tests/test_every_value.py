@@ -47,6 +47,7 @@ OTHERS: dict[str, Any] = {
     "imagePullSecrets": [{"name": "other"}],
     "tolerations": [{"key": "other"}],
     "topologySpreadConstraints": [],
+    "load": 0.5,
     "callersFrom": [{"podSelector": {}}],
     "httpFrom": [{"podSelector": {}}],
     "upstreams": [{"podSelector": {}}],

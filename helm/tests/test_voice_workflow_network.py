@@ -22,9 +22,13 @@ class TestScaling:
         values = {"autoscaling": {"enabled": True, "metricsCollected": True, "callsPerPod": 30}}
         spec = helm.template(CHART, values).one("HorizontalPodAutoscaler")["spec"]
         assert spec["scaleTargetRef"]["name"] == NAME
-        (metric,) = spec["metrics"]
-        assert metric["pods"]["metric"]["name"] == "voice_calls_active"
-        assert metric["pods"]["target"] == {"type": "AverageValue", "averageValue": "30"}
+        wanted = {
+            metric["pods"]["metric"]["name"]: metric["pods"]["target"] for metric in spec["metrics"]
+        }
+        assert wanted == {
+            "voice_calls_active": {"type": "AverageValue", "averageValue": "30"},
+            "voice_gateway_load": {"type": "AverageValue", "averageValue": "0.75"},
+        }
         down = spec["behavior"]["scaleDown"]
         assert down["stabilizationWindowSeconds"] == 900
         assert down["policies"] == [{"type": "Pods", "value": 1, "periodSeconds": 300}]
@@ -41,9 +45,9 @@ class TestScaling:
         made = helm.template(CHART, values)
         assert not made.of("HorizontalPodAutoscaler")
         spec = made.one("ScaledObject")["spec"]
-        (trigger,) = spec["triggers"]
-        assert f'service="{NAME}"' in trigger["metadata"]["query"]
-        assert trigger["metadata"]["threshold"] == "40"
+        for trigger, threshold in zip(spec["triggers"], ("40", "0.75"), strict=True):
+            assert f'service="{NAME}"' in trigger["metadata"]["query"]
+            assert trigger["metadata"]["threshold"] == threshold
         behaviour = spec["advanced"]["horizontalPodAutoscalerConfig"]["behavior"]
         assert behaviour["scaleDown"]["stabilizationWindowSeconds"] == 900
 

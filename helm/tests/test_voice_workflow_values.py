@@ -25,6 +25,7 @@ PLAIN = {name for name, schema in FIELDS.items() if not schema.get("writeOnly")}
 
 # One value beside the default, where the type alone does not say which are allowed.
 OTHERS: dict[str, Any] = {
+    "TRUSTED_PROXIES": "10.0.0.0/8 192.0.2.7",
     "GRPC_HOST": "127.0.0.1",
     "HTTP_HOST": "127.0.0.1",
     "RIVA_URI": "riva.speech:50051, riva.elsewhere:50051",

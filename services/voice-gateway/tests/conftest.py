@@ -47,6 +47,7 @@ def settings(riva: FakeRiva, chat: FakeChat, **changes: Any) -> Settings:
         "llm_base_url": chat.base_url,
         "drain_s": 2.0,
         "llm_warm_up": False,
+        "admit_by_load": False,  # callers and services share the event loop with the gateway
         "apology": "off",  # so that the voice is asked for replies alone
         **changes,
     }

@@ -212,7 +212,9 @@ class TestCallers:
     @pytest.mark.parametrize("what", WRONG)
     async def test_nothing_that_is_wrong_raises_anything_else(self, tmp_path: Path, what: str):
         (tmp_path / "jwks.json").write_text(jwks())
-        given: Any = {"jwks": str(tmp_path / "jwks.json"), "issuer": ISSUER, "audience": AUDIENCE}
+        options = AccessOptions(
+            "first", jwks=str(tmp_path / "jwks.json"), issuer=ISSUER, audience=AUDIENCE
+        )
         with pytest.raises(Unauthenticated):
             await Access(options).callers.authenticate(WRONG[what])
 

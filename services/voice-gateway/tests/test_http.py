@@ -156,6 +156,35 @@ async def test_refusals_bad_messages_and_interruptions_are_counted(serve: Any):
     assert counted["voice_interruptions_total{front=grpc}"] == 1
 
 
+async def test_a_plain_request_learns_that_the_gateway_is_full_and_until_when(serve: Any):
+    async with (
+        serve(FakeRiva(), FakeChat(), max_calls=1) as gateway,
+        browsing(gateway) as browser,
+        gateway.dial() as line,
+    ):
+        async with browser.get("/v1/realtime") as answer:
+            assert answer.status == 426
+        await line.say(config=CONFIG)
+        await line.until(pb.LISTENING)
+        async with browser.get("/v1/realtime") as answer:
+            assert (answer.status, answer.headers["Retry-After"]) == (503, "5")
+            assert (await answer.json())["error"]["code"] == "gateway_full"
+
+
+async def test_headroom_is_measured(serve: Any):
+    async with (
+        serve(FakeRiva(), FakeChat(), max_calls=4) as gateway,
+        browsing(gateway) as browser,
+        gateway.dial() as line,
+    ):
+        await line.say(config=CONFIG)
+        await line.until(pb.LISTENING)
+        async with asyncio.timeout(30):
+            while (shown := await samples(browser))["voice_gateway_headroom"] > 0.75:
+                pass
+        assert shown["voice_gateway_load"] == pytest.approx(1 - shown["voice_gateway_headroom"])
+
+
 def test_words_that_nothing_answers_are_counted_by_why():
     counted = Metrics()
     counted.began("grpc").words_dropped("backchannel")

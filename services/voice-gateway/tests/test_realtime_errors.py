@@ -201,7 +201,9 @@ async def test_every_mistake_is_named_and_the_session_goes_on(serve: Any):
     ("frame", "code"),
     [
         ("{", "invalid_json"),
-        ("[" * 100_000, "invalid_json"),
+        ("[" * 5_000, "invalid_json"),
+        ("[" * 100_000, "event_too_large"),
+        ("7" * 300_000, "event_too_large"),
         ("[]", "invalid_event"),
         ("7", "invalid_event"),
         ('{"type": "session.update", "session": {"instructions": "\\ud800"}}', "invalid_json"),

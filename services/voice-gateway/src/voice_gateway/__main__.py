@@ -36,7 +36,9 @@ async def _serve(settings: Settings) -> int:
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # noqa: TID251
     # This import is slow; a bad setting is reported before it.
     from voice_gateway.server import GatewayServer, PortTaken
+    from voice_gateway.transports import open_files
 
+    open_files.raise_limit(settings.max_calls)
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):

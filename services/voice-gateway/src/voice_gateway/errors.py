@@ -6,7 +6,8 @@ VoiceGatewayError
 │   ├── TimedOut           it accepted the request and did not answer
 │   ├── Rejected           it does not serve what the caller asked for (a language, a voice)
 │   ├── Misconfigured      it does not serve the gateway: a wrong key, model or address
-│   └── Empty              it answered with nothing
+│   ├── Empty              it answered with nothing
+│   └── OverLimit          the gateway takes no more of this from one call just now
 └── CallError              the call ends; the transport sends it as a status
     ├── BadMessage         the caller sent a message that is not allowed
     ├── CallerSilent       the caller sent nothing for too long
@@ -15,6 +16,7 @@ VoiceGatewayError
     ├── GatewayFull        no room for another call
     ├── Unauthenticated    the caller gave no key, or none that is accepted
     ├── NotPermitted       the caller asked for what the operator keeps to itself
+    ├── TooManyCalls       no other call of this caller, who has enough or calls too often
     └── CallLost           caller audio was lost, or the gateway stops
 """
 
@@ -84,6 +86,18 @@ class Empty(ServiceError):
     what = "answered with nothing"
 
 
+class OverLimit(ServiceError):
+    """A message was not followed, as the caller sends too much; `sentence` names the limit."""
+
+    code = "rate_limited"
+    retryable = True
+    what = "takes no more just now"
+
+    def __init__(self, sentence: str, retry_after_s: int) -> None:
+        super().__init__("gateway", sentence, sentence)
+        self.retry_after_s = retry_after_s
+
+
 class CallError(VoiceGatewayError):
     """Ends one call; the text is meant for the caller."""
 
@@ -105,6 +119,13 @@ class CallerGone(CallError):
 
 
 class GatewayFull(CallError):
+    def __init__(self, text: str, retry_after_s: int = 1) -> None:
+        """`retry_after_s`: when it is worth to come back."""
+        super().__init__(text)
+        self.retry_after_s = retry_after_s
+
+
+class TooManyCalls(GatewayFull):
     pass
 
 

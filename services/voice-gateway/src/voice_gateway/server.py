@@ -5,13 +5,13 @@ import logging
 from collections.abc import Callable
 from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import grpc.aio
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 from voice_proto import voice_workflow_pb2 as pb
-from voice_proto import voice_workflow_pb2_grpc as pb_grpc
 
 from voice_gateway import wiring
 from voice_gateway.access.opened import Access
@@ -48,6 +48,9 @@ _OPTIONS = [
     ("grpc.so_reuseport", 0),  # a second gateway on the same port fails to start
     # This is above the gateway's own limit, so that the gateway answers a chunk that is too large.
     ("grpc.max_receive_message_length", 4 * MOST_AUDIO_BYTES),
+    # A connection that does not speak HTTP/2 in time, or on which no call runs, is closed.
+    ("grpc.server_handshake_timeout_ms", 10_000),
+    ("grpc.max_connection_idle_ms", 600_000),
     # Proxies drop idle connections, so both sides may send keepalive pings.
     ("grpc.keepalive_time_ms", 30_000),
     ("grpc.keepalive_timeout_ms", 20_000),
@@ -56,6 +59,7 @@ _OPTIONS = [
     ("grpc.http2.max_pings_without_data", 0),
 ]
 
+_STREAMS_BESIDE_CALLS = 100  # on one connection: calls that are being refused, and health checks
 _CHECK_S = 15.0  # for an upstream's check, beside the prompt that the model reads at the first one
 
 
@@ -82,7 +86,8 @@ class GatewayServer:
         keyed = KeyedMethods(
             self._access.callers, open_methods=[f"/{SERVICE}/StreamAudio"], probed=["", SERVICE]
         )
-        self._server = grpc.aio.server(options=_OPTIONS, interceptors=[keyed])
+        streams = ("grpc.max_concurrent_streams", settings.max_calls + _STREAMS_BESIDE_CALLS)
+        self._server = grpc.aio.server(options=[*_OPTIONS, streams], interceptors=[keyed])
         self._health: Any = _untyped(health).aio.HealthServicer()
         self._changed = asyncio.Event()
         self._stopping = False
@@ -126,10 +131,16 @@ class GatewayServer:
             memories.open,
             self._apologies,
         )
-        self._calls = Calls(services, options, most=settings.max_calls, metrics=self._metrics)
+        self._calls = Calls(
+            services,
+            options,
+            most=settings.max_calls,
+            metrics=self._metrics,
+            limits=wiring.call_limits(settings),
+        )
         access = HttpAccess(self._access.callers, wiring.sites(settings))
-        defaults = wiring.defaults(settings)
-        realtime = RealtimeFront(self._calls, defaults, access)
+        defaults, proxies = wiring.defaults(settings), wiring.proxies(settings)
+        realtime = RealtimeFront(self._calls, defaults, access, proxies)
         self._http = HttpFront(
             readiness=self._readiness,
             exposition=self._metrics.exposition,
@@ -139,6 +150,7 @@ class GatewayServer:
             access=access,
             realtime=realtime.answer,
             client_secrets=ClientSecrets(self._access.callers, access, defaults).answer,
+            connections=wiring.http_connections(settings),
         )
 
     async def start(self) -> BoundPorts:
@@ -160,8 +172,9 @@ class GatewayServer:
             wiring.defaults(self._settings),
             self._settings.first_message_timeout_s,
             self._access.callers,
+            wiring.proxies(self._settings),
         )
-        _untyped(pb_grpc).add_VoiceGatewayServicer_to_server(gateway, self._server)
+        gateway.add_to(self._server)
         _untyped(health_pb2_grpc).add_HealthServicer_to_server(self._health, self._server)
         reflection.enable_server_reflection(
             (SERVICE, health.SERVICE_NAME, reflection.SERVICE_NAME), self._server
@@ -176,9 +189,10 @@ class GatewayServer:
             watching = [
                 tasks.create_task(kept_up(name, part), name=name)
                 for name, part in (
+                    ("http", self._http.accept),
                     ("watch", self._watch.run),
                     ("health", self._keep_health),
-                    ("loop lag", self._metrics.watch_loop),
+                    ("loop lag", partial(self._metrics.watch_loop, self._calls.measured)),
                     ("apologies", self._apologies.run),
                     *self._access.watches.items(),
                     *([("certificates", certificates.run)] if certificates else []),
@@ -274,6 +288,7 @@ class GatewayServer:
         return Listeners(on_trouble=lambda: self._watch.hurry(stage), on_count=count)
 
     def _predicted(self, outcome: str) -> None:
+        self._calls.predicted(outcome)
         self._guard("metric predicted", lambda: self._metrics.predicted(outcome), None)
 
     def _on_change(self, name: str, up: bool) -> None:

@@ -6,7 +6,7 @@ Helm values and in `docs/settings.md`, which is generated from this class.
 
 import re
 from collections.abc import Callable
-from ipaddress import ip_address
+from ipaddress import ip_address, ip_network
 from pathlib import Path
 from typing import Annotated, Literal, Self
 from urllib.parse import urlsplit
@@ -175,6 +175,72 @@ class Settings(BaseSettings):
     )
     max_calls: int = Field(
         100, ge=1, le=100_000, description="Calls at once; one more gets RESOURCE_EXHAUSTED."
+    )
+    max_calls_per_principal: int = Field(
+        0,
+        ge=0,
+        le=100_000,
+        description="Calls at once of one who has a key; 0: as many as MAX_CALLS.",
+    )
+    max_calls_per_address: int = Field(
+        0,
+        ge=0,
+        le=100_000,
+        description=(
+            "Calls at once of one address (of an IPv6 /64); 0: as many as MAX_CALLS. Behind a "
+            "proxy all callers have its address, unless TRUSTED_PROXIES names it."
+        ),
+    )
+    new_calls_per_s: float = Field(
+        50,
+        ge=0,
+        le=10_000,
+        description=(
+            "New calls a second of one address, and of one who has a key; those of two seconds may "
+            "come at once. 0: any number."
+        ),
+    )
+    admit_by_load: bool = Field(
+        True,
+        description=(
+            "Refuse calls also where the event loop, the recogniser or the end-of-turn network "
+            "has no time for them; false: MAX_CALLS alone decides."
+        ),
+    )
+    trusted_proxies: str = Field(
+        "",
+        description=(
+            "Proxies whose `X-Forwarded-For` tells the caller's address, as `10.0.0.0/8 "
+            "192.0.2.7`; empty: none."
+        ),
+    )
+    requests_per_min: float = Field(
+        120,
+        ge=0,
+        le=1_000_000,
+        description=(
+            "Answers that one call may ask for in a minute by text or events; 0: any number."
+        ),
+    )
+    typed_chars_per_min: float = Field(
+        240_000,
+        ge=0,
+        le=1e9,
+        description="Characters that one call may send as text in a minute; 0: any number.",
+    )
+    audio_lead_s: Seconds = Field(
+        120,
+        description=(
+            "Audio that a call may send faster than it is spoken; what follows is taken in real "
+            "time."
+        ),
+    )
+    call_silent_timeout_s: Seconds = Field(
+        120,
+        description=(
+            "How long a call may go on in which no audio, no text and no request came yet; "
+            "where all lines are taken, it goes after 5 s."
+        ),
     )
     first_message_timeout_s: Seconds = Field(
         10, description="How long a new stream may stay without its first message."
@@ -518,6 +584,19 @@ class Settings(BaseSettings):
                     "API_KEYS_FILE or JWT_JWKS, or ALLOW_ANYONE=true to serve whoever comes"
                 )
         return self
+
+    @field_validator("trusted_proxies")
+    @classmethod
+    def _networks(cls, text: str) -> str:
+        for each in text.replace(",", " ").split():
+            try:
+                ip_network(each)
+            except ValueError:
+                raise ValueError(
+                    f"{each!r} is no address and no network; allowed: 192.0.2.7, 10.0.0.0/8, "
+                    "2001:db8::/32, or a list of them"
+                ) from None
+        return text
 
     @field_validator("call_state_url")
     @classmethod

@@ -9,6 +9,9 @@ from voice_gateway.adapters.local_memory import LocalMemories
 from voice_gateway.adapters.redis_memory import RedisMemories
 from voice_gateway.adapters.riva_asr import RecogniserOptions
 from voice_gateway.adapters.riva_link import RivaConnection
+from voice_gateway.call.admission import AdmissionLimits
+from voice_gateway.call.allowance import MessageLimits
+from voice_gateway.call.calls import CallLimits
 from voice_gateway.call.session import CallOptions
 from voice_gateway.conversation.policy import TurnPolicy
 from voice_gateway.hearing.end_of_turn import TurnEnds, load_turn_end
@@ -16,8 +19,11 @@ from voice_gateway.hearing.voice_activity import VoiceActivity, load_silero
 from voice_gateway.messages import CallConfig
 from voice_gateway.settings import Settings, is_loopback
 from voice_gateway.speaking.reply import ReplyOptions
+from voice_gateway.transports import open_files
+from voice_gateway.transports.callers_address import Proxies
 from voice_gateway.transports.http import PageOptions
 from voice_gateway.transports.http_access import Sites
+from voice_gateway.transports.listener import ConnectionLimits
 from voice_gateway.transports.realtime.session_options import RATE_HZ as REALTIME_HZ
 from voice_gateway.transports.tls import TlsFiles
 from voice_gateway.transports.wire import Defaults
@@ -76,6 +82,33 @@ def chat_options(settings: Settings) -> ChatOptions:
         first_token_timeout_s=settings.llm_first_token_timeout_s,
         token_timeout_s=settings.llm_token_timeout_s,
     )
+
+
+def call_limits(settings: Settings) -> CallLimits:
+    return CallLimits(
+        admission=AdmissionLimits(
+            calls=settings.max_calls,
+            calls_per_principal=settings.max_calls_per_principal,
+            calls_per_address=settings.max_calls_per_address,
+            new_calls_per_s=settings.new_calls_per_s,
+        ),
+        messages=MessageLimits(
+            requests_per_min=settings.requests_per_min,
+            typed_chars_per_min=settings.typed_chars_per_min,
+            audio_lead_s=settings.audio_lead_s,
+        ),
+        silent_s=settings.call_silent_timeout_s,
+        by_headroom=settings.admit_by_load,
+    )
+
+
+def proxies(settings: Settings) -> Proxies:
+    return Proxies(settings.trusted_proxies)
+
+
+def http_connections(settings: Settings) -> ConnectionLimits:
+    most = open_files.http_connections(settings.max_calls, open_files.limit())
+    return ConnectionLimits(most=most)
 
 
 def call_options(settings: Settings) -> CallOptions:

@@ -96,11 +96,20 @@ test("the server's own words come with a fault", () => {
   assert.equal(line.fault.said, "2 calls are running");
 });
 
+test("a busy gateway is asked again no sooner than it has said", () => {
+  opened();
+  sockets[0].says({ type: "error", error: { message: "full", retry_after_s: 60 } });
+  sockets[0].onclose({ code: 1013, reason: "" });
+  assert.ok(line.retryAt - performance.now() > 59_000);
+});
+
 for (const [status, key, name, state] of [
   [401, "", "key-needed", "closed"],
   [401, "wrong", "key-refused", "closed"],
   [403, "", "origin", "closed"],
   [426, "", "blocked", "waiting"],
+  [429, "", "busy", "waiting"],
+  [503, "", "busy", "waiting"],
   [502, "", "unreachable", "waiting"],
   [new TypeError("no network"), "", "unreachable", "waiting"],
 ]) {

@@ -4,9 +4,14 @@ import asyncio
 import logging
 from collections.abc import Generator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass, field
+from itertools import count
 
-from voice_gateway.audio import pcm
+from voice_gateway.call.admission import Admission, AdmissionLimits
+from voice_gateway.call.allowance import Allowance, MessageLimits, Principals, Rush
+from voice_gateway.call.counted import CountedCaller
 from voice_gateway.call.guarded import GuardedMetrics
+from voice_gateway.call.headroom import Headroom
 from voice_gateway.call.out_of_band import OutOfBandResponse
 from voice_gateway.call.session import CallOptions, Session
 from voice_gateway.conversation import Message
@@ -14,13 +19,16 @@ from voice_gateway.conversation.history import as_turns, remembered
 from voice_gateway.errors import (
     BadMessage,
     CallerGone,
+    CallError,
     CallerSilent,
     CallerSlow,
     CallLost,
     GatewayFull,
     NotPermitted,
+    OverLimit,
+    TooManyCalls,
 )
-from voice_gateway.messages import Audio, CallConfig, FromCaller, ReplyAudio, ToCaller
+from voice_gateway.messages import CallConfig
 from voice_gateway.ports import Caller, CallMetrics, GatewayMetrics, Services
 from voice_gateway.principals import ANYONE, Principal
 
@@ -33,21 +41,52 @@ _OUTCOMES: dict[type[BaseException], str] = {
     CallerSlow: "slow",
     CallLost: "lost",
     NotPermitted: "not_permitted",
+    GatewayFull: "let_go",
     asyncio.CancelledError: "hung_up",
 }
 
 
+_SILENT_GRACE_S = 5.0
+"""So long a call may take over its first word before it has to make room for another."""
+
+
+@dataclass(frozen=True, slots=True)
+class CallLimits:
+    """What the calls may cost, all of them and each."""
+
+    admission: AdmissionLimits = field(default_factory=AdmissionLimits)
+    messages: MessageLimits = field(default_factory=MessageLimits)
+    silent_s: float = 300.0
+    """How long a call may go on in which the caller has said nothing yet."""
+    by_headroom: bool = True
+    """Calls are also refused where what is measured leaves no room for them."""
+
+
 class Calls:
-    """Admits calls up to a limit; after `drain` it admits no more."""
+    """Admits calls up to their limits; after `drain` it admits no more."""
 
     def __init__(
-        self, services: Services, options: CallOptions, *, most: int, metrics: GatewayMetrics
+        self,
+        services: Services,
+        options: CallOptions,
+        *,
+        most: int,
+        metrics: GatewayMetrics,
+        limits: CallLimits | None = None,
     ) -> None:
+        """`limits`: None leaves `most` as the only limit of admission."""
         self._services = services
         self._options = options
-        self._most = most
+        self._limits = limits or CallLimits(
+            AdmissionLimits(most, new_calls_per_s=0), by_headroom=False
+        )
+        self._admission = Admission(self._limits.admission)
+        self._headroom = Headroom(most)
+        self._rush = Rush()
+        self._principals = Principals()
         self._metrics = GuardedMetrics(metrics)
         self._running: set[Call] = set()
+        self._numbers = count(1)
         self._closing = ""
         self._empty = asyncio.Event()
         self._empty.set()
@@ -57,36 +96,95 @@ class Calls:
 
     @contextmanager
     def admitted(self, front: str, who: Principal = ANYONE, address: str = "") -> Generator["Call"]:
-        """Admit one call; raises CallLost where the gateway stops, GatewayFull where it is full.
+        """Admit one call; raises CallLost where the gateway stops, GatewayFull where it is full,
+        TooManyCalls where this caller has enough.
 
         `address` is the caller's own, without its port; empty: it is not known.
 
-        The exception that leaves the block, if any, is the outcome that is counted.
+        The exception that leaves the block, if any, is the outcome that is counted. Where the call
+        has to go, the block is cancelled, and leaves with the reason.
         """
-        self._check_room(front)
-        call = Call(self._services, self._options, self._metrics.began(front), who)
-        self._running.add(call)
-        self._empty.clear()
+        self._check_room(front, who, address)
+        call = self._begin(front, who)
+        self._admission.enter(who, address)
         began_s = _now()
         outcome = "completed"
         try:
             yield call
         except BaseException as error:
-            outcome = _OUTCOMES.get(type(error), "broken")
-            raise
+            reason = call.reason_for(error)
+            outcome = _OUTCOMES.get(type(reason), "broken")
+            if reason is error:
+                raise
+            raise reason from None
         finally:
-            self._running.discard(call)
-            if not self._running:
-                self._empty.set()
+            self._admission.leave(who, address)
+            self._end(call)
             self._metrics.ended(front, outcome, _now() - began_s)
 
-    def _check_room(self, front: str) -> None:
+    def check(self) -> None:
+        """Raise what `admitted` would raise, whoever calls; nothing is counted."""
         if self._closing:
-            self._metrics.refused(front, "stopping")
             raise CallLost(self._closing)
-        if len(self._running) >= self._most:
-            self._metrics.refused(front, "full")
-            raise GatewayFull(f"{len(self._running)} calls are running; allowed: at most that many")
+        if self._longest_silent() is None:
+            self._admission.check_room()
+        if self._limits.by_headroom:
+            self._headroom.check(len(self._running), _now())
+
+    def measured(self, lag_s: float, busy: float) -> float:
+        """Note how late and how busy the event loop is; return the headroom, 0 to 1."""
+        self._headroom.loop(busy=busy, lag_s=lag_s)
+        return self._headroom.left(len(self._running), _now())
+
+    def predicted(self, outcome: str) -> None:
+        """Note an end-of-turn prediction; "refused": there was no time for it."""
+        self._headroom.opinion(refused=outcome == "refused", now=_now())
+
+    def _check_room(self, front: str, who: Principal, address: str) -> None:
+        try:
+            self._admission.check(who, address, _now())
+            self.check()
+        except CallLost:
+            self._metrics.refused(front, "stopping")
+            raise
+        except TooManyCalls:
+            self._metrics.refused(front, "limited")
+            raise
+        except GatewayFull:
+            self._metrics.refused(front, "full" if self._admission.full else "busy")
+            raise
+        if self._admission.full and (silent := self._longest_silent()):
+            silent.let_go(GatewayFull("another caller needs the line, and nothing was said on it"))
+
+    def _longest_silent(self) -> "Call | None":
+        """The call that has said nothing for the longest, if it has had time enough."""
+        until = _now() - _SILENT_GRACE_S
+        silent = (call for call in self._running if call.silent and call.began_s <= until)
+        return min(silent, key=lambda call: call.began_s, default=None)
+
+    def _begin(self, front: str, who: Principal) -> "Call":
+        number, now = next(self._numbers), _now()
+        shared = self._principals(who, now)
+        allowance = Allowance(self._limits.messages, _now, rush=self._rush, shared=shared)
+
+        def lags(lag_s: float) -> None:
+            late_s = max(0.0, lag_s - allowance.ahead_s)  # a recording comes faster than it is said
+            self._headroom.recogniser(number, late_s, _now())
+
+        metrics = self._metrics.began(front, lags)
+        call = Call(self._services, self._options, metrics, who, allowance, number)
+        call.watch_silence(self._limits.silent_s)
+        self._headroom.began(now)
+        self._running.add(call)
+        self._empty.clear()
+        return call
+
+    def _end(self, call: "Call") -> None:
+        call.close()
+        self._headroom.over(call.number)
+        self._running.discard(call)
+        if not self._running:
+            self._empty.set()
 
     def turned_away(self, front: str) -> None:
         """Count a call that came without a key that is accepted."""
@@ -111,17 +209,59 @@ class Call:
         services: Services,
         options: CallOptions,
         metrics: CallMetrics,
-        who: Principal = ANYONE,
+        who: Principal,
+        allowance: Allowance,
+        number: int,
     ) -> None:
         self.who = who
+        self.number = number
+        self.began_s = _now()
+        self.allowance = allowance
+        """What the caller may still send."""
         self._services = services
         self._options = options
         self._metrics = metrics
         self._session: Session | None = None
+        self._task = asyncio.current_task()
+        self._let_go: CallError | None = None
+        self._silence: asyncio.TimerHandle | None = None
+
+    @property
+    def silent(self) -> bool:
+        """Whether the caller has said nothing yet, and was not let go for it."""
+        return not self.allowance.spoke and self._let_go is None
+
+    def let_go(self, why: CallError) -> None:
+        """End the call now, whatever it waits for."""
+        if self._task and self._let_go is None:
+            self._let_go = why
+            self._task.cancel()
+
+    def reason_for(self, error: BaseException) -> BaseException:
+        """The error that ends the call: why it was let go, where that is what cancelled it."""
+        cancelled = isinstance(error, asyncio.CancelledError)
+        if self._let_go is None or self._task is None or not cancelled:
+            return error
+        return error if self._task.uncancel() else self._let_go
+
+    def watch_silence(self, longest_s: float) -> None:
+        """Let the call go unless the caller says something within this time."""
+        loop = asyncio.get_running_loop()
+        self._silence = loop.call_later(longest_s, self._still_silent, longest_s)
+
+    def _still_silent(self, longest_s: float) -> None:
+        if self.silent:
+            said = f"nothing was said for {longest_s:g} s (CALL_SILENT_TIMEOUT_S)"
+            self.let_go(CallerSilent(said))
+
+    def close(self) -> None:
+        """The call is over."""
+        if self._silence:
+            self._silence.cancel()
 
     async def run(self, caller: Caller, config: CallConfig) -> None:
         """Serve the caller until the call is over; raises CallError where it ended badly."""
-        counted = _CountedCaller(caller, config.rate_hz, self._metrics)
+        counted = CountedCaller(caller, config.rate_hz, self._metrics, self.allowance, self._refuse)
         self._session = Session(counted, self._services, config, self._options, self._metrics)
         log.info("call %s: %s at %d Hz", config.call_id, config.language, config.rate_hz)
         try:
@@ -148,23 +288,9 @@ class Call:
         if self._session:
             self._session.drain(why)
 
-
-class _CountedCaller(Caller):
-    def __init__(self, caller: Caller, rate_hz: int, metrics: CallMetrics) -> None:
-        self._caller = caller
-        self._rate_hz = rate_hz
-        self._metrics = metrics
-
-    async def receive(self) -> FromCaller | None:
-        message = await self._caller.receive()
-        if isinstance(message, Audio):
-            self._metrics.took_in(pcm.seconds(message.pcm, self._rate_hz))
-        return message
-
-    async def send(self, message: ToCaller) -> None:
-        await self._caller.send(message)
-        if isinstance(message, ReplyAudio):
-            self._metrics.gave_out(pcm.seconds(message.pcm, self._rate_hz))
+    def _refuse(self, refusal: OverLimit) -> None:
+        if self._session:
+            self._session.refuse(refusal)
 
 
 def _now() -> float:

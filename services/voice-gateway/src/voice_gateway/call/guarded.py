@@ -40,9 +40,10 @@ class GuardedMetrics(GatewayMetrics):
         self._metrics = metrics
         self._guard = Guard()
 
-    def began(self, front: str) -> CallMetrics:
+    def began(self, front: str, on_lag: Callable[[float], None] = lambda _: None) -> CallMetrics:
+        """`on_lag` is told of the recogniser's lag, too."""
         begun = self._guard("metric began", lambda: self._metrics.began(front), Uncounted())
-        return _GuardedCallMetrics(begun, self._guard)
+        return _GuardedCallMetrics(begun, self._guard, on_lag)
 
     def ended(self, front: str, outcome: str, lasted_s: float) -> None:
         self._guard("metric ended", lambda: self._metrics.ended(front, outcome, lasted_s), None)
@@ -52,9 +53,10 @@ class GuardedMetrics(GatewayMetrics):
 
 
 class _GuardedCallMetrics(CallMetrics):
-    def __init__(self, metrics: CallMetrics, guard: Guard) -> None:
+    def __init__(self, metrics: CallMetrics, guard: Guard, on_lag: Callable[[float], None]) -> None:
         self._metrics = metrics
         self._guard = guard
+        self._on_lag = on_lag
 
     def took_in(self, seconds: float) -> None:
         self._guard("metric took_in", lambda: self._metrics.took_in(seconds), None)
@@ -81,6 +83,7 @@ class _GuardedCallMetrics(CallMetrics):
         self._guard("metric words_dropped", lambda: self._metrics.words_dropped(reason), None)
 
     def recogniser_lag(self, seconds: float) -> None:
+        self._on_lag(seconds)
         self._guard("metric recogniser_lag", lambda: self._metrics.recogniser_lag(seconds), None)
 
 

@@ -16,6 +16,7 @@ from voice_gateway.errors import (
     CallerSilent,
     CallerSlow,
     CallLost,
+    OverLimit,
     ServiceError,
 )
 from voice_gateway.hearing.caller_audio import CallerAudio
@@ -159,6 +160,11 @@ class Session:
         """End the call when its running turn is over, as the gateway stops."""
         self._farewell = CallLost(why)
         self._tell(c.CallerFinished(self._clock()))
+
+    def refuse(self, refusal: OverLimit) -> None:
+        """Tell the caller that a message was over a limit, and was not followed."""
+        self._metrics.failed(refusal)
+        self._outbox.post(Failed(refusal))
 
     # These drive the conversation and run its commands.
 

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import reduce
-from itertools import pairwise
+from itertools import accumulate, pairwise
 from typing import Literal
 from unicodedata import category
 
@@ -39,6 +39,9 @@ UNANSWERED_CHARS = 8_000
 minutes of speech: a caller who is cut off at every other word is still understood, and what was
 asked while no model answered does not grow into one endless question."""
 
+KEPT_CHARS = 200_000
+"""How many characters of a conversation are kept: more than models of today are told at once. What
+a program notes without asking for an answer would grow without end."""
 
 _QUESTION = "question-"
 
@@ -173,6 +176,36 @@ def remembered(history: History, limit: int) -> History:
     edges = [0, *turn_edges(history)]
     kept = history[next((n for n in edges if n >= starts[-limit]), edges[-1]) :]
     return without_exchanges(kept, limit, lambda _: 1)
+
+
+def newest(history: History, chars: int = KEPT_CHARS) -> History:
+    """The newest turns that have together at most so many characters.
+
+    Of one turn that is longer by itself the oldest tool calls go, and then its oldest messages.
+    """
+    excess = sum(map(_chars, history)) - chars
+    if excess <= 0:
+        return history
+    before = [0, *accumulate(map(_chars, history))]
+    edges = [0, *turn_edges(history)]
+    kept = history[next((n for n in edges if before[n] >= excess), edges[-1]) :]
+    return _oldest_gone(without_exchanges(kept, chars, _chars), chars)
+
+
+def _oldest_gone(turn: History, chars: int) -> History:
+    excess = sum(map(_chars, turn)) - chars
+    gone: set[int] = set()
+    for place, message in enumerate(turn[:-1]):
+        if excess <= 0:
+            break
+        if not message.calls and message.role != "tool":
+            excess -= _chars(message)
+            gone.add(place)
+    return tuple(each for n, each in enumerate(turn) if n not in gone) if gone else turn
+
+
+def _chars(message: Message) -> int:
+    return len(message.text) + sum(len(call.arguments) for call in message.calls)
 
 
 def turn_edges(history: History) -> list[int]:

@@ -41,6 +41,7 @@ from voice_gateway.conversation.history import (
     Message,
     ToolCall,
     answer_name,
+    newest,
     plain,
     question_name,
     with_answer,
@@ -292,7 +293,7 @@ def _passed(
     """Give the floor back to the caller; the history keeps `said` of the reply."""
     name = answer_name(now.reply)
     history = with_answer(now.history, said, interrupted=interrupted, calls=calls, name=name)
-    return replace(now, floor=Listening(), history=with_messages(history, floor.added))
+    return replace(now, floor=Listening(), history=newest(with_messages(history, floor.added)))
 
 
 def _is_late(now: Conversation, floor: Replying, event: CallerSpoke, policy: TurnPolicy) -> bool:

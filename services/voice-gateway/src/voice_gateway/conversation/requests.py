@@ -17,6 +17,7 @@ from voice_gateway.conversation.history import (
     History,
     amended,
     answer_name,
+    newest,
     with_message_at,
     without,
 )
@@ -118,7 +119,7 @@ def _stands_before(history: History, after: str | None) -> bool:
 def _with_change(history: History, event: HistoryChange) -> History:
     match event:
         case CallerNoted(message=message, after=after):
-            return with_message_at(history, message, after)
+            return newest(with_message_at(history, message, after))
         case CallerWithdrew(name=name):
             return without(history, name)
         case HeardAmended(reply=reply, text=text):

@@ -5,6 +5,8 @@ never from a caller.
 """
 
 import asyncio
+import time
+from collections.abc import Callable
 from functools import partial
 from typing import get_args
 
@@ -81,11 +83,17 @@ class Metrics(GatewayMetrics):
             "How late the event loop is for a timer.",
             buckets=_LAG_S,
         )
+        self.headroom = gauge(
+            "voice_gateway_headroom",
+            "What is left for more calls, 1 (all) to 0 (none is admitted), by what is shortest.",
+        )
+        self.load = gauge("voice_gateway_load", "1 less voice_gateway_headroom, for scalers.")
         self.recogniser_lag_s = histogram(
             "voice_recogniser_lag_seconds",
             "How far the recogniser is behind the audio it was sent, once a second.",
             buckets=_RECOGNISER_LAG_S,
         )
+        self._judged(1.0)
         ProcessCollector(registry=registry)
 
     def began(self, front: str) -> "OneCall":
@@ -117,13 +125,27 @@ class Metrics(GatewayMetrics):
         encode, content_type = choose_encoder(accept)
         return encode(self._registry), content_type
 
-    async def watch_loop(self) -> None:
-        """Measure how late the event loop is, until cancelled."""
+    async def watch_loop(self, judge: Callable[[float, float], float] | None = None) -> None:
+        """Measure how late the event loop is, until cancelled.
+
+        `judge` is told this and the share of its time that the loop was at work, and returns the
+        gateway's headroom.
+        """
         loop = asyncio.get_running_loop()
+        began, worked_s = loop.time(), time.thread_time()
         while True:
             due = loop.time() + _LAG_INTERVAL_S
             await asyncio.sleep(_LAG_INTERVAL_S)
-            self.lag_s.observe(max(0.0, loop.time() - due))
+            now, total_s = loop.time(), time.thread_time()
+            lag_s = max(0.0, now - due)
+            self.lag_s.observe(lag_s)
+            if judge:
+                self._judged(judge(lag_s, (total_s - worked_s) / max(now - began, 1e-6)))
+            began, worked_s = now, total_s
+
+    def _judged(self, headroom: float) -> None:
+        self.headroom.set(headroom)
+        self.load.set(1 - headroom)
 
 
 def _dropped_counter(registry: CollectorRegistry) -> Counter:

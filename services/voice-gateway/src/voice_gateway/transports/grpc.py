@@ -3,7 +3,7 @@
 import asyncio
 import logging
 from contextlib import suppress
-from typing import Any
+from typing import Any, cast
 
 import grpc
 import grpc.aio
@@ -12,6 +12,7 @@ from voice_proto import voice_workflow_pb2 as pb
 from voice_proto import voice_workflow_pb2_grpc as pb_grpc
 
 from voice_gateway.access.callers import Callers
+from voice_gateway.call.allowance import Allowance
 from voice_gateway.call.calls import Call, Calls
 from voice_gateway.errors import (
     BadMessage,
@@ -22,11 +23,13 @@ from voice_gateway.errors import (
     CallLost,
     GatewayFull,
     NotPermitted,
+    TooManyCalls,
     Unauthenticated,
 )
 from voice_gateway.messages import Audio, FromCaller, Goodbye, Listening, ToCaller
 from voice_gateway.ports import Caller
 from voice_gateway.transports import wire
+from voice_gateway.transports.callers_address import FORWARDED, Proxies, grpc_peer
 from voice_gateway.transports.codec import Codec, agree
 from voice_gateway.transports.grpc_access import bearer
 
@@ -40,19 +43,29 @@ _STATUS_BY_ERROR: dict[type[CallError], grpc.StatusCode] = {
     CallerSlow: grpc.StatusCode.ABORTED,
     GatewayFull: grpc.StatusCode.RESOURCE_EXHAUSTED,
     NotPermitted: grpc.StatusCode.PERMISSION_DENIED,
+    TooManyCalls: grpc.StatusCode.RESOURCE_EXHAUSTED,
     CallLost: grpc.StatusCode.UNAVAILABLE,
 }
+_FIRST_WORDS_S = 0.05
 _HALF_CLOSE_S = 2.0  # for the caller's half-close after the goodbye
-_RETRY_METADATA = (("retry-after-s", "1"),)  # sent when the gateway is full
+_LARGEST_CONTROL_BYTES = 64 * 1024  # of a message that is no audio: all texts at their longest
+_AUDIO_TAG = pb.ClientMessage(audio_chunk=b"-").SerializeToString()[:1]
 
 
 class StreamCaller(Caller):
     """The caller at the other end of a gRPC stream; one task reads, and one writes."""
 
     def __init__(
-        self, context: Context, first: pb.ClientMessage | None, codec: Codec, *, asked: bool = False
+        self,
+        context: Context,
+        first: pb.ClientMessage | None,
+        codec: Codec,
+        allowance: Allowance,
+        *,
+        asked: bool = False,
     ) -> None:
         self._context = context
+        self._allowance = allowance
         self._first = first
         self._codec = codec
         self._owes_encoding = asked
@@ -69,6 +82,8 @@ class StreamCaller(Caller):
             content = wire.from_client(message)
             if isinstance(content, Audio):
                 content = Audio(self._codec.decode(content.pcm))
+            else:
+                await self._allowance.message()
             if content is not None:
                 return content
 
@@ -109,18 +124,31 @@ class VoiceGateway(pb_grpc.VoiceGatewayServicer):
         defaults: wire.Defaults,
         first_message_timeout_s: float,
         callers: Callers,
+        proxies: Proxies | None = None,
     ) -> None:
         self._callers = callers
+        self._proxies = proxies or Proxies()
         self._calls = calls
         self._defaults = defaults
         self._first_message_timeout_s = first_message_timeout_s
+
+    def add_to(self, server: grpc.aio.Server) -> None:
+        """Serve on this server; a message is checked before it is parsed."""
+        method = cast(Any, grpc).stream_stream_rpc_method_handler(
+            self.StreamAudio,
+            request_deserializer=message_of,
+            response_serializer=pb.ServerMessage.SerializeToString,
+        )
+        service = pb.DESCRIPTOR.services_by_name["VoiceGateway"].full_name
+        handlers = {"StreamAudio": method}
+        server.add_generic_rpc_handlers([grpc.method_handlers_generic_handler(service, handlers)])
 
     async def StreamAudio(self, request_iterator: Any, context: Context) -> None:  # noqa: N802
         """Serve one call. Every failure becomes a status with a text of ours."""
         try:
             shown: Any = context.invocation_metadata()
             who = await self._callers.authenticate(bearer(shown))
-            with self._calls.admitted("grpc", who) as call:
+            with self._calls.admitted("grpc", who, self._address(context)) as call:
                 await self._serve(call, context)
         except CallerGone:
             return
@@ -128,7 +156,10 @@ class VoiceGateway(pb_grpc.VoiceGatewayServicer):
             self._calls.turned_away("grpc")
             await _abort(context, grpc.StatusCode.UNAUTHENTICATED, str(error))
         except CallError as error:
-            trailing = _RETRY_METADATA if isinstance(error, GatewayFull) else ()
+            full = isinstance(error, GatewayFull)
+            if full:
+                await _let_say(context)
+            trailing = (("retry-after-s", str(error.retry_after_s)),) if full else ()
             await _abort(context, _STATUS_BY_ERROR[type(error)], str(error), trailing)
         except grpc.aio.AbortError:
             raise
@@ -147,9 +178,15 @@ class VoiceGateway(pb_grpc.VoiceGatewayServicer):
         config = wire.to_config(asked, self._defaults, call.who)
         codec = agree(asked, config.rate_hz)
         await accept(context)
-        caller = StreamCaller(context, first, codec, asked=asked.audio_encoding != 0)
+        encoded = asked.audio_encoding != 0
+        caller = StreamCaller(context, first, codec, call.allowance, asked=encoded)
         await call.run(caller, config)
         await caller.part()
+
+    def _address(self, context: Context) -> str:
+        metadata = context.invocation_metadata() or ()
+        forwarded = ",".join(str(value) for key, value in metadata if key == FORWARDED)
+        return self._proxies.caller(grpc_peer(context.peer()), forwarded)
 
     async def _first_message(self, context: Context) -> pb.ClientMessage | None:
         try:
@@ -158,6 +195,32 @@ class VoiceGateway(pb_grpc.VoiceGatewayServicer):
         except TimeoutError:
             said = f"no message came within {self._first_message_timeout_s:g} s; send config"
             raise CallerSilent(said) from None
+
+
+def message_of(data: bytes) -> pb.ClientMessage:
+    """Parse a client's message; raises BadMessage for one that would take long to be parsed.
+
+    Only audio may be long, and that is one field, which is copied at once.
+    """
+    if len(data) > _LARGEST_CONTROL_BYTES and not _is_one_chunk(data):
+        raise BadMessage(
+            f"a message has {len(data)} bytes and is not one audio_chunk alone; allowed: at most "
+            f"{_LARGEST_CONTROL_BYTES} bytes for any other message"
+        )
+    return pb.ClientMessage.FromString(data)
+
+
+def _is_one_chunk(data: bytes) -> bool:
+    """Whether the message is an audio_chunk and nothing else."""
+    if data[:1] != _AUDIO_TAG:
+        return False
+    length = shift = 0
+    for place, byte in enumerate(data[1:6], start=2):  # a varint of up to 32 bits
+        length |= (byte & 0x7F) << shift
+        shift += 7
+        if byte < 0x80:
+            return place + length == len(data)
+    return False
 
 
 async def _read(context: Context) -> pb.ClientMessage | None:
@@ -183,6 +246,13 @@ def calm(loop: asyncio.AbstractEventLoop, failure: dict[str, Any]) -> None:
         log.debug("a caller was gone before its call ended: %s", failure["exception"])
     else:
         loop.default_exception_handler(failure)
+
+
+async def _let_say(context: Context) -> None:
+    """Read what a caller says first: what it is writing when it is refused hides the refusal."""
+    with suppress(TimeoutError, BadMessage):
+        async with asyncio.timeout(_FIRST_WORDS_S):
+            await _read(context)
 
 
 async def _abort(

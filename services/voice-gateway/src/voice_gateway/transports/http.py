@@ -1,13 +1,16 @@
 """Serves the web page, the probes and the metrics over HTTP, and routes the Realtime API."""
 
+import asyncio
 import ssl
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from aiohttp import hdrs, web
+from aiohttp.web_protocol import RequestHandler
 
 from voice_gateway.transports.http_access import Handler, HttpAccess
+from voice_gateway.transports.listener import ConnectionLimits, Connections, Listener
 
 _PAGE_FOLDER = Path(__file__).parent / "web"
 _SHUTDOWN_S = 1.0  # for responses that are being written when the gateway stops
@@ -66,11 +69,14 @@ class HttpFront:
         access: HttpAccess,
         realtime: Handler | None = None,
         client_secrets: Handler | None = None,
+        connections: ConnectionLimits | None = None,
     ) -> None:
         self._access = access
         self._readiness = readiness
         self._choices = choices
         self._exposition = exposition
+        self._limits = connections or ConnectionLimits()
+        self._connections = Connections(self._limits)
         app = self._with_probes(self._say_ready, access.keyed(self._show_metrics))
         if realtime:
             app.router.add_get("/v1/realtime", realtime, allow_head=False)
@@ -81,9 +87,10 @@ class HttpFront:
         app.router.add_static("/", _PAGE_FOLDER)
         self._runner = _runner(app)
         self._internal = _runner(self._with_probes(self._say_all, self._show_metrics))
+        self._listener = Listener(self._connection, self._connections, self._limits)
 
     def _with_probes(self, ready: Handler, metrics: Handler) -> web.Application:
-        app = web.Application()
+        app = web.Application(middlewares=[self._at_work])
         app.on_response_prepare.append(_add_headers)
         app.router.add_get("/healthz", _say_alive)
         app.router.add_get("/readyz", ready)
@@ -92,15 +99,36 @@ class HttpFront:
 
     async def start(self, host: str, port: int, tls: ssl.SSLContext | None = None) -> int:
         """Serve, and return the port; raises OSError if the address cannot be bound."""
-        return await _bound(self._runner, host, port, tls)
+        await self._runner.setup()
+        try:
+            return await self._listener.start(host, port, tls)
+        except OSError:
+            await self._runner.cleanup()
+            raise
 
     async def start_internal(self, host: str, port: int) -> int:
         """Serve probes and metrics to whoever reaches this port; as `start`."""
-        return await _bound(self._internal, host, port, None)
+        await self._internal.setup()
+        await web.TCPSite(self._internal, host, port).start()
+        return self._internal.addresses[0][1]
+
+    async def accept(self) -> None:
+        """Accept connections until cancelled."""
+        await self._listener.accept()
 
     async def stop(self) -> None:
+        self._listener.stop()
         await self._runner.cleanup()
         await self._internal.cleanup()
+
+    def _connection(self) -> "_Connection":
+        assert self._runner.server
+        return _Connection(self._runner.server, self._connections)
+
+    @web.middleware
+    async def _at_work(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+        async with self._connections.at_work(request.protocol):
+            return await handler(request)
 
     async def _say_ready(self, request: web.Request) -> web.Response:
         """Say it all to who shows a key, where one is asked for; to others yes or no alone."""
@@ -126,10 +154,18 @@ def _runner(app: web.Application) -> web.AppRunner:
     return web.AppRunner(app, access_log=None, shutdown_timeout=_SHUTDOWN_S)
 
 
-async def _bound(runner: web.AppRunner, host: str, port: int, tls: ssl.SSLContext | None) -> int:
-    await runner.setup()
-    await web.TCPSite(runner, host, port, ssl_context=tls).start()
-    return runner.addresses[0][1]
+class _Connection(RequestHandler):
+    """A connection that says when it is over."""
+
+    __slots__ = ("_connections",)
+
+    def __init__(self, server: web.Server, connections: Connections) -> None:
+        super().__init__(server, loop=asyncio.get_running_loop(), access_log=None)  # pyright: ignore
+        self._connections = connections
+
+    def connection_lost(self, exc: BaseException | None) -> None:
+        super().connection_lost(exc)
+        self._connections.closed(self)
 
 
 async def _say_alive(request: web.Request) -> web.Response:

@@ -3,12 +3,14 @@
 import asyncio
 import json
 from collections import deque
+from collections.abc import Iterator
 from typing import Protocol
 
-from voice_gateway.errors import CallerGone, CallerSlow
-from voice_gateway.messages import FromCaller, ToCaller
+from voice_gateway.call.allowance import Allowance
+from voice_gateway.errors import CallerGone, CallerSlow, OverLimit
+from voice_gateway.messages import Audio, FromCaller, ToCaller
 from voice_gateway.ports import Caller
-from voice_gateway.transports.realtime import inbound, outbound
+from voice_gateway.transports.realtime import frames, inbound, outbound
 from voice_gateway.transports.realtime.fields import BadEvent, Json
 from voice_gateway.transports.realtime.out_of_band import OutOfBandResponses
 from voice_gateway.transports.realtime.state import Events, State
@@ -39,16 +41,37 @@ class RealtimeCaller(Caller):
         self._writing = asyncio.Lock()
         self.out_of_band: OutOfBandResponses | None = None
         """Makes the out-of-band responses, once the call runs."""
+        self.allowance: Allowance | None = None
+        """What the client may still send, once the call is admitted."""
+        self._events: Iterator[Json] = iter(())
+        """What is left of the last frame."""
 
     async def receive(self) -> FromCaller | None:
         await self._flush()
         while not self._for_call:
-            frame = await self._socket.receive()
-            if frame is None:
-                raise CallerGone("the client closed the socket")
-            self._take(frame)
+            if event := next(self._events, None):
+                self._follow(event)
+            else:
+                await self._next_frame()
+            if self.allowance and not self._has_audio():
+                await self.allowance.message()
             await self._flush()
         return self._for_call.popleft()
+
+    async def _next_frame(self) -> None:
+        frame = await self._socket.receive()
+        if frame is None:
+            raise CallerGone("the client closed the socket")
+        try:
+            self._events = frames.opened(frame)
+        except BadEvent as why:
+            self._waiting.append(outbound.refused(self._state, why, None))
+        else:
+            self._follow(next(self._events), len(frame))
+
+    def _has_audio(self) -> bool:
+        """Whether the event was audio, which has limits of its own."""
+        return bool(self._for_call) and isinstance(self._for_call[-1], Audio)
 
     async def send(self, message: ToCaller) -> None:
         events = outbound.told(self._state, message)
@@ -60,12 +83,12 @@ class RealtimeCaller(Caller):
         self._waiting.extend(events)
         await self._flush()
 
-    def _take(self, frame: str | bytes) -> None:
-        event: Json = {}
+    def _follow(self, event: Json, size: int = 0) -> None:
         try:
-            event = inbound.parsed(frame)
+            self._allow(event, size)
             taken = inbound.followed(self._state, event)
         except BadEvent as why:
+            self._events = iter(())  # the rest of the audio whose beginning was no audio
             self._refuse(why, event)
         else:
             self._for_call.extend(taken.for_call)
@@ -78,6 +101,21 @@ class RealtimeCaller(Caller):
         given = event.get("event_id")
         event_id = given if isinstance(given, str) else None
         self._waiting.append(outbound.refused(self._state, why, event_id))
+
+    def _allow(self, event: Json, size: int) -> None:
+        """Raise BadEvent where the client sends more than it may."""
+        if not self.allowance:
+            return
+        try:
+            match event.get("type"):
+                case "response.create":
+                    self.allowance.request()
+                case "conversation.item.create":
+                    self.allowance.text(size)
+                case _:
+                    pass
+        except OverLimit as refusal:
+            raise BadEvent("rate_limit_exceeded", refusal.sentence) from None
 
     def _steer_out_of_band(self, taken: inbound.Taken) -> None:
         if self.out_of_band and taken.begins:

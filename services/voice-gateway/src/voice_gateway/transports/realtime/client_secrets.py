@@ -13,7 +13,7 @@ from voice_gateway.access.callers import Callers
 from voice_gateway.errors import NotPermitted, Unauthenticated
 from voice_gateway.messages import CallConfig
 from voice_gateway.transports.http_access import HttpAccess, bearer, refused, unauthenticated
-from voice_gateway.transports.realtime import fields, inbound
+from voice_gateway.transports.realtime import fields, frames
 from voice_gateway.transports.realtime.fields import BadEvent, Json
 from voice_gateway.transports.realtime.session_options import RATE_HZ, SessionOptions
 from voice_gateway.transports.wire import Defaults
@@ -75,7 +75,7 @@ async def _body(request: web.Request) -> Json:
         said = f"The body did not come within {_BODY_TIMEOUT_S:g} s."
         raise BadEvent("timed_out", said) from None
     try:
-        return inbound.parsed(text.decode()) if text.strip() else {}
+        return frames.parsed(text.decode()) if text.strip() else {}
     except UnicodeDecodeError:
         raise BadEvent("invalid_json", "The body is not UTF-8.") from None
 

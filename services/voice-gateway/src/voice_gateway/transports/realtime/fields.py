@@ -1,5 +1,6 @@
 """Reads and checks a client's JSON; an error names the value, its place and what is allowed."""
 
+import json
 from collections.abc import Collection, Mapping
 from typing import Any, cast
 
@@ -50,6 +51,13 @@ def as_text(value: Any, param: str, longest: int) -> str:
         said = f"'{param}' has {len(value)} characters; allowed: at most {longest}."
         raise BadEvent("string_above_max_length", said, param)
     return value
+
+
+def as_json(value: Any, param: str, longest: int) -> None:
+    """Check how long a value is that is only kept and shown again."""
+    if (chars := len(json.dumps(value))) > longest:
+        said = f"'{param}' has {chars} characters of JSON; allowed: at most {longest}."
+        raise BadEvent("string_above_max_length", said, param)
 
 
 def text(value: Mapping[str, Any], name: str, path: str, longest: int = 256) -> str:

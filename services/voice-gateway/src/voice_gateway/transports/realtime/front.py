@@ -14,12 +14,14 @@ from voice_gateway.errors import (
     CallerSlow,
     CallLost,
     GatewayFull,
+    TooManyCalls,
     Unauthenticated,
 )
 from voice_gateway.messages import CallConfig
 from voice_gateway.principals import Principal
+from voice_gateway.transports.callers_address import FORWARDED, Proxies
 from voice_gateway.transports.http_access import HttpAccess, refused, unauthenticated
-from voice_gateway.transports.realtime import outbound
+from voice_gateway.transports.realtime import frames, outbound
 from voice_gateway.transports.realtime.caller import RealtimeCaller, Socket
 from voice_gateway.transports.realtime.out_of_band import OutOfBandResponses
 from voice_gateway.transports.realtime.session_options import RATE_HZ, SessionOptions
@@ -28,13 +30,15 @@ from voice_gateway.transports.wire import Defaults
 
 log = logging.getLogger(__name__)
 
-_LARGEST_FRAME_BYTES = 24 * 1024 * 1024  # a larger one closes the socket
+_LARGEST_FRAME_BYTES = frames.LARGEST_BYTES  # a larger one closes the socket
 _HEARTBEAT_S = 20.0  # browsers and proxies drop connections that stay silent
 _CLOSE_TIMEOUT_S = 2.0
 _SUBPROTOCOL = "realtime"
 _LONGEST_NAME_CHARS = 128
+_LONGEST_REASON_BYTES = 120
 _CLOSE_CODES: dict[type[CallError], int] = {
     GatewayFull: WSCloseCode.TRY_AGAIN_LATER,
+    TooManyCalls: WSCloseCode.TRY_AGAIN_LATER,
     CallLost: WSCloseCode.SERVICE_RESTART,
     CallerSilent: WSCloseCode.GOING_AWAY,
 }
@@ -43,10 +47,13 @@ _CLOSE_CODES: dict[type[CallError], int] = {
 class RealtimeFront:
     """Answers requests for a WebSocket; one socket is one call."""
 
-    def __init__(self, calls: Calls, defaults: Defaults, access: HttpAccess) -> None:
+    def __init__(
+        self, calls: Calls, defaults: Defaults, access: HttpAccess, proxies: Proxies
+    ) -> None:
         self._calls = calls
         self._defaults = defaults
         self._access = access
+        self._proxies = proxies
 
     async def answer(self, request: web.Request) -> web.StreamResponse:
         if refusal := self._access.site_refusal(request):
@@ -59,7 +66,8 @@ class RealtimeFront:
         # A page is not told why its WebSocket is refused, so it asks with a plain request, which
         # must get the reasons above first.
         if request.headers.get(hdrs.UPGRADE, "").lower() != "websocket":
-            return refused(426, "upgrade_required", "This address speaks WebSocket.")
+            upgrade = refused(426, "upgrade_required", "This address speaks WebSocket.")
+            return self._full() or upgrade
         socket = web.WebSocketResponse(
             protocols=(_SUBPROTOCOL,),
             heartbeat=_HEARTBEAT_S,
@@ -70,6 +78,18 @@ class RealtimeFront:
         await socket.prepare(request)
         await self._serve(request, socket, who)
         return socket
+
+    def _full(self) -> web.Response | None:
+        """Why no call could begin now, for a page that asks with a plain request."""
+        try:
+            self._calls.check()
+        except GatewayFull as full:
+            busy = refused(503, "gateway_full", str(full))
+            busy.headers[hdrs.RETRY_AFTER] = str(full.retry_after_s)
+            return busy
+        except CallLost as stopping:
+            return refused(503, "call_ended", str(stopping))
+        return None
 
     async def _serve(
         self, request: web.Request, socket: web.WebSocketResponse, who: Principal
@@ -82,7 +102,9 @@ class RealtimeFront:
         caller = RealtimeCaller(_AioSocket(socket), state)
         code, why = WSCloseCode.OK, "the call is over"
         try:
-            with self._calls.admitted("realtime", who) as call:
+            address = self._address(request)
+            with self._calls.admitted("realtime", who, address) as call:
+                caller.allowance = call.allowance
                 await _converse(call, caller, options.config)
         except CallerGone:
             return
@@ -97,7 +119,11 @@ class RealtimeFront:
         except Exception:  # a bug ends this call only, and the client sees no details
             log.exception("call %s broke", config.call_id)
             code, why = WSCloseCode.INTERNAL_ERROR, "the gateway failed; see its log"
-        await socket.close(code=code, message=why.encode()[:120])
+        await socket.close(code=code, message=_reason(why))
+
+    def _address(self, request: web.Request) -> str:
+        forwarded = ",".join(request.headers.getall(FORWARDED, ()))
+        return self._proxies.caller(request.remote or "", forwarded)
 
     def _config(self, who: Principal, *, can_pause: bool) -> CallConfig:
         return CallConfig(
@@ -148,3 +174,8 @@ async def _say_goodbye(caller: RealtimeCaller, state: State, error: CallError) -
         await caller.say([outbound.ended(state, error)])
     except CallError:
         log.info("the client was gone before it heard: %s", error)
+
+
+def _reason(why: str) -> bytes:
+    """As much of a text as a close frame may hold, in whole characters."""
+    return why.encode()[:_LONGEST_REASON_BYTES].decode(errors="ignore").encode()

@@ -3,11 +3,9 @@
 Every event is checked here; one that cannot be followed raises BadEvent, and changes nothing.
 """
 
-import json
-import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, cast
+from typing import Any
 
 from voice_gateway.conversation import Message
 from voice_gateway.messages import (
@@ -30,7 +28,6 @@ from voice_gateway.transports.realtime.rights import check_messages
 from voice_gateway.transports.realtime.session_options import RATE_HZ
 from voice_gateway.transports.realtime.state import Asked, Events, State
 
-_SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")  # as JSON escapes it, whole pair or half
 _LEAST_COMMIT_S = 0.1
 _MOST_OUT_OF_BAND = 4  # at once; each sends requests to the model and the voice of its own
 _MOST_CANCELLED = 16  # requests that a client took back, and that are still to be told as over
@@ -58,29 +55,6 @@ class Taken:
     """The number of the out-of-band response that is to end; 0: none."""
     refused: Sequence[BadEvent] = ()
     """What of the event is not followed, while the rest is."""
-
-
-def parsed(frame: str | bytes) -> Json:
-    """Parse a frame as a JSON object; raises BadEvent."""
-    if isinstance(frame, bytes):
-        raise BadEvent("invalid_frame", "Events are JSON in text frames, not binary.")
-    try:
-        event = json.loads(frame)
-    except (ValueError, RecursionError):
-        raise BadEvent("invalid_json", "The message is not JSON.") from None
-    if not isinstance(event, dict):
-        raise BadEvent("invalid_event", "The message must be a JSON object with a 'type'.")
-    if _SURROGATE.search(frame) and not _is_unicode(event):
-        raise BadEvent("invalid_json", "The message has half a surrogate pair, which is no text.")
-    return cast(Json, event)
-
-
-def _is_unicode(event: Any) -> bool:
-    try:
-        json.dumps(event, ensure_ascii=False).encode()
-    except UnicodeEncodeError:
-        return False
-    return True
 
 
 def followed(state: State, event: Json) -> Taken:

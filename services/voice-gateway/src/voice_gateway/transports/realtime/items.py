@@ -1,18 +1,19 @@
 """Owns the conversation's items as the client knows them: their order, ids and contents."""
 
 from collections.abc import Callable, Iterable, Sequence
-from copy import deepcopy
 from dataclasses import dataclass
 from typing import Any, Literal, cast
 
 from voice_gateway.conversation import Message, ToolCall
-from voice_gateway.conversation.history import answer_name, question_name, with_message
+from voice_gateway.conversation.history import answer_name, question_name
 from voice_gateway.transports.realtime import fields
 from voice_gateway.transports.realtime.fields import BadEvent, Json
 
 _MOST_TEXT_CHARS = 16_000  # in one item; the model's memory is shorter
 _MOST_INPUT_ITEMS = 256  # in one response's `input`
 _MOST_ITEMS = 2000  # beyond that the oldest are dropped, which the model's memory no longer has
+_MOST_CHARS = 400_000  # of all items, beyond which the oldest are dropped, too
+_MOST_PARTS = 256  # in one item
 Role = Literal["user", "assistant", "system"]
 _MESSAGE_FIELDS = frozenset("id object type status role content".split())
 _CALL_FIELDS = frozenset("id object type status name call_id arguments".split())
@@ -33,6 +34,8 @@ class Item:
     """The reply whose answer or question it is; 0: the client made it."""
     sent_s: float = 0.0
     """Seconds of its audio that were sent."""
+    chars: int = 0
+    """Characters that its client wrote."""
 
     @property
     def id(self) -> str:
@@ -60,6 +63,7 @@ class Items:
     def __init__(self, new_id: Callable[[str], str]) -> None:
         self._new_id = new_id
         self._items: dict[str, Item] = {}
+        self._chars = 0
 
     @property
     def last_id(self) -> str | None:
@@ -78,9 +82,15 @@ class Items:
         for each in following:
             del self._items[each.id]
         self._items |= {each.id: each for each in (item, *following)}
-        if len(self._items) > _MOST_ITEMS:
-            del self._items[next(iter(self._items))]
+        self._chars += item.chars
+        while len(self._items) > _MOST_ITEMS or (
+            len(self._items) > 1 and self._chars > _MOST_CHARS
+        ):
+            self._take_out(next(iter(self._items)))
         return item, before
+
+    def _take_out(self, item_id: str) -> None:
+        self._chars -= self._items.pop(item_id).chars
 
     def _behind(self, before: str | None) -> list[Item]:
         """The items behind the one of this id; None: all."""
@@ -101,6 +111,7 @@ class Items:
     def make(self, wire: Json, reply: int = 0) -> Item:
         """Make an item that is in no conversation yet."""
         item = Item({"object": "realtime.item", "status": "completed", **wire}, reply)
+        item.chars = 0 if reply else _chars(wire)
         item.wire.setdefault("id", self._new_id("item"))
         return item
 
@@ -166,12 +177,15 @@ class Items:
 
     def remove(self, item_id: str) -> Item:
         item = self.find(item_id, "delete")
-        del self._items[item_id]
+        self._take_out(item_id)
         return item
 
     def discard(self, item: Item) -> bool:
         """Remove an item that may be gone already; return whether it was there."""
-        return self._items.pop(item.id, None) is not None
+        if item.id not in self._items:
+            return False
+        self._take_out(item.id)
+        return True
 
     def place(self, asked: object) -> str | None:
         """The place that a `previous_item_id` asks for, as `add` takes it; raises BadEvent."""
@@ -193,7 +207,9 @@ class Items:
 
 def shown(wire: Json) -> Json:
     """Copy an item for an event, which must not change later."""
-    return deepcopy(wire)
+    if "content" not in wire:
+        return dict(wire)
+    return {**wire, "content": [dict(part) for part in wire["content"]]}
 
 
 def untranscribed(wire: Json) -> Json:
@@ -217,6 +233,8 @@ def _message(asked: Json, path: str) -> tuple[Json, Message]:
     fields.known(asked, _MESSAGE_FIELDS, path)
     role = fields.one_of(asked.get("role", ""), _PART_TYPES, f"{path}.role")
     given = fields.as_list(asked.get("content"), f"{path}.content")
+    if len(given) > _MOST_PARTS:
+        raise fields.not_allowed(f"{path}.content", len(given), f"at most {_MOST_PARTS} parts")
     parts = [
         _part(fields.as_object(part, f"{path}.content[{i}]"), role, f"{path}.content[{i}]")
         for i, part in enumerate(given)
@@ -283,12 +301,13 @@ def _named(asked: Json) -> Json:
 
 
 def _joined(messages: Iterable[Message]) -> tuple[Message, ...]:
-    """A history for the model, without empty messages; one side's messages in a row are joined."""
-    history: tuple[Message, ...] = ()
-    for message in messages:
-        if says(message):
-            history = with_message(history, message)
-    return history
+    """A history for the model, without empty messages."""
+    return tuple(filter(says, messages))
+
+
+def _chars(wire: Json) -> int:
+    texts = (wire.get("output", ""), wire.get("arguments", ""), _words(wire.get("content", ())))
+    return sum(map(len, texts))
 
 
 def says(message: Message) -> bool:

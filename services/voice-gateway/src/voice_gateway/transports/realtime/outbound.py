@@ -2,7 +2,7 @@
 
 from typing import assert_never
 
-from voice_gateway.errors import CallError, GatewayFull
+from voice_gateway.errors import CallError, GatewayFull, TooManyCalls
 from voice_gateway.latency import TurnStages
 from voice_gateway.messages import (
     CutOff,
@@ -50,9 +50,15 @@ def refused(state: State, why: BadEvent, event_id: str | None) -> Json:
 
 def ended(state: State, why: CallError) -> Json:
     """The error event for a call that fails."""
-    code = "gateway_full" if isinstance(why, GatewayFull) else "call_ended"
-    error = {"type": "server_error", "code": code, "message": str(why), "param": None}
+    error: Json = {"type": "server_error", "code": "call_ended", "message": str(why), "param": None}
+    if isinstance(why, GatewayFull):
+        error["code"] = _code_of(why)
+        error["retry_after_s"] = why.retry_after_s
     return state.event("error", error={**error, "event_id": None})
+
+
+def _code_of(why: GatewayFull) -> str:
+    return "rate_limit_exceeded" if isinstance(why, TooManyCalls) else "gateway_full"
 
 
 def told(state: State, message: ToCaller) -> Events:

@@ -33,6 +33,9 @@ _SESSION_FIELDS = frozenset(
     temperature parallel_tool_calls truncation tracing include prompt reasoning id object
     expires_at""".split()
 )
+_KEPT_FIELDS = frozenset("parallel_tool_calls truncation tracing include prompt reasoning".split())
+"""These change nothing here."""
+_KEPT_CHARS = 16_000
 _INPUT_FIELDS = frozenset("format noise_reduction transcription turn_detection".split())
 _OUTPUT_FIELDS = frozenset("format voice speed".split())
 _SERVER_VAD_FIELDS = frozenset(
@@ -107,7 +110,8 @@ class SessionOptions:
         self._config = _config(self._session, config)
 
     def shown(self) -> Json:
-        return deepcopy(self._session)
+        """A copy whose audio part may be changed; all others are replaced as a whole."""
+        return {**self._session, "audio": deepcopy(self._session["audio"])}
 
     @property
     def config(self) -> CallConfig:
@@ -148,6 +152,8 @@ class SessionOptions:
         session = self.shown()
         for name in asked.keys() - {"audio", "id", "object", "type", "model", "expires_at"}:
             session[name] = asked[name]
+            if name in _KEPT_FIELDS:
+                fields.as_json(asked[name], f"session.{name}", _KEPT_CHARS)
         if asked.get("audio") is not None:
             _merge_audio(session["audio"], fields.as_object(asked["audio"], "session.audio"))
         session["tools"], refused = _served_tools(session["tools"])
@@ -244,7 +250,9 @@ def _transcription(asked: Any, current: Json | None) -> Json | None:
         language = fields.as_text(given["language"], f"{path}.language", 35)
         if not language.replace("-", "").isalnum():
             raise fields.not_allowed(f"{path}.language", language, "a tag such as 'en' or 'en-US'")
-    return {**(current or {}), **given}
+    merged = {**(current or {}), **given}
+    fields.as_json(merged, path, _KEPT_CHARS)
+    return merged
 
 
 def _turn_detection(asked: Any) -> Json | None:

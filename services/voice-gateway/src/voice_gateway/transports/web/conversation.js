@@ -20,7 +20,7 @@
 
 const MOST_ENTRIES = 400;
 const MOST_REMEMBERED = 40; // told to the server again after a lost connection
-const FAREWELLS = new Set(["gateway_full", "call_ended"]); // the connection's state says what they mean
+const FAREWELLS = new Set(["gateway_full", "rate_limit_exceeded", "call_ended"]); // the connection's state says what they mean
 const SPOKEN = "conversation.item.input_audio_transcription";
 
 export class Conversation {

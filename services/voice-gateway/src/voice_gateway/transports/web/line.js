@@ -12,7 +12,7 @@ const KEY_PROTOCOL = "openai-insecure-api-key.";
 /** Why the server closed, by its code; any other is a lost connection. */
 const CLOSED = { 1000: "ended", 1001: "silent", 1008: "ended", 1012: "stopping", 1013: "busy" };
 const FINAL = new Set(["silent", "ended", "key-needed", "key-refused", "origin"]);
-const REFUSED = { 401: "key-refused", 403: "origin", 426: "blocked" };
+const REFUSED = { 401: "key-refused", 403: "origin", 426: "blocked", 429: "busy", 503: "busy" };
 
 /** @typedef {"closed" | "opening" | "open" | "waiting"} LineState */
 
@@ -36,6 +36,7 @@ export class Line {
   #openedAt = 0;
   #wasOpen = false; // in this call: what fails then is a connection lost, not one never had
   #said = "";
+  #busyFor_s = 0; // as the gateway has said
 
   /** @param {URL} address of the endpoint, as http: or https: */
   constructor(address) {
@@ -101,7 +102,10 @@ export class Line {
 
   #take(event) {
     if (event.type === "session.created") this.#opened();
-    if (event.type === "error") this.#said = event.error.message;
+    if (event.type === "error") {
+      this.#said = event.error.message;
+      this.#busyFor_s = event.error.retry_after_s ?? 0;
+    }
     this.onevent(event);
   }
 
@@ -139,7 +143,9 @@ export class Line {
     this.#leave();
     if (FINAL.has(name)) return this.#become("closed", fault(name, said));
     const shown = name === "unreachable" && this.#wasOpen ? "lost" : name;
-    const wait_s = waits(name, this.#tries++) * (0.8 + 0.4 * Math.random());
+    const least_s = name === "busy" ? this.#busyFor_s : 0;
+    const usual_s = waits(name, this.#tries++) * (0.8 + 0.4 * Math.random());
+    const wait_s = Math.max(least_s, usual_s);
     this.retryAt = performance.now() + wait_s * 1000;
     this.#timer = setTimeout(() => this.#dial(), wait_s * 1000);
     this.#become("waiting", fault(shown, said));

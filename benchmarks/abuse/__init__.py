@@ -1,0 +1,1 @@
+"""Does a call keep its pace beside callers who mean ill?"""

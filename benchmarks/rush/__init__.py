@@ -1,0 +1,1 @@
+"""Do the calls that are admitted keep their latency while many more want to call?"""

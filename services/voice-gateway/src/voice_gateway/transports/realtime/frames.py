@@ -1,0 +1,116 @@
+"""Opens a client's frames as events: whatever is in them, none costs the event loop more than 5 ms.
+
+What would take long is told by counting characters, before anything is parsed. Only the audio of an
+event may be long: it is cut out unparsed, and comes as several events.
+"""
+
+import json
+import re
+from collections.abc import Iterator, Sequence
+from typing import Any, cast
+
+from voice_gateway.transports.realtime.fields import BadEvent, Json
+
+MOST_AUDIO_CHARS = 20 * 1024 * 1024
+"""In one event: 15 MiB of audio in base64, as the protocol has it."""
+LARGEST_BYTES = MOST_AUDIO_CHARS + 4096
+MOST_EVENT_CHARS = 256 * 1024
+"""Of an event without its audio: it holds the longest instructions, and tools at length."""
+_MOST_PARTS = 10_000
+"""Values in one event. As many small ones take as long to parse as megabytes of text."""
+_DEEPEST = 64
+_AUDIO_CHARS = 64 * 1024  # of base64 in one event that is passed on: a second of audio
+_APPEND = "input_audio_buffer.append"
+_AUDIO = re.compile(r'"audio"\s*:\s*"')
+_SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")  # as JSON escapes it, whole pair or half
+
+
+def opened(frame: str | bytes) -> Iterator[Json]:
+    """The event in a frame; audio that is long comes as several, cut as they are asked for.
+
+    Raises BadEvent.
+    """
+    if isinstance(frame, bytes):
+        raise BadEvent("invalid_frame", "Events are JSON in text frames, not binary.")
+    if len(frame) > MOST_EVENT_CHARS:
+        return _pieces(*_with_long_audio(frame))
+    event = parsed(frame)
+    audio = event.get("audio") if event.get("type") == _APPEND else None
+    if not isinstance(audio, str) or len(audio) <= _AUDIO_CHARS:
+        return iter((event,))
+    return _pieces(event, audio, range(len(audio)))
+
+
+def _pieces(event: Json, text: str, audio: range) -> Iterator[Json]:
+    """The event again and again, with the audio that stands there in the text, piece by piece."""
+    for start in range(audio.start, audio.stop, _AUDIO_CHARS):
+        yield {**event, "audio": text[start : min(start + _AUDIO_CHARS, audio.stop)]}
+
+
+def _with_long_audio(frame: str) -> tuple[Json, str, range]:
+    """The event without its audio, and where in the frame its audio is, which is not parsed."""
+    found = _AUDIO.search(frame, 0, MOST_EVENT_CHARS)
+    start = found.end() if found else len(frame)
+    end = frame.find('"', start)
+    rest_chars = start + len(frame) - end if found and end >= 0 else len(frame)
+    if rest_chars > MOST_EVENT_CHARS:
+        raise _too_large(rest_chars)
+    event = parsed(frame[:start] + frame[end:])
+    if event.get("type") != _APPEND or event.get("audio") != "":
+        raise _too_large(len(frame))
+    if end - start > MOST_AUDIO_CHARS:
+        said = f"'audio' has {end - start} characters; allowed: at most {MOST_AUDIO_CHARS}."
+        raise BadEvent("string_above_max_length", said, "audio")
+    return event, frame, range(start, end)
+
+
+def parsed(text: str) -> Json:
+    """Parse a text as a JSON object whose size has been checked."""
+    brackets = text.count("[") + text.count("{")
+    if (parts := brackets + text.count(",")) > _MOST_PARTS:
+        raise BadEvent(
+            "event_too_large", f"The event has {parts} parts; allowed: at most {_MOST_PARTS}."
+        )
+    try:
+        event = json.loads(text)
+    except (ValueError, RecursionError):
+        raise BadEvent("invalid_json", "The message is not JSON.") from None
+    if not isinstance(event, dict):
+        raise BadEvent("invalid_event", "The message must be a JSON object with a 'type'.")
+    if brackets > _DEEPEST and _deeper_than(event, _DEEPEST):
+        said = f"The event is nested too deeply; allowed: {_DEEPEST} levels."
+        raise BadEvent("event_too_large", said)
+    if _SURROGATE.search(text) and not _is_unicode(event):
+        raise BadEvent("invalid_json", "The message has half a surrogate pair, which is no text.")
+    return cast(Json, event)
+
+
+def _too_large(chars: int) -> BadEvent:
+    return BadEvent(
+        "event_too_large",
+        f"The event has {chars} characters; allowed: at most {MOST_EVENT_CHARS}, but for the "
+        "audio of input_audio_buffer.append, which is written without escapes.",
+    )
+
+
+def _deeper_than(value: Any, levels: int) -> bool:
+    level: list[Any] = [value]
+    for _ in range(levels):
+        level = [inner for outer in level for inner in _inside(outer)]
+        if not level:
+            return False
+    return True
+
+
+def _inside(value: Any) -> Sequence[Any]:
+    if isinstance(value, dict):
+        return list(cast(Json, value).values())
+    return cast(list[Any], value) if isinstance(value, list) else ()
+
+
+def _is_unicode(event: Any) -> bool:
+    try:
+        json.dumps(event, ensure_ascii=False).encode()
+    except UnicodeEncodeError:
+        return False
+    return True
