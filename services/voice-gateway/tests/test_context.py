@@ -409,7 +409,8 @@ class TestOverTheGateway:
 
     async def test_a_flood_of_typed_turns_that_nobody_answers(self, serve: Serve):
         chat = FakeChat(["Yes."], first_token_s=60.0)
-        async with serve(FakeRiva(), chat) as gateway, gateway.dial() as line:
+        unlimited = {"requests_per_min": 0, "typed_chars_per_min": 0}
+        async with serve(FakeRiva(), chat, **unlimited) as gateway, gateway.dial() as line:
             await line.say(config=pb.VoiceConfig())
             for turn in range(TURNS):
                 await line.say(text_input=f"{turn} " + "words " * 666)

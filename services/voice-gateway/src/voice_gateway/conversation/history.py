@@ -39,9 +39,9 @@ UNANSWERED_CHARS = 8_000
 minutes of speech: a caller who is cut off at every other word is still understood, and what was
 asked while no model answered does not grow into one endless question."""
 
-KEPT_CHARS = 200_000
-"""How many characters of a conversation are kept: more than models of today are told at once. What
-a program notes without asking for an answer would grow without end."""
+KEPT_CHARS = 400_000
+"""How many characters of a conversation are kept where a program notes something: more than models
+of today are told at once. What it notes without asking for an answer would grow without end."""
 
 _QUESTION = "question-"
 

@@ -293,7 +293,9 @@ def _passed(
     """Give the floor back to the caller; the history keeps `said` of the reply."""
     name = answer_name(now.reply)
     history = with_answer(now.history, said, interrupted=interrupted, calls=calls, name=name)
-    return replace(now, floor=Listening(), history=newest(with_messages(history, floor.added)))
+    if floor.added:
+        history = newest(with_messages(history, floor.added))
+    return replace(now, floor=Listening(), history=history)
 
 
 def _is_late(now: Conversation, floor: Replying, event: CallerSpoke, policy: TurnPolicy) -> bool:
