@@ -12,8 +12,10 @@ VoiceGatewayError
     ├── CallerSilent       the caller sent nothing for too long
     ├── CallerSlow         the caller does not read its messages
     ├── CallerGone         the caller's connection ended without a hang-up
+    ├── CallerElsewhere    the caller goes on with the call over a newer connection
     ├── GatewayFull        no room for another call
-    └── CallLost           caller audio was lost, or the gateway stops
+    ├── CallLost           caller audio was lost, or the gateway stops
+    └── CallBroke          a bug of the gateway ended the call
 """
 
 import re
@@ -102,11 +104,19 @@ class CallerGone(CallError):
     pass
 
 
+class CallerElsewhere(CallError):
+    pass
+
+
 class GatewayFull(CallError):
     pass
 
 
 class CallLost(CallError):
+    pass
+
+
+class CallBroke(CallError):
     pass
 
 

@@ -20,6 +20,7 @@ from voice_gateway.adapters.riva_asr import RivaRecogniser
 from voice_gateway.adapters.riva_tts import RivaVoice
 from voice_gateway.call.calls import Calls
 from voice_gateway.call.guarded import Guard
+from voice_gateway.call.resumptions import Resumptions
 from voice_gateway.call.session import CallOptions
 from voice_gateway.language import languages
 from voice_gateway.messages import CallConfig
@@ -114,6 +115,7 @@ class GatewayServer:
             self._apologies,
         )
         self._calls = Calls(services, options, most=settings.max_calls, metrics=self._metrics)
+        self._resumptions = Resumptions(settings.resume_window_s, self._metrics)
         realtime = RealtimeFront(
             self._calls, wiring.defaults(settings), wiring.realtime_options(settings)
         )
@@ -138,7 +140,10 @@ class GatewayServer:
 
     def _add_services(self) -> None:
         gateway = VoiceGateway(
-            self._calls, wiring.defaults(self._settings), self._settings.first_message_timeout_s
+            self._calls,
+            wiring.defaults(self._settings),
+            self._settings.first_message_timeout_s,
+            self._resumptions,
         )
         _untyped(pb_grpc).add_VoiceGatewayServicer_to_server(gateway, self._server)
         _untyped(health_pb2_grpc).add_HealthServicer_to_server(self._health, self._server)
@@ -160,6 +165,7 @@ class GatewayServer:
                     ("apologies", self._apologies.run),
                 )
             ]
+            watching.append(tasks.create_task(self._resumptions.run(), name="resumptions"))
             await stop.wait()
             await self._drain()
             for task in watching:

@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Generator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
 
 from voice_gateway.audio import pcm
@@ -13,6 +13,7 @@ from voice_gateway.conversation import Message
 from voice_gateway.conversation.history import as_turns, remembered
 from voice_gateway.errors import (
     BadMessage,
+    CallerElsewhere,
     CallerGone,
     CallerSilent,
     CallerSlow,
@@ -27,6 +28,7 @@ log = logging.getLogger(__name__)
 
 _OUTCOMES: dict[type[BaseException], str] = {
     BadMessage: "bad_message",
+    CallerElsewhere: "elsewhere",
     CallerGone: "hung_up",
     CallerSilent: "silent",
     CallerSlow: "slow",
@@ -66,7 +68,7 @@ class Calls:
         self._running.add(call)
         self._empty.clear()
         began_s = _now()
-        outcome = "completed"
+        outcome = ""
         try:
             yield call
         except BaseException as error:
@@ -76,7 +78,7 @@ class Calls:
             self._running.discard(call)
             if not self._running:
                 self._empty.set()
-            self._metrics.ended(front, outcome, _now() - began_s)
+            self._metrics.ended(front, outcome or call.outcome, _now() - began_s)
 
     def _check_room(self, front: str) -> None:
         if self._closing:
@@ -112,9 +114,20 @@ class Call:
         self._options = options
         self._metrics = metrics
         self._session: Session | None = None
+        self._stopping = ""
+        self.outcome = "completed"
+        """How the call ended, where nothing went wrong."""
+        self.on_drain: Callable[[], None] = lambda: None
+        """Called where the gateway stops before the call has begun."""
+
+    def check_begins(self) -> None:
+        """Raise CallLost where the gateway stops, as the call has not begun."""
+        if self._stopping:
+            raise CallLost(self._stopping)
 
     async def run(self, caller: Caller, config: CallConfig) -> None:
         """Serve the caller until the call is over; raises CallError where it ended badly."""
+        self.check_begins()
         counted = _CountedCaller(caller, config.rate_hz, self._metrics)
         self._session = Session(counted, self._services, config, self._options, self._metrics)
         log.info("call %s: %s at %d Hz", config.call_id, config.language, config.rate_hz)
@@ -139,8 +152,12 @@ class Call:
         )
 
     def drain(self, why: str) -> None:
+        """End the call with its turn; one that has not begun does not begin any more."""
+        self._stopping = why
         if self._session:
             self._session.drain(why)
+        else:
+            self.on_drain()
 
 
 class _CountedCaller(Caller):

@@ -24,6 +24,8 @@ from voice_gateway.messages import (
     Adjust,
     Answer,
     Audio,
+    Away,
+    Back,
     CallConfig,
     EndOfUtterance,
     Failed,
@@ -32,6 +34,7 @@ from voice_gateway.messages import (
     Goodbye,
     Interrupt,
     Listening,
+    Moving,
     Noted,
     Played,
     ReplyAudio,
@@ -78,6 +81,8 @@ class Session:
         self._metrics = metrics or Uncounted()
         self._caller = caller
         self._call_id = config.call_id
+        self._can_resume = config.can_resume
+        self._turn_under_way = config.turn_under_way
         self._options = options
         self._loop = asyncio.get_running_loop()
         self._clock: Callable[[], float] = self._loop.time
@@ -127,6 +132,7 @@ class Session:
         self._over = asyncio.Event()
         self._error: CallError | None = None
         self._farewell: CallError | None = None
+        self._moves = self._away = False
 
     async def run(self) -> None:
         """Serve the caller until the call is over; raises CallError where it ended badly."""
@@ -151,7 +157,17 @@ class Session:
     def drain(self, why: str) -> None:
         """End the call when its running turn is over, as the gateway stops."""
         self._farewell = CallLost(why)
-        self._tell(c.CallerFinished(self._clock()))
+        if self._can_resume:
+            self._moves = True
+            self._outbox.post(Moving())
+            self._move_on()
+        else:
+            self._tell(c.CallerFinished(self._clock()))
+
+    def _move_on(self) -> None:
+        """End a call whose client goes on with it elsewhere, once that loses nothing."""
+        if self._moves and (self._away or self._conversation.at_rest):
+            self._end(self._farewell)
 
     # These drive the conversation and run its commands.
 
@@ -160,9 +176,18 @@ class Session:
         joined = self._clock()
         recalled = await self._memory.recall()
         self._joined.set()
-        self._tell(c.CallerJoined(joined, recalled))
+        again = c.asked_again(recalled, self._turn_under_way) if self._turn_under_way else None
+        self._tell(c.CallerJoined(joined, recalled if again is None else again))
+        if self._turn_under_way:
+            self._ask_again(is_known=again is not None)
         for event in self._early:
             self._tell(event)
+
+    def _ask_again(self, *, is_known: bool) -> None:
+        """Ask what the caller was owed an answer to; the history has it if it `is_known`."""
+        now = self._clock()
+        asked = c.CallerAsked(now, self._replies.requested(None))
+        self._tell(asked if is_known else c.CallerTyped(now, self._turn_under_way))
 
     def _tell(self, event: c.Event, transcript: Transcript | None = None) -> None:
         """Let the conversation take one step, and carry out what it decides.
@@ -183,6 +208,7 @@ class Session:
         if self._tasks and not self._over.is_set():
             self._set_timer(self._conversation.wake_at)
             self._memory.keep(self._conversation.history, self._tasks)
+            self._move_on()
 
     def _step(self, event: c.Event | None) -> tuple[c.Command, ...]:
         if event is None:
@@ -272,8 +298,19 @@ class Session:
                 self._tell(c.CallerEnded(self._clock()))
             case Played(reply, seconds):
                 self._replies.played(reply, seconds)
+            case Away() | Back():
+                self._line_changed(away=isinstance(message, Away))
             case _:
                 self._follow(message)
+
+    def _line_changed(self, *, away: bool) -> None:
+        """Wait with the audio while nobody hears it."""
+        self._away = away
+        if away:
+            self._outbox.hold()
+            self._move_on()
+        else:
+            self._outbox.let_go()
 
     def _follow(self, message: Adjust | Noted | Withdrawn | Answer | Truncated | Forget) -> None:
         """Take in a message that only a caller's program sends."""

@@ -2,7 +2,8 @@
 
 import asyncio
 import logging
-from contextlib import suppress
+from contextlib import ExitStack, suppress
+from dataclasses import replace
 from typing import Any
 
 import grpc
@@ -12,8 +13,12 @@ from voice_proto import voice_workflow_pb2 as pb
 from voice_proto import voice_workflow_pb2_grpc as pb_grpc
 
 from voice_gateway.call.calls import Call, Calls
+from voice_gateway.call.resumable import Resumable
+from voice_gateway.call.resumptions import Resumptions
 from voice_gateway.errors import (
     BadMessage,
+    CallBroke,
+    CallerElsewhere,
     CallerGone,
     CallError,
     CallerSilent,
@@ -21,10 +26,11 @@ from voice_gateway.errors import (
     CallLost,
     GatewayFull,
 )
-from voice_gateway.messages import Audio, FromCaller, Goodbye, Listening, ToCaller
+from voice_gateway.messages import Audio, CallConfig, FromCaller, Goodbye, Listening, ToCaller
 from voice_gateway.ports import Caller
 from voice_gateway.transports import wire
 from voice_gateway.transports.codec import Codec, agree
+from voice_gateway.transports.lines import StreamLine, WireEncoding
 
 log = logging.getLogger(__name__)
 
@@ -36,8 +42,11 @@ _STATUS_BY_ERROR: dict[type[CallError], grpc.StatusCode] = {
     CallerSlow: grpc.StatusCode.ABORTED,
     GatewayFull: grpc.StatusCode.RESOURCE_EXHAUSTED,
     CallLost: grpc.StatusCode.UNAVAILABLE,
+    CallerElsewhere: grpc.StatusCode.ABORTED,
+    CallBroke: grpc.StatusCode.INTERNAL,
 }
 _HALF_CLOSE_S = 2.0  # for the caller's half-close after the goodbye
+_TOKEN_WITHIN_S = 1.0  # for the first message of a stream that a full gateway may have room for
 _RETRY_METADATA = (("retry-after-s", "1"),)  # sent when the gateway is full
 
 
@@ -99,17 +108,21 @@ class VoiceGateway(pb_grpc.VoiceGatewayServicer):
     """Implements the contract's service."""
 
     def __init__(
-        self, calls: Calls, defaults: wire.Defaults, first_message_timeout_s: float
+        self,
+        calls: Calls,
+        defaults: wire.Defaults,
+        first_message_timeout_s: float,
+        resumptions: Resumptions,
     ) -> None:
         self._calls = calls
         self._defaults = defaults
         self._first_message_timeout_s = first_message_timeout_s
+        self._resumptions = resumptions
 
     async def StreamAudio(self, request_iterator: Any, context: Context) -> None:  # noqa: N802
         """Serve one call. Every failure becomes a status with a text of ours."""
         try:
-            with self._calls.admitted("grpc") as call:
-                await self._serve(call, context)
+            await self._answer(context)
         except CallerGone:
             return
         except CallError as error:
@@ -122,8 +135,18 @@ class VoiceGateway(pb_grpc.VoiceGatewayServicer):
                 log.exception("a call broke")
                 await _abort(context, grpc.StatusCode.INTERNAL, "the gateway failed; see its log")
 
-    async def _serve(self, call: Call, context: Context) -> None:
-        first = await self._first_message(context)
+    async def _answer(self, context: Context) -> None:
+        with ExitStack() as admission:
+            try:
+                call = admission.enter_context(self._calls.admitted("grpc"))
+            except GatewayFull:
+                if await self._resumed_though_full(context):
+                    return
+                raise
+            await self._serve(call, admission, context)
+
+    async def _serve(self, call: Call, admission: ExitStack, context: Context) -> None:
+        first = await self._first_message(call, context)
         if first is None:
             return  # the caller hung up without a message
         asked = pb.VoiceConfig()
@@ -131,18 +154,83 @@ class VoiceGateway(pb_grpc.VoiceGatewayServicer):
             asked, first = first.config, None
         config = wire.to_config(asked, self._defaults)
         codec = agree(asked, config.rate_hz)
+        if await self._resumed(asked, config, context, call):
+            return
         await context.send_initial_metadata(())  # tells the caller that the call was accepted
-        caller = StreamCaller(context, first, codec, asked=asked.audio_encoding != 0)
+        if asked.resume_token:
+            await context.write(wire.resync())
+        told = asked.audio_encoding != 0
+        if asked.resume and self._resumptions.offered:
+            encoding = WireEncoding(codec, asked=told)
+            await self._serve_resumable(call, admission.pop_all(), config, encoding, context)
+            return
+        caller = StreamCaller(context, first, codec, asked=told)
         await call.run(caller, config)
         await caller.part()
 
-    async def _first_message(self, context: Context) -> pb.ClientMessage | None:
+    async def _serve_resumable(
+        self,
+        call: Call,
+        admission: ExitStack,
+        config: CallConfig,
+        encoding: WireEncoding,
+        context: Context,
+    ) -> None:
+        """Begin a call that outlives this stream, and keeps its admission until it is over."""
+        caller = Resumable(encoding)
+
+        async def run() -> None:
+            with admission:
+                await call.run(caller, replace(config, can_resume=True))
+
+        kept, line = self._resumptions.begin(caller, config.principal, run)
+        await StreamLine(self._resumptions, kept, line, context, _read).serve(resumed=False)
+
+    async def _resumed(
+        self, asked: pb.VoiceConfig, config: CallConfig, context: Context, call: Call | None
+    ) -> bool:
+        """Go on with the call of the config's token, where it has a good one; tell whether so.
+
+        `call` is what this stream was admitted as, which it then is not.
+        """
+        if not asked.resume_token:
+            return False
+        found = await self._resumptions.resume(
+            asked.resume_token, config.principal, asked.received_sequence
+        )
+        if found is None:
+            return False
+        if call:
+            call.outcome = "resumed"
+        await context.send_initial_metadata(())
+        await StreamLine(self._resumptions, *found, context, _read).serve(resumed=True)
+        return True
+
+    async def _resumed_though_full(self, context: Context) -> bool:
+        """Let the client of a call that has its place already go on with it."""
+        if not self._resumptions.anybody_away:
+            return False
         try:
-            async with asyncio.timeout(self._first_message_timeout_s):
+            async with asyncio.timeout(_TOKEN_WITHIN_S):
+                first = await _read(context)
+        except TimeoutError:
+            return False
+        if first is None:
+            return False
+        config = wire.to_config(first.config, self._defaults)
+        return await self._resumed(first.config, config, context, None)
+
+    async def _first_message(self, call: Call, context: Context) -> pb.ClientMessage | None:
+        try:
+            async with asyncio.timeout(self._first_message_timeout_s) as limit:
+                call.on_drain = lambda: limit.reschedule(0)
                 return await _read(context)
         except TimeoutError:
+            call.check_begins()
             said = f"no message came within {self._first_message_timeout_s:g} s; send config"
             raise CallerSilent(said) from None
+        finally:
+            call.on_drain = lambda: None
 
 
 async def _read(context: Context) -> pb.ClientMessage | None:

@@ -24,6 +24,7 @@ from voice_gateway.messages import (
     Interrupt,
     LineEcho,
     Listening,
+    Moving,
     Paused,
     Played,
     Processing,
@@ -82,6 +83,8 @@ def to_config(config: pb.VoiceConfig, defaults: Defaults) -> CallConfig:
     _check_length("config.conversation_id", config.conversation_id, MOST_NAME_CHARS)
     _check_length("config.voice_name", config.voice_name, MOST_NAME_CHARS)
     _check_length("config.system_prompt", config.system_prompt, MOST_PROMPT_CHARS)
+    _check_length("config.resume_token", config.resume_token, MOST_NAME_CHARS)
+    _check_length("config.turn_under_way", config.turn_under_way, MOST_TEXT_CHARS)
     return CallConfig(
         call_id=_printable(config.session_id) or uuid.uuid4().hex[:12],
         language=config.language_code or defaults.language,
@@ -91,12 +94,32 @@ def to_config(config: pb.VoiceConfig, defaults: Defaults) -> CallConfig:
         can_pause=config.can_pause,
         conversation_id=config.conversation_id,
         line_echo=_LINE_ECHOES.get(config.line_echo, defaults.line_echo),
+        turn_under_way=config.turn_under_way.strip(),
     )
 
 
 def say_encoding(message: pb.ServerMessage, encoding: pb.AudioEncoding) -> None:
     """State the encoding in a call's first LISTENING, if its config asked for one."""
     message.event.audio_encoding = encoding
+
+
+def say_resumption(message: pb.ServerMessage, token: str, window_s: float) -> None:
+    """State in a call's first LISTENING how it can be resumed."""
+    message.event.resumption.token = token
+    message.event.resumption.window_ms = _ms(window_s)
+
+
+def resumed(token: str, window_s: float, taken: int) -> pb.ServerMessage:
+    """What a stream begins with that goes on with a call."""
+    message = pb.ServerMessage(event=pb.ServerEvent(type=pb.RESUMED, message="going on"))
+    say_resumption(message, token, window_s)
+    message.event.resumption.taken_messages = taken
+    return message
+
+
+def resync() -> pb.ServerMessage:
+    """What a stream begins with that was to go on with a call, and cannot."""
+    return pb.ServerMessage(event=pb.ServerEvent(type=pb.RESYNC, message="starting afresh"))
 
 
 def from_client(message: pb.ClientMessage) -> FromCaller | None:
@@ -163,7 +186,8 @@ def _event(
     | CutOff
     | Failed
     | TurnOver
-    | Goodbye,
+    | Goodbye
+    | Moving,
 ) -> tuple[pb.ServerEvent, int]:
     match notice:
         case Listening():
@@ -191,8 +215,14 @@ def _event(
                 type=pb.END_OF_TURN, message=message, latency=latency, incomplete=incomplete
             )
             return over, reply
-        case Goodbye():
-            return pb.ServerEvent(type=pb.GOODBYE, message="goodbye"), 0
+        case Goodbye() | Moving():
+            return _parting(notice), 0
+
+
+def _parting(notice: Goodbye | Moving) -> pb.ServerEvent:
+    if isinstance(notice, Goodbye):
+        return pb.ServerEvent(type=pb.GOODBYE, message="goodbye")
+    return pb.ServerEvent(type=pb.MOVE, message="call again when nobody speaks")
 
 
 def _latency(stages: TurnStages) -> pb.TurnLatency:

@@ -9,6 +9,7 @@ from voice_gateway.messages import (
     Failed,
     Goodbye,
     Listening,
+    Moving,
     Paused,
     Processing,
     ReplyAudio,
@@ -85,7 +86,8 @@ def _noticed(
     | Failed
     | TurnTaken
     | TurnOver
-    | Goodbye,
+    | Goodbye
+    | Moving,
 ) -> Events:
     match message:
         case TurnTaken(reply):
@@ -100,7 +102,7 @@ def _noticed(
             return response.failed(state, error, reply)
         case TurnOver():
             return response.turn_over(state, message)
-        case Listening() | Speaking() | Paused() | Resumed() | Goodbye():
+        case Listening() | Speaking() | Paused() | Resumed() | Goodbye() | Moving():
             return []
         case _:
             assert_never(message)
