@@ -222,16 +222,16 @@ def test_the_voice_waits_while_nobody_hears_it():
 def test_what_was_lost_with_the_line_does_not_count_as_heard():
     """The loss is noticed seconds later; who interrupts then has heard what had arrived."""
     first_audio = next(n for n, m in enumerate(WHOLE.got) if isinstance(m, ReplyAudio)) + 1
-    cuts = [(first_audio, 20, 1.0)]
+    cuts = [(first_audio, 23, 1.0)]
     dropped = Dropped(says=QUESTION, cuts=cuts).run()
     assert dropped.client
     ((down, up),) = dropped.client.away
     at = dict(zip(dropped.sequences, dropped.client.at, strict=True))
-    assert down - at[first_audio] > 2.0  # so long it was sent into the void
+    assert down - at[first_audio] > 1.0  # so long it was sent into the void
     call = Dropped(says=QUESTION, cuts=cuts, sends=[(up + 0.1, Interrupt())]).run()
     (cut,) = [m for m in call.got if isinstance(m, CutOff)]
     arrived_s = len(call.audio()[0].pcm) / 2 / RATE_HZ
-    assert cut.heard_s <= arrived_s + 0.1
+    assert cut.heard_s == pytest.approx(arrived_s + 0.1)
     assert cut.heard_text == ""
 
 
