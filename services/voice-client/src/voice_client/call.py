@@ -37,6 +37,8 @@ _OPTIONS = (
     # The receiver's window decides how much stale audio can be under way: 14 KB instead of 4 MB.
     ("grpc.http2.bdp_probe", 0),
     ("grpc.http2.lookahead_bytes", 16_384),
+    # Each channel has a connection of its own, which may lead to another gateway than the last one.
+    ("grpc.use_local_subchannel_pool", 1),
 )
 _BREAKS = {"UNAVAILABLE", "UNKNOWN", "INTERNAL", "CANCELLED"}
 """What a connection that breaks looks like, and a gateway that goes."""
@@ -106,6 +108,8 @@ class Call:
         self._hello = hello
         self._patience_s = patience_s
         self._channel = gateway.channel()
+        self._next_channel: grpc.aio.Channel | None = None
+        """Connected ahead, as the gateway goes."""
         self._stream: Stream = stream or _open_stream(self._channel)
         self._writing = asyncio.Lock()
         self._early: deque[object] = deque()
@@ -116,7 +120,7 @@ class Call:
         self._finished = False
         self._in_vain = 0
         self._now = asyncio.get_running_loop().time
-        self._connected_at = self._now()
+        self._connected_at = self._broke_at = self._now()
         self.audio_bytes = 0
         """Audio as it went over the wire so far, both ways."""
 
@@ -219,6 +223,8 @@ class Call:
                     await self._stream.code()
         self.hang_up()
         await self._channel.close()
+        if self._next_channel:
+            await self._next_channel.close()
 
     async def _agree(self, rate_hz: int) -> None:
         """Wait for the first LISTENING, which says whether it is going to be Opus."""
@@ -262,12 +268,16 @@ class Call:
             raise await self._broken() from None
         if self._resumption and message is not grpc.aio.EOF:
             self._resumption.see(cast("wire.ServerMessage", message))
+            if self._resumption.moves and self._next_channel is None:
+                self._next_channel = self._gateway.channel()
+                self._next_channel.get_state(try_to_connect=True)
         return message
 
     async def _go_on(self, broken: CallBrokenError) -> Reconnected:
         """Go on over another connection within the window; else raise what broke the last one."""
         self._up.clear()
-        lasted_s = self._now() - self._connected_at
+        self._broke_at = self._now()
+        lasted_s = self._broke_at - self._connected_at
         self._in_vain = self._in_vain + 1 if lasted_s < _IN_VAIN_S else 0
         before = self._resumption
         if not (before and before.token) or broken.code not in _BREAKS:
@@ -287,7 +297,7 @@ class Call:
     async def _reconnect(self, before: Resumption) -> Reconnected:
         """Open another connection, and send what the last one lost."""
         await self._channel.close()
-        self._channel = self._gateway.channel()
+        self._channel, self._next_channel = self._next_channel or self._gateway.channel(), None
         self._stream = _open_stream(self._channel)
         self._early.clear()
         self._connected_at = self._now()
@@ -306,7 +316,7 @@ class Call:
             self._up.set()
             if self._finished:
                 await self._stream.done_writing()
-        return Reconnected(anew)
+        return Reconnected(anew, self._now() - self._broke_at)
 
     async def _catch_up(
         self, before: Resumption, first: "wire.ServerMessage", *, anew: bool

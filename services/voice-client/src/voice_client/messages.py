@@ -114,6 +114,8 @@ class Reconnected:
 
     anew: bool
     """The gateway starts afresh: the open words and the answer under way come again."""
+    after_s: float = 0.0
+    """How long there was no connection."""
 
 
 Message = (

@@ -37,6 +37,9 @@ _OUTCOMES: dict[type[BaseException], str] = {
 }
 
 
+_MOVES_APART_S, _ALL_MOVE_S = 0.02, 2.0
+
+
 class Calls:
     """Admits calls up to a limit; after `drain` it admits no more."""
 
@@ -89,10 +92,19 @@ class Calls:
             raise GatewayFull(f"{len(self._running)} calls are running; allowed: at most that many")
 
     def drain(self, why: str) -> None:
-        """Admit no more calls; each running one ends with its turn."""
+        """Admit no more calls; each running one ends with its turn.
+
+        Those that go on elsewhere do so one after the other, as the next gateway has to begin them.
+        """
         self._closing = why
-        for call in tuple(self._running):
-            call.drain(why)
+        running = tuple(self._running)
+        for call in running:
+            if not call.goes_on_elsewhere:
+                call.drain(why)
+        moving = [call for call in running if call.goes_on_elsewhere]
+        apart_s = min(_MOVES_APART_S, _ALL_MOVE_S / max(len(moving), 1))
+        for place, call in enumerate(moving):
+            asyncio.get_running_loop().call_later(place * apart_s, call.drain, why)
 
     async def over(self) -> None:
         """Wait until no call runs."""
@@ -119,6 +131,11 @@ class Call:
         """How the call ended, where nothing went wrong."""
         self.on_drain: Callable[[], None] = lambda: None
         """Called where the gateway stops before the call has begun."""
+
+    @property
+    def goes_on_elsewhere(self) -> bool:
+        """Whether its client goes on with the call at another gateway, when this one stops."""
+        return self._session is not None and self._session.can_resume
 
     def check_begins(self) -> None:
         """Raise CallLost where the gateway stops, as the call has not begun."""

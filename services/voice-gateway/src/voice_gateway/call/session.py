@@ -81,7 +81,7 @@ class Session:
         self._metrics = metrics or Uncounted()
         self._caller = caller
         self._call_id = config.call_id
-        self._can_resume = config.can_resume
+        self.can_resume = config.can_resume
         self._turn_under_way = config.turn_under_way
         self._options = options
         self._loop = asyncio.get_running_loop()
@@ -157,7 +157,7 @@ class Session:
     def drain(self, why: str) -> None:
         """End the call when its running turn is over, as the gateway stops."""
         self._farewell = CallLost(why)
-        if self._can_resume:
+        if self.can_resume:
             self._moves = True
             self._outbox.post(Moving())
             self._move_on()
