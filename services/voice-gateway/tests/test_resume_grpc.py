@@ -67,6 +67,12 @@ async def read_one(line: Line) -> pb.ServerMessage:
     return message
 
 
+async def speaks(line: Line) -> None:
+    """Say something, and wait until it has arrived."""
+    await line.say(text_input="hello")
+    await line.until(pb.PROCESSING)
+
+
 async def lost(line: Line) -> None:
     """Read until the cut connection is known to be lost."""
     with pytest.raises(grpc.aio.AioRpcError):
@@ -180,11 +186,12 @@ async def test_a_client_that_missed_the_new_token_resumes_with_the_one_before(se
     async with behind_balancer(serve) as (_, balancer):
         async with dial(address(balancer)) as line:
             offered = await begin(line)
+            await speaks(line)
             balancer.cut()
             await lost(line)
         for _ in range(3):  # each RESUMED is lost
             async with dial(address(balancer)) as newer:
-                told = await resume(newer, offered.token, 1)
+                told = await resume(newer, offered.token, line.received[-1].sequence)
                 assert told.event.type == pb.RESUMED
 
 
@@ -194,6 +201,7 @@ async def test_a_call_that_nobody_resumes_ends_with_its_window(serve: Serve):
             offered = await begin(line)
             assert offered.window_ms == 300
             await line.speak(0.5)
+            await speaks(line)
             balancer.cut()
             await lost(line)
         recogniser = await gateway.riva.asr_call(0)
@@ -226,6 +234,7 @@ async def test_a_resumed_call_needs_no_room_at_a_full_gateway(serve: Serve):
     async with behind_balancer(serve, max_calls=1) as (_, balancer):
         async with dial(address(balancer)) as line:
             offered = await begin(line)
+            await speaks(line)
             balancer.cut()
             await lost(line)
         async with dial(address(balancer)) as stranger:
@@ -233,8 +242,21 @@ async def test_a_resumed_call_needs_no_room_at_a_full_gateway(serve: Serve):
             code, _ = await stranger.refusal()
             assert code is grpc.StatusCode.RESOURCE_EXHAUSTED
         async with dial(address(balancer)) as newer:
-            told = await resume(newer, offered.token, 1)
+            told = await resume(newer, offered.token, line.received[-1].sequence)
             assert told.event.type == pb.RESUMED
+
+
+async def test_nobody_waits_for_a_client_that_has_said_nothing(serve: Serve):
+    """The window is longer than a test may take."""
+    forever = {"resume_window_s": 3600}
+    async with (
+        behind_balancer(serve, **forever) as (gateway, balancer),
+        dial(address(balancer)) as line,
+    ):
+        await begin(line)
+        balancer.cut()
+        await lost(line)
+        await gateway.server._calls.over()  # pyright: ignore[reportPrivateUsage]
 
 
 async def test_who_did_not_ask_for_it_notices_nothing(serve: Serve):

@@ -95,6 +95,8 @@ class Resumptions:
             return
         if call.caller.delivered:
             self._forget(call)
+        elif not call.caller.taken:
+            self._expire(call)  # nobody waits for a client that has said nothing
         else:
             self._cancel_expiry(call)
             loop = asyncio.get_running_loop()
@@ -113,6 +115,8 @@ class Resumptions:
             error = CallBroke("the gateway failed; see its log")
         finally:
             call.caller.end(error)
+            if error:
+                self._forget(call)
             self._bound_ended()
 
     def _bound_ended(self) -> None:

@@ -152,7 +152,7 @@ class VoiceGateway(pb_grpc.VoiceGatewayServicer):
         asked = pb.VoiceConfig()
         if first.WhichOneof("content") == "config":
             asked, first = first.config, None
-        config = wire.to_config(asked, self._defaults)
+        config = self._config(asked)
         codec = agree(asked, config.rate_hz)
         if await self._resumed(asked, config, context, call):
             return
@@ -167,6 +167,10 @@ class VoiceGateway(pb_grpc.VoiceGatewayServicer):
         caller = StreamCaller(context, first, codec, asked=told)
         await call.run(caller, config)
         await caller.part()
+
+    def _config(self, asked: pb.VoiceConfig) -> CallConfig:
+        """Raises BadMessage."""
+        return wire.to_config(asked, self._defaults)
 
     async def _serve_resumable(
         self,
@@ -217,7 +221,7 @@ class VoiceGateway(pb_grpc.VoiceGatewayServicer):
             return False
         if first is None:
             return False
-        config = wire.to_config(first.config, self._defaults)
+        config = self._config(first.config)
         return await self._resumed(first.config, config, context, None)
 
     async def _first_message(self, call: Call, context: Context) -> pb.ClientMessage | None:
