@@ -30,7 +30,7 @@ from shared.processes import Child, helper
 _STEADY_S = 6.0
 _PHASE_S = 6.0
 _CALL_S = 60.0
-_LONGEST_GAP_S = {"cut": 0.5, "replaced": 0.5, "killed": 2.0}
+_LONGEST_GAP_S = {"cut": 2.0, "replaced": 0.5, "killed": 2.0}
 
 
 def _arguments() -> argparse.Namespace:

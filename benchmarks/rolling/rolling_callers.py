@@ -12,8 +12,8 @@ from voice_client.pace import Pace
 
 from rolling.rolling_upstreams import answer_to, letters
 
-RATE_HZ = 16_000
-PIECE_S = 0.1
+RATE_HZ = 8_000
+PIECE_S = 0.2
 PAUSE_S = 0.3
 PATIENCE_S = 60.0
 

@@ -294,3 +294,24 @@ def test_an_answer_that_comes_again_counts_once():
     (turn,) = turns.all
     assert turn.reply == "Good day."
     assert bytes(turn.audio) == PIECE
+
+
+async def test_a_gateway_that_knows_nothing_of_it_is_asked_again_by_the_client():
+    async def first(caller: Caller) -> None:
+        await accepts(caller, event(wire.LISTENING, 1, token="one"))
+        await caller.next_other()
+        await caller.send(event(wire.PROCESSING, 2))
+        await breaks(caller)
+
+    async def older(caller: Caller) -> None:
+        await accepts(caller, event(wire.LISTENING, 1))
+        await caller.next_other()
+        await caller.answer("It is sunny.", PIECE)
+        await caller.half_close()
+
+    async with calling(one_after_the_other(first, older)) as (call, callers):
+        await call.type("what is the weather")
+        async for message in call.messages():
+            if isinstance(message, TurnEnded):
+                await call.finish()
+        assert [m.text_input for m in callers[1].others] == ["what is the weather"]

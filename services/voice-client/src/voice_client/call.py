@@ -161,7 +161,7 @@ class Call:
         await self.reach()
         await self.greet()
         if self._hello.opus:
-            await self._agree(self._hello.rate_hz)
+            await self._agree()
         self._up.set()
 
     @property
@@ -226,7 +226,7 @@ class Call:
         if self._next_channel:
             await self._next_channel.close()
 
-    async def _agree(self, rate_hz: int) -> None:
+    async def _agree(self) -> None:
         """Wait for the first LISTENING, which says whether it is going to be Opus."""
         try:
             async with asyncio.timeout(self._patience_s):
@@ -235,8 +235,11 @@ class Call:
             raise CallBrokenError(
                 f"the gateway did not say that it listens within {self._patience_s:g} s"
             ) from None
-        if encoding == wire.OPUS:
-            self._opus = OpusLine(rate_hz)
+        self._take_encoding(encoding)
+
+    def _take_encoding(self, encoding: int) -> None:
+        if self._hello.opus and encoding == wire.OPUS:
+            self._opus = OpusLine(self._hello.rate_hz)
 
     async def _answer(self) -> int:
         """Return the encoding that the first LISTENING names; keep the messages before it."""
@@ -310,7 +313,9 @@ class Call:
             if code in (*_BREAKS, _FULL):
                 raise _RetryError from None
             raise
-        anew = first is grpc.aio.EOF or first.event.type != wire.RESUMED
+        if first is grpc.aio.EOF:
+            raise _RetryError
+        anew = first.event.type != wire.RESUMED
         async with self._writing:
             await self._catch_up(before, first, anew=anew)
             self._up.set()
@@ -328,13 +333,18 @@ class Call:
                 await self._put(message)
             return
         self._resumption = fresh = Resumption()
-        if first.event.type != wire.RESYNC:  # a gateway that knows nothing of it
-            fresh.see(first)
+        again = before.open_turn()
+        self._opus = None
+        if first.event.type == wire.RESYNC:
+            if self._hello.opus:
+                await self._agree()
+        else:  # a gateway that knows nothing of it
             self._early.append(first)
-        if self._hello.opus:
-            self._opus = None
-            await self._agree(self._hello.rate_hz)
-        for message in before.open_turn():
+            fresh.see(first)
+            self._take_encoding(first.event.audio_encoding)
+            if before.under_way:
+                again.insert(0, wire.ClientMessage(text_input=before.under_way))
+        for message in again:
             fresh.send(message)
             await self._put(message)
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from voice_gateway.call.journal import Journal
-from voice_gateway.errors import CallerElsewhere, CallerGone, CallError, CallerSlow
+from voice_gateway.errors import CallerElsewhere, CallerGone, CallError, CallLost
 from voice_gateway.messages import Audio, Away, Back, FromCaller, Played, ReplyAudio, ToCaller
 from voice_gateway.ports import Caller
 
@@ -185,7 +185,9 @@ class Resumable(Caller):
                     await self._sent.wait()
         except TimeoutError:
             if line := self._line:
-                line.error = CallerSlow(f"the caller did not read for {_STUCK_S:g} s")
+                line.error = CallLost(
+                    f"the caller did not read for {_STUCK_S:g} s; resume the call"
+                )
                 line.given_up.set()
 
     def _take(self, message: FromCaller | CallError | None) -> None:
