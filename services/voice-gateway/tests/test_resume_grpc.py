@@ -109,6 +109,26 @@ async def test_a_spoken_answer_goes_on_where_the_connection_was_cut(serve: Serve
         assert counted(gateway, "resumed") == 1
 
 
+async def test_opus_goes_on_with_the_packet_after_the_last(serve: Serve):
+    async with behind_balancer(serve) as (_, balancer):
+        async with dial(address(balancer)) as line:
+            offered = await begin(line, audio_encoding=pb.OPUS)
+            assert line.received[0].event.audio_encoding == pb.OPUS
+            await line.say(text_input="what is the weather")
+            await line.until(pb.SPEAKING)
+            for _ in range(5):
+                await read_one(line)
+            balancer.cut()
+            await lost(line)
+        async with dial(address(balancer)) as newer:
+            await resume(newer, offered.token, line.received[-1].sequence)
+            await newer.until(pb.END_OF_TURN)
+        got = [*line.received, *newer.received]
+        assert [m.sequence for m in got] == list(range(1, len(got) + 1))
+        places = [m.audio_offset_ms for m in got if m.audio_chunk]
+        assert places == list(range(0, 20 * len(places), 20))
+
+
 async def test_a_call_whose_last_words_were_lost_gives_them_after_its_end(serve: Serve):
     """The client half-closed, the call is over, and the tail of it never arrived."""
     async with behind_balancer(serve) as (_, balancer):

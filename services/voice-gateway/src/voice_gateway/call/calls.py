@@ -135,7 +135,7 @@ class Call:
     @property
     def goes_on_elsewhere(self) -> bool:
         """Whether its client goes on with the call at another gateway, when this one stops."""
-        return self._session is not None and self._session.can_resume
+        return self._session is not None and self._session.config.can_resume
 
     def check_begins(self) -> None:
         """Raise CallLost where the gateway stops, as the call has not begun."""

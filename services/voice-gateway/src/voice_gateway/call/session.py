@@ -80,9 +80,7 @@ class Session:
     ) -> None:
         self._metrics = metrics or Uncounted()
         self._caller = caller
-        self._call_id = config.call_id
-        self.can_resume = config.can_resume
-        self._turn_under_way = config.turn_under_way
+        self.config = config  # with which the call began
         self._options = options
         self._loop = asyncio.get_running_loop()
         self._clock: Callable[[], float] = self._loop.time
@@ -132,7 +130,6 @@ class Session:
         self._over = asyncio.Event()
         self._error: CallError | None = None
         self._farewell: CallError | None = None
-        self._moves = self._away = False
 
     async def run(self) -> None:
         """Serve the caller until the call is over; raises CallError where it ended badly."""
@@ -157,8 +154,7 @@ class Session:
     def drain(self, why: str) -> None:
         """End the call when its running turn is over, as the gateway stops."""
         self._farewell = CallLost(why)
-        if self.can_resume:
-            self._moves = True
+        if self.config.can_resume:
             self._outbox.post(Moving())
             self._move_on()
         else:
@@ -166,7 +162,8 @@ class Session:
 
     def _move_on(self) -> None:
         """End a call whose client goes on with it elsewhere, once that loses nothing."""
-        if self._moves and (self._away or self._conversation.at_rest):
+        moves = self._farewell is not None and self.config.can_resume
+        if moves and (self._outbox.held or self._conversation.at_rest):
             self._end(self._farewell)
 
     # These drive the conversation and run its commands.
@@ -176,18 +173,19 @@ class Session:
         joined = self._clock()
         recalled = await self._memory.recall()
         self._joined.set()
-        again = c.asked_again(recalled, self._turn_under_way) if self._turn_under_way else None
+        owed = self.config.turn_under_way
+        again = c.asked_again(recalled, owed) if owed else None
         self._tell(c.CallerJoined(joined, recalled if again is None else again))
-        if self._turn_under_way:
-            self._ask_again(is_known=again is not None)
+        if owed:
+            self._ask_again(owed, is_known=again is not None)
         for event in self._early:
             self._tell(event)
 
-    def _ask_again(self, *, is_known: bool) -> None:
+    def _ask_again(self, owed: str, *, is_known: bool) -> None:
         """Ask what the caller was owed an answer to; the history has it if it `is_known`."""
         now = self._clock()
         asked = c.CallerAsked(now, self._replies.requested(None))
-        self._tell(asked if is_known else c.CallerTyped(now, self._turn_under_way))
+        self._tell(asked if is_known else c.CallerTyped(now, owed))
 
     def _tell(self, event: c.Event, transcript: Transcript | None = None) -> None:
         """Let the conversation take one step, and carry out what it decides.
@@ -305,7 +303,6 @@ class Session:
 
     def _line_changed(self, *, away: bool) -> None:
         """Wait with the audio while nobody hears it."""
-        self._away = away
         if away:
             self._outbox.hold()
             self._move_on()
@@ -383,7 +380,7 @@ class Session:
         self._record.dropped(self._clock(), text, reason)
 
     def _report(self, fault: ServiceError, reply: int = 0) -> None:
-        log.warning("call %s: %s: %s", self._call_id, fault.stage, fault.text)
+        log.warning("call %s: %s: %s", self.config.call_id, fault.stage, fault.text)
         self._metrics.failed(fault)
         self._outbox.post(Failed(fault, reply))
 
@@ -407,7 +404,7 @@ class Session:
                 await part()
         except CallError as error:
             if isinstance(error.__cause__, ServiceError):
-                log.warning("call %s ends: %s", self._call_id, error.__cause__.text)
+                log.warning("call %s ends: %s", self.config.call_id, error.__cause__.text)
             self._end(error)
         except TimeoutError:
             self._end(CallerSilent(f"the call took longer than {self._options.longest_s:g} s"))

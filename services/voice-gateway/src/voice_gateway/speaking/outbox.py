@@ -40,7 +40,8 @@ class Outbox:
         self._draft = False
         self._draft_texts: list[ReplyText | ToolCalled] = []
         self._paused = False
-        self._held = False
+        self.held = False
+        """No audio is handed out, as nobody is there to hear it."""
         self._open = True
         self._changed = asyncio.Event()
         self._room_made = asyncio.Event()
@@ -93,11 +94,11 @@ class Outbox:
         self._room_made.set()
 
     def hold(self) -> None:
-        """Hand out no audio until `let_go`, as nobody is there to hear it."""
-        self._held = True
+        """Hand out no audio until `let_go`."""
+        self.held = True
 
     def let_go(self) -> None:
-        self._held = False
+        self.held = False
         self._changed.set()
 
     async def play(self, audio: ReplyAudio) -> None:
@@ -157,7 +158,7 @@ class Outbox:
                 return self._notices.popleft()
             if not self._open:
                 return None
-            stays = self._draft or self._paused or self._held
+            stays = self._draft or self._paused or self.held
             wait_s = self._due_in() if self._audio and not stays else None
             if wait_s is not None and wait_s < _TIMER_RESOLUTION_S:
                 return self._hand_out()
