@@ -41,6 +41,9 @@ async def measure(load: Load, rounds: int) -> dict[str, Front]:
     async with FakeRiva(voice_first_audio_s=0.02) as riva, FakeChat([_ANSWER]) as chat:
         at = {"riva": riva.uri, "llm": chat.base_url}
         settings = scripted_settings(at, max(load.calls, _WARM_UP_CALLS))
+        settings["RESUME_WINDOW_S"] = (
+            "0.5"  # so that no call waits for its client in the next round
+        )
         async with gateway("gateway", settings) as (process, ready):
             for opens in FRONTS.values():
                 await _calls(opens, ready, Load(_WARM_UP_CALLS, load.turn_s), Front())

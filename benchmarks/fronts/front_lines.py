@@ -37,10 +37,13 @@ class Line(Protocol):
 class GrpcLine:
     call: Any
     piece: bytes
+    acknowledges: bool = False
+    received: int = 0
     writing: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     async def send(self) -> None:
-        await self._write(pb.ClientMessage(audio_chunk=self.piece))
+        received = self.received if self.acknowledges else 0
+        await self._write(pb.ClientMessage(audio_chunk=self.piece, acknowledged=received))
 
     async def ask(self) -> None:
         await self._write(pb.ClientMessage(text_input=_QUESTION))
@@ -52,6 +55,7 @@ class GrpcLine:
     async def read(self) -> str:
         message = await self.call.read()
         assert message is not grpc.aio.EOF
+        self.received = message.sequence
         return "audio" if message.audio_chunk else ""
 
 
@@ -77,12 +81,12 @@ class SocketLine:
 Opens = Callable[[dict[str, str]], AbstractAsyncContextManager[Line]]
 
 
-def grpc_at(rate_hz: int) -> Opens:
+def grpc_at(rate_hz: int, *, resume: bool = False) -> Opens:
     @asynccontextmanager
     async def opened(at: dict[str, str]) -> AsyncGenerator[Line]:
         async with dial(at["grpc"]) as line:
-            await line.say(config=pb.VoiceConfig(sample_rate=rate_hz))
-            yield GrpcLine(line.call, bytes(2 * round(rate_hz * PIECE_S)))
+            await line.say(config=pb.VoiceConfig(sample_rate=rate_hz, resume=resume))
+            yield GrpcLine(line.call, bytes(2 * round(rate_hz * PIECE_S)), resume)
 
     return opened
 
@@ -111,6 +115,7 @@ def _append(sound: str) -> str:
 
 FRONTS: dict[str, Opens] = {
     "gRPC, 24 kHz": grpc_at(24_000),
+    "gRPC, 24 kHz, can resume": grpc_at(24_000, resume=True),
     "WebSocket, PCM at 24 kHz": socket_with("audio/pcm"),
     "gRPC, 16 kHz": grpc_at(16_000),
     "WebSocket, G.711 at 8 kHz": socket_with("audio/pcmu"),

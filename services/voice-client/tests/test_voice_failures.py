@@ -10,7 +10,7 @@ import grpc
 import pytest
 from voice_client.__main__ import line_echo as line_echo_of
 from voice_client.__main__ import run
-from voice_client.call import REASON_LOST, Call, Stream
+from voice_client.call import REASON_LOST, Call, Gateway, Hello, Stream
 from voice_client.failures import CallBrokenError, Exit
 from voice_client.options import read_options
 from voice_client.testing import Caller, Script, scripted_gateway
@@ -231,10 +231,9 @@ async def test_a_reason_that_grpc_lost_is_looked_for_in_the_gateways_log():
         async def details(self) -> str:
             return "Internal error from Core. RPC-level failure."
 
-    async with grpc.aio.insecure_channel("127.0.0.1:1") as channel:
-        call = Call(cast("Stream", Broken()), 30, channel)
-        with pytest.raises(CallBrokenError, match=REASON_LOST):
-            await call.type("hello")
+    call = Call(Gateway("127.0.0.1:1"), Hello(16_000), 30, cast("Stream", Broken()))
+    with pytest.raises(CallBrokenError, match=REASON_LOST):
+        await call.type("hello")
 
 
 @pytest.mark.parametrize(

@@ -14,6 +14,7 @@ from voice_gateway.messages import (
     Failed,
     Interrupt,
     Listening,
+    Moving,
     Played,
     Processing,
     ReplyAudio,
@@ -24,7 +25,14 @@ from voice_gateway.messages import (
     Typed,
     Word,
 )
-from voice_gateway.transports.wire import Defaults, from_client, to_config, to_server
+from voice_gateway.transports.wire import (
+    Defaults,
+    from_client,
+    resumed,
+    resync,
+    to_config,
+    to_server,
+)
 from voice_proto import voice_workflow_pb2 as pb
 
 DEFAULTS = Defaults("en-US", 16_000, "Ann", "Be kind.")
@@ -150,3 +158,30 @@ def test_a_stage_that_did_not_happen_is_absent():
     assert not latency.HasField("endpoint_ms")
     assert (latency.model_ms, latency.voice_ms, latency.total_ms) == (100, 0, 250)
     assert latency.HasField("voice_ms")
+
+
+@pytest.mark.parametrize(
+    ("config", "complaint"),
+    [
+        (
+            pb.VoiceConfig(resume_token="x" * 129),
+            "config.resume_token has 129 characters; allowed: at most 128",
+        ),
+        (
+            pb.VoiceConfig(turn_under_way="x" * 4001),
+            "config.turn_under_way has 4001 characters; allowed: at most 4000",
+        ),
+    ],
+)
+def test_what_a_client_resumes_with_is_bounded(config: pb.VoiceConfig, complaint: str):
+    with pytest.raises(BadMessage) as refused:
+        to_config(config, DEFAULTS)
+    assert str(refused.value) == complaint
+
+
+def test_a_call_that_goes_on_elsewhere_is_told_so():
+    assert to_server(Moving(), 3).event.type == pb.MOVE
+    told = resumed("t2", 30.0, 41).event
+    assert told.type == pb.RESUMED
+    assert told.resumption == pb.Resumption(token="t2", window_ms=30_000, taken_messages=41)
+    assert resync().event.type == pb.RESYNC

@@ -211,16 +211,17 @@ def _talk_options(options: Options) -> TalkOptions:
 def _hello(options: Options, rate_hz: int) -> Hello:
     if options.opus:
         check_opus(rate_hz)
-    is_mic = options.command == "mic"
+    is_mic, resumes = options.command == "mic", options.command != "load"
     return Hello(
         rate_hz,
         options.language,
         options.voice,
         options.prompt,
         can_pause=is_mic,
-        conversation_id=options.conversation or (secrets.token_urlsafe() if is_mic else ""),
+        conversation_id=options.conversation or (secrets.token_urlsafe() if resumes else ""),
         line_echo=line_echo(options),
         opus=options.opus,
+        resume=resumes,
     )
 
 

@@ -20,6 +20,7 @@ from voice_client.messages import (
     Listening,
     Message,
     Processing,
+    Reconnected,
     ReplyText,
     Speaking,
     StageLatency,
@@ -28,7 +29,7 @@ from voice_client.messages import (
     VoicePaused,
     VoiceResumed,
 )
-from voice_client.screen import cut_short, same_words
+from voice_client.screen import cut_short, reconnected, same_words
 from voice_client.turns import Turn
 
 REFRESHES_PER_S = 12
@@ -108,16 +109,30 @@ class LiveScreen:
             case Listening():
                 self._take_floor(message)
             case Fault():
-                self._settle_said()
-                where = f"{message.stage} {message.code}".strip() or "gateway"
-                self._print(f"error: {where}: {_clean(message.note)}", "red")
+                self._show_fault(message)
             case TurnEnded(incomplete=incomplete):
-                self._settle_turn()
-                if incomplete:
-                    self._print(cut_short(incomplete), "yellow")
-                self._floor = "yours"
+                self._end_turn(incomplete)
+            case Reconnected():
+                self._reconnect(message)
             case _:
                 pass
+
+    def _show_fault(self, fault: Fault) -> None:
+        self._settle_said()
+        where = f"{fault.stage} {fault.code}".strip() or "gateway"
+        self._print(f"error: {where}: {_clean(fault.note)}", "red")
+
+    def _end_turn(self, incomplete: str) -> None:
+        self._settle_turn()
+        if incomplete:
+            self._print(cut_short(incomplete), "yellow")
+        self._floor = "yours"
+
+    def _reconnect(self, message: Reconnected) -> None:
+        if message.anew:
+            self._interim = self._reply = ""
+            self._taken_back = 0
+        self._print(reconnected(message), "dim")
 
     def turn_over(self, turn: Turn) -> None:
         """Show where the time of a finished turn went."""

@@ -108,6 +108,16 @@ class Goodbye:
     """The gateway hangs up of its own accord: nobody had said anything for long."""
 
 
+@dataclass(frozen=True, slots=True)
+class Reconnected:
+    """The connection broke, and there is another; this is the client's own word."""
+
+    anew: bool
+    """The gateway starts afresh: the open words and the answer under way come again."""
+    after_s: float = 0.0
+    """How long there was no connection."""
+
+
 Message = (
     Transcript
     | ReplyText
@@ -120,6 +130,7 @@ Message = (
     | Fault
     | TurnEnded
     | Goodbye
+    | Reconnected
 )
 
 

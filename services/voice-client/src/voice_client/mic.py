@@ -16,6 +16,7 @@ from voice_client.messages import (
     Goodbye,
     Listening,
     Message,
+    Reconnected,
     ReplyAudio,
     TurnEnded,
     VoicePaused,
@@ -96,6 +97,8 @@ class MicCall:
                 self.sound.playback.push(reply_id, pcm)
             case Listening(interruption=cut) if cut:
                 self.sound.playback.flush()
+            case Reconnected(anew=True):
+                self.sound.playback.begin_anew()
             case VoicePaused():
                 self.sound.playback.pause()
             case VoiceResumed() | Listening() | TurnEnded():

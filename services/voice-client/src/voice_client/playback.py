@@ -37,6 +37,12 @@ class Playback:
             self._waiting = 0
             self._paused = False
 
+    def begin_anew(self) -> None:
+        """Throw away what waits: another call begins, which counts its replies from 1."""
+        self.flush()
+        with self._lock:
+            self._reply_id = self._played = 0
+
     def pause(self) -> None:
         """Stop playing, and keep what waits."""
         self._paused = True

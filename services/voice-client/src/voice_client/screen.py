@@ -14,6 +14,7 @@ from voice_client.messages import (
     Listening,
     Message,
     Processing,
+    Reconnected,
     ReplyAudio,
     ReplyText,
     Speaking,
@@ -34,6 +35,12 @@ _CUT_SHORT = {
     "max_output_tokens": "the answer is as long as it may be",
     "content_filter": "the model's filter withheld the rest",
 }
+
+
+def reconnected(message: Reconnected) -> str:
+    """Say in one line that the connection is back, and what of it comes again."""
+    again = "; what was not answered is asked again" if message.anew else ""
+    return f"[back on another line{again}]"
 
 
 class Audience(Protocol):
@@ -93,12 +100,25 @@ class Screen:
             case Fault():
                 where = f"{message.stage} {message.code}".strip() or "gateway"
                 self._line(f"error: {where}: {_clean(message.note)}")
+            case Listening() | TurnEnded() | Reconnected():
+                self._give_floor(message)
+            case ReplyAudio() | VoicePaused() | VoiceResumed() | Goodbye():
+                pass
+
+    def _give_floor(self, message: Listening | TurnEnded | Reconnected) -> None:
+        match message:
             case Listening():
                 self._take_floor(message)
             case TurnEnded(incomplete=incomplete):
                 self._end_turn(incomplete)
-            case ReplyAudio() | VoicePaused() | VoiceResumed() | Goodbye():
-                pass
+            case Reconnected():
+                self._reconnect(message)
+
+    def _reconnect(self, message: Reconnected) -> None:
+        if message.anew:
+            self._turn, self._settled, self._interim = None, "", ""
+            self._taken_back = 0
+        self._line(reconnected(message))
 
     def turn_over(self, turn: Turn) -> None:
         """Show where the time of a finished turn went."""

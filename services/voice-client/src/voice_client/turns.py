@@ -5,19 +5,17 @@ from dataclasses import asdict, dataclass, field
 from voice_client.failures import Exit
 from voice_client.messages import (
     Fault,
-    Goodbye,
     Interruption,
     Listening,
     Message,
     Processing,
+    Reconnected,
     ReplyAudio,
     ReplyText,
     Speaking,
     StageLatency,
     Transcript,
     TurnEnded,
-    VoicePaused,
-    VoiceResumed,
 )
 
 
@@ -69,6 +67,14 @@ class Turn:
             self.audio.clear()
         self.finals, self.interim = [transcript.turn], ""
 
+    def begin_anew(self) -> None:
+        """Forget the answer, which comes again, and what of the words is not answered yet."""
+        self.reply, self.begun, self.taken_back = "", False, 0
+        self.audio.clear()
+        self.faults.clear()
+        if not self.answering:
+            self.finals, self.interim = [], ""
+
 
 class Turns:
     """Folds the messages of one call into turns. Times are the event loop's seconds."""
@@ -106,12 +112,13 @@ class Turns:
                 self._voice(pcm, at)
             case Fault():
                 self._turn().faults.append(message)
-            case Listening(interruption=interruption, reply_id=reply_id):
-                cut = interruption and not self._took_back(reply_id)
-                return self._interrupted(interruption) if interruption and cut else None
+            case Listening():
+                return self._listened(message)
             case TurnEnded():
                 return self._answered(message)
-            case VoicePaused() | VoiceResumed() | Goodbye():
+            case Reconnected(anew=True):
+                self._begin_anew()
+            case _:
                 pass
         return None
 
@@ -160,9 +167,20 @@ class Turns:
             self.all = [each for each in self.all if each is turn or each.ending != "open"]
         turn.go_on(transcript)
 
+    def _listened(self, message: Listening) -> Turn | None:
+        cut = message.interruption
+        return self._interrupted(cut) if cut and not self._took_back(message.reply_id) else None
+
     def _took_back(self, reply_id: int) -> bool:
         opened = (turn for turn in self.all if turn.ending == "open")
         return any(turn.taken_back == reply_id > 0 for turn in opened)
+
+    def _begin_anew(self) -> None:
+        """Drop what comes again: the answer under way, and the words that nobody answers yet."""
+        for turn in self.all:
+            if turn.ending == "open":
+                turn.begin_anew()
+        self.all = [turn for turn in self.all if turn.ending != "open" or turn.answering]
 
     def _new(self) -> Turn:
         label = self._sayings[-1][0] if self._sayings else ""

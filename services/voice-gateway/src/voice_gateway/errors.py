@@ -13,11 +13,13 @@ VoiceGatewayError
     ├── CallerSilent       the caller sent nothing for too long
     ├── CallerSlow         the caller does not read its messages
     ├── CallerGone         the caller's connection ended without a hang-up
+    ├── CallerElsewhere    the caller goes on with the call over a newer connection
     ├── GatewayFull        no room for another call
     ├── Unauthenticated    the caller gave no key, or none that is accepted
     ├── NotPermitted       the caller asked for what the operator keeps to itself
     ├── TooManyCalls       no other call of this caller, who has enough or calls too often
-    └── CallLost           caller audio was lost, or the gateway stops
+    ├── CallLost           caller audio was lost, or the gateway stops
+    └── CallBroke          a bug of the gateway ended the call
 """
 
 import re
@@ -118,6 +120,10 @@ class CallerGone(CallError):
     pass
 
 
+class CallerElsewhere(CallError):
+    pass
+
+
 class GatewayFull(CallError):
     def __init__(self, text: str, retry_after_s: int = 1) -> None:
         """`retry_after_s`: when it is worth to come back."""
@@ -142,6 +148,10 @@ class NotPermitted(CallError):
 
 
 class CallLost(CallError):
+    pass
+
+
+class CallBroke(CallError):
     pass
 
 

@@ -67,6 +67,10 @@ class CallConfig:
     line_echo: LineEcho = "auto"
     principal: str = field(default="anyone", repr=False)
     """The name of the principal who calls; its conversations are nobody else's."""
+    can_resume: bool = False
+    """The client goes on with the call over another connection, and knows `Moving`."""
+    turn_under_way: str = field(default="", repr=False)
+    """What the caller said last and is owed an answer to, in the call that this one stands for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +98,19 @@ class EndOfUtterance:
 class Played:
     reply: int
     seconds: float
+
+
+# These come from the caller's connection.
+
+
+@dataclass(frozen=True, slots=True)
+class Away:
+    """The connection broke: nothing is heard until `Back`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Back:
+    """The caller has a connection again, over which it gets what it missed."""
 
 
 # These come from a caller's program only.
@@ -151,6 +168,8 @@ FromCaller = (
     | Interrupt
     | EndOfUtterance
     | Played
+    | Away
+    | Back
     | Adjust
     | Noted
     | Withdrawn
@@ -283,6 +302,11 @@ class Goodbye:
 
 
 @dataclass(frozen=True, slots=True)
+class Moving:
+    """The gateway stops: the call ends as soon as nobody speaks, and goes on elsewhere."""
+
+
+@dataclass(frozen=True, slots=True)
 class Usage:
     """The tokens of a model request, as the model server counts them."""
 
@@ -317,5 +341,6 @@ Notice = (
     | RequestDropped
     | TurnOver
     | Goodbye
+    | Moving
 )
 ToCaller = Notice | ReplyAudio

@@ -5,7 +5,7 @@ Adapters, transports and other rooms implement them. All audio is s16le mono.
 
 from collections.abc import AsyncGenerator, Callable, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Literal, Protocol
 
 from voice_gateway.conversation import Command, Event, Message, ToolCall
 from voice_gateway.errors import ServiceError
@@ -278,6 +278,10 @@ class CallMetrics(Protocol):
         """Note how far the recogniser is behind the audio that it was sent."""
 
 
+Resumption = Literal["resumed", "resynced", "expired"]
+"""It went on; its client began anew; nobody came for it within the window."""
+
+
 class GatewayMetrics(Protocol):
     """The metrics of all calls; a front is "grpc" or "realtime"."""
 
@@ -288,6 +292,9 @@ class GatewayMetrics(Protocol):
 
     def refused(self, front: str, outcome: str) -> None:
         """Count a call that was not admitted."""
+
+    def resumption(self, outcome: Resumption) -> None:
+        """Count what became of a call whose connection broke."""
 
 
 class Uncounted(CallMetrics):

@@ -22,6 +22,7 @@ from voice_gateway.adapters.riva_asr import RivaRecogniser
 from voice_gateway.adapters.riva_tts import RivaVoice
 from voice_gateway.call.calls import Calls
 from voice_gateway.call.guarded import Guard
+from voice_gateway.call.resumptions import Resumptions
 from voice_gateway.call.session import CallOptions
 from voice_gateway.language import languages
 from voice_gateway.messages import CallConfig
@@ -138,6 +139,7 @@ class GatewayServer:
             metrics=self._metrics,
             limits=wiring.call_limits(settings),
         )
+        self._resumptions = Resumptions(settings.resume_window_s, self._metrics)
         access = HttpAccess(self._access.callers, wiring.sites(settings))
         defaults, proxies = wiring.defaults(settings), wiring.proxies(settings)
         realtime = RealtimeFront(self._calls, defaults, access, proxies)
@@ -172,6 +174,7 @@ class GatewayServer:
             wiring.defaults(self._settings),
             self._settings.first_message_timeout_s,
             self._access.callers,
+            self._resumptions,
             wiring.proxies(self._settings),
         )
         gateway.add_to(self._server)
@@ -198,6 +201,7 @@ class GatewayServer:
                     *([("certificates", certificates.run)] if certificates else []),
                 )
             ]
+            watching.append(tasks.create_task(self._resumptions.run(), name="resumptions"))
             await stop.wait()
             await self._drain()
             for task in watching:

@@ -249,6 +249,13 @@ class Settings(BaseSettings):
         300, description="How long a call may go without any message from the caller."
     )
     call_max_s: Seconds = Field(14_400, description="The longest a call may last.")
+    resume_window_s: Annotated[float, Field(ge=0, le=3600)] = Field(
+        30,
+        description=(
+            "How long a call waits for its client after the connection broke, if the client can "
+            "go on with it; 0: not at all."
+        ),
+    )
     drain_s: Seconds = Field(
         20, description="How long running replies may go on after the gateway was told to stop."
     )

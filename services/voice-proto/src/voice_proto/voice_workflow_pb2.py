@@ -24,43 +24,45 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x14voice_workflow.proto\x12\x0evoice_workflow\"\x98\x02\n\rClientMessage\x12-\n\x06\x63onfig\x18\x01 \x01(\x0b\x32\x1b.voice_workflow.VoiceConfigH\x00\x12\x15\n\x0b\x61udio_chunk\x18\x02 \x01(\x0cH\x00\x12\x14\n\ntext_input\x18\x03 \x01(\tH\x00\x12.\n\tinterrupt\x18\x04 \x01(\x0b\x32\x19.voice_workflow.InterruptH\x00\x12\x34\n\x08playback\x18\x05 \x01(\x0b\x32 .voice_workflow.PlaybackProgressH\x00\x12:\n\x10\x65nd_of_utterance\x18\x06 \x01(\x0b\x32\x1e.voice_workflow.EndOfUtteranceH\x00\x42\t\n\x07\x63ontent\"\x88\x02\n\x0bVoiceConfig\x12\x15\n\rlanguage_code\x18\x01 \x01(\t\x12\x12\n\nsession_id\x18\x02 \x01(\t\x12\x13\n\x0bsample_rate\x18\x03 \x01(\x05\x12\x12\n\nvoice_name\x18\x04 \x01(\t\x12\x15\n\rsystem_prompt\x18\x05 \x01(\t\x12\x11\n\tcan_pause\x18\x06 \x01(\x08\x12\x35\n\x0e\x61udio_encoding\x18\x07 \x01(\x0e\x32\x1d.voice_workflow.AudioEncoding\x12\x17\n\x0f\x63onversation_id\x18\x08 \x01(\t\x12+\n\tline_echo\x18\t \x01(\x0e\x32\x18.voice_workflow.LineEcho\"\x0b\n\tInterrupt\"\x10\n\x0e\x45ndOfUtterance\"7\n\x10PlaybackProgress\x12\x10\n\x08reply_id\x18\x01 \x01(\r\x12\x11\n\tplayed_ms\x18\x02 \x01(\r\"\x86\x02\n\rServerMessage\x12\x1a\n\x10transcript_chunk\x18\x01 \x01(\tH\x00\x12\x1c\n\x12llm_response_chunk\x18\x02 \x01(\tH\x00\x12\x15\n\x0b\x61udio_chunk\x18\x03 \x01(\x0cH\x00\x12,\n\x05\x65vent\x18\x04 \x01(\x0b\x32\x1b.voice_workflow.ServerEventH\x00\x12\x10\n\x08sequence\x18\x05 \x01(\x04\x12\x10\n\x08reply_id\x18\x06 \x01(\r\x12\x17\n\x0f\x61udio_offset_ms\x18\x07 \x01(\r\x12.\n\ntranscript\x18\x08 \x01(\x0b\x32\x1a.voice_workflow.TranscriptB\t\n\x07\x63ontent\"\x84\x01\n\nTranscript\x12\x10\n\x08is_final\x18\x01 \x01(\x08\x12\x11\n\tstability\x18\x02 \x01(\x02\x12#\n\x05words\x18\x03 \x03(\x0b\x32\x14.voice_workflow.Word\x12\x19\n\x11replaces_reply_id\x18\x04 \x01(\r\x12\x11\n\tturn_text\x18\x05 \x01(\t\"6\n\x04Word\x12\x0c\n\x04word\x18\x01 \x01(\t\x12\x10\n\x08start_ms\x18\x02 \x01(\r\x12\x0e\n\x06\x65nd_ms\x18\x03 \x01(\r\"\x9a\x02\n\x0bServerEvent\x12\'\n\x04type\x18\x01 \x01(\x0e\x32\x19.voice_workflow.EventType\x12\x0f\n\x07message\x18\x02 \x01(\t\x12$\n\x05\x66\x61ult\x18\x03 \x01(\x0b\x32\x15.voice_workflow.Fault\x12\x32\n\x0cinterruption\x18\x04 \x01(\x0b\x32\x1c.voice_workflow.Interruption\x12,\n\x07latency\x18\x05 \x01(\x0b\x32\x1b.voice_workflow.TurnLatency\x12\x35\n\x0e\x61udio_encoding\x18\x06 \x01(\x0e\x32\x1d.voice_workflow.AudioEncoding\x12\x12\n\nincomplete\x18\x07 \x01(\t\"7\n\x05\x46\x61ult\x12\r\n\x05stage\x18\x01 \x01(\t\x12\x0c\n\x04\x63ode\x18\x02 \x01(\t\x12\x11\n\tretryable\x18\x03 \x01(\x08\"4\n\x0cInterruption\x12\x10\n\x08heard_ms\x18\x01 \x01(\r\x12\x12\n\nheard_text\x18\x02 \x01(\t\"\xc9\x01\n\x0bTurnLatency\x12\x18\n\x0b\x65ndpoint_ms\x18\x01 \x01(\rH\x00\x88\x01\x01\x12\x15\n\x08model_ms\x18\x02 \x01(\rH\x01\x88\x01\x01\x12\x16\n\tclause_ms\x18\x03 \x01(\rH\x02\x88\x01\x01\x12\x15\n\x08voice_ms\x18\x04 \x01(\rH\x03\x88\x01\x01\x12\x15\n\x08total_ms\x18\x05 \x01(\rH\x04\x88\x01\x01\x42\x0e\n\x0c_endpoint_msB\x0b\n\t_model_msB\x0c\n\n_clause_msB\x0b\n\t_voice_msB\x0b\n\t_total_ms*H\n\rAudioEncoding\x12\x1e\n\x1a\x41UDIO_ENCODING_UNSPECIFIED\x10\x00\x12\r\n\tPCM_S16LE\x10\x01\x12\x08\n\x04OPUS\x10\x02*b\n\x08LineEcho\x12\x19\n\x15LINE_ECHO_UNSPECIFIED\x10\x00\x12\x0b\n\x07NO_ECHO\x10\x01\x12\x12\n\x0e\x45\x43HO_CANCELLED\x10\x02\x12\x0f\n\x0bLOUDSPEAKER\x10\x03\x12\t\n\x05PHONE\x10\x04*\x9d\x01\n\tEventType\x12\x15\n\x11\x45VENT_UNSPECIFIED\x10\x00\x12\r\n\tLISTENING\x10\x01\x12\x0e\n\nPROCESSING\x10\x02\x12\x0c\n\x08SPEAKING\x10\x03\x12\t\n\x05\x45RROR\x10\x04\x12\x0f\n\x0b\x45ND_OF_TURN\x10\x05\x12\x10\n\x0cVOICE_PAUSED\x10\x06\x12\x11\n\rVOICE_RESUMED\x10\x07\x12\x0b\n\x07GOODBYE\x10\x08\x32_\n\x0cVoiceGateway\x12O\n\x0bStreamAudio\x12\x1d.voice_workflow.ClientMessage\x1a\x1d.voice_workflow.ServerMessage(\x01\x30\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x14voice_workflow.proto\x12\x0evoice_workflow\"\xae\x02\n\rClientMessage\x12-\n\x06\x63onfig\x18\x01 \x01(\x0b\x32\x1b.voice_workflow.VoiceConfigH\x00\x12\x15\n\x0b\x61udio_chunk\x18\x02 \x01(\x0cH\x00\x12\x14\n\ntext_input\x18\x03 \x01(\tH\x00\x12.\n\tinterrupt\x18\x04 \x01(\x0b\x32\x19.voice_workflow.InterruptH\x00\x12\x34\n\x08playback\x18\x05 \x01(\x0b\x32 .voice_workflow.PlaybackProgressH\x00\x12:\n\x10\x65nd_of_utterance\x18\x06 \x01(\x0b\x32\x1e.voice_workflow.EndOfUtteranceH\x00\x12\x14\n\x0c\x61\x63knowledged\x18\x07 \x01(\x04\x42\t\n\x07\x63ontent\"\xe1\x02\n\x0bVoiceConfig\x12\x15\n\rlanguage_code\x18\x01 \x01(\t\x12\x12\n\nsession_id\x18\x02 \x01(\t\x12\x13\n\x0bsample_rate\x18\x03 \x01(\x05\x12\x12\n\nvoice_name\x18\x04 \x01(\t\x12\x15\n\rsystem_prompt\x18\x05 \x01(\t\x12\x11\n\tcan_pause\x18\x06 \x01(\x08\x12\x35\n\x0e\x61udio_encoding\x18\x07 \x01(\x0e\x32\x1d.voice_workflow.AudioEncoding\x12\x17\n\x0f\x63onversation_id\x18\x08 \x01(\t\x12+\n\tline_echo\x18\t \x01(\x0e\x32\x18.voice_workflow.LineEcho\x12\x0e\n\x06resume\x18\n \x01(\x08\x12\x14\n\x0cresume_token\x18\x0b \x01(\t\x12\x19\n\x11received_sequence\x18\x0c \x01(\x04\x12\x16\n\x0eturn_under_way\x18\r \x01(\t\"\x0b\n\tInterrupt\"\x10\n\x0e\x45ndOfUtterance\"7\n\x10PlaybackProgress\x12\x10\n\x08reply_id\x18\x01 \x01(\r\x12\x11\n\tplayed_ms\x18\x02 \x01(\r\"\x86\x02\n\rServerMessage\x12\x1a\n\x10transcript_chunk\x18\x01 \x01(\tH\x00\x12\x1c\n\x12llm_response_chunk\x18\x02 \x01(\tH\x00\x12\x15\n\x0b\x61udio_chunk\x18\x03 \x01(\x0cH\x00\x12,\n\x05\x65vent\x18\x04 \x01(\x0b\x32\x1b.voice_workflow.ServerEventH\x00\x12\x10\n\x08sequence\x18\x05 \x01(\x04\x12\x10\n\x08reply_id\x18\x06 \x01(\r\x12\x17\n\x0f\x61udio_offset_ms\x18\x07 \x01(\r\x12.\n\ntranscript\x18\x08 \x01(\x0b\x32\x1a.voice_workflow.TranscriptB\t\n\x07\x63ontent\"\x84\x01\n\nTranscript\x12\x10\n\x08is_final\x18\x01 \x01(\x08\x12\x11\n\tstability\x18\x02 \x01(\x02\x12#\n\x05words\x18\x03 \x03(\x0b\x32\x14.voice_workflow.Word\x12\x19\n\x11replaces_reply_id\x18\x04 \x01(\r\x12\x11\n\tturn_text\x18\x05 \x01(\t\"6\n\x04Word\x12\x0c\n\x04word\x18\x01 \x01(\t\x12\x10\n\x08start_ms\x18\x02 \x01(\r\x12\x0e\n\x06\x65nd_ms\x18\x03 \x01(\r\"\xca\x02\n\x0bServerEvent\x12\'\n\x04type\x18\x01 \x01(\x0e\x32\x19.voice_workflow.EventType\x12\x0f\n\x07message\x18\x02 \x01(\t\x12$\n\x05\x66\x61ult\x18\x03 \x01(\x0b\x32\x15.voice_workflow.Fault\x12\x32\n\x0cinterruption\x18\x04 \x01(\x0b\x32\x1c.voice_workflow.Interruption\x12,\n\x07latency\x18\x05 \x01(\x0b\x32\x1b.voice_workflow.TurnLatency\x12\x35\n\x0e\x61udio_encoding\x18\x06 \x01(\x0e\x32\x1d.voice_workflow.AudioEncoding\x12\x12\n\nincomplete\x18\x07 \x01(\t\x12.\n\nresumption\x18\x08 \x01(\x0b\x32\x1a.voice_workflow.Resumption\"F\n\nResumption\x12\r\n\x05token\x18\x01 \x01(\t\x12\x11\n\twindow_ms\x18\x02 \x01(\r\x12\x16\n\x0etaken_messages\x18\x03 \x01(\x04\"7\n\x05\x46\x61ult\x12\r\n\x05stage\x18\x01 \x01(\t\x12\x0c\n\x04\x63ode\x18\x02 \x01(\t\x12\x11\n\tretryable\x18\x03 \x01(\x08\"4\n\x0cInterruption\x12\x10\n\x08heard_ms\x18\x01 \x01(\r\x12\x12\n\nheard_text\x18\x02 \x01(\t\"\xc9\x01\n\x0bTurnLatency\x12\x18\n\x0b\x65ndpoint_ms\x18\x01 \x01(\rH\x00\x88\x01\x01\x12\x15\n\x08model_ms\x18\x02 \x01(\rH\x01\x88\x01\x01\x12\x16\n\tclause_ms\x18\x03 \x01(\rH\x02\x88\x01\x01\x12\x15\n\x08voice_ms\x18\x04 \x01(\rH\x03\x88\x01\x01\x12\x15\n\x08total_ms\x18\x05 \x01(\rH\x04\x88\x01\x01\x42\x0e\n\x0c_endpoint_msB\x0b\n\t_model_msB\x0c\n\n_clause_msB\x0b\n\t_voice_msB\x0b\n\t_total_ms*H\n\rAudioEncoding\x12\x1e\n\x1a\x41UDIO_ENCODING_UNSPECIFIED\x10\x00\x12\r\n\tPCM_S16LE\x10\x01\x12\x08\n\x04OPUS\x10\x02*b\n\x08LineEcho\x12\x19\n\x15LINE_ECHO_UNSPECIFIED\x10\x00\x12\x0b\n\x07NO_ECHO\x10\x01\x12\x12\n\x0e\x45\x43HO_CANCELLED\x10\x02\x12\x0f\n\x0bLOUDSPEAKER\x10\x03\x12\t\n\x05PHONE\x10\x04*\xc0\x01\n\tEventType\x12\x15\n\x11\x45VENT_UNSPECIFIED\x10\x00\x12\r\n\tLISTENING\x10\x01\x12\x0e\n\nPROCESSING\x10\x02\x12\x0c\n\x08SPEAKING\x10\x03\x12\t\n\x05\x45RROR\x10\x04\x12\x0f\n\x0b\x45ND_OF_TURN\x10\x05\x12\x10\n\x0cVOICE_PAUSED\x10\x06\x12\x11\n\rVOICE_RESUMED\x10\x07\x12\x0b\n\x07GOODBYE\x10\x08\x12\x0b\n\x07RESUMED\x10\t\x12\n\n\x06RESYNC\x10\n\x12\x08\n\x04MOVE\x10\x0b\x32_\n\x0cVoiceGateway\x12O\n\x0bStreamAudio\x12\x1d.voice_workflow.ClientMessage\x1a\x1d.voice_workflow.ServerMessage(\x01\x30\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'voice_workflow_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_AUDIOENCODING']._serialized_start=1734
-  _globals['_AUDIOENCODING']._serialized_end=1806
-  _globals['_LINEECHO']._serialized_start=1808
-  _globals['_LINEECHO']._serialized_end=1906
-  _globals['_EVENTTYPE']._serialized_start=1909
-  _globals['_EVENTTYPE']._serialized_end=2066
+  _globals['_AUDIOENCODING']._serialized_start=1965
+  _globals['_AUDIOENCODING']._serialized_end=2037
+  _globals['_LINEECHO']._serialized_start=2039
+  _globals['_LINEECHO']._serialized_end=2137
+  _globals['_EVENTTYPE']._serialized_start=2140
+  _globals['_EVENTTYPE']._serialized_end=2332
   _globals['_CLIENTMESSAGE']._serialized_start=41
-  _globals['_CLIENTMESSAGE']._serialized_end=321
-  _globals['_VOICECONFIG']._serialized_start=324
-  _globals['_VOICECONFIG']._serialized_end=588
-  _globals['_INTERRUPT']._serialized_start=590
-  _globals['_INTERRUPT']._serialized_end=601
-  _globals['_ENDOFUTTERANCE']._serialized_start=603
-  _globals['_ENDOFUTTERANCE']._serialized_end=619
-  _globals['_PLAYBACKPROGRESS']._serialized_start=621
-  _globals['_PLAYBACKPROGRESS']._serialized_end=676
-  _globals['_SERVERMESSAGE']._serialized_start=679
-  _globals['_SERVERMESSAGE']._serialized_end=941
-  _globals['_TRANSCRIPT']._serialized_start=944
-  _globals['_TRANSCRIPT']._serialized_end=1076
-  _globals['_WORD']._serialized_start=1078
-  _globals['_WORD']._serialized_end=1132
-  _globals['_SERVEREVENT']._serialized_start=1135
-  _globals['_SERVEREVENT']._serialized_end=1417
-  _globals['_FAULT']._serialized_start=1419
-  _globals['_FAULT']._serialized_end=1474
-  _globals['_INTERRUPTION']._serialized_start=1476
-  _globals['_INTERRUPTION']._serialized_end=1528
-  _globals['_TURNLATENCY']._serialized_start=1531
-  _globals['_TURNLATENCY']._serialized_end=1732
-  _globals['_VOICEGATEWAY']._serialized_start=2068
-  _globals['_VOICEGATEWAY']._serialized_end=2163
+  _globals['_CLIENTMESSAGE']._serialized_end=343
+  _globals['_VOICECONFIG']._serialized_start=346
+  _globals['_VOICECONFIG']._serialized_end=699
+  _globals['_INTERRUPT']._serialized_start=701
+  _globals['_INTERRUPT']._serialized_end=712
+  _globals['_ENDOFUTTERANCE']._serialized_start=714
+  _globals['_ENDOFUTTERANCE']._serialized_end=730
+  _globals['_PLAYBACKPROGRESS']._serialized_start=732
+  _globals['_PLAYBACKPROGRESS']._serialized_end=787
+  _globals['_SERVERMESSAGE']._serialized_start=790
+  _globals['_SERVERMESSAGE']._serialized_end=1052
+  _globals['_TRANSCRIPT']._serialized_start=1055
+  _globals['_TRANSCRIPT']._serialized_end=1187
+  _globals['_WORD']._serialized_start=1189
+  _globals['_WORD']._serialized_end=1243
+  _globals['_SERVEREVENT']._serialized_start=1246
+  _globals['_SERVEREVENT']._serialized_end=1576
+  _globals['_RESUMPTION']._serialized_start=1578
+  _globals['_RESUMPTION']._serialized_end=1648
+  _globals['_FAULT']._serialized_start=1650
+  _globals['_FAULT']._serialized_end=1705
+  _globals['_INTERRUPTION']._serialized_start=1707
+  _globals['_INTERRUPTION']._serialized_end=1759
+  _globals['_TURNLATENCY']._serialized_start=1762
+  _globals['_TURNLATENCY']._serialized_end=1963
+  _globals['_VOICEGATEWAY']._serialized_start=2334
+  _globals['_VOICEGATEWAY']._serialized_end=2429
 # @@protoc_insertion_point(module_scope)

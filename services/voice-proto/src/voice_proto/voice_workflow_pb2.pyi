@@ -32,6 +32,9 @@ class EventType(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     VOICE_PAUSED: _ClassVar[EventType]
     VOICE_RESUMED: _ClassVar[EventType]
     GOODBYE: _ClassVar[EventType]
+    RESUMED: _ClassVar[EventType]
+    RESYNC: _ClassVar[EventType]
+    MOVE: _ClassVar[EventType]
 AUDIO_ENCODING_UNSPECIFIED: AudioEncoding
 PCM_S16LE: AudioEncoding
 OPUS: AudioEncoding
@@ -49,25 +52,30 @@ END_OF_TURN: EventType
 VOICE_PAUSED: EventType
 VOICE_RESUMED: EventType
 GOODBYE: EventType
+RESUMED: EventType
+RESYNC: EventType
+MOVE: EventType
 
 class ClientMessage(_message.Message):
-    __slots__ = ("config", "audio_chunk", "text_input", "interrupt", "playback", "end_of_utterance")
+    __slots__ = ("config", "audio_chunk", "text_input", "interrupt", "playback", "end_of_utterance", "acknowledged")
     CONFIG_FIELD_NUMBER: _ClassVar[int]
     AUDIO_CHUNK_FIELD_NUMBER: _ClassVar[int]
     TEXT_INPUT_FIELD_NUMBER: _ClassVar[int]
     INTERRUPT_FIELD_NUMBER: _ClassVar[int]
     PLAYBACK_FIELD_NUMBER: _ClassVar[int]
     END_OF_UTTERANCE_FIELD_NUMBER: _ClassVar[int]
+    ACKNOWLEDGED_FIELD_NUMBER: _ClassVar[int]
     config: VoiceConfig
     audio_chunk: bytes
     text_input: str
     interrupt: Interrupt
     playback: PlaybackProgress
     end_of_utterance: EndOfUtterance
-    def __init__(self, config: _Optional[_Union[VoiceConfig, _Mapping]] = ..., audio_chunk: _Optional[bytes] = ..., text_input: _Optional[str] = ..., interrupt: _Optional[_Union[Interrupt, _Mapping]] = ..., playback: _Optional[_Union[PlaybackProgress, _Mapping]] = ..., end_of_utterance: _Optional[_Union[EndOfUtterance, _Mapping]] = ...) -> None: ...
+    acknowledged: int
+    def __init__(self, config: _Optional[_Union[VoiceConfig, _Mapping]] = ..., audio_chunk: _Optional[bytes] = ..., text_input: _Optional[str] = ..., interrupt: _Optional[_Union[Interrupt, _Mapping]] = ..., playback: _Optional[_Union[PlaybackProgress, _Mapping]] = ..., end_of_utterance: _Optional[_Union[EndOfUtterance, _Mapping]] = ..., acknowledged: _Optional[int] = ...) -> None: ...
 
 class VoiceConfig(_message.Message):
-    __slots__ = ("language_code", "session_id", "sample_rate", "voice_name", "system_prompt", "can_pause", "audio_encoding", "conversation_id", "line_echo")
+    __slots__ = ("language_code", "session_id", "sample_rate", "voice_name", "system_prompt", "can_pause", "audio_encoding", "conversation_id", "line_echo", "resume", "resume_token", "received_sequence", "turn_under_way")
     LANGUAGE_CODE_FIELD_NUMBER: _ClassVar[int]
     SESSION_ID_FIELD_NUMBER: _ClassVar[int]
     SAMPLE_RATE_FIELD_NUMBER: _ClassVar[int]
@@ -77,6 +85,10 @@ class VoiceConfig(_message.Message):
     AUDIO_ENCODING_FIELD_NUMBER: _ClassVar[int]
     CONVERSATION_ID_FIELD_NUMBER: _ClassVar[int]
     LINE_ECHO_FIELD_NUMBER: _ClassVar[int]
+    RESUME_FIELD_NUMBER: _ClassVar[int]
+    RESUME_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    RECEIVED_SEQUENCE_FIELD_NUMBER: _ClassVar[int]
+    TURN_UNDER_WAY_FIELD_NUMBER: _ClassVar[int]
     language_code: str
     session_id: str
     sample_rate: int
@@ -86,7 +98,11 @@ class VoiceConfig(_message.Message):
     audio_encoding: AudioEncoding
     conversation_id: str
     line_echo: LineEcho
-    def __init__(self, language_code: _Optional[str] = ..., session_id: _Optional[str] = ..., sample_rate: _Optional[int] = ..., voice_name: _Optional[str] = ..., system_prompt: _Optional[str] = ..., can_pause: _Optional[bool] = ..., audio_encoding: _Optional[_Union[AudioEncoding, str]] = ..., conversation_id: _Optional[str] = ..., line_echo: _Optional[_Union[LineEcho, str]] = ...) -> None: ...
+    resume: bool
+    resume_token: str
+    received_sequence: int
+    turn_under_way: str
+    def __init__(self, language_code: _Optional[str] = ..., session_id: _Optional[str] = ..., sample_rate: _Optional[int] = ..., voice_name: _Optional[str] = ..., system_prompt: _Optional[str] = ..., can_pause: _Optional[bool] = ..., audio_encoding: _Optional[_Union[AudioEncoding, str]] = ..., conversation_id: _Optional[str] = ..., line_echo: _Optional[_Union[LineEcho, str]] = ..., resume: _Optional[bool] = ..., resume_token: _Optional[str] = ..., received_sequence: _Optional[int] = ..., turn_under_way: _Optional[str] = ...) -> None: ...
 
 class Interrupt(_message.Message):
     __slots__ = ()
@@ -149,7 +165,7 @@ class Word(_message.Message):
     def __init__(self, word: _Optional[str] = ..., start_ms: _Optional[int] = ..., end_ms: _Optional[int] = ...) -> None: ...
 
 class ServerEvent(_message.Message):
-    __slots__ = ("type", "message", "fault", "interruption", "latency", "audio_encoding", "incomplete")
+    __slots__ = ("type", "message", "fault", "interruption", "latency", "audio_encoding", "incomplete", "resumption")
     TYPE_FIELD_NUMBER: _ClassVar[int]
     MESSAGE_FIELD_NUMBER: _ClassVar[int]
     FAULT_FIELD_NUMBER: _ClassVar[int]
@@ -157,6 +173,7 @@ class ServerEvent(_message.Message):
     LATENCY_FIELD_NUMBER: _ClassVar[int]
     AUDIO_ENCODING_FIELD_NUMBER: _ClassVar[int]
     INCOMPLETE_FIELD_NUMBER: _ClassVar[int]
+    RESUMPTION_FIELD_NUMBER: _ClassVar[int]
     type: EventType
     message: str
     fault: Fault
@@ -164,7 +181,18 @@ class ServerEvent(_message.Message):
     latency: TurnLatency
     audio_encoding: AudioEncoding
     incomplete: str
-    def __init__(self, type: _Optional[_Union[EventType, str]] = ..., message: _Optional[str] = ..., fault: _Optional[_Union[Fault, _Mapping]] = ..., interruption: _Optional[_Union[Interruption, _Mapping]] = ..., latency: _Optional[_Union[TurnLatency, _Mapping]] = ..., audio_encoding: _Optional[_Union[AudioEncoding, str]] = ..., incomplete: _Optional[str] = ...) -> None: ...
+    resumption: Resumption
+    def __init__(self, type: _Optional[_Union[EventType, str]] = ..., message: _Optional[str] = ..., fault: _Optional[_Union[Fault, _Mapping]] = ..., interruption: _Optional[_Union[Interruption, _Mapping]] = ..., latency: _Optional[_Union[TurnLatency, _Mapping]] = ..., audio_encoding: _Optional[_Union[AudioEncoding, str]] = ..., incomplete: _Optional[str] = ..., resumption: _Optional[_Union[Resumption, _Mapping]] = ...) -> None: ...
+
+class Resumption(_message.Message):
+    __slots__ = ("token", "window_ms", "taken_messages")
+    TOKEN_FIELD_NUMBER: _ClassVar[int]
+    WINDOW_MS_FIELD_NUMBER: _ClassVar[int]
+    TAKEN_MESSAGES_FIELD_NUMBER: _ClassVar[int]
+    token: str
+    window_ms: int
+    taken_messages: int
+    def __init__(self, token: _Optional[str] = ..., window_ms: _Optional[int] = ..., taken_messages: _Optional[int] = ...) -> None: ...
 
 class Fault(_message.Message):
     __slots__ = ("stage", "code", "retryable")

@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Generator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import count
@@ -18,6 +18,7 @@ from voice_gateway.conversation import Message
 from voice_gateway.conversation.history import as_turns, remembered
 from voice_gateway.errors import (
     BadMessage,
+    CallerElsewhere,
     CallerGone,
     CallError,
     CallerSilent,
@@ -36,6 +37,7 @@ log = logging.getLogger(__name__)
 
 _OUTCOMES: dict[type[BaseException], str] = {
     BadMessage: "bad_message",
+    CallerElsewhere: "elsewhere",
     CallerGone: "hung_up",
     CallerSilent: "silent",
     CallerSlow: "slow",
@@ -48,6 +50,7 @@ _OUTCOMES: dict[type[BaseException], str] = {
 
 _SILENT_GRACE_S = 5.0
 """So long a call may take over its first word before it has to make room for another."""
+_MOVES_APART_S, _ALL_MOVE_S = 0.02, 2.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +111,7 @@ class Calls:
         call = self._begin(front, who)
         self._admission.enter(who, address)
         began_s = _now()
-        outcome = "completed"
+        outcome = ""
         try:
             yield call
         except BaseException as error:
@@ -120,7 +123,7 @@ class Calls:
         finally:
             self._admission.leave(who, address)
             self._end(call)
-            self._metrics.ended(front, outcome, _now() - began_s)
+            self._metrics.ended(front, outcome or call.outcome, _now() - began_s)
 
     def check(self) -> None:
         """Raise what `admitted` would raise, whoever calls; nothing is counted."""
@@ -191,10 +194,19 @@ class Calls:
         self._metrics.refused(front, "unauthenticated")
 
     def drain(self, why: str) -> None:
-        """Admit no more calls; each running one ends with its turn."""
+        """Admit no more calls; each running one ends with its turn.
+
+        Those that go on elsewhere do so one after the other, as the next gateway has to begin them.
+        """
         self._closing = why
-        for call in tuple(self._running):
-            call.drain(why)
+        running = tuple(self._running)
+        for call in running:
+            if not call.goes_on_elsewhere:
+                call.drain(why)
+        moving = [call for call in running if call.goes_on_elsewhere]
+        apart_s = min(_MOVES_APART_S, _ALL_MOVE_S / max(len(moving), 1))
+        for place, call in enumerate(moving):
+            asyncio.get_running_loop().call_later(place * apart_s, call.drain, why)
 
     async def over(self) -> None:
         """Wait until no call runs."""
@@ -222,6 +234,11 @@ class Call:
         self._options = options
         self._metrics = metrics
         self._session: Session | None = None
+        self._stopping = ""
+        self.outcome = "completed"
+        """How the call ended, where nothing went wrong."""
+        self.on_drain: Callable[[], None] = lambda: None
+        """Called where the gateway stops before the call has begun."""
         self._task = asyncio.current_task()
         self._let_go: CallError | None = None
         self._silence: asyncio.TimerHandle | None = None
@@ -259,8 +276,20 @@ class Call:
         if self._silence:
             self._silence.cancel()
 
+    @property
+    def goes_on_elsewhere(self) -> bool:
+        """Whether its client goes on with the call at another gateway, when this one stops."""
+        return self._session is not None and self._session.config.can_resume
+
+    def check_begins(self) -> None:
+        """Raise CallLost where the gateway stops, as the call has not begun."""
+        if self._stopping:
+            raise CallLost(self._stopping)
+
     async def run(self, caller: Caller, config: CallConfig) -> None:
         """Serve the caller until the call is over; raises CallError where it ended badly."""
+        self.check_begins()
+        self._task = asyncio.current_task()  # a call that may be resumed has one of its own
         counted = CountedCaller(caller, config.rate_hz, self._metrics, self.allowance, self._refuse)
         self._session = Session(counted, self._services, config, self._options, self._metrics)
         log.info("call %s: %s at %d Hz", config.call_id, config.language, config.rate_hz)
@@ -285,8 +314,12 @@ class Call:
         )
 
     def drain(self, why: str) -> None:
+        """End the call with its turn; one that has not begun does not begin any more."""
+        self._stopping = why
         if self._session:
             self._session.drain(why)
+        else:
+            self.on_drain()
 
     def _refuse(self, refusal: OverLimit) -> None:
         if self._session:

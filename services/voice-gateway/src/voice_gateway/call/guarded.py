@@ -8,7 +8,7 @@ from voice_gateway.conversation import Command, Event
 from voice_gateway.errors import ServiceError
 from voice_gateway.latency import TurnStages
 from voice_gateway.messages import CallConfig
-from voice_gateway.ports import CallMetrics, CallRecord, GatewayMetrics, Uncounted
+from voice_gateway.ports import CallMetrics, CallRecord, GatewayMetrics, Resumption, Uncounted
 
 log = logging.getLogger(__name__)
 
@@ -50,6 +50,9 @@ class GuardedMetrics(GatewayMetrics):
 
     def refused(self, front: str, outcome: str) -> None:
         self._guard("metric refused", lambda: self._metrics.refused(front, outcome), None)
+
+    def resumption(self, outcome: Resumption) -> None:
+        self._guard("metric resumption", lambda: self._metrics.resumption(outcome), None)
 
 
 class _GuardedCallMetrics(CallMetrics):

@@ -25,6 +25,8 @@ from voice_gateway.messages import (
     Adjust,
     Answer,
     Audio,
+    Away,
+    Back,
     CallConfig,
     EndOfUtterance,
     Failed,
@@ -33,6 +35,7 @@ from voice_gateway.messages import (
     Goodbye,
     Interrupt,
     Listening,
+    Moving,
     Noted,
     Played,
     ReplyAudio,
@@ -79,7 +82,7 @@ class Session:
     ) -> None:
         self._metrics = metrics or Uncounted()
         self._caller = caller
-        self._call_id = config.call_id
+        self.config = config  # with which the call began
         self._options = options
         self._loop = asyncio.get_running_loop()
         self._clock: Callable[[], float] = self._loop.time
@@ -159,7 +162,17 @@ class Session:
     def drain(self, why: str) -> None:
         """End the call when its running turn is over, as the gateway stops."""
         self._farewell = CallLost(why)
-        self._tell(c.CallerFinished(self._clock()))
+        if self.config.can_resume:
+            self._outbox.post(Moving())
+            self._move_on()
+        else:
+            self._tell(c.CallerFinished(self._clock()))
+
+    def _move_on(self) -> None:
+        """End a call whose client goes on with it elsewhere, once that loses nothing."""
+        moves = self._farewell is not None and self.config.can_resume
+        if moves and (self._outbox.held or self._conversation.at_rest):
+            self._end(self._farewell)
 
     def refuse(self, refusal: OverLimit) -> None:
         """Tell the caller that a message was over a limit, and was not followed."""
@@ -173,9 +186,19 @@ class Session:
         joined = self._clock()
         recalled = await self._memory.recall()
         self._joined.set()
-        self._tell(c.CallerJoined(joined, recalled))
+        owed = self.config.turn_under_way
+        again = c.asked_again(recalled, owed) if owed else None
+        self._tell(c.CallerJoined(joined, recalled if again is None else again))
+        if owed:
+            self._ask_again(owed, is_known=again is not None)
         for event in self._early:
             self._tell(event)
+
+    def _ask_again(self, owed: str, *, is_known: bool) -> None:
+        """Ask what the caller was owed an answer to; the history has it if it `is_known`."""
+        now = self._clock()
+        asked = c.CallerAsked(now, self._replies.requested(None))
+        self._tell(asked if is_known else c.CallerTyped(now, owed))
 
     def _tell(self, event: c.Event, transcript: Transcript | None = None) -> None:
         """Let the conversation take one step, and carry out what it decides.
@@ -196,6 +219,7 @@ class Session:
         if self._tasks and not self._over.is_set():
             self._set_timer(self._conversation.wake_at)
             self._memory.keep(self._conversation.history, self._tasks)
+            self._move_on()
 
     def _step(self, event: c.Event | None) -> tuple[c.Command, ...]:
         if event is None:
@@ -287,8 +311,18 @@ class Session:
                 self._tell(c.CallerEnded(self._clock()))
             case Played(reply, seconds):
                 self._replies.played(reply, seconds)
+            case Away() | Back():
+                self._line_changed(away=isinstance(message, Away))
             case _:
                 self._follow(message)
+
+    def _line_changed(self, *, away: bool) -> None:
+        """Wait with the audio while nobody hears it."""
+        if away:
+            self._outbox.hold()
+            self._move_on()
+        else:
+            self._outbox.let_go()
 
     def _follow(self, message: Adjust | Noted | Withdrawn | Answer | Truncated | Forget) -> None:
         """Take in a message that only a caller's program sends."""
@@ -362,7 +396,7 @@ class Session:
         self._record.dropped(self._clock(), text, reason)
 
     def _report(self, fault: ServiceError, reply: int = 0) -> None:
-        log.warning("call %s: %s: %s", self._call_id, fault.stage, fault.text)
+        log.warning("call %s: %s: %s", self.config.call_id, fault.stage, fault.text)
         self._metrics.failed(fault)
         self._outbox.post(Failed(fault, reply))
 
@@ -386,7 +420,7 @@ class Session:
                 await part()
         except CallError as error:
             if isinstance(error.__cause__, ServiceError):
-                log.warning("call %s ends: %s", self._call_id, error.__cause__.text)
+                log.warning("call %s ends: %s", self.config.call_id, error.__cause__.text)
             self._end(error)
         except TimeoutError:
             self._end(CallerSilent(f"the call took longer than {self._options.longest_s:g} s"))

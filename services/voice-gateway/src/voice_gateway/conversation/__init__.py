@@ -79,7 +79,7 @@ from voice_gateway.conversation.events import (
     ReplyHeard,
     TimerFired,
 )
-from voice_gateway.conversation.history import Message, ToolCall
+from voice_gateway.conversation.history import Message, ToolCall, asked_again
 from voice_gateway.conversation.replying import left_over
 from voice_gateway.conversation.state import (
     Asked,
@@ -163,6 +163,7 @@ __all__ = [
     "ToolCall",
     "Unchanged",
     "Voiced",
+    "asked_again",
     "left_over",
     "step",
     "taken_back",

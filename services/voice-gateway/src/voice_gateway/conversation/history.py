@@ -90,6 +90,20 @@ def last_heard(history: History) -> str:
     return newest.text if newest and newest.role == "assistant" else ""
 
 
+def asked_again(history: History, question: str) -> History | None:
+    """The history up to its last question, if this is it and its answer was not heard to its end.
+
+    None: the question is not there, and is to be added.
+    """
+    end = len(history)
+    while end and history[end - 1].role == "assistant" and history[end - 1].interrupted:
+        end -= 1
+    if not end or history[end - 1].role != "user":
+        return None
+    kept, asked = plain(history[end - 1].text), plain(question)
+    return history[:end] if kept.endswith(asked) or asked.endswith(kept) else None
+
+
 def with_message(history: History, message: Message) -> History:
     """Add any message but one of the assistant that says and calls nothing."""
     says_nothing = message.role == "assistant" and not message.text and not message.calls

@@ -218,6 +218,13 @@ class Conversation:
         due = self.floor.wait if isinstance(self.floor, Listening) else self.floor.pause
         return due.until if due else None
 
+    @property
+    def at_rest(self) -> bool:
+        """Nobody speaks, and no answer is owed: a call that ends now loses nothing."""
+        floor = self.floor
+        waits = isinstance(floor, Replying) or not isinstance(floor.wait, Idle | None)
+        return not (waits or self.said() or self.behind or isinstance(self.voice, Voiced))
+
     def said(self) -> tuple[str, ...]:
         """Everything the caller said in the open turn."""
         return (*self.finals, self.interim) if self.interim else self.finals

@@ -17,7 +17,7 @@ from prometheus_client.process_collector import ProcessCollector
 from voice_gateway.conversation import DropReason
 from voice_gateway.errors import ServiceError
 from voice_gateway.latency import TurnStages
-from voice_gateway.ports import CallMetrics, GatewayMetrics
+from voice_gateway.ports import CallMetrics, GatewayMetrics, Resumption
 
 # Upper bounds of histogram buckets.
 _STAGE_S = (0.02, 0.05, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5, 0.65, 0.8, 1.0, 1.25, 1.6, 2.0, 3.0, 5.0)
@@ -64,6 +64,7 @@ class Metrics(GatewayMetrics):
             "voice_prepared_pieces_wasted",
             "Pieces of text (about a token each) the model wrote for replies that were dropped.",
         )
+        self.resumptions = _resumption_counter(registry)
         self.dropped = _dropped_counter(registry)
         self.predictions = _prediction_counter(registry)
         self.errors = counter(
@@ -107,6 +108,9 @@ class Metrics(GatewayMetrics):
 
     def refused(self, front: str, outcome: str) -> None:
         self.calls.labels(front, outcome).inc()
+
+    def resumption(self, outcome: Resumption) -> None:
+        self.resumptions.labels(outcome).inc()
 
     def upstream(self, stage: str, up: bool) -> None:
         self.upstreams.labels(stage).set(up)
@@ -158,6 +162,18 @@ def _dropped_counter(registry: CollectorRegistry) -> Counter:
     for reason in get_args(DropReason):
         dropped.labels(reason)
     return dropped
+
+
+def _resumption_counter(registry: CollectorRegistry) -> Counter:
+    resumptions = Counter(
+        "voice_resumptions",
+        "Calls whose connection broke: resumed, begun anew (resynced), or waited for in vain.",
+        ["outcome"],
+        registry=registry,
+    )
+    for outcome in get_args(Resumption):
+        resumptions.labels(outcome)
+    return resumptions
 
 
 def _prediction_counter(registry: CollectorRegistry) -> Counter:

@@ -40,6 +40,8 @@ class Outbox:
         self._draft = False
         self._draft_texts: list[ReplyText | ToolCalled] = []
         self._paused = False
+        self.held = False
+        """No audio is handed out, as nobody is there to hear it."""
         self._open = True
         self._changed = asyncio.Event()
         self._room_made = asyncio.Event()
@@ -90,6 +92,14 @@ class Outbox:
         self.playback.go_on(self._clock())
         self._changed.set()
         self._room_made.set()
+
+    def hold(self) -> None:
+        """Hand out no audio until `let_go`."""
+        self.held = True
+
+    def let_go(self) -> None:
+        self.held = False
+        self._changed.set()
 
     async def play(self, audio: ReplyAudio) -> None:
         """Queue audio of the live reply once there is room; audio of any other reply is dropped."""
@@ -148,7 +158,8 @@ class Outbox:
                 return self._notices.popleft()
             if not self._open:
                 return None
-            wait_s = self._due_in() if self._audio and not (self._draft or self._paused) else None
+            stays = self._draft or self._paused or self.held
+            wait_s = self._due_in() if self._audio and not stays else None
             if wait_s is not None and wait_s < _TIMER_RESOLUTION_S:
                 return self._hand_out()
             await self._wait_for_change(wait_s)

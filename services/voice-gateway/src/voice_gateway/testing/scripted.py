@@ -250,6 +250,7 @@ class Call:
     can_pause: bool = False
     conversation_id: str = ""
     memory: Callable[[str, str], Memory] | None = None
+    turn_under_way: str = ""
     apology: str = "off"
     """The APOLOGY setting."""
     loudspeaker: bool = False
@@ -273,7 +274,14 @@ class Call:
         sends = sorted([*first, *self.sends], key=lambda sent: sent.at)
         caller = ScriptedCaller(sends, self.hangs_up)
         config = CallConfig(
-            "test", "en-US", RATE_HZ, "", "Be brief.", self.can_pause, self.conversation_id
+            "test",
+            "en-US",
+            RATE_HZ,
+            "",
+            "Be brief.",
+            self.can_pause,
+            self.conversation_id,
+            turn_under_way=self.turn_under_way,
         )
         try:
             services = Services(

@@ -2,7 +2,8 @@
 
 import asyncio
 import logging
-from contextlib import suppress
+from contextlib import ExitStack, suppress
+from dataclasses import replace
 from typing import Any, cast
 
 import grpc
@@ -14,8 +15,12 @@ from voice_proto import voice_workflow_pb2_grpc as pb_grpc
 from voice_gateway.access.callers import Callers
 from voice_gateway.call.allowance import Allowance
 from voice_gateway.call.calls import Call, Calls
+from voice_gateway.call.resumable import Resumable
+from voice_gateway.call.resumptions import Resumptions
 from voice_gateway.errors import (
     BadMessage,
+    CallBroke,
+    CallerElsewhere,
     CallerGone,
     CallError,
     CallerSilent,
@@ -26,12 +31,14 @@ from voice_gateway.errors import (
     TooManyCalls,
     Unauthenticated,
 )
-from voice_gateway.messages import Audio, FromCaller, Goodbye, Listening, ToCaller
+from voice_gateway.messages import Audio, CallConfig, FromCaller, Goodbye, Listening, ToCaller
 from voice_gateway.ports import Caller
+from voice_gateway.principals import Principal
 from voice_gateway.transports import wire
 from voice_gateway.transports.callers_address import FORWARDED, Proxies, grpc_peer
 from voice_gateway.transports.codec import Codec, agree
 from voice_gateway.transports.grpc_access import bearer
+from voice_gateway.transports.lines import StreamLine, WireEncoding
 
 log = logging.getLogger(__name__)
 
@@ -45,11 +52,14 @@ _STATUS_BY_ERROR: dict[type[CallError], grpc.StatusCode] = {
     NotPermitted: grpc.StatusCode.PERMISSION_DENIED,
     TooManyCalls: grpc.StatusCode.RESOURCE_EXHAUSTED,
     CallLost: grpc.StatusCode.UNAVAILABLE,
+    CallerElsewhere: grpc.StatusCode.ABORTED,
+    CallBroke: grpc.StatusCode.INTERNAL,
 }
 _FIRST_WORDS_S = 0.05
 _HALF_CLOSE_S = 2.0  # for the caller's half-close after the goodbye
 _LARGEST_CONTROL_BYTES = 64 * 1024  # of a message that is no audio: all texts at their longest
 _AUDIO_TAG = pb.ClientMessage(audio_chunk=b"-").SerializeToString()[:1]
+_TOKEN_WITHIN_S = 1.0  # for the first message of a stream that a full gateway may have room for
 
 
 class StreamCaller(Caller):
@@ -124,6 +134,7 @@ class VoiceGateway(pb_grpc.VoiceGatewayServicer):
         defaults: wire.Defaults,
         first_message_timeout_s: float,
         callers: Callers,
+        resumptions: Resumptions,
         proxies: Proxies | None = None,
     ) -> None:
         self._callers = callers
@@ -131,6 +142,7 @@ class VoiceGateway(pb_grpc.VoiceGatewayServicer):
         self._calls = calls
         self._defaults = defaults
         self._first_message_timeout_s = first_message_timeout_s
+        self._resumptions = resumptions
 
     def add_to(self, server: grpc.aio.Server) -> None:
         """Serve on this server; a message is checked before it is parsed."""
@@ -148,8 +160,7 @@ class VoiceGateway(pb_grpc.VoiceGatewayServicer):
         try:
             shown: Any = context.invocation_metadata()
             who = await self._callers.authenticate(bearer(shown))
-            with self._calls.admitted("grpc", who, self._address(context)) as call:
-                await self._serve(call, context)
+            await self._answer(who, context)
         except CallerGone:
             return
         except Unauthenticated as error:
@@ -168,8 +179,19 @@ class VoiceGateway(pb_grpc.VoiceGatewayServicer):
                 log.exception("a call broke")
                 await _abort(context, grpc.StatusCode.INTERNAL, "the gateway failed; see its log")
 
-    async def _serve(self, call: Call, context: Context) -> None:
-        first = await self._first_message(context)
+    async def _answer(self, who: Principal, context: Context) -> None:
+        with ExitStack() as admission:
+            try:
+                admitted = self._calls.admitted("grpc", who, self._address(context))
+                call = admission.enter_context(admitted)
+            except GatewayFull:
+                if await self._resumed_though_full(who, context):
+                    return
+                raise
+            await self._serve(call, admission, context)
+
+    async def _serve(self, call: Call, admission: ExitStack, context: Context) -> None:
+        first = await self._first_message(call, context)
         if first is None:
             return  # the caller hung up without a message
         asked = pb.VoiceConfig()
@@ -177,9 +199,15 @@ class VoiceGateway(pb_grpc.VoiceGatewayServicer):
             asked, first = first.config, None
         config = wire.to_config(asked, self._defaults, call.who)
         codec = agree(asked, config.rate_hz)
-        await accept(context)
-        encoded = asked.audio_encoding != 0
-        caller = StreamCaller(context, first, codec, call.allowance, asked=encoded)
+        if await self._resumed(asked, config, context, call, admission):
+            return
+        await accept(context, wire.resync() if asked.resume_token else None)
+        told = asked.audio_encoding != 0
+        if asked.resume and self._resumptions.offered:
+            encoding = WireEncoding(codec, asked=told)
+            await self._serve_resumable(call, admission.pop_all(), config, encoding, context)
+            return
+        caller = StreamCaller(context, first, codec, call.allowance, asked=told)
         await call.run(caller, config)
         await caller.part()
 
@@ -188,13 +216,75 @@ class VoiceGateway(pb_grpc.VoiceGatewayServicer):
         forwarded = ",".join(str(value) for key, value in metadata if key == FORWARDED)
         return self._proxies.caller(grpc_peer(context.peer()), forwarded)
 
-    async def _first_message(self, context: Context) -> pb.ClientMessage | None:
+    async def _serve_resumable(
+        self,
+        call: Call,
+        admission: ExitStack,
+        config: CallConfig,
+        encoding: WireEncoding,
+        context: Context,
+    ) -> None:
+        """Begin a call that outlives this stream, and keeps its admission until it is over."""
+        caller = Resumable(encoding, pace=call.allowance.message)
+
+        async def run() -> None:
+            with admission:
+                await call.run(caller, replace(config, can_resume=True))
+
+        kept, line = self._resumptions.begin(caller, config.principal, run)
+        await StreamLine(self._resumptions, kept, line, context, _read).serve(resumed=False)
+
+    async def _resumed(
+        self,
+        asked: pb.VoiceConfig,
+        config: CallConfig,
+        context: Context,
+        call: Call | None,
+        admission: ExitStack,
+    ) -> bool:
+        """Go on with the call of the config's token, where it has a good one; tell whether so.
+
+        That call has its place already: what this stream was admitted as, if it was, is over.
+        """
+        if not asked.resume_token:
+            return False
+        found = await self._resumptions.resume(
+            asked.resume_token, config.principal, asked.received_sequence
+        )
+        if found is None:
+            return False
+        if call:
+            call.outcome = "resumed"
+        admission.close()
+        await accept(context)
+        await StreamLine(self._resumptions, *found, context, _read).serve(resumed=True)
+        return True
+
+    async def _resumed_though_full(self, who: Principal, context: Context) -> bool:
+        """Let the client of a call that has its place already go on with it."""
+        if not self._resumptions.anybody_away:
+            return False
         try:
-            async with asyncio.timeout(self._first_message_timeout_s):
+            async with asyncio.timeout(_TOKEN_WITHIN_S):
+                first = await _read(context)
+        except TimeoutError:
+            return False
+        if first is None:
+            return False
+        config = wire.to_config(first.config, self._defaults, who)
+        return await self._resumed(first.config, config, context, None, ExitStack())
+
+    async def _first_message(self, call: Call, context: Context) -> pb.ClientMessage | None:
+        try:
+            async with asyncio.timeout(self._first_message_timeout_s) as limit:
+                call.on_drain = lambda: limit.reschedule(0)
                 return await _read(context)
         except TimeoutError:
+            call.check_begins()
             said = f"no message came within {self._first_message_timeout_s:g} s; send config"
             raise CallerSilent(said) from None
+        finally:
+            call.on_drain = lambda: None
 
 
 def message_of(data: bytes) -> pb.ClientMessage:
@@ -232,10 +322,12 @@ async def _read(context: Context) -> pb.ClientMessage | None:
     return None if message is grpc.aio.EOF else message
 
 
-async def accept(context: Context) -> None:
-    """Tell the caller that the call was accepted; raises CallerGone."""
+async def accept(context: Context, first: pb.ServerMessage | None = None) -> None:
+    """Tell the caller that the call was accepted, and what comes first; raises CallerGone."""
     try:
         await context.send_initial_metadata(())
+        if first:
+            await context.write(first)
     except grpc.aio.BaseError:
         raise CallerGone("the caller hung up") from None
 

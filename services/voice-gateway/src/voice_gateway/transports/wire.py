@@ -24,6 +24,7 @@ from voice_gateway.messages import (
     Interrupt,
     LineEcho,
     Listening,
+    Moving,
     Paused,
     Played,
     Processing,
@@ -85,6 +86,8 @@ def to_config(config: pb.VoiceConfig, defaults: Defaults, who: Principal = ANYON
     _check_length("config.voice_name", config.voice_name, MOST_NAME_CHARS)
     _check_length("config.system_prompt", config.system_prompt, MOST_PROMPT_CHARS)
     _check_rights(config, defaults, who.rights)
+    _check_length("config.resume_token", config.resume_token, MOST_NAME_CHARS)
+    _check_length("config.turn_under_way", config.turn_under_way, MOST_TEXT_CHARS)
     return CallConfig(
         call_id=_printable(config.session_id) or uuid.uuid4().hex[:12],
         language=config.language_code or defaults.language,
@@ -95,6 +98,7 @@ def to_config(config: pb.VoiceConfig, defaults: Defaults, who: Principal = ANYON
         conversation_id=config.conversation_id,
         line_echo=_LINE_ECHOES.get(config.line_echo, defaults.line_echo),
         principal=who.name,
+        turn_under_way=config.turn_under_way.strip(),
     )
 
 
@@ -112,6 +116,25 @@ def _check_rights(config: pb.VoiceConfig, defaults: Defaults, rights: Rights) ->
 def say_encoding(message: pb.ServerMessage, encoding: pb.AudioEncoding) -> None:
     """State the encoding in a call's first LISTENING, if its config asked for one."""
     message.event.audio_encoding = encoding
+
+
+def say_resumption(message: pb.ServerMessage, token: str, window_s: float) -> None:
+    """State in a call's first LISTENING how it can be resumed."""
+    message.event.resumption.token = token
+    message.event.resumption.window_ms = _ms(window_s)
+
+
+def resumed(token: str, window_s: float, taken: int) -> pb.ServerMessage:
+    """What a stream begins with that goes on with a call."""
+    message = pb.ServerMessage(event=pb.ServerEvent(type=pb.RESUMED, message="going on"))
+    say_resumption(message, token, window_s)
+    message.event.resumption.taken_messages = taken
+    return message
+
+
+def resync() -> pb.ServerMessage:
+    """What a stream begins with that was to go on with a call, and cannot."""
+    return pb.ServerMessage(event=pb.ServerEvent(type=pb.RESYNC, message="starting afresh"))
 
 
 def from_client(message: pb.ClientMessage) -> FromCaller | None:
@@ -178,7 +201,8 @@ def _event(
     | CutOff
     | Failed
     | TurnOver
-    | Goodbye,
+    | Goodbye
+    | Moving,
 ) -> tuple[pb.ServerEvent, int]:
     match notice:
         case Listening():
@@ -206,8 +230,14 @@ def _event(
                 type=pb.END_OF_TURN, message=message, latency=latency, incomplete=incomplete
             )
             return over, reply
-        case Goodbye():
-            return pb.ServerEvent(type=pb.GOODBYE, message="goodbye"), 0
+        case Goodbye() | Moving():
+            return _parting(notice), 0
+
+
+def _parting(notice: Goodbye | Moving) -> pb.ServerEvent:
+    if isinstance(notice, Goodbye):
+        return pb.ServerEvent(type=pb.GOODBYE, message="goodbye")
+    return pb.ServerEvent(type=pb.MOVE, message="call again when nobody speaks")
 
 
 def _latency(stages: TurnStages) -> pb.TurnLatency:

@@ -9,6 +9,7 @@ from voice_gateway.messages import (
     Failed,
     Goodbye,
     Listening,
+    Moving,
     Paused,
     Processing,
     ReplyAudio,
@@ -93,7 +94,8 @@ def _noticed(
     | TurnTaken
     | RequestDropped
     | TurnOver
-    | Goodbye,
+    | Goodbye
+    | Moving,
 ) -> Events:
     match message:
         case TurnTaken(reply):
@@ -110,7 +112,7 @@ def _noticed(
             return response.failed(state, error, reply)
         case TurnOver():
             return response.turn_over(state, message)
-        case Listening() | Speaking() | Paused() | Resumed() | Goodbye():
+        case Listening() | Speaking() | Paused() | Resumed() | Goodbye() | Moving():
             return []
         case _:
             assert_never(message)
