@@ -152,7 +152,7 @@ class _SmallWords:
             case c.ReplyHeard(_, reply, text) if reply == before.live:
                 self.heard = text
             case c.CallerSpoke(_, text, True) if text in SMALL_WORDS and not before.finished:
-                if before.live and text in self.question:
+                if before.live and plain(text) in plain(self.question):
                     return  # it may be the late final of that question
                 self.open.append(text)
                 if before.live and _ASKED.search(self.heard) and text in _YES:
