@@ -181,18 +181,31 @@ def test_a_late_event_loop_takes_no_more_calls_but_one_stall_is_nothing():
     )
 
 
+def test_a_few_calls_are_admitted_whatever_else_keeps_the_machine_busy():
+    headroom = ticked(at_rest(), busy=0.95, lag_s=0.4)
+    headroom.check(calls=3, now=0.0)
+    refusal(lambda: headroom.check(calls=4, now=0.0))
+
+
+def test_what_the_start_took_is_no_load():
+    headroom = ticked(Headroom(100), busy=1.0, lag_s=0.4, times=7)
+    headroom.check(calls=30, now=0.0)
+    ticked(headroom, busy=1.0, lag_s=0.4, times=1)
+    refusal(lambda: headroom.check(calls=30, now=0.0))
+
+
 def test_a_recogniser_that_is_behind_most_calls_takes_no_more():
     headroom = at_rest()
     headroom.recogniser(1, 30.0, now=0.0)  # one call has a fault of its own
     headroom.recogniser(2, 0.2, now=0.0)
     headroom.recogniser(3, 0.2, now=0.0)
-    headroom.check(calls=3, now=1.0)
+    headroom.check(calls=5, now=1.0)
     headroom.recogniser(3, 1.4, now=1.0)
     assert "the recogniser is 1.4 s behind the callers; allowed: 1 s" in str(
-        refusal(lambda: headroom.check(calls=3, now=1.0))
+        refusal(lambda: headroom.check(calls=5, now=1.0))
     )
     headroom.over(3)
-    headroom.check(calls=2, now=1.0)
+    headroom.check(calls=4, now=1.0)
 
 
 def test_end_of_turn_predictions_without_time_for_them_take_no_more_calls():

@@ -26,6 +26,8 @@ _UNPROVEN_S = 3.0
 """So long after its beginning a call's cost is not seen yet."""
 _GUESSED_CALLS = 40
 """May begin within that time where no call's cost is known yet: a slow core carries as many."""
+_ALWAYS = 4
+"""So few calls are not what loads it: whatever else does, one more is admitted."""
 _LEAST_MEASURED = 5
 """From so many calls on their cost is known."""
 _LEAST_UNPROVEN = 2
@@ -79,6 +81,8 @@ class Headroom:
 
     def check(self, calls: int, now: float) -> None:
         """Raise GatewayFull where nothing is left for one more call beside so many."""
+        if calls < _ALWAYS:
+            return
         worst = self._worst(now)
         left = 1.0 - worst.share
         self._closed = left < _OPENS_AT if self._closed else left <= _CLOSES_AT
@@ -114,7 +118,8 @@ class Headroom:
         return max(self._loads(now), key=lambda load: load.share)
 
     def _loads(self, now: float) -> list[Load]:
-        busy, lag_s = _mean(self._busy), median(self._lags_s or (0.0,))
+        known = len(self._lags_s) == _TICKS  # what the start took is no load
+        busy, lag_s = (_mean(self._busy), median(self._lags_s)) if known else (0.0, 0.0)
         behind_s, refused = self._recogniser_lag_s(now), self._refused(now)
         return [
             Load(
