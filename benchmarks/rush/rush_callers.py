@@ -7,7 +7,7 @@ import asyncio
 import itertools
 from array import array
 from dataclasses import dataclass, field
-from random import Random
+from random import Random, random
 from typing import Any
 
 import grpc
@@ -79,7 +79,7 @@ class Caller:
         reason = "".join(c for c in said if not c.isdecimal())
         self.waits.reasons[reason] = self.waits.reasons.get(reason, 0) + 1
         trailing: list[tuple[str, str]] = list(await stream.trailing_metadata() or ())
-        return float(dict(trailing).get("retry-after-s", "1"))
+        return float(dict(trailing).get("retry-after-s", "1")) + random()
 
     async def _talk(self, stream: Any, until: float) -> None:
         writing = asyncio.Lock()

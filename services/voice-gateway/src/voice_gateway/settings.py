@@ -203,8 +203,8 @@ class Settings(BaseSettings):
     admit_by_load: bool = Field(
         True,
         description=(
-            "Refuse calls also where the event loop, the recogniser or the end-of-turn network "
-            "has no time for them; false: MAX_CALLS alone decides."
+            "Refuse calls also where the processor, the event loop, the recogniser or the "
+            "end-of-turn network has no time for them; false: MAX_CALLS alone decides."
         ),
     )
     trusted_proxies: str = Field(

@@ -1,19 +1,21 @@
 """Judges from what is measured how much more the gateway can carry, so that its calls keep pace.
 
 Pure: each measurement and each question says what time it is. What is short is the worst of: the
-event loop's work and its lag, the recogniser's lag, and the end-of-turn predictions that there was
-no time for. A call that has just begun is not measured yet: it counts as much as the others cost.
+processor, the event loop, whose lag it is, the recogniser, and the end-of-turn network. A call that
+has just begun is not measured yet: it counts as much as the others cost.
 """
 
 from collections import deque
 from dataclasses import dataclass
+from itertools import cycle
 from statistics import median
 
 from voice_gateway.errors import GatewayFull
 
-MOST_BUSY = 0.8
-"""The share of its time that the event loop may work; above, its lag grows quickly."""
-MOST_LAG_S = 0.05
+MOST_BUSY = 0.7
+"""The share of a core that the gateway may use; above, the lag of its one loop grows quickly."""
+MOST_LAG_S = 0.02
+"""An answer passes the event loop half a dozen times before it is heard."""
 MOST_RECOGNISER_LAG_S = 1.0
 MOST_REFUSED = 0.5
 """The share of end-of-turn predictions that may be refused, as too many wait for one."""
@@ -24,12 +26,16 @@ _UNPROVEN_S = 3.0
 """So long after its beginning a call's cost is not seen yet."""
 _GUESSED_CALLS = 40
 """May begin within that time where no call's cost is known yet: a slow core carries as many."""
+_ALWAYS = 4
+"""So few calls are not what loads it: whatever else does, one more is admitted."""
 _LEAST_MEASURED = 5
 """From so many calls on their cost is known."""
 _LEAST_UNPROVEN = 2
 _RECOGNISER_CALLS = 3
 _FRESH_S, _OPINIONS_S, _LEAST_OPINIONS = 5.0, 10.0, 10
 _RETRY_S, _RETRY_UNPROVEN_S = 5, 2
+_RETRY_SPREAD_S = 4
+"""One comes back later than the other by up to this, so that they do not all come at once again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,9 +57,10 @@ class Headroom:
         self._opinions: deque[tuple[float, bool]] = deque(maxlen=512)
         self._begun: deque[float] = deque(maxlen=4096)
         self._closed = False
+        self._refusals = cycle(range(_RETRY_SPREAD_S + 1))
 
     def loop(self, *, busy: float, lag_s: float) -> None:
-        """Note how busy the event loop was since the last time, and how late it is now."""
+        """Note the share of a core used since the last time, and how late the loop is now."""
         self._busy.append(busy)
         self._lags_s.append(lag_s)
 
@@ -74,12 +81,14 @@ class Headroom:
 
     def check(self, calls: int, now: float) -> None:
         """Raise GatewayFull where nothing is left for one more call beside so many."""
+        if calls < _ALWAYS:
+            return
         worst = self._worst(now)
         left = 1.0 - worst.share
         self._closed = left < _OPENS_AT if self._closed else left <= _CLOSES_AT
         if self._closed:
             said = f"the gateway takes no more calls for now: {worst.said}"
-            raise GatewayFull(said, retry_after_s=_RETRY_S)
+            raise GatewayFull(said, retry_after_s=_RETRY_S + next(self._refusals))
         self._check_unproven(left, calls, now)
 
     def began(self, now: float) -> None:
@@ -95,7 +104,7 @@ class Headroom:
             raise GatewayFull(
                 f"{new} calls have begun within {_UNPROVEN_S:g} s; allowed: {int(room)}, "
                 "until it is seen what they cost",
-                retry_after_s=_RETRY_UNPROVEN_S,
+                retry_after_s=_RETRY_UNPROVEN_S + next(self._refusals),
             )
 
     def _capacity(self, measured: int) -> float:
@@ -109,12 +118,13 @@ class Headroom:
         return max(self._loads(now), key=lambda load: load.share)
 
     def _loads(self, now: float) -> list[Load]:
-        busy, lag_s = _mean(self._busy), median(self._lags_s or (0.0,))
+        known = len(self._lags_s) == _TICKS  # what the start took is no load
+        busy, lag_s = (_mean(self._busy), median(self._lags_s)) if known else (0.0, 0.0)
         behind_s, refused = self._recogniser_lag_s(now), self._refused(now)
         return [
             Load(
                 busy / MOST_BUSY,
-                f"its event loop is busy {busy:.0%} of the time; allowed: {MOST_BUSY:.0%}",
+                f"it uses {busy:.0%} of a core; allowed: {MOST_BUSY:.0%}",
             ),
             Load(
                 lag_s / MOST_LAG_S,

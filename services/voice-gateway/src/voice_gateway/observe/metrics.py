@@ -132,15 +132,14 @@ class Metrics(GatewayMetrics):
     async def watch_loop(self, judge: Callable[[float, float], float] | None = None) -> None:
         """Measure how late the event loop is, until cancelled.
 
-        `judge` is told this and the share of its time that the loop was at work, and returns the
-        gateway's headroom.
+        `judge` is told this and the share of a core that was used, and returns the headroom.
         """
         loop = asyncio.get_running_loop()
-        began, worked_s = loop.time(), time.thread_time()
+        began, worked_s = loop.time(), time.process_time()
         while True:
             due = loop.time() + _LAG_INTERVAL_S
             await asyncio.sleep(_LAG_INTERVAL_S)
-            now, total_s = loop.time(), time.thread_time()
+            now, total_s = loop.time(), time.process_time()
             lag_s = max(0.0, now - due)
             self.lag_s.observe(lag_s)
             if judge:

@@ -55,7 +55,7 @@ _STATUS_BY_ERROR: dict[type[CallError], grpc.StatusCode] = {
     CallerElsewhere: grpc.StatusCode.ABORTED,
     CallBroke: grpc.StatusCode.INTERNAL,
 }
-_FIRST_WORDS_S = 0.05
+_FIRST_WORDS_S = 0.5
 _HALF_CLOSE_S = 2.0  # for the caller's half-close after the goodbye
 _LARGEST_CONTROL_BYTES = 64 * 1024  # of a message that is no audio: all texts at their longest
 _AUDIO_TAG = pb.ClientMessage(audio_chunk=b"-").SerializeToString()[:1]
