@@ -165,6 +165,34 @@ async def test_a_call_that_begins_anew_says_again_what_no_turn_has():
     assert [turn.heard for turn in turns.all] == ["what is the weather"]
 
 
+@pytest.mark.parametrize("begun", [False, True])
+async def test_a_turn_that_is_asked_again_is_owed_until_its_answer_is_over(begun: bool):
+    """The second connection breaks as well, before the answer or in the middle of it."""
+
+    async def first(caller: Caller) -> None:
+        await accepts(caller, event(wire.LISTENING, 1, token="one"))
+        await caller.next_other()
+        await caller.send(event(wire.PROCESSING, 2))
+        await breaks(caller)
+
+    async def second(caller: Caller) -> None:
+        await accepts(caller, event(wire.RESYNC), event(wire.LISTENING, 1, token="two"))
+        if begun:
+            await caller.send(event(wire.PROCESSING, 2))
+        await breaks(caller)
+
+    async def third(caller: Caller) -> None:
+        await accepts(caller, event(wire.RESYNC), event(wire.LISTENING, 1, token="three"))
+        await caller.half_close()
+
+    async with calling(one_after_the_other(first, second, third)) as (call, callers):
+        await call.type("what is the weather")
+        await call.finish()
+        await heard(call)
+        owed = [caller.config.turn_under_way for caller in callers]
+        assert owed == ["", "what is the weather", "what is the weather"]
+
+
 @pytest.mark.parametrize(
     ("code", "token"),
     [

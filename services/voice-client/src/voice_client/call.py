@@ -343,10 +343,11 @@ class Call:
             for message in before.unsent(first.event.resumption.taken_messages):
                 await self._put(message)
             return
-        self._resumption = fresh = Resumption()
+        asked_again = first.event.type == wire.RESYNC
+        self._resumption = fresh = Resumption(before.under_way if asked_again else "")
         again = before.open_turn()
         self._opus = None
-        if first.event.type == wire.RESYNC:
+        if asked_again:
             if self._hello.opus:
                 await self._agree()
         else:  # a gateway that knows nothing of it

@@ -15,7 +15,8 @@ MOST_BYTES = 2 * 1024 * 1024
 class Resumption:
     """One call's, whatever its connection."""
 
-    def __init__(self, most_bytes: int = MOST_BYTES) -> None:
+    def __init__(self, owed: str = "", most_bytes: int = MOST_BYTES) -> None:
+        """`owed` is the turn that the gateway was told to ask again, as the call begins anew."""
         self._most_bytes = most_bytes
         self._sent: deque[tuple[int, wire.ClientMessage]] = deque()
         self._sent_bytes = 0
@@ -29,8 +30,9 @@ class Resumption:
         """What the gateway gave to go on with the call; empty: nothing."""
         self.window_s = 0.0
         self.received = 0
-        self.under_way = ""
-        """The words of the turn that is being answered."""
+        self._owed = owed
+        self.under_way = owed
+        """The words of the turn that is being answered, or is to be."""
         self.moves = False
         """The gateway goes, and ends the connection when nobody speaks."""
 
@@ -94,6 +96,9 @@ class Resumption:
                 pass
 
     def _turn_taken(self) -> None:
+        if self._owed:
+            self.under_way, self._owed = self._owed, ""
+            return
         words = " ".join(self._words())
         self._finals, self._interim = [], ""
         if self._typed:
