@@ -18,6 +18,8 @@ from voice_gateway.access.tokens import Tokens
 ISSUER, AUDIENCE = "https://id.example.org", "voice"
 SECRET = "a-secret-of-the-tests-0123456789abcdef"
 KEY, OTHERS_KEY = "right-key", "another-right-key"
+LASTS_S = 86_400
+"""How long what is right stays so; it is made once, at the start of a run of any length."""
 
 _RSA = rsa.generate_private_key(65_537, 2048)
 _STRANGER = rsa.generate_private_key(65_537, 2048)
@@ -65,7 +67,7 @@ def signed(
     **claims: Any,
 ) -> str:
     """A JWT that is right, but for what is given; a claim of None is left out."""
-    usual = {"iss": ISSUER, "aud": AUDIENCE, "sub": subject, "exp": time.time() + 600}
+    usual = {"iss": ISSUER, "aud": AUDIENCE, "sub": subject, "exp": time.time() + LASTS_S}
     given = {name: value for name, value in {**usual, **claims}.items() if value is not None}
     return jwt.encode(given, key or _RSA, algorithm=algorithm, headers={"kid": kid})
 
@@ -80,7 +82,7 @@ def by_stranger() -> str:
 
 def unsigned() -> str:
     nobody: Any = None
-    claims = {"iss": ISSUER, "aud": AUDIENCE, "sub": "ann", "exp": time.time() + 600}
+    claims = {"iss": ISSUER, "aud": AUDIENCE, "sub": "ann", "exp": time.time() + LASTS_S}
     return jwt.encode(claims, nobody, "none")
 
 
@@ -95,12 +97,12 @@ def by_shared_secret() -> str:
     return _by_hmac(b"a shared secret of 32 characters", "shared")
 
 
-def token(principal: str = "mine", lasts_s: float = 60, secret: str = SECRET) -> str:
+def token(principal: str = "mine", lasts_s: float = LASTS_S, secret: str = SECRET) -> str:
     return Tokens(secret.encode(), time.time).mint(principal, lasts_s).value
 
 
 def _by_hmac(secret: bytes, kid: str) -> str:
-    claims = {"iss": ISSUER, "aud": AUDIENCE, "sub": "ann", "exp": int(time.time()) + 600}
+    claims = {"iss": ISSUER, "aud": AUDIENCE, "sub": "ann", "exp": int(time.time()) + LASTS_S}
     parts: list[Mapping[str, Any]] = [{"alg": "HS256", "typ": "JWT", "kid": kid}, claims]
     said = ".".join(_b64(json.dumps(part).encode()) for part in parts)
     return f"{said}.{_b64(hmac.new(secret, said.encode(), hashlib.sha256).digest())}"
@@ -138,7 +140,7 @@ WRONG = {
     "a JWT of a number": signed(sub=7),
     "a JWT by a stranger": by_stranger(),
     "an unknown kid": signed(kid="r9"),
-    "a JWT that is not valid yet": signed(nbf=time.time() + 600),
+    "a JWT that is not valid yet": signed(nbf=time.time() + LASTS_S),
     "an expired token": token(lasts_s=-1),
     "another gateway's token": token(secret="x" * 32),
     "a token of one who is gone": token("gone"),
