@@ -221,8 +221,10 @@ def test_a_message_of_many_parts_is_not_parsed():
         message_of(one * 100_000)
     chunk = pb.ClientMessage(audio_chunk=bytes(100_000)).SerializeToString()
     assert message_of(chunk).audio_chunk == bytes(100_000)
+    latest = pb.ClientMessage(acknowledged=2**64 - 1).SerializeToString()
+    assert message_of(chunk + latest).acknowledged == 2**64 - 1
     with pytest.raises(BadMessage):
-        message_of(chunk + one)
+        message_of(chunk + one * 10)
     with pytest.raises(BadMessage):
         message_of(chunk[:1] + b"\xff" * 100_000)
 

@@ -59,6 +59,7 @@ _FIRST_WORDS_S = 0.5
 _HALF_CLOSE_S = 2.0  # for the caller's half-close after the goodbye
 _LARGEST_CONTROL_BYTES = 64 * 1024  # of a message that is no audio: all texts at their longest
 _AUDIO_TAG = pb.ClientMessage(audio_chunk=b"-").SerializeToString()[:1]
+_ACKNOWLEDGEMENT_BYTES = 11  # at most: its tag, and 64 bits as a varint
 _TOKEN_WITHIN_S = 1.0  # for the first message of a stream that a full gateway may have room for
 
 
@@ -290,7 +291,8 @@ class VoiceGateway(pb_grpc.VoiceGatewayServicer):
 def message_of(data: bytes) -> pb.ClientMessage:
     """Parse a client's message; raises BadMessage for one that would take long to be parsed.
 
-    Only audio may be long, and that is one field, which is copied at once.
+    Only audio may be long, and that is one field, which is copied at once; an acknowledgement may
+    stand behind it.
     """
     if len(data) > _LARGEST_CONTROL_BYTES and not _is_one_chunk(data):
         raise BadMessage(
@@ -301,7 +303,7 @@ def message_of(data: bytes) -> pb.ClientMessage:
 
 
 def _is_one_chunk(data: bytes) -> bool:
-    """Whether the message is an audio_chunk and nothing else."""
+    """Whether the message is an audio_chunk, and next to nothing else."""
     if data[:1] != _AUDIO_TAG:
         return False
     length = shift = 0
@@ -309,7 +311,7 @@ def _is_one_chunk(data: bytes) -> bool:
         length |= (byte & 0x7F) << shift
         shift += 7
         if byte < 0x80:
-            return place + length == len(data)
+            return 0 <= len(data) - (place + length) <= _ACKNOWLEDGEMENT_BYTES
     return False
 
 
