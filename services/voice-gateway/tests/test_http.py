@@ -156,7 +156,10 @@ async def test_refusals_bad_messages_and_interruptions_are_counted(serve: Any):
     assert counted["voice_interruptions_total{front=grpc}"] == 1
 
 
-async def test_a_plain_request_learns_that_the_gateway_is_full_and_until_when(serve: Any):
+async def test_a_plain_request_learns_that_the_gateway_is_full_and_until_when(
+    serve: Any, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr("voice_gateway.call.calls._SILENT_GRACE_S", 600.0)
     async with (
         serve(FakeRiva(), FakeChat(), max_calls=1) as gateway,
         browsing(gateway) as browser,
@@ -239,3 +242,17 @@ async def test_before_riva_answers_there_is_nothing_to_choose_but_the_default(se
             async with browser.get("/choices") as answer:
                 said = await answer.json()
     assert (said["languages"], said["voices"], said["language"]) == ([], {}, "en-US")
+
+
+async def test_an_apis_client_is_told_in_its_own_form(serve: Any):
+    async with serve(FakeRiva(), FakeChat()) as gateway, browsing(gateway) as browser:
+        async with browser.get("/v1/models") as answer:
+            listed = await answer.json()
+        assert [model["id"] for model in listed["data"]] == ["meta/llama-3.1-8b-instruct"]
+        for method, path in [("POST", "/v1/audio/speech"), ("GET", "/v1/files")]:
+            async with browser.request(method, path) as answer:
+                error = (await answer.json())["error"]
+            assert (answer.status, error["code"]) == (404, "unknown_url")
+            assert f"{method} {path}" in error["message"]
+        async with browser.get("/no-such-page") as answer:
+            assert answer.status == 404

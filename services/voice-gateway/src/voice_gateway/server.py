@@ -151,6 +151,7 @@ class GatewayServer:
             ),
             access=access,
             realtime=realtime.answer,
+            models=[settings.llm_model],
             client_secrets=ClientSecrets(self._access.callers, access, defaults).answer,
             connections=wiring.http_connections(settings),
         )

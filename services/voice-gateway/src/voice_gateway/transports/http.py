@@ -9,7 +9,7 @@ from pathlib import Path
 from aiohttp import hdrs, web
 from aiohttp.web_protocol import RequestHandler
 
-from voice_gateway.transports.http_access import Handler, HttpAccess
+from voice_gateway.transports.http_access import Handler, HttpAccess, refused
 from voice_gateway.transports.listener import ConnectionLimits, Connections, Listener
 
 _PAGE_FOLDER = Path(__file__).parent / "web"
@@ -69,12 +69,14 @@ class HttpFront:
         access: HttpAccess,
         realtime: Handler | None = None,
         client_secrets: Handler | None = None,
+        models: Sequence[str] = (),
         connections: ConnectionLimits | None = None,
     ) -> None:
         self._access = access
         self._readiness = readiness
         self._choices = choices
         self._exposition = exposition
+        self._models = models
         self._limits = connections or ConnectionLimits()
         self._connections = Connections(self._limits)
         app = self._with_probes(self._say_ready, access.keyed(self._show_metrics))
@@ -82,6 +84,8 @@ class HttpFront:
             app.router.add_get("/v1/realtime", realtime, allow_head=False)
         if client_secrets:
             app.router.add_post("/v1/realtime/client_secrets", client_secrets)
+        app.router.add_get("/v1/models", access.keyed(self._list_models))
+        app.router.add_route("*", "/v1/{unknown:.*}", _refuse_unknown)
         app.router.add_get("/choices", access.keyed(self._show_choices))
         app.router.add_get("/", _show_page)
         app.router.add_static("/", _PAGE_FOLDER)
@@ -145,6 +149,12 @@ class HttpFront:
     async def _show_choices(self, request: web.Request) -> web.Response:
         return web.json_response(asdict(self._choices()))
 
+    async def _list_models(self, request: web.Request) -> web.Response:
+        """The chat models, in the shape that OpenAI's clients read."""
+        owned = {"object": "model", "created": 0, "owned_by": "voice-gateway"}
+        models = [{"id": name, **owned} for name in self._models]
+        return web.json_response({"object": "list", "data": models})
+
     async def _show_metrics(self, request: web.Request) -> web.Response:
         body, content_type = self._exposition(request.headers.get(hdrs.ACCEPT, ""))
         return web.Response(body=body, headers={hdrs.CONTENT_TYPE: content_type})
@@ -166,6 +176,12 @@ class _Connection(RequestHandler):
     def connection_lost(self, exc: BaseException | None) -> None:
         super().connection_lost(exc)
         self._connections.closed(self)
+
+
+async def _refuse_unknown(request: web.Request) -> web.Response:
+    """Tell an API's client in its own form that this is not served."""
+    said = f"Unknown request URL: {request.method} {request.path[:200]}."
+    return refused(404, "unknown_url", said)
 
 
 async def _say_alive(request: web.Request) -> web.Response:
