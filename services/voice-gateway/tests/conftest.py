@@ -69,5 +69,7 @@ async def serving(riva: FakeRiva, chat: FakeChat, **changes: Any) -> AsyncGenera
 
 
 @pytest.fixture
-def serve() -> Serve:
+def serve(monkeypatch: pytest.MonkeyPatch) -> Serve:
+    # A test's caller may take its time over its first word, on a busy machine.
+    monkeypatch.setattr("voice_gateway.call.calls._SILENT_GRACE_S", 600.0)
     return serving

@@ -156,10 +156,7 @@ async def test_refusals_bad_messages_and_interruptions_are_counted(serve: Any):
     assert counted["voice_interruptions_total{front=grpc}"] == 1
 
 
-async def test_a_plain_request_learns_that_the_gateway_is_full_and_until_when(
-    serve: Any, monkeypatch: pytest.MonkeyPatch
-):
-    monkeypatch.setattr("voice_gateway.call.calls._SILENT_GRACE_S", 600.0)
+async def test_a_plain_request_learns_that_the_gateway_is_full_and_until_when(serve: Any):
     async with (
         serve(FakeRiva(), FakeChat(), max_calls=1) as gateway,
         browsing(gateway) as browser,
