@@ -193,7 +193,7 @@ if $twice; then
   [ "$(inspect voice-gateway '{{.OCIv1.RootFS.DiffIDs}}')" = "$first" ] || fail "the second build differs from the first"
   ok "a second build has the same layers: $first"
 fi
-look voice-gateway 240
+look voice-gateway 260
 look voice-local-stack 300
 hold_a_turn
 if $keep; then echo "kept: buildah --root $store --storage-driver $STORAGE_DRIVER images"; fi

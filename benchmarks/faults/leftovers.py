@@ -55,12 +55,16 @@ class Looked:
     """The ports of each service."""
 
     async def held(self, open_streams: int) -> Held:
+        """What it holds, looked at before it is asked anything, which takes a connection."""
+        threads, files = self._threads(), self._open_files()
         tasks = await self._tasks()
         calls = await asyncio.to_thread(_calls, f"{self.page}metrics")
-        return Held(calls, len(tasks), self._threads(), *self._open_files(), open_streams)
+        return Held(calls, len(tasks), threads, *files, open_streams)
 
     def _threads(self) -> int:
-        return len(list(Path(f"/proc/{self.pid}/task").iterdir()))
+        """Threads but for gRPC's pool, which grows while it is busy and shrinks by itself."""
+        names = [file.read_text() for file in Path(f"/proc/{self.pid}/task").glob("*/comm")]
+        return sum(not name.startswith("event_engine") for name in names)
 
     def _open_files(self) -> tuple[int, int, int, int, int]:
         """How many sockets to each service, other sockets and other files are open."""

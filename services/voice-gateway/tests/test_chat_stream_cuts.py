@@ -167,7 +167,11 @@ def test_whatever_a_server_makes_of_a_stream_it_ends_or_fails(seed: int):
 
 async def test_every_turn_of_a_call_is_answered_or_fails(serve: Any):
     random = Random(5)
-    async with serve(FakeRiva(), FakeChat()) as gateway, connect(gateway.http_port) as program:
+    no_limit = {"requests_per_min": 0, "typed_chars_per_min": 0}
+    async with (
+        serve(FakeRiva(), FakeChat(), **no_limit) as gateway,
+        connect(gateway.http_port) as program,
+    ):
         await program.update(output_modalities=["text"], tools=[DECLARED])
         for _ in range(MUTATIONS_OVER_HTTP):
             body = mutated(random.choice(BODIES), random)

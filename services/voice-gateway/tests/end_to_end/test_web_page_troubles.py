@@ -98,7 +98,7 @@ async def test_a_microphone_that_goes_away_in_mid_call(serve: Any, silence: Path
 
 async def test_a_page_without_tls_can_only_be_written_to(serve: Any):
     hosts = ["--host-resolver-rules=MAP page.test 127.0.0.1"]
-    async with serve(riva(), FakeChat([SHORT])) as gateway:
+    async with serve(riva(), FakeChat([SHORT]), http_hosts="page.test") as gateway:
         url = address(gateway, "page.test")
         async with visit(url, options=hosts, expected=["Cross-Origin-Opener-Policy"]) as visitor:
             await visitor.talk()

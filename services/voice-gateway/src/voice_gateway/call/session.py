@@ -94,32 +94,8 @@ class Session:
             clock=self._clock,
             on_full=lambda: self._end(CallerSlow("the caller does not read its messages")),
         )
-        self._caller_audio = CallerAudio(
-            services,
-            config,
-            options.asr_rate_hz,
-            clock=self._clock,
-            on_edge=self._voice_changed,
-            on_transcript=self._transcribed,
-            on_fault=self._report,
-            on_covered=self._covered,
-            on_lag=self._metrics.recogniser_lag,
-            sounding=lambda: self._replies.sounding(),
-            on_dropped=self._dropped,
-        )
-        self._replies = Replies(
-            services,
-            config,
-            outbox=self._outbox,
-            speech_end=lambda: self._caller_audio.speech_end,
-            reply_options=options.reply,
-            lead_s=options.playback_lead_s,
-            metrics=self._metrics,
-            clock=self._clock,
-            tell=self._tell,
-            on_fault=self._report,
-            on_over=self._caller_audio.own.reply_over,
-        )
+        self._caller_audio = self._hearing(services, config)
+        self._replies = self._speaking(services, config)
         self._memory = CallMemory(
             services,
             config,
@@ -138,6 +114,36 @@ class Session:
         self._over = asyncio.Event()
         self._error: CallError | None = None
         self._farewell: CallError | None = None
+
+    def _hearing(self, services: Services, config: CallConfig) -> CallerAudio:
+        return CallerAudio(
+            services,
+            config,
+            self._options.asr_rate_hz,
+            clock=self._clock,
+            on_edge=self._voice_changed,
+            on_transcript=self._transcribed,
+            on_fault=self._report,
+            on_covered=self._covered,
+            on_lag=self._metrics.recogniser_lag,
+            sounding=lambda: self._replies.sounding(),
+            on_dropped=self._dropped,
+        )
+
+    def _speaking(self, services: Services, config: CallConfig) -> Replies:
+        return Replies(
+            services,
+            config,
+            outbox=self._outbox,
+            speech_end=lambda: self._caller_audio.speech_end,
+            reply_options=self._options.reply,
+            lead_s=self._options.playback_lead_s,
+            metrics=self._metrics,
+            clock=self._clock,
+            tell=self._tell,
+            on_fault=self._report,
+            on_over=self._caller_audio.own.reply_over,
+        )
 
     async def run(self) -> None:
         """Serve the caller until the call is over; raises CallError where it ended badly."""

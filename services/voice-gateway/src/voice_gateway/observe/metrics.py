@@ -25,6 +25,9 @@ _CALL_S = (5, 15, 30, 60, 120, 300, 600, 1800, 3600)
 _LAG_S = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0)
 _RECOGNISER_LAG_S = (0.1, 0.2, 0.3, 0.5, 0.8, 1.2, 2.0, 3.0, 5.0, 10.0)
 _LAG_INTERVAL_S = 0.25  # between measurements of the event loop's lag
+_HEADROOM_HELP = (
+    "What is left for more calls, 1 (all) to 0 (none is admitted), by what is shortest."
+)
 FRONTS = ("grpc", "realtime")
 
 
@@ -40,10 +43,7 @@ class Metrics(GatewayMetrics):
             self.active.labels(front)  # set before the first call, so that scalers read 0
         self.calls = counter("voice_calls", "Calls that have ended, by how.", ["front", "outcome"])
         self.call_s = histogram(
-            "voice_call_seconds",
-            "How long calls last.",
-            ["front"],
-            buckets=_CALL_S,
+            "voice_call_seconds", "How long calls last.", ["front"], buckets=_CALL_S
         )
         self.turns = counter("voice_turns", "Turns answered to the end.", ["front"])
         self.stages = histogram(
@@ -84,10 +84,7 @@ class Metrics(GatewayMetrics):
             "How late the event loop is for a timer.",
             buckets=_LAG_S,
         )
-        self.headroom = gauge(
-            "voice_gateway_headroom",
-            "What is left for more calls, 1 (all) to 0 (none is admitted), by what is shortest.",
-        )
+        self.headroom = gauge("voice_gateway_headroom", _HEADROOM_HELP)
         self.load = gauge("voice_gateway_load", "1 less voice_gateway_headroom, for scalers.")
         self.recogniser_lag_s = histogram(
             "voice_recogniser_lag_seconds",
