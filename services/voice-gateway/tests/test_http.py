@@ -157,18 +157,15 @@ async def test_refusals_bad_messages_and_interruptions_are_counted(serve: Any):
 
 
 async def test_a_plain_request_learns_that_the_gateway_is_full_and_until_when(serve: Any):
-    async with (
-        serve(FakeRiva(), FakeChat(), max_calls=1) as gateway,
-        browsing(gateway) as browser,
-        gateway.dial() as line,
-    ):
+    async with serve(FakeRiva(), FakeChat(), max_calls=1) as gateway, browsing(gateway) as browser:
         async with browser.get("/v1/realtime") as answer:
             assert answer.status == 426
-        await line.say(config=CONFIG)
-        await line.until(pb.LISTENING)
-        async with browser.get("/v1/realtime") as answer:
-            assert (answer.status, answer.headers["Retry-After"]) == (503, "5")
-            assert (await answer.json())["error"]["code"] == "gateway_full"
+        async with gateway.dial() as line:
+            await line.say(config=CONFIG)
+            await line.until(pb.LISTENING)
+            async with browser.get("/v1/realtime") as answer:
+                assert (answer.status, answer.headers["Retry-After"]) == (503, "5")
+                assert (await answer.json())["error"]["code"] == "gateway_full"
 
 
 async def test_headroom_is_measured(serve: Any):
