@@ -165,9 +165,9 @@ async def test_a_call_that_begins_anew_says_again_what_no_turn_has():
     assert [turn.heard for turn in turns.all] == ["what is the weather"]
 
 
-@pytest.mark.parametrize("begun", [False, True])
-async def test_a_turn_that_is_asked_again_is_owed_until_its_answer_is_over(begun: bool):
-    """The second connection breaks as well, before the answer or in the middle of it."""
+@pytest.mark.parametrize("begun", [None, False, True])
+async def test_a_turn_that_is_asked_again_is_owed_until_its_answer_is_over(begun: bool | None):
+    """The second connection breaks as well: before it has a token, before the answer or in it."""
 
     async def first(caller: Caller) -> None:
         await accepts(caller, event(wire.LISTENING, 1, token="one"))
@@ -176,7 +176,9 @@ async def test_a_turn_that_is_asked_again_is_owed_until_its_answer_is_over(begun
         await breaks(caller)
 
     async def second(caller: Caller) -> None:
-        await accepts(caller, event(wire.RESYNC), event(wire.LISTENING, 1, token="two"))
+        await accepts(caller, event(wire.RESYNC))
+        if begun is not None:
+            await caller.send(event(wire.LISTENING, 1, token="two"))
         if begun:
             await caller.send(event(wire.PROCESSING, 2))
         await breaks(caller)

@@ -344,7 +344,7 @@ class Call:
                 await self._put(message)
             return
         asked_again = first.event.type == wire.RESYNC
-        self._resumption = fresh = Resumption(before.under_way if asked_again else "")
+        self._resumption = fresh = before.anew(before.under_way if asked_again else "")
         again = before.open_turn()
         self._opus = None
         if asked_again:

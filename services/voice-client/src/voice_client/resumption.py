@@ -36,6 +36,15 @@ class Resumption:
         self.moves = False
         """The gateway goes, and ends the connection when nobody speaks."""
 
+    def anew(self, owed: str) -> "Resumption":
+        """Return that of a call that begins anew, whose connection may break before it has a token.
+
+        The token of the call before it gets it another new call then.
+        """
+        fresh = Resumption(owed, self._most_bytes)
+        fresh.token, fresh.window_s = self.token, self.window_s
+        return fresh
+
     @property
     def is_full(self) -> bool:
         """Tell whether one more message would cost the oldest."""
