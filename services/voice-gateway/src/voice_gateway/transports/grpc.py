@@ -203,6 +203,7 @@ class VoiceGateway(pb_grpc.VoiceGatewayServicer):
         if await self._resumed(asked, config, context, call, admission):
             return
         await accept(context, wire.resync() if asked.resume_token else None)
+        call.check_begins()  # the gateway may have begun to stop meanwhile
         told = asked.audio_encoding != 0
         if asked.resume and self._resumptions.offered:
             encoding = WireEncoding(codec, asked=told)
