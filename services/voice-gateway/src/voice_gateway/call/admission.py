@@ -80,11 +80,6 @@ class Admission:
     def full(self) -> bool:
         return self._calls >= self._limits.calls
 
-    @property
-    def share(self) -> float:
-        """The share of the calls that may run which do."""
-        return self._calls / self._limits.calls
-
     def check(self, who: Principal, address: str, now: float) -> None:
         """Raise TooManyCalls unless this caller may begin another call; it counts as one try."""
         for name, most, pace in self._bounds(who, address):

@@ -6,7 +6,7 @@ never from a caller.
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import partial
 from typing import get_args
 
@@ -149,39 +149,28 @@ class Metrics(GatewayMetrics):
 
 
 def _dropped_counter(registry: CollectorRegistry) -> Counter:
-    dropped = Counter(
-        "voice_gateway_words_dropped",
-        "Words of callers that nothing answers, by why: once for each transcript.",
-        ["reason"],
-        registry=registry,
-    )
-    for reason in get_args(DropReason):
-        dropped.labels(reason)
-    return dropped
+    said = "Words of callers that nothing answers, by why: once for each transcript."
+    name = "voice_gateway_words_dropped"
+    return _labelled(Counter(name, said, ["reason"], registry=registry), get_args(DropReason))
 
 
 def _resumption_counter(registry: CollectorRegistry) -> Counter:
-    resumptions = Counter(
-        "voice_resumptions",
-        "Calls whose connection broke: resumed, begun anew (resynced), or waited for in vain.",
-        ["outcome"],
-        registry=registry,
-    )
-    for outcome in get_args(Resumption):
-        resumptions.labels(outcome)
-    return resumptions
+    said = "Calls whose connection broke: resumed, begun anew (resynced), or waited for in vain."
+    counter = Counter("voice_resumptions", said, ["outcome"], registry=registry)
+    return _labelled(counter, get_args(Resumption))
 
 
 def _prediction_counter(registry: CollectorRegistry) -> Counter:
-    predictions = Counter(
-        "voice_turn_end_opinions",
-        "End-of-turn predictions: given, failed, or refused because too many were asked for.",
-        ["outcome"],
-        registry=registry,
-    )
-    for outcome in ("given", "refused", "failed"):
-        predictions.labels(outcome)  # set at once, so that the share refused is known
-    return predictions
+    said = "End-of-turn predictions: given, failed, or refused because too many were asked for."
+    counter = Counter("voice_turn_end_opinions", said, ["outcome"], registry=registry)
+    return _labelled(counter, ("given", "refused", "failed"))
+
+
+def _labelled(counter: Counter, values: Iterable[str]) -> Counter:
+    """The counter with each of these labels from the start, so that shares are known."""
+    for value in values:
+        counter.labels(value)
+    return counter
 
 
 def _address_gauge(registry: CollectorRegistry) -> Gauge:

@@ -36,8 +36,8 @@ class OldEventLogs:
             log.info("deleted %d event logs, older than %s", deleted, self._keep)
 
     def _delete(self, path: Path, now: datetime) -> bool:
-        if not _EVENT_LOG.fullmatch(path.name):
-            return False
+        if not (_EVENT_LOG.fullmatch(path.name) and path.exists()):
+            return False  # another gateway of the same folder may have deleted it
         if now - datetime.fromtimestamp(path.stat().st_mtime, UTC) <= self._keep:
             return False
         path.unlink(missing_ok=True)

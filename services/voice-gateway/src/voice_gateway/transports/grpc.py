@@ -55,12 +55,11 @@ _STATUS_BY_ERROR: dict[type[CallError], grpc.StatusCode] = {
     CallerElsewhere: grpc.StatusCode.ABORTED,
     CallBroke: grpc.StatusCode.INTERNAL,
 }
-_FIRST_WORDS_S = 0.5
+_FIRST_WORDS_S = 0.5  # in a rush the loop takes that long, and who was not read lost the reason
 _HALF_CLOSE_S = 2.0  # for the caller's half-close after the goodbye
 _LARGEST_CONTROL_BYTES = 64 * 1024  # of a message that is no audio: all texts at their longest
 _AUDIO_TAG = pb.ClientMessage(audio_chunk=b"-").SerializeToString()[:1]
 _ACKNOWLEDGEMENT_BYTES = 11  # at most: its tag, and 64 bits as a varint
-_TOKEN_WITHIN_S = 1.0  # for the first message of a stream that a full gateway may have room for
 
 
 class StreamCaller(Caller):
@@ -169,8 +168,6 @@ class VoiceGateway(pb_grpc.VoiceGatewayServicer):
             await _abort(context, grpc.StatusCode.UNAUTHENTICATED, str(error))
         except CallError as error:
             full = isinstance(error, GatewayFull)
-            if full:
-                await _let_say(context)
             trailing = (("retry-after-s", str(error.retry_after_s)),) if full else ()
             await _abort(context, _STATUS_BY_ERROR[type(error)], str(error), trailing)
         except grpc.aio.AbortError:
@@ -263,15 +260,12 @@ class VoiceGateway(pb_grpc.VoiceGatewayServicer):
         return True
 
     async def _resumed_though_full(self, who: Principal, context: Context) -> bool:
-        """Let the client of a call that has its place already go on with it."""
-        if not self._resumptions.anybody_away:
-            return False
-        try:
-            async with asyncio.timeout(_TOKEN_WITHIN_S):
-                first = await _read(context)
-        except TimeoutError:
-            return False
-        if first is None:
+        """Let the client of a call that has its place already go on with it.
+
+        The first message is read in any case: what a caller writes as it is refused hides why.
+        """
+        first = await _first_words(context)
+        if first is None or not self._resumptions.anybody_away:
             return False
         config = wire.to_config(first.config, self._defaults, who)
         return await self._resumed(first.config, config, context, None, ExitStack())
@@ -343,11 +337,12 @@ def calm(loop: asyncio.AbstractEventLoop, failure: dict[str, Any]) -> None:
         loop.default_exception_handler(failure)
 
 
-async def _let_say(context: Context) -> None:
-    """Read what a caller says first: what it is writing when it is refused hides the refusal."""
+async def _first_words(context: Context) -> pb.ClientMessage | None:
+    """What a caller who is refused says first; None: nothing that can be read came in time."""
     with suppress(TimeoutError, BadMessage):
         async with asyncio.timeout(_FIRST_WORDS_S):
-            await _read(context)
+            return await _read(context)
+    return None
 
 
 async def _abort(
