@@ -350,6 +350,21 @@ async def test_what_was_committed_may_be_deleted_before_its_words_came(serve: An
     assert asked == [["go left"], [ANSWER, "hello"]]
 
 
+async def test_a_response_does_not_answer_what_was_deleted_before_its_words_came(serve: Any):
+    chat = FakeChat([ANSWER])
+    async with serve(riva(QUESTION), chat) as gateway, connect(gateway.http_port) as program:
+        await program.update(audio={"input": {"turn_detection": None}})
+        await program.speak(2.0)
+        await program.say("input_audio_buffer.commit")
+        committed = (await program.until("input_audio_buffer.committed"))["item_id"]
+        await program.say("conversation.item.delete", item_id=committed)
+        await program.type("hello")
+        assert (await program.until("response.done"))["response"]["status"] == "completed"
+    assert program.of("error") == []
+    assert program.transcripts() == []
+    assert [m["content"] for m in chat.requests[0].messages[1:]] == ["hello"]
+
+
 async def test_cleared_audio_does_not_count(serve: Any):
     chat = FakeChat([ANSWER])
     async with serve(riva(QUESTION), chat) as gateway, connect(gateway.http_port) as program:

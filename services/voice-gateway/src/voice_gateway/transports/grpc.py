@@ -38,7 +38,7 @@ from voice_gateway.transports import wire
 from voice_gateway.transports.callers_address import FORWARDED, Proxies, grpc_peer
 from voice_gateway.transports.codec import Codec, agree
 from voice_gateway.transports.grpc_access import bearer
-from voice_gateway.transports.lines import StreamLine, WireEncoding
+from voice_gateway.transports.lines import HALF_CLOSE_S, StreamLine, WireEncoding
 
 log = logging.getLogger(__name__)
 
@@ -56,7 +56,6 @@ _STATUS_BY_ERROR: dict[type[CallError], grpc.StatusCode] = {
     CallBroke: grpc.StatusCode.INTERNAL,
 }
 _FIRST_WORDS_S = 0.5  # in a rush the loop takes that long, and who was not read lost the reason
-_HALF_CLOSE_S = 2.0  # for the caller's half-close after the goodbye
 _LARGEST_CONTROL_BYTES = 64 * 1024  # of a message that is no audio: all texts at their longest
 _AUDIO_TAG = pb.ClientMessage(audio_chunk=b"-").SerializeToString()[:1]
 _ACKNOWLEDGEMENT_BYTES = 11  # at most: its tag, and 64 bits as a varint
@@ -109,7 +108,7 @@ class StreamCaller(Caller):
         if not self._said_goodbye:
             return
         with suppress(TimeoutError, BadMessage):
-            async with asyncio.timeout(_HALF_CLOSE_S):
+            async with asyncio.timeout(HALF_CLOSE_S):
                 while await _read(self._context) is not None:
                     pass
 

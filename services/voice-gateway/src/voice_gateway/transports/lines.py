@@ -18,7 +18,7 @@ Context = grpc.aio.ServicerContext[pb.ClientMessage, pb.ServerMessage]
 _BREAKS_WITHIN_S = 0.05
 """A stream that breaks looks half-closed at first; so soon after it is known to be broken."""
 _LAST_MESSAGES_S = 5.0  # how long the last messages of a call may take
-_HALF_CLOSE_S = 2.0  # for the caller's half-close after the goodbye
+HALF_CLOSE_S = 2.0  # for the caller's half-close after the goodbye
 
 
 class WireEncoding(Encoding):
@@ -65,7 +65,7 @@ class StreamLine:
                 running = [reading, *map(tasks.create_task, parts)]
                 await self._over.wait()
                 if self._said_goodbye:
-                    await asyncio.wait((reading,), timeout=_HALF_CLOSE_S)
+                    await asyncio.wait((reading,), timeout=HALF_CLOSE_S)
                 for part in running:
                     part.cancel()
         finally:

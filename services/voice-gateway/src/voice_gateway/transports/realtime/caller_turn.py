@@ -174,10 +174,13 @@ def deleted(state: State, item: Item) -> list[FromCaller]:
     if committed is None:
         return [] if state.items.shares_turn(item) else [Withdrawn(item.name)]
     state.unanswered.remove(committed)
-    if committed in state.awaiting:
-        committed.deleted = True
-        return []
-    return _forgotten(committed.turn)
+    if committed not in state.awaiting:
+        return _forgotten(committed.turn)
+    if not (state.unanswered or state.turn or state.uncommitted_s):
+        state.awaiting.clear()  # nothing else was said, so that its words need not be waited for
+        return [Forget()]
+    committed.deleted = True
+    return []
 
 
 def _transcribed(state: State, item: Item, transcript: str) -> Events:
