@@ -36,11 +36,21 @@ DEAD = "127.0.0.1:1"
 
 @pytest.fixture
 def often(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Looks follow each other at once, and give up sooner."""
+    """Looks follow each other at once, and wait for an answer however busy the machine is."""
     for name in ("_FIRST_RETRY_S", "_LONGEST_RETRY_S", "_UP_INTERVAL_S", "_HURRIED_S"):
         monkeypatch.setattr(upstreams, name, 0.02)
+    limit_looks(monkeypatch, 60.0)
+
+
+@pytest.fixture
+def hasty(often: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Looks at what will never answer give up at once."""
+    limit_looks(monkeypatch, 0.5)
+
+
+def limit_looks(monkeypatch: pytest.MonkeyPatch, seconds: float) -> None:
     for adapter in (riva_asr, riva_tts, chat):
-        monkeypatch.setattr(adapter, "_CHECK_TIMEOUT_S", 0.5)
+        monkeypatch.setattr(adapter, "_CHECK_TIMEOUT_S", seconds)
 
 
 def both(*uris: str) -> str:
@@ -208,7 +218,7 @@ class TestHanging:
 
 
 class TestMute:
-    @pytest.mark.usefixtures("often")
+    @pytest.mark.usefixtures("hasty")
     async def test_a_paused_address_gets_no_new_call_after_two_looks(self, serve: Serve):
         other, riva = FakeRiva(), FakeRiva()
         async with other, riva:
@@ -225,7 +235,7 @@ class TestMute:
             for stage in ("asr", "tts"):
                 await until_counted(gateway, addresses(stage, tap.uri, "up"), 1)
 
-    @pytest.mark.usefixtures("often")
+    @pytest.mark.usefixtures("hasty")
     @pytest.mark.parametrize("stage", ["tts", "llm"])
     async def test_a_stream_leaves_an_address_that_is_silent(
         self, serve: Serve, monkeypatch: pytest.MonkeyPatch, stage: str
@@ -250,7 +260,7 @@ class TestMute:
                     for _ in range(2):
                         assert await typed(line, "hello") == ANSWERED
 
-    @pytest.mark.usefixtures("often")
+    @pytest.mark.usefixtures("hasty")
     async def test_a_sentence_goes_on_elsewhere_where_its_recogniser_is_silent(
         self, serve: Serve, monkeypatch: pytest.MonkeyPatch
     ):
@@ -306,7 +316,7 @@ class TestMute:
             await tap.until_open(1)
             await voice.close()
 
-    @pytest.mark.usefixtures("often")
+    @pytest.mark.usefixtures("hasty")
     async def test_looks_alone_dial_a_mute_connection_anew(self):
         riva = FakeRiva()
         async with riva, WireTap(riva.uri) as tap:
@@ -317,7 +327,7 @@ class TestMute:
             assert said == ["voices Scripted", "", "voices Scripted"]
             await voice.close()
 
-    @pytest.mark.usefixtures("often")
+    @pytest.mark.usefixtures("hasty")
     async def test_a_process_that_is_stopped_is_left_and_found_again(self, serve: Serve):
         riva, model = FakeRiva(), FakeChat()
         async with riva, model, process() as (child, its_riva, its_chat):

