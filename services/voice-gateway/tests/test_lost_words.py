@@ -114,6 +114,15 @@ def test_a_stream_lost_in_mid_sentence_costs_no_word(kind: Kind):
     assert call.error is None
 
 
+@pytest.mark.parametrize("kind", ["killed", "hung", "not found"])
+def test_a_sentence_after_a_silence_costs_no_word_either(kind: Kind):
+    """The silence was let go of, and so the interim was taken for all that was left."""
+    late = words(SENTENCE, 6.0, 10.4)
+    for at in (6.1, 6.8, 7.5, 8.2, 8.9, 9.6, 10.3):
+        call = Spoken(late, MarkedRiva((), faults=[Fault(at, kind)]), seconds=26.0).run()
+        assert call.answered(), (at, call.asked)
+
+
 @pytest.mark.parametrize("kind", ["not found", "unknown model", "no such method"])
 def test_a_stream_that_was_accepted_blames_no_config(kind: Kind):
     """It was accepted by its metadata alone, as the server answers no silence."""

@@ -292,8 +292,9 @@ class CallerAudio:
         if covered is not self._covered:
             self._covered = covered
             self._on_covered(covered)
-        needed_s = self._coverage.needed_from_s
-        self._uplink.release(min(needed_s, self._uplink.added_s - _VOICE_BEGINS_S))
+        needed_s = min(self._coverage.needed_from_s, self._uplink.added_s - _VOICE_BEGINS_S)
+        self._uplink.release(needed_s)
+        self._coverage.released(needed_s)
 
     def _progressed(self, until_s: float | None) -> None:
         """The recogniser has answered the audio up to this position; None: it does not say."""

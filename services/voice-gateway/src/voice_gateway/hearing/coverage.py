@@ -137,6 +137,10 @@ class Coverage:
         self._reached_s = None
         return further
 
+    def released(self, before_s: float) -> None:
+        """The audio before this position, of which nothing was owed, is not kept any more."""
+        self._final_s = max(self._final_s, before_s)
+
     def give_up(self, before_s: float) -> None:
         """What was said before this position is not recognised any more."""
         self._settle(before_s, before_s)
