@@ -51,7 +51,7 @@ EVENTS: st.SearchStrategy[c.Event] = st.one_of(
 REQUESTS: st.SearchStrategy[c.Event] = st.one_of(
     st.builds(c.CallerAsked, NOW),
     st.builds(c.CallerEnded, NOW),
-    st.builds(c.CallerForgot, NOW),
+    st.builds(c.CallerForgot, NOW, st.lists(WORDS.filter(bool), max_size=2).map(tuple)),
     st.builds(c.CallerNoted, NOW, NOTES),
     st.builds(c.CallerWithdrew, NOW, NAMES),
     st.builds(c.HeardAmended, NOW, REPLIES, WORDS),

@@ -119,6 +119,19 @@ def test_one_of_several_utterances_may_be_forgotten():
     ]
 
 
+def test_a_turn_of_which_every_utterance_is_forgotten_is_not_answered():
+    """It was answered with an empty question."""
+    final = (CallerVoiced(0.1), CallerSpoke(0.5, WORDS, True), CallerQuiet(0.6, since=0.5))
+    forgot = (*final, CallerForgot(0.7, (WORDS,)), TimerFired(60.0))
+    assert play(*forgot) == [DRAFT, CancelReply(1)]
+
+
+def test_a_draft_follows_the_utterances_that_stay():
+    said = (CallerSpoke(0.3, "hello", True), CallerSpoke(0.5, WORDS, True))
+    events = (CallerVoiced(0.1), *said, CallerQuiet(0.6, since=0.5), CallerForgot(0.7, (WORDS,)))
+    assert play(*events)[-2:] == [CancelReply(1), PrepareReply(2, (HELLO,))]
+
+
 def test_the_final_of_a_question_that_was_withdrawn_is_recorded_as_dropped():
     taken = (CallerQuiet(0.9, since=0.8), CallerSpoke(1.0, "hello", False))
     ends = (TimerFired(2.0), TimerFired(2.7), CallerWithdrew(2.8, "question-1"))

@@ -269,6 +269,13 @@ def forgotten(now: Conversation, floor: Listening, at: float, policy: TurnPolicy
     return replace(now, floor=Listening(idle)), dropped
 
 
+def shortened(now: Conversation, floor: Listening, at: float, policy: TurnPolicy) -> Step:
+    """Some finals of the open turn were discarded; its draft follows those that stay."""
+    if now.said() or now.commit_pending or now.behind:
+        return _timed_and_drafted(now, floor, at, policy)
+    return forgotten(now, floor, at, policy)
+
+
 def closing(floor: Listening) -> Listening:
     """No silence ends the turn once the audio has ended: the last final is still to come."""
     return floor if isinstance(floor.wait, Asked) else replace(floor, wait=None)

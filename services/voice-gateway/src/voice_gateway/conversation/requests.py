@@ -43,7 +43,7 @@ def follow(now: Conversation, event: Request, policy: TurnPolicy) -> Step:
         case CallerEnded():
             return replace(now, commit_pending=now.options.by_hand), ()
         case CallerForgot(at, words):
-            return _forgot_finals(now, words) if words else _forgot(now, at, policy)
+            return _forgot_finals(now, words, at, policy) if words else _forgot(now, at, policy)
         case CallerChose():
             return _chose(now, event, policy)
         case _:
@@ -69,13 +69,19 @@ def _forgot(now: Conversation, at: float, policy: TurnPolicy) -> Step:
     return now, (*dropped, *commands)
 
 
-def _forgot_finals(now: Conversation, words: tuple[str, ...]) -> Step:
+def _forgot_finals(
+    now: Conversation, words: tuple[str, ...], at: float, policy: TurnPolicy
+) -> Step:
     """Take these finals out of the open turn; what a reply has taken already stays."""
     kept, gone = list(now.finals), list[DropWords]()
     for text in filter(kept.__contains__, words):
         kept.remove(text)
         gone.append(DropWords(text, "forgotten"))
-    return replace(now, finals=tuple(kept)), tuple(gone)
+    now, floor = replace(now, finals=tuple(kept)), now.floor
+    if isinstance(floor, Replying) or not gone:
+        return now, tuple(gone)
+    after, commands = listening.shortened(now, floor, at, policy)
+    return after, (*gone, *commands)
 
 
 def _chose(now: Conversation, event: CallerChose, policy: TurnPolicy) -> Step:
