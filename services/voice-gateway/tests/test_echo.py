@@ -325,11 +325,13 @@ def test_a_caller_on_headphones_who_breaks_into_the_first_answer_is_no_echo(
 # In the first seconds of a call's first reply it is not known yet whether the line echoes.
 
 
-def first_voice_s(onset_s: float, *, line: LineEcho, level: float = 0.05) -> float:
+def first_voice_s(
+    onset_s: float, *, line: LineEcho, level: float = 0.05, reply: str = "en_austen_0880"
+) -> float:
     """How long after its onset a caller over the first reply, on headphones, is noticed."""
     activity = load_silero()(RATE_HZ)
     activity.expects(line)
-    played = speech("en_austen_0880", 0.05)
+    played = speech(reply, 0.05)
     caught = np.random.default_rng(5).standard_normal(4 * RATE_HZ) * 10 ** (-65 / 20)
     voice, onset = speech("en_weather_synth", level), int(onset_s * RATE_HZ)
     voice = voice[int(np.flatnonzero(np.abs(voice) > level / 5)[0]) :]
@@ -353,6 +355,14 @@ ONSETS = [0.6, 0.8, 1.0, 1.2, 1.4, 1.6, 1.8, 2.0]
 @pytest.mark.parametrize("onset_s", ONSETS)
 def test_a_caller_over_the_first_reply_is_noticed_soon(onset_s: float):
     assert first_voice_s(onset_s, line="auto") <= 0.3
+
+
+@pytest.mark.parametrize("reply", ["en_cards_list", "en_jfk", "en_something", "en_goforward"])
+def test_a_caller_over_its_first_words_is_noticed_as_soon(reply: str):
+    """By how another voice differs from playback, long before an echo could be bounded."""
+    onsets = [0.25, 0.3, 0.35, 0.4, 0.45, 0.5, 0.55]
+    noticed = [first_voice_s(onset_s, line="auto", reply=reply) for onset_s in onsets]
+    assert max(noticed) <= 0.3, noticed
 
 
 @pytest.mark.parametrize("onset_s", [0.1, 0.2, 0.4, *ONSETS])

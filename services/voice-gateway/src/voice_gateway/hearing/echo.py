@@ -44,6 +44,10 @@ _LEAST_LOUD_BANDS = 20  # loud bands, over all frames, that can show that nothin
 _FRAMES_TO_DOUBT_ECHO = 60  # frames that can show that a known echo has ended
 _ECHO_SWING_DB = 6.0  # how much louder an echo may become than it was
 _BOUNDING_FRAMES = 40  # newest frames that bound the echo's level at each delay
+_LIKENESS_FRAMES = 8  # newest frames that are compared with playback at each delay
+_LEAST_COMPARED_LEVELS = 12  # audible levels, over those frames, that can show unlikeness
+_NEW_FRAMES = 10  # frames of an echo that is too short yet to be bounded by its levels
+_UNLIKE_DB = 8.5  # spread of caller audio over playback; an echo's is 3.5 at the median, 6.6 at p99
 _GROUP = 3  # neighbouring bands that loudspeaker and room treat alike; they are bounded together
 _LEAST_SOFTER = 4  # least levels softer than an echo of some gain that show that there is none
 _SOFTER_PERCENT = 12  # the same, of all levels that are due; in a true echo few are softer
@@ -81,6 +85,8 @@ class Echo:
         self._line: LineEcho = "auto"
         self._claimed_db = _UNKNOWN_ECHO_DB
         self._highest_db = np.full((_LONGEST_DELAY, len(_BANDS_HZ) - 1), _UNKNOWN_ECHO_DB)
+        self._unlike = np.zeros(_LONGEST_DELAY, bool)
+        """The delays at which the newest caller audio is another sound than playback."""
         self.delay: int | None = None
         """Frames of the round trip; None: not known."""
         self.gain_db: _Array | None = None
@@ -168,7 +174,8 @@ class Echo:
     def _highest_echo(self, now: int) -> _Array:
         """The highest level that the echo may have at any delay; it decays in a room."""
         decay = _DECAY_DB * np.arange(_LONGEST_DELAY)[:, None]
-        highest = np.maximum.accumulate(self._highest_db + decay) - decay
+        highest_db = np.where(self._unlike[:, None], _FLOOR_DB, self._highest_db)
+        highest = np.maximum.accumulate(highest_db + decay) - decay
         return (self._played(now - _LONGEST_DELAY + 1, now)[::-1] + highest).max(axis=0)
 
     def _learn(self, now: int, levels: _Array) -> None:
@@ -180,18 +187,24 @@ class Echo:
         if self._frames % (_FRAMES_TO_REVISE if self._sure else _FRAMES_TO_LEARN) == 0:
             self._estimate()
         if self.gain_db is None and levels.max() > _REVERBERATION_DB:
-            self._bound()
+            near, played = self._newest()
+            self._bound(near, played)
+            self._compare(near, played)
 
-    def _bound(self) -> None:
+    def _newest(self) -> tuple[_Array, _Array]:
+        """The newest caller audio by frame and band, and playback by delay, frame and band."""
+        newest = self._received[-_BOUNDING_FRAMES:]
+        near = np.array([levels for _, levels in newest])
+        times = np.array([at for at, _ in newest])
+        delays = np.arange(_LONGEST_DELAY)[:, None]
+        return near, self._far[(times - delays) % len(self._far)]
+
+    def _bound(self, near: _Array, played: _Array) -> None:
         """Bound the echo's level at each delay by what came back so far.
 
         An echo is in every frame that is due. So a delay at which the microphone was silent, or
         had other sounds, while playback was audible, is none at which much comes back.
         """
-        newest = self._received[-_BOUNDING_FRAMES:]
-        near = np.array([levels for _, levels in newest])
-        times = np.array([at for at, _ in newest])
-        played = self._far[(times - np.arange(_LONGEST_DELAY)[:, None]) % len(self._far)]
         over_db = _by_group(np.where(played > _REVERBERATION_DB, near - played, np.inf))
         audible = np.isfinite(over_db).sum(axis=1)
         softer = np.maximum(_LEAST_SOFTER, audible * _SOFTER_PERCENT // 100)
@@ -202,9 +215,25 @@ class Echo:
         bound = np.minimum(gain + _ECHO_SWING_DB, self._claimed_db)
         self._highest_db = np.where(_of_bands(known), _of_bands(bound), self._highest_db)
 
+    def _compare(self, near: _Array, played: _Array) -> None:
+        """Tell the delays at which what came back is no echo, by how it differs from playback.
+
+        Loudspeaker and room treat neighbouring bands alike, and one frame as the next: the level of
+        an echo over playback hardly varies, that of another voice does.
+        """
+        sounds = played > np.maximum(self._far.max(axis=0) + _AUDIBLE_DB, _NOISE_DB)
+        short = sounds.any(axis=2).sum(axis=1) <= _NEW_FRAMES
+        sounds = _by_group(sounds[:, -_LIKENESS_FRAMES:])
+        over_db = np.where(sounds, _by_group((near - played)[:, -_LIKENESS_FRAMES:]), 0.0)
+        means_db = over_db.sum(axis=1) / np.maximum(sounds.sum(axis=1), 1)
+        squares = np.where(sounds, over_db - means_db[:, None], 0.0) ** 2
+        compared = sounds.sum(axis=(1, 2))
+        spread_db = np.sqrt(squares.sum(axis=(1, 2)) / np.maximum(compared, 1))
+        self._unlike = short & (compared >= _LEAST_COMPARED_LEVELS) & (spread_db > _UNLIKE_DB)
+
     def _is_bounded(self) -> bool:
         """Whether little comes back in every band; a small loudspeaker leaves the low ones out."""
-        self._bound()
+        self._bound(*self._newest())
         return bool(self._highest_db.max() <= _LITTLE_ECHO_DB)
 
     def _estimate(self) -> None:
