@@ -6,16 +6,18 @@ First a few callers, alone; then all of them within a second, of whom the gatewa
 it can carry by what it measures (MAX_CALLS is out of reach); then the few again, from 5 s after all
 have hung up. Each sends the noise of its room in real time and types every 4 s. The exit status is
 0 where the p95 of the answers to those admitted stayed within 1.3 times the unloaded one, 95 in 100
-refusals came within 100 ms, and the few are answered as before. The callers and the scripted
+refusals came within 100 ms to a caller beside them, whose own process is idle, and the few are
+answered as before. The callers and the scripted
 services need a core of their own, and the machine is to be otherwise idle.
 """
 
 import argparse
 import asyncio
+import json
 import sys
 from dataclasses import asdict, dataclass
 
-from rush.rush_callers import Waits, hold_calls
+from rush.rush_callers import Waits, first_call_at, hold_calls
 from shared.clock import now
 from shared.command import Options, status_after, status_of, write_figures
 from shared.figures import Cost, spread
@@ -25,6 +27,8 @@ from shared.table import counted_row, machine, row
 
 _FEW, _FEW_S = 5, 16.0
 _WITHIN_S = 1.0
+_LONE_S = 3.0
+"""For so long one caller after the other calls beside them, from their beginning on."""
 _MOST_RATIO, _MOST_REFUSAL_S, _MOST_RECOVERY_S = 1.3, 0.1, 5.0
 
 
@@ -33,6 +37,7 @@ class Rush:
     few: Waits
     all: Waits
     after: Waits
+    lone_refusals_s: list[float]
     busy: float
     """The share of a core that the gateway used during the rush."""
 
@@ -50,16 +55,22 @@ async def _measured(calls: int, seconds: int) -> Rush:
             uri = at["grpc"]
             await hold_calls(uri, 1, 4, 0)
             few = await hold_calls(uri, _FEW, _FEW_S, 0.2)
-            everybody, busy = await _in_a_rush(uri, process, calls, seconds)
+            everybody, lone, busy = await _in_a_rush(uri, process, calls, seconds)
             await asyncio.sleep(_MOST_RECOVERY_S)
             after = await hold_calls(uri, _FEW, _FEW_S, 0.2)
-            return Rush(few, everybody, after, busy)
+            return Rush(few, everybody, after, lone, busy)
 
 
-async def _in_a_rush(uri: str, process: Child, calls: int, seconds: int) -> tuple[Waits, float]:
-    began, before_s = now(), process.cpu_s()
-    waits = await hold_calls(uri, calls, seconds, _WITHIN_S)
-    return waits, Cost(process.cpu_s() - before_s, now() - began).cpu_ms_per_call_s / 1000
+async def _in_a_rush(
+    uri: str, process: Child, calls: int, seconds: int
+) -> tuple[Waits, list[float], float]:
+    began, before_s, first_at = now(), process.cpu_s(), first_call_at(calls)
+    lone = helper("lone caller", "rush.lone_caller", uri, str(first_at), str(_LONE_S))
+    async with lone as caller:
+        waits = await hold_calls(uri, calls, seconds, _WITHIN_S, first_at)
+        refusals_s = json.loads(await caller.whole_output())["refusals_s"]
+    busy = Cost(process.cpu_s() - before_s, now() - began).cpu_ms_per_call_s / 1000
+    return waits, refusals_s, busy
 
 
 def _report(rush: Rush, calls: int) -> str:
@@ -69,6 +80,7 @@ def _report(rush: Rush, calls: int) -> str:
         counted_row("the same, admitted in the rush", rush.all.answers_s),
         counted_row("the same, 5 s after it", rush.after.answers_s),
         counted_row("call to its refusal", rush.all.refusals_s or [0.0]),
+        counted_row("the same, of the caller beside them", rush.lone_refusals_s or [0.0]),
         counted_row("the callers themselves late", rush.all.late_s),
         f"  of {calls} callers {rush.all.admitted} were admitted; the gateway used "
         f"{rush.busy:.0%} of a core; p95 is {rush.ratio:.2f} times the unloaded one",
@@ -81,7 +93,8 @@ def _problems(rush: Rush) -> list[str]:
     found = [*rush.few.problems, *rush.all.problems, *rush.after.problems]
     if rush.ratio > _MOST_RATIO:
         found.append(f"p95 in the rush is {rush.ratio:.2f} times the unloaded one")
-    if rush.all.refusals_s and spread(rush.all.refusals_s).p95 > _MOST_REFUSAL_S * 1000:
+    lone_s = rush.lone_refusals_s
+    if lone_s and spread(lone_s).p95 > _MOST_REFUSAL_S * 1000:
         found.append("refusals took longer than 100 ms")
     if spread(rush.after.answers_s).p95 > _MOST_RATIO * spread(rush.few.answers_s).p95:
         found.append("5 s after the rush answers were late")

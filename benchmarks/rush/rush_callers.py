@@ -132,9 +132,16 @@ async def _end_of_turn(stream: Any) -> None:
             return
 
 
-async def hold_calls(uri: str, calls: int, seconds: float, within_s: float) -> Waits:
+def first_call_at(calls: int) -> float:
+    """When so many callers may begin, once all have dialled."""
+    return now() + 1 + calls * 0.005
+
+
+async def hold_calls(
+    uri: str, calls: int, seconds: float, within_s: float, first_at: float | None = None
+) -> Waits:
     """So many callers, who all begin within a time."""
-    waits, first_at = Waits(), now() + 1 + calls * 0.005
+    waits, first_at = Waits(), first_at or first_call_at(calls)
     until = first_at + within_s + seconds
     async with asyncio.TaskGroup() as tasks:
         for n in range(calls):

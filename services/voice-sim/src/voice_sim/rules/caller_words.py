@@ -202,6 +202,8 @@ class _Remembered:
     withdrawn: set[str] = field(default_factory=set[str])
     kept_turns: dict[str, list[str]] = field(default_factory=dict[str, list[str]])
     """Turns that were kept without an answer: the words that may be theirs, which is not told."""
+    taken_again: dict[str, list[str]] = field(default_factory=dict[str, list[str]])
+    """Of those turns, the words of a question that was reopened: they are theirs for certain."""
     again: list[str] = field(default_factory=list[str])
     """Words of the question that is being asked again."""
     reopened: list[str] = field(default_factory=list[str])
@@ -217,6 +219,7 @@ class _Remembered:
             case c.CallerWithdrew(_, name):
                 if name in self.kept_turns:
                     self.repeated.update(self.kept_turns[name])
+                    self._drop(set(self.taken_again.pop(name, ())))
                 else:
                     self.withdrawn.update(self.names.pop(name, ()))
                 self._drop(self.withdrawn)
@@ -248,6 +251,7 @@ class _Remembered:
         self.added = [word for word in self.added if word not in words]
 
     def compare(self, at: float, command: c.Command) -> Iterator[str]:
+        reopened = self.reopened
         if isinstance(command, c.StartReply | c.ReleaseReply | c.KeepTurn | c.Say):
             self.reopened = []
         match command:
@@ -259,6 +263,7 @@ class _Remembered:
                 yield from self._compare(at, reply, self.drafted)
             case c.KeepTurn(reply) | c.Say(reply, asks_again=True):
                 self.kept_turns.setdefault(f"question-{reply}", [])
+                self.taken_again[f"question-{reply}"] = reopened
             case _:
                 pass
 
