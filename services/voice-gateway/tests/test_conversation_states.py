@@ -184,7 +184,7 @@ def test_the_floor_has_these_states_and_no_others():
 def test_the_conversation_has_this_many_states():
     """Of a floor, words or none, a voice, a recogniser, a line, and options of its turns."""
     assert len(fields(c.Conversation)) <= 12
-    assert [len(reached(policy)) for policy in POLICIES] == [32498, 24592]
+    assert [len(reached(policy)) for policy in POLICIES] == [22982, 19516]
 
 
 @pytest.mark.parametrize("policy", POLICIES)

@@ -237,6 +237,18 @@ def test_the_reply_goes_on_where_the_words_never_come():
     assert now.wake_at == 9.5 + POLICY.late_wait_s  # then the caller is asked to say it again
 
 
+def test_what_is_lost_after_words_said_into_a_question_back_is_asked_for_again():
+    """They show that the recogniser worked again; it fails once more."""
+    late_s, fails = POLICY.late_wait_s, RecognitionBehind(0.5, broken=True)
+    now, commands = play(fails, CallerVoiced(1.0), CallerQuiet(2.0, since=1.9))
+    now, commands = play(TimerFired(2.0 + late_s), ReplyAudioStarted(12.0, 1), start=now)
+    assert isinstance(commands[0], Say)
+    now, _ = play(CallerVoiced(12.5), CallerSpoke(12.8, "mm-hm", True), start=now)
+    now, _ = play(CallerQuiet(13.0, since=12.9), ReplyEnded(15.0, 1, "Sorry."), start=now)
+    assert now.wake_at == 15.0 + late_s
+    assert isinstance(play(TimerFired(15.0 + late_s), start=now)[1][0], Say)
+
+
 def test_voices_that_come_and_go_hold_a_reply_back_no_longer_than_one():
     now, commands = play(*SPEAKING)
     at = 3.0

@@ -276,6 +276,13 @@ def shortened(now: Conversation, floor: Listening, at: float, policy: TurnPolicy
     return forgotten(now, floor, at, policy)
 
 
+def works_again(now: Conversation) -> Conversation:
+    """Words came of a recogniser that had failed: what it loses from now on is asked for again."""
+    if not (now.behind and now.behind.asked_again):
+        return now
+    return replace(now, behind=replace(now.behind, asked_again=False))
+
+
 def closing(floor: Listening) -> Listening:
     """No silence ends the turn once the audio has ended: the last final is still to come."""
     return floor if isinstance(floor.wait, Asked) else replace(floor, wait=None)
@@ -337,9 +344,8 @@ def _may_ask(now: Conversation) -> bool:
 def _with_words(
     now: Conversation, floor: Listening, event: CallerSpoke
 ) -> tuple[Conversation, Listening]:
-    """Words come: a recogniser that failed works again, and the first of them have a new wait."""
-    if now.behind and now.behind.asked_again:
-        now = replace(now, behind=replace(now.behind, asked_again=False))
+    """Words come: the first of them have a new wait."""
+    now = works_again(now)
     late = isinstance(floor.wait, Late) and not now.said()
     length = len(plain(event.text))
     if event.final or floor.unchanged is None or length > floor.unchanged.length:

@@ -87,7 +87,10 @@ def _spoke_during_reply(
     now: Conversation, reply: Replying, event: CallerSpoke, policy: TurnPolicy
 ) -> Step:
     """Handle a transcript during a reply by what it means."""
-    match replying.meaning(now, reply, event, policy):
+    meaning = replying.meaning(now, reply, event, policy)
+    if meaning not in (Meaning.LATE, Meaning.WITHDRAWN):
+        now = listening.works_again(now)
+    match meaning:
         case Meaning.KEPT:
             return replying.kept(now, event)
         case Meaning.LATE:
