@@ -48,7 +48,7 @@ CASES: list[tuple[dict[str, Any], str, str | None]] = [
     ({"type": "response.crate"}, "invalid_value", "type"),
     ({"type": "session.update"}, "missing_required_parameter", "session"),
     ({"type": "session.update", "session": []}, "invalid_type", "session"),
-    (session(type="transcription"), "invalid_value", "session.type"),
+    (session(type="translation"), "invalid_value", "session.type"),
     (session(voice="alloy"), "unknown_parameter", "session.voice"),
     (session(modalities=["text"]), "unknown_parameter", "session.modalities"),
     (session(instructions=7), "invalid_type", "session.instructions"),

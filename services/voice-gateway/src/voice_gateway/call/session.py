@@ -10,7 +10,7 @@ from voice_gateway import conversation as c
 from voice_gateway.call.call_memory import CallMemory
 from voice_gateway.call.guarded import GuardedRecord
 from voice_gateway.call.replies import Replies
-from voice_gateway.conversation.policy import TurnPolicy
+from voice_gateway.conversation.policy import TurnOptions, TurnPolicy
 from voice_gateway.errors import (
     CallError,
     CallerSilent,
@@ -194,6 +194,8 @@ class Session:
         self._joined.set()
         owed = self.config.turn_under_way
         again = c.asked_again(recalled, owed) if owed else None
+        if self.config.turns != TurnOptions():
+            self._tell(c.CallerChose(joined, **asdict(self.config.turns)))
         self._tell(c.CallerJoined(joined, recalled if again is None else again))
         if owed:
             self._ask_again(owed, is_known=again is not None)

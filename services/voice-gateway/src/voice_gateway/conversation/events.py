@@ -135,6 +135,7 @@ class CallerChose:
     silence_s: float | None
     patience: float
     idle_s: float | None = None
+    speaks_unasked: bool = True
 
 
 @dataclass(frozen=True, slots=True)

@@ -46,6 +46,9 @@ class TurnOptions:
     idle_s: float | None = None
     """Silence before the idle prompt; None: the policy's `idle_prompt_s`."""
 
+    speaks_unasked: bool = True
+    """The greeting, the idle prompt and the goodbye are said; else nothing but answers is."""
+
 
 @dataclass(frozen=True, slots=True)
 class TurnPolicy:
@@ -134,6 +137,8 @@ class TurnPolicy:
 
     def prompts_after(self, options: TurnOptions) -> float:
         """The silence before the idle prompt under these options; 0: it is never said."""
+        if not options.speaks_unasked:
+            return 0.0
         return self.idle_prompt_s if options.idle_s is None else options.idle_s
 
     def request_to_repeat(self) -> str:

@@ -140,4 +140,5 @@ def _options(event: CallerChose) -> TurnOptions:
         event.silence_s,
         event.patience,
         event.idle_s,
+        event.speaks_unasked,
     )

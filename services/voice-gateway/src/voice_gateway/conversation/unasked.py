@@ -20,7 +20,7 @@ def greeted(
     now: Conversation, recalled: tuple[Message, ...], at: float, policy: TurnPolicy
 ) -> Step:
     now = replace(now, history=nameless(recalled))
-    if recalled or not policy.greeting:
+    if recalled or not (policy.greeting and now.options.speaks_unasked):
         return now, ()  # a call that continues another one has no greeting
     greeting = Replying(interruptible=policy.greeting_interruptible)
     return _say(now, greeting, policy.greeting, at)
@@ -50,7 +50,7 @@ def idle_wait_over(now: Conversation, at: float, policy: TurnPolicy) -> Step:
     if silence_s and not now.prompted:
         asked = replace(now, prompted=True)
         return _say(asked, Replying(), policy.idle_prompt, at, silence_s)
-    if not policy.goodbye:
+    if not (policy.goodbye and now.options.speaks_unasked):
         return replace(now, floor=Listening()), (EndCall(),)
     return _say(now, Replying(goodbye=True), policy.goodbye, at)
 

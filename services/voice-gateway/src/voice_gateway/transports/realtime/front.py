@@ -21,7 +21,7 @@ from voice_gateway.messages import CallConfig
 from voice_gateway.principals import Principal
 from voice_gateway.transports.callers_address import FORWARDED, Proxies
 from voice_gateway.transports.http_access import HttpAccess, refused, unauthenticated
-from voice_gateway.transports.realtime import frames, outbound
+from voice_gateway.transports.realtime import frames, outbound, transcription_session
 from voice_gateway.transports.realtime.caller import RealtimeCaller, Socket
 from voice_gateway.transports.realtime.out_of_band import OutOfBandResponses
 from voice_gateway.transports.realtime.session_options import RATE_HZ, SessionOptions
@@ -97,7 +97,9 @@ class RealtimeFront:
         extended = request.query.get("events") == "all"
         config = self._config(who, can_pause=extended)
         model = request.query.get("model", "")[:_LONGEST_NAME_CHARS] or "default"
-        options = SessionOptions(config.call_id, model, config, who.rights)
+        only_words = request.query.get("intent") == transcription_session.KIND
+        kind = transcription_session.KIND if only_words else "realtime"
+        options = SessionOptions(config.call_id, model, config, who.rights, kind)
         state = State(options, extended=extended)
         caller = RealtimeCaller(_AioSocket(socket), state)
         code, why = WSCloseCode.OK, "the call is over"

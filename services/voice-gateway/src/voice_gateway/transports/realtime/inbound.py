@@ -21,7 +21,7 @@ from voice_gateway.messages import (
     Played,
     Truncated,
 )
-from voice_gateway.transports.realtime import caller_turn, fields, items
+from voice_gateway.transports.realtime import caller_turn, fields, items, transcription_session
 from voice_gateway.transports.realtime import response as outcome
 from voice_gateway.transports.realtime.fields import BadEvent, Json
 from voice_gateway.transports.realtime.rights import check_messages
@@ -170,6 +170,7 @@ def _truncate_taken_back(state: State, event: Json) -> Taken:
 
 
 def _create_response(state: State, event: Json) -> Taken:
+    transcription_session.check_answers(state.options.kind)
     asked = fields.as_object(event.get("response") or {}, "response")
     where = fields.one_of(
         asked.get("conversation") or "auto", _CONVERSATIONS, "response.conversation"

@@ -14,7 +14,7 @@ from voice_gateway.conversation import Message
 from voice_gateway.conversation.policy import TurnOptions
 from voice_gateway.messages import CallConfig, LineEcho, ModelOptions, Tool
 from voice_gateway.principals import Rights
-from voice_gateway.transports.realtime import fields
+from voice_gateway.transports.realtime import fields, transcription_session, turn_detection
 from voice_gateway.transports.realtime.fields import BadEvent, Json
 from voice_gateway.transports.realtime.rights import check_config
 
@@ -36,18 +36,12 @@ _SESSION_FIELDS = frozenset(
 _KEPT_FIELDS = frozenset("parallel_tool_calls truncation tracing include prompt reasoning".split())
 """These change nothing here."""
 _KEPT_CHARS = 16_000
+_AUDIO_FIELDS: Mapping[transcription_session.Kind, Sequence[str]] = {
+    "realtime": ("input", "output"),
+    "transcription": ("input",),
+}
 _INPUT_FIELDS = frozenset("format noise_reduction transcription turn_detection".split())
 _OUTPUT_FIELDS = frozenset("format voice speed".split())
-_SERVER_VAD_FIELDS = frozenset(
-    """type threshold prefix_padding_ms silence_duration_ms idle_timeout_ms create_response
-    interrupt_response""".split()
-)
-_SEMANTIC_VAD_FIELDS = frozenset("type eagerness create_response interrupt_response".split())
-# This is the protocol's default, which clients send unasked. The gateway then uses silences of its
-# own, which depend on the transcript.
-_DEFAULT_SILENCE_MS = 500
-_IDLE_BOUNDS_MS = 5000, 30_000  # the protocol's own
-_PATIENCE_BY_EAGERNESS = {"low": 2.0, "medium": 1.0, "auto": 1.0, "high": 0.6}
 _RESPONSE_FIELDS = frozenset(
     """instructions output_modalities audio tools tool_choice max_output_tokens temperature
     metadata conversation input parallel_tool_calls prompt reasoning""".split()
@@ -78,14 +72,18 @@ class SessionOptions:
     """One call's `session`; if `update` raises BadEvent, nothing has changed."""
 
     def __init__(
-        self, call_id: str, model: str, config: CallConfig, rights: Rights | None = None
+        self,
+        call_id: str,
+        model: str,
+        config: CallConfig,
+        rights: Rights | None = None,
+        kind: transcription_session.Kind = "realtime",
     ) -> None:
         self.rights = rights or Rights()
         """What the client may replace."""
         self._session: Json = {
             "id": f"sess_{call_id}",
-            "object": "realtime.session",
-            "type": "realtime",
+            "type": kind,
             "model": model,
             "instructions": config.system_prompt,
             "output_modalities": ["audio"],
@@ -97,7 +95,7 @@ class SessionOptions:
                     "format": {"type": "audio/pcm", "rate": RATE_HZ},
                     "noise_reduction": None,
                     "transcription": {"model": "riva", "language": config.language},
-                    "turn_detection": _semantic_vad({}),
+                    "turn_detection": turn_detection.semantic_vad({}),
                 },
                 "output": {
                     "format": {"type": "audio/pcm", "rate": RATE_HZ},
@@ -110,6 +108,10 @@ class SessionOptions:
         self._config = _config(self._session, config)
 
     def shown(self) -> Json:
+        """The session as its client sees it."""
+        return transcription_session.shown(self._copy())
+
+    def _copy(self) -> Json:
         """A copy whose audio part may be changed; all others are replaced as a whole."""
         return {**self._session, "audio": deepcopy(self._session["audio"])}
 
@@ -125,7 +127,7 @@ class SessionOptions:
     @property
     def response(self) -> ResponseOptions:
         """The options of a response that asks for no changes."""
-        return ResponseOptions(self.shown(), self._config)
+        return ResponseOptions(self._copy(), self._config)
 
     @property
     def prompts(self) -> bool:
@@ -138,6 +140,10 @@ class SessionOptions:
         return self._session["audio"]["input"]["transcription"] is not None
 
     @property
+    def kind(self) -> transcription_session.Kind:
+        return self._session["type"]
+
+    @property
     def by_hand(self) -> bool:
         """Whether the client itself says when a turn is over."""
         return self._session["audio"]["input"]["turn_detection"] is None
@@ -147,15 +153,19 @@ class SessionOptions:
 
         Return what of it is refused alone: tools of other kinds, beside those that are served.
         """
-        fields.known(asked, _SESSION_FIELDS, "session")
-        fields.one_of(asked.get("type", "realtime"), ("realtime",), "session.type")
-        session = self.shown()
+        kind = transcription_session.kind_after(asked, self.kind, has_audio=has_audio)
+        allowed = _SESSION_FIELDS if kind == "realtime" else transcription_session.FIELDS
+        fields.known(asked, allowed, "session")
+        session = self._copy()
+        session["type"] = kind
         for name in asked.keys() - {"audio", "id", "object", "type", "model", "expires_at"}:
             session[name] = asked[name]
             if name in _KEPT_FIELDS:
                 fields.as_json(asked[name], f"session.{name}", _KEPT_CHARS)
         if asked.get("audio") is not None:
-            _merge_audio(session["audio"], fields.as_object(asked["audio"], "session.audio"))
+            audio = fields.as_object(asked["audio"], "session.audio")
+            fields.known(audio, _AUDIO_FIELDS[kind], "session.audio")
+            _merge_audio(session["audio"], audio)
         session["tools"], refused = _served_tools(session["tools"])
         config = _config(session, self._base)
         check_config(config, self._base, self.rights, "session")
@@ -175,7 +185,7 @@ class SessionOptions:
         `about` is the history in its `input`; None: the response is about the conversation.
         """
         fields.known(asked, _RESPONSE_FIELDS, "response")
-        session = self.shown()
+        session = self._copy()
         changes = asked.keys() & {
             "instructions", "output_modalities", "tools", "tool_choice", "max_output_tokens",
             "temperature",
@@ -192,7 +202,6 @@ class SessionOptions:
 
 
 def _merge_audio(audio: Json, asked: Json) -> None:
-    fields.known(asked, ("input", "output"), "session.audio")
     if asked.get("input") is not None:
         _merge_input(audio["input"], fields.as_object(asked["input"], "session.audio.input"))
     if asked.get("output") is not None:
@@ -209,7 +218,7 @@ def _merge_input(current: Json, asked: Json) -> None:
     if "transcription" in asked:
         current["transcription"] = _transcription(asked["transcription"], current["transcription"])
     if "turn_detection" in asked:
-        current["turn_detection"] = _turn_detection(asked["turn_detection"])
+        current["turn_detection"] = turn_detection.checked(asked["turn_detection"])
 
 
 def _merge_output(current: Json, asked: Json, path: str = "session.audio.output") -> None:
@@ -255,55 +264,6 @@ def _transcription(asked: Any, current: Json | None) -> Json | None:
     return merged
 
 
-def _turn_detection(asked: Any) -> Json | None:
-    if asked is None:
-        return None
-    path = "session.audio.input.turn_detection"
-    given = fields.as_object(asked, path)
-    kind = fields.one_of(given.get("type"), ("server_vad", "semantic_vad"), f"{path}.type")
-    return _server_vad(given, path) if kind == "server_vad" else _semantic_vad(given, path)
-
-
-def _server_vad(given: Json, path: str) -> Json:
-    fields.known(given, _SERVER_VAD_FIELDS, path)
-    idle = given.get("idle_timeout_ms")
-    if idle is not None:
-        idle = round(fields.as_number(idle, f"{path}.idle_timeout_ms", *_IDLE_BOUNDS_MS))
-    silence = given.get("silence_duration_ms")
-    if silence is None:
-        silence = _DEFAULT_SILENCE_MS
-    return {
-        "type": "server_vad",
-        "threshold": _number(given, "threshold", path, 0.5, 1),
-        "prefix_padding_ms": _number(given, "prefix_padding_ms", path, 300, 60_000),
-        "silence_duration_ms": fields.as_number(silence, f"{path}.silence_duration_ms", 50, 10_000),
-        "idle_timeout_ms": idle,
-        **_turn_flags(given, path),
-    }
-
-
-def _number(given: Json, name: str, path: str, usual: float, most: float) -> float:
-    value = given.get(name)
-    return usual if value is None else fields.as_number(value, f"{path}.{name}", 0, most)
-
-
-def _semantic_vad(given: Json, path: str = "") -> Json:
-    fields.known(given, _SEMANTIC_VAD_FIELDS, path)
-    eagerness = fields.one_of(
-        given.get("eagerness") or "auto", _PATIENCE_BY_EAGERNESS, f"{path}.eagerness"
-    )
-    return {"type": "semantic_vad", "eagerness": eagerness, **_turn_flags(given, path)}
-
-
-def _turn_flags(given: Json, path: str) -> Json:
-    names = ("create_response", "interrupt_response")
-    asked = {name: given.get(name) for name in names}
-    return {
-        name: True if flag is None else fields.as_flag(flag, f"{path}.{name}")
-        for name, flag in asked.items()
-    }
-
-
 def _config(session: Json, base: CallConfig, path: str = "session") -> CallConfig:
     """The config of a call with this `session`; `base` has the values it does not set."""
     transcription: Json = session["audio"]["input"]["transcription"] or {}
@@ -317,7 +277,7 @@ def _config(session: Json, base: CallConfig, path: str = "session") -> CallConfi
         ),
         spoken=_is_spoken(session["output_modalities"], path),
         line_echo=_line_echo(session["audio"]["input"], base.line_echo),
-        turns=_turns(session["audio"]["input"]["turn_detection"]),
+        turns=_turns_of(session),
         asking=_asking(session, path),
     )
 
@@ -423,15 +383,10 @@ def _tool_choice(asked: Any, tools: Sequence[Tool], path: str) -> str:
     return fields.one_of(asked or "auto", ("auto", "none", "required"), f"{path}.tool_choice")
 
 
-def _turns(detection: Json | None) -> TurnOptions:
-    if detection is None:
-        return TurnOptions(by_hand=True, answers=False, interruptible=False)
-    silence_ms = detection.get("silence_duration_ms", _DEFAULT_SILENCE_MS)
-    idle_ms = detection.get("idle_timeout_ms")
-    return TurnOptions(
-        answers=detection["create_response"],
-        interruptible=detection["interrupt_response"],
-        silence_s=None if silence_ms == _DEFAULT_SILENCE_MS else silence_ms / 1000,
-        patience=_PATIENCE_BY_EAGERNESS.get(detection.get("eagerness", "auto"), 1.0),
-        idle_s=idle_ms and idle_ms / 1000,
-    )
+def _turns_of(session: Json) -> TurnOptions:
+    turns = turn_detection.turns(session["audio"]["input"]["turn_detection"])
+    return transcription_session.without_answers(turns) if _only_transcribes(session) else turns
+
+
+def _only_transcribes(session: Json) -> bool:
+    return session["type"] == transcription_session.KIND
