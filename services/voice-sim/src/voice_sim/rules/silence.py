@@ -108,8 +108,9 @@ class _Silence:
             case c.StartReply() | c.ReleaseReply() | c.KeepTurn() | c.Say(asks_again=True):
                 self.answered = "" if isinstance(command, c.Say) else self.last
                 self.finals = self.interim = False
-            case c.Interrupted():
+            case c.Interrupted(reopened=reopened):
                 self.since = at
+                self.finals = self.finals or reopened  # the question waits for its answer again
             case _:
                 pass
 
