@@ -59,6 +59,8 @@ class _OpenTurn:
     draft: list[str] = field(default_factory=list[str])
     taken: set[str] = field(default_factory=set[str])
     """The words of every turn that was answered or kept."""
+    taken_interim: Sequence[str] = ()
+    """Those of the last such turn that were not final, until a final comes."""
 
     def take(self, step: Step, before: Followed) -> None:
         match step.event:
@@ -78,6 +80,10 @@ class _OpenTurn:
 
     def _spoke(self, event: c.CallerSpoke, before: Followed) -> None:
         words = _Words(event.at, _CALLERS.findall(event.text))
+        if event.final:
+            self.taken_interim = ()
+        elif words.said and words.said == self.taken_interim[: len(words.said)]:
+            return  # it repeats an interim that was taken: nothing of this turn is taken back
         if event.final or event.text.strip():
             self.interim = None
         if not words.said or not self._counts(event, before):
@@ -98,6 +104,9 @@ class _OpenTurn:
     def _counts(self, event: c.CallerSpoke, before: Followed) -> bool:
         sounding = before.live != 0 and before.audible and before.interruptible
         return not sounding or self.policy.interrupts(event.text)
+
+    def _note_taken_interim(self) -> None:
+        self.taken_interim = self.interim.said if self.interim else self.taken_interim
 
     def _end_interim(self) -> None:
         self.finals += [self.interim] if self.interim else []
@@ -123,6 +132,7 @@ class _OpenTurn:
                 yield from self._asked(at, self.draft)
             case c.KeepTurn():
                 self.taken.update(word for words in self._all() for word in words.said)
+                self._note_taken_interim()
                 self.finals, self.interim = [], None
             case c.EndCall():
                 yield from self._lost(f"never answered; the call was over at {at:.2f}")
@@ -131,6 +141,7 @@ class _OpenTurn:
 
     def _asked(self, at: float, question: list[str]) -> Iterator[str]:
         self.question, self.withdrawn = question, False
+        self._note_taken_interim()
         self.taken.update(question)
         if known := self.forgotten.intersection(question):
             yield f"at {at:.2f} what was to be forgotten was answered: {' '.join(sorted(known))}"
