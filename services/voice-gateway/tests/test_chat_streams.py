@@ -227,8 +227,8 @@ async def test_within_an_answer_too():
 
 async def test_parts_of_a_call_are_text():
     parts = [begun(index=0, id="a"), *(begun("", index=0, arguments=c) for c in LONDON), STOP]
-    chat = FakeChat(fault=Sends(parts, apart_s=0.05))
-    async with endpoint_of(chat, first_token_timeout_s=0.5, token_timeout_s=0.5) as endpoint:
+    chat = FakeChat(fault=Sends(parts, apart_s=0.15))
+    async with endpoint_of(chat, first_token_timeout_s=2.0, token_timeout_s=2.0) as endpoint:
         came = await answered(endpoint, WITH_TOOLS)
     assert [call.arguments for call in came.calls] == [LONDON]
 

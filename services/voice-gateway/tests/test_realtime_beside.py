@@ -216,7 +216,7 @@ async def test_silence_is_spoken_into_and_said_to_be_so(
     serve: Any, monkeypatch: pytest.MonkeyPatch
 ):
     monkeypatch.setattr(
-        "voice_gateway.transports.realtime.session_options._IDLE_BOUNDS_MS", (100, 30_000)
+        "voice_gateway.transports.realtime.turn_detection._IDLE_BOUNDS_MS", (100, 30_000)
     )
     chat = FakeChat(["Yes."])
     async with serve(riva(), chat) as gateway, connect(gateway.http_port) as program:

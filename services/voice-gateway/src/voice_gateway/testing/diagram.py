@@ -91,36 +91,25 @@ def explored(policies: Iterable[TurnPolicy] = _POLICIES) -> Edges:
     for policy in policies:
         joined, commands = c.step(c.Conversation(), c.CallerJoined(0.0), policy)
         _note(edges, "[*]", joined, "the call begins", commands)
-        for now, at in _reached(joined, policy):
-            for name, _, after, commands in _next(now, at, policy):
-                _note(edges, _state(now), after, name, commands)
+        for now, name, after, commands in _transitions(joined, policy):
+            _note(edges, _state(now), after, name, commands)
     return edges
 
 
-def states(policy: TurnPolicy) -> list[c.Conversation]:
-    """One conversation of every shape that a call can reach."""
-    joined, _ = c.step(c.Conversation(), c.CallerJoined(0.0), policy)
-    return [now for now, _ in _reached(joined, policy)]
-
-
-def _reached(start: c.Conversation, policy: TurnPolicy) -> Iterator[tuple[c.Conversation, float]]:
-    """The conversations in breadth-first order, each with the time at which it is reached."""
+def _transitions(
+    start: c.Conversation, policy: TurnPolicy
+) -> Iterator[tuple[c.Conversation, str, c.Conversation, tuple[c.Command, ...]]]:
+    """Every event in every conversation, in breadth-first order, and what comes of it."""
     waiting, seen = deque([(start, 0.0)]), {shape(start)}
     while waiting:
         now, at = waiting.popleft()
-        yield now, at
-        for _, event, after, commands in _next(now, at, policy):
+        for name, event in events(now, at + _STEP_S):
+            after, commands = c.step(now, event, policy)
+            yield now, name, after, commands
             over = any(isinstance(command, c.EndCall) for command in commands)
             if not over and (new := shape(after)) not in seen:
                 seen.add(new)
                 waiting.append((after, event.at))
-
-
-def _next(
-    now: c.Conversation, at: float, policy: TurnPolicy
-) -> Iterator[tuple[str, c.Event, c.Conversation, tuple[c.Command, ...]]]:
-    for name, event in events(now, at + _STEP_S):
-        yield name, event, *c.step(now, event, policy)
 
 
 def _note(
