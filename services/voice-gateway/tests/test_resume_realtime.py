@@ -2,6 +2,7 @@
 
 import asyncio
 import random
+from base64 import b64encode
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
@@ -126,6 +127,42 @@ async def test_cuts_at_any_events_lose_no_word_and_no_sound_and_repeat_none(
         )
         assert len(gateway.chat.requests) == 1
         assert counted(gateway, "resynced") == 0
+
+
+@pytest.mark.parametrize("seed", range(3))
+async def test_cuts_while_the_caller_speaks_lose_and_repeat_none_of_its_audio(
+    serve: Serve, seed: int
+):
+    """Each connection is cut behind events that were answered, and some that may be lost."""
+    at_random = random.Random(seed)
+    append = {"type": "input_audio_buffer.append", "audio": b64encode(bytes(4800)).decode()}
+    update = {"type": "session.update", "session": {"type": "realtime"}}
+    says = [update if at % 4 == 0 else append for at in range(1, 27)]  # 20 times 100 ms
+    async with behind_balancer(serve) as (gateway, balancer):
+        async with begun(balancer) as program:
+            received, taken = program.received, 0
+            await say_some(program, says[:4])
+            balancer.cut()
+        while taken < len(says):
+            async with again(balancer, token_of(program), last(whole(received))) as back:
+                taken = back.received[0]["taken_events"]
+                await say_some(back, says[taken : taken + at_random.randint(4, 12)])
+                if taken == len(says):
+                    await back.until("response.done")
+                balancer.cut()
+                received, program = [*received, *back.received], back
+        assert whole(received).transcripts() == [QUESTION.text]
+        heard_s = (await gateway.riva.asr_call(0)).audio_s
+        assert heard_s == pytest.approx(2.0, abs=0.05)  # a piece has 0.1 s
+        assert len(gateway.chat.requests) == 1
+
+
+async def say_some(program: Program, events: Sequence[Json]) -> None:
+    """Send these, and wait until the first that is answered is."""
+    for event in events:
+        await program.socket.send_json(event)
+    if any(event["type"] == "session.update" for event in events):
+        await program.until("session.updated")
 
 
 async def test_a_clients_own_events_are_counted_and_taken_once(serve: Serve):

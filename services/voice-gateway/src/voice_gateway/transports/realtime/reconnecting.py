@@ -17,6 +17,7 @@ from aiohttp import (
     web,
 )
 
+from voice_gateway.call.journal import Journal
 from voice_gateway.call.resumable import Channel, Line
 from voice_gateway.call.resumptions import ResumableCall, Resumptions
 from voice_gateway.errors import CallerGone, CallerSlow, CallLost
@@ -28,6 +29,7 @@ from voice_gateway.transports.realtime.state import random_id
 
 TOKEN_PROTOCOL = "voice-gateway-resume."
 """A token comes as a subprotocol's name, as a key does: addresses are written to logs."""
+_MOST_BYTES = 2 * 1024 * 1024  # as long as over gRPC: 32 s of s16le at 24 kHz, in base64
 _MOST_WAITING = 1  # a frame may have megabytes
 _MOST_DIGITS = 15
 _HANGS_UP = (0, WSCloseCode.OK, WSCloseCode.GOING_AWAY, 1005)
@@ -81,7 +83,7 @@ class SocketChannel(Channel[str | bytes, Sent], Socket):
     """What a call takes for its WebSocket, whichever that is."""
 
     def __init__(self) -> None:
-        super().__init__(most_waiting=_MOST_WAITING)
+        super().__init__(Journal(most_bytes=_MOST_BYTES), most_waiting=_MOST_WAITING)
 
     async def send(self, frame: str, audio: Played | None) -> None:
         await self.put([Sent(frame, audio)], lambda sent: len(sent.frame))
