@@ -296,6 +296,15 @@ async def test_a_client_that_closes_its_socket_has_hung_up(serve: Serve, code: i
         await gateway.server._calls.over()  # pyright: ignore[reportPrivateUsage]
 
 
+async def test_a_client_that_closes_its_socket_to_come_back_is_waited_for(serve: Serve):
+    async with behind_balancer(serve, says=()) as (_, balancer):
+        async with begun(balancer) as program:
+            await program.update(instructions="Be brief.")
+            await program.socket.close(code=4000)
+        async with again(balancer, token_of(program), last(program)) as back:
+            assert back.received[0]["type"] == "gateway.reconnected"
+
+
 async def test_a_resumed_call_needs_no_room_at_a_full_gateway(serve: Serve):
     async with behind_balancer(serve, says=(), max_calls=1) as (_, balancer):
         async with begun(balancer) as program:

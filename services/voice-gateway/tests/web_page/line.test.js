@@ -299,6 +299,26 @@ test("after the window, the connection is a lost one as ever", async () => {
   assert.deepEqual([sockets.at(-1).url, sockets.at(-1).protocols], [ADDRESS, ["realtime"]]);
 });
 
+for (const [status, state] of [
+  [503, "resuming"], // as a proxy says while gateways are replaced
+  [502, "resuming"],
+  [401, "closed"],
+]) {
+  test(`a try that is refused with ${status} leaves it ${state}`, async () => {
+    answer = status;
+    begun();
+    broken().onclose({ code: 1006, reason: "" });
+    await settled();
+    assert.equal(line.state, state);
+  });
+}
+
+test("a call that is let go for another is not gone on with", () => {
+  begun();
+  broken(1013);
+  assert.deepEqual([line.state, line.fault.name], ["waiting", "busy"]);
+});
+
 test("a try that gets no answer is given up soon, and made again", () => {
   begun();
   broken();

@@ -214,7 +214,9 @@ export class Line {
 
   /** Whether the gateway may still keep the call of the connection that broke. */
   #resumes(name) {
-    if (!this.#kept.token || FINAL.has(name) || name === "busy") return false;
+    // A call that has its place is never busy: only what stands before the gateway says so then.
+    const refused = FINAL.has(name) || (name === "busy" && this.state === "open");
+    if (!this.#kept.token || refused) return false;
     if (this.state === "open") this.#lostAt = performance.now();
     return performance.now() - this.#lostAt < this.#kept.windowMs;
   }
