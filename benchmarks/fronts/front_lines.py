@@ -16,6 +16,7 @@ from voice_gateway.testing.program import typed
 from voice_proto import voice_workflow_pb2 as pb
 
 PIECE_S = 0.04
+_ACKNOWLEDGES_AFTER = 25  # pieces: a second
 _QUESTION = "what is the weather"
 
 
@@ -63,9 +64,16 @@ class GrpcLine:
 class SocketLine:
     socket: aiohttp.ClientWebSocketResponse
     event: str
+    acknowledges: bool = False
+    received: int = 0
+    pieces: int = 0
 
     async def send(self) -> None:
         await self.socket.send_str(self.event)
+        self.pieces += 1
+        if self.acknowledges and self.pieces % _ACKNOWLEDGES_AFTER == 0:
+            acknowledged = {"type": "gateway.acknowledge", "sequence": self.received}
+            await self.socket.send_json(acknowledged)
 
     async def ask(self) -> None:
         item = {"type": "conversation.item.create", "item": typed(_QUESTION)}
@@ -75,6 +83,7 @@ class SocketLine:
     async def read(self) -> str:
         frame = (await self.socket.receive()).data
         assert isinstance(frame, str), frame
+        self.received += 1  # as the sequence of each has it
         return "audio" if frame.startswith('{"type":"response.output_audio.delta"') else ""
 
 
@@ -91,15 +100,15 @@ def grpc_at(rate_hz: int, *, resume: bool = False) -> Opens:
     return opened
 
 
-def socket_with(sound: str) -> Opens:
+def socket_with(sound: str, *, resume: bool = False) -> Opens:
     @asynccontextmanager
     async def opened(at: dict[str, str]) -> AsyncGenerator[Line]:
-        url = f"{at['http']}v1/realtime?model=m"
+        url = f"{at['http']}v1/realtime?model=m&resume={str(resume).lower()}"
         async with aiohttp.ClientSession() as http, http.ws_connect(url) as socket:
             form = {"format": {"type": sound}}
             session = {"type": "realtime", "audio": {"input": form, "output": form}}
             await socket.send_json({"type": "session.update", "session": session})
-            yield SocketLine(socket, _append(sound))
+            yield SocketLine(socket, _append(sound), resume)
 
     return opened
 
@@ -117,6 +126,7 @@ FRONTS: dict[str, Opens] = {
     "gRPC, 24 kHz": grpc_at(24_000),
     "gRPC, 24 kHz, can resume": grpc_at(24_000, resume=True),
     "WebSocket, PCM at 24 kHz": socket_with("audio/pcm"),
+    "WebSocket, PCM at 24 kHz, can resume": socket_with("audio/pcm", resume=True),
     "gRPC, 16 kHz": grpc_at(16_000),
     "WebSocket, G.711 at 8 kHz": socket_with("audio/pcmu"),
 }

@@ -30,7 +30,7 @@ async def keeping(window_s: float = 30.0) -> AsyncGenerator[Resumptions]:
         owning.cancel()
 
 
-async def begin(resumptions: Resumptions, whose: str) -> tuple[ResumableCall, Line]:
+async def begin(resumptions: Resumptions, whose: str) -> tuple[ResumableCall[Resumable], Line]:
     """Begin a call that lasts until its client is given up, and whose client has said something."""
     caller = Resumable(Plain())
 
@@ -48,9 +48,9 @@ def test_another_principals_token_opens_nothing_and_harms_nothing():
         async with keeping() as resumptions:
             call, line = await begin(resumptions, "clinic")
             token = call.tokens.issue()
-            assert await resumptions.resume(token, "bakery", 0) is None
+            assert await resumptions.resume(token, "bakery", 0, Resumable) is None
             assert not line.given_up.is_set()
-            assert await resumptions.resume(token, "clinic", 0) is not None
+            assert await resumptions.resume(token, "clinic", 0, Resumable) is not None
             assert line.given_up.is_set()
 
     virtual_time.run(run())
@@ -66,7 +66,7 @@ def test_a_call_that_nobody_comes_back_to_ends_with_the_window():
             await call.over()
             assert asyncio.get_running_loop().time() == 30.0
             assert isinstance(call.caller.error, CallerGone)
-            assert await resumptions.resume(token, "clinic", 0) is None
+            assert await resumptions.resume(token, "clinic", 0, Resumable) is None
 
     virtual_time.run(run())
 
@@ -79,7 +79,7 @@ def test_a_client_that_comes_back_stops_the_window():
             for _ in range(3):
                 resumptions.detach(call, line)
                 await asyncio.sleep(29.0)
-                back = await resumptions.resume(token, "clinic", 0)
+                back = await resumptions.resume(token, "clinic", 0, Resumable)
                 assert back
                 _, line = back
             assert not call.caller.over.is_set()
@@ -95,7 +95,7 @@ def test_a_call_that_broke_the_rules_cannot_be_gone_on_with():
             token = call.tokens.issue()
             call.caller.give_up(BadMessage("a message is no ClientMessage"))
             await call.over()
-            assert await resumptions.resume(token, "clinic", 0) is None
+            assert await resumptions.resume(token, "clinic", 0, Resumable) is None
 
     virtual_time.run(run())
 
@@ -109,7 +109,7 @@ def test_of_calls_that_are_over_the_newest_hundred_are_kept():
                 tokens.append(call.tokens.issue())
                 call.caller.hang_up(line)
                 await call.over()
-            kept = [await resumptions.resume(token, "clinic", 0) for token in tokens]
+            kept = [await resumptions.resume(token, "clinic", 0, Resumable) for token in tokens]
             assert [back is not None for back in kept] == [False, *[True] * 100]
 
     virtual_time.run(run())

@@ -144,6 +144,9 @@ def test_log_lines_have_no_keys():
     assert logged(text="Incorrect key: sk-ab**********yz.") == "Incorrect key: (secret)"
     assert logged(text="Bearer abc.def, again") == "Bearer (secret), again"
     assert logged("plain-word", "no", text="no plain-word") == "no (secret)"
+    offered = "['openai-insecure-api-key.abc.def', 'voice-gateway-resume.g_-h'] offered"
+    hidden = "['openai-insecure-api-key.(secret)', 'voice-gateway-resume.(secret)'] offered"
+    assert logged(text=offered) == hidden
     assert KEY not in logged(KEY, text="it broke", error=ValueError(f"got {KEY}"))
 
 

@@ -142,7 +142,7 @@ class GatewayServer:
         self._resumptions = Resumptions(settings.resume_window_s, self._metrics)
         access = HttpAccess(self._access.callers, wiring.sites(settings))
         defaults, proxies = wiring.defaults(settings), wiring.proxies(settings)
-        realtime = RealtimeFront(self._calls, defaults, access, proxies)
+        realtime = RealtimeFront(self._calls, defaults, access, proxies, self._resumptions)
         self._http = HttpFront(
             readiness=self._readiness,
             exposition=self._metrics.exposition,

@@ -81,7 +81,8 @@ window.quiet = () => until(() => sounds.slice(-25).every(([, level]) => level < 
 window.lastLoud = (at) => sounds.filter(([t, level]) => level > LOUD && t < at + 0.5).at(-1)[0];
 function note(way, data) {
   const { type, audio, delta, ...event } = JSON.parse(data);
-  window.frames.push({ way, type, at: now(), event });
+  const sound_s = type === "response.output_audio.delta" ? atob(delta).length / 48_000 : 0;
+  window.frames.push({ way, type, at: now(), sound_s, event });
 }
 """
 
@@ -127,7 +128,7 @@ class Visitor:
             await self.page.evaluate("quiet()")
 
     async def frames(self, kind: str) -> list[dict[str, Any]]:
-        """What went over the line of this type: `{way, type, at, event}`."""
+        """What went over the line of this type: `{way, type, at, sound_s, event}`."""
         return await self.page.evaluate("kind => frames.filter(f => f.type === kind)", kind)
 
     async def last_sound_before(self, at: float) -> float:

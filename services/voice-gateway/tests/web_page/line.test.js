@@ -22,8 +22,9 @@ class Socket {
     this.sent.push(JSON.parse(frame));
   }
 
-  close() {
+  close(code) {
     this.closed = true;
+    this.code = code;
   }
 
   says(event) {
@@ -186,4 +187,143 @@ test("when the browser says that the network is gone, nobody waits for TCP", () 
   assert.equal(line.state, "waiting");
   line.retry();
   assert.equal(sockets.length, 2);
+});
+
+// A call that the gateway keeps while its connection is lost.
+
+const ADDRESS = "ws://gateway.test/v1/realtime?events=all";
+
+function begun({ token = "t1", window_ms = 30_000 } = {}) {
+  line.open();
+  sockets.at(-1).says({ type: "session.created", sequence: 1, resumption: { token, window_ms } });
+  return sockets.at(-1);
+}
+
+const asked = ({ sent }) => sent.filter(({ type }) => type !== "gateway.acknowledge").map(({ type }) => type);
+const back = (taken_events, token = "t2") => ({ type: "gateway.reconnected", token, window_ms: 30_000, taken_events });
+
+/** The connection breaks; the first try to go on is made at once. */
+function broken(code = 1006) {
+  sockets.at(-1).onclose({ code, reason: "" });
+  mock.timers.tick(1);
+  return sockets.at(-1);
+}
+
+test("a lost call is gone on with at once, from the event after the last", () => {
+  const events = [];
+  line.onevent = ({ type, sequence }) => events.push(sequence ?? type);
+  const states = [];
+  line.onchange = () => states.push(line.state);
+  begun().says({ type: "response.created", sequence: 2 });
+  const next = broken();
+  assert.equal(next.url, `${ADDRESS}&received=2`);
+  assert.deepEqual(next.protocols, ["realtime", "voice-gateway-resume.t1"]);
+  next.says(back(1));
+  next.says({ type: "response.done", sequence: 3 });
+  assert.deepEqual(events, [1, 2, "gateway.reconnected", 3]);
+  assert.deepEqual(states, ["opening", "open", "resuming", "open"]);
+  assert.equal(line.fault, null);
+  assert.equal(line.beganAnew, false);
+  broken();
+  mock.timers.tick(400); // a connection that did not last is followed less hastily
+  assert.deepEqual(sockets.at(-1).protocols, ["realtime", "voice-gateway-resume.t2"]);
+});
+
+test("what is said meanwhile, and what was lost on the way, is sent once", () => {
+  const first = begun(); // which was told an acknowledgement
+  line.send({ type: "a" });
+  line.send({ type: "b" });
+  const next = broken();
+  assert.ok(line.send({ type: "c" }));
+  assert.deepEqual([asked(first), asked(next)], [["a", "b"], []]);
+  next.says(back(2));
+  line.send({ type: "d" });
+  assert.deepEqual(asked(next), ["b", "c", "d"]);
+});
+
+test("who returns does not hang up, and who hangs up does", () => {
+  const first = begun();
+  line.drop();
+  assert.deepEqual([first.code, line.state], [4000, "resuming"]);
+  mock.timers.tick(1);
+  line.close();
+  assert.deepEqual([sockets.at(-1).code, line.state], [undefined, "closed"]);
+});
+
+test("a gateway that cannot go on begins anew, and the caller is told", () => {
+  const states = [];
+  begun();
+  const next = broken();
+  line.onchange = () => states.push(line.state);
+  next.says({ type: "gateway.resync" });
+  next.says({ type: "session.created", sequence: 1, resumption: { token: "n1", window_ms: 30_000 } });
+  assert.deepEqual(states, ["opening", "open"]); // what was under way ends in between
+  assert.ok(line.beganAnew);
+  assert.equal(broken().url, `${ADDRESS}&received=1`);
+});
+
+test("a gateway that goes and says so is left for the next one, without a word", () => {
+  begun().says({ type: "gateway.move", sequence: 2 });
+  const next = broken(1012);
+  next.says({ type: "gateway.resync" });
+  next.says({ type: "session.created", sequence: 1, resumption: { token: "n1", window_ms: 30_000 } });
+  assert.deepEqual([line.state, line.beganAnew], ["open", false]);
+});
+
+test("what the page keeps no more cannot be gone on with: a call begins anew", () => {
+  begun();
+  for (let i = 0; i < 60; i++) line.send({ type: "audio", audio: "x".repeat(100_000) });
+  broken().says(back(1));
+  assert.equal(line.state, "opening");
+  assert.deepEqual(sockets.at(-1).protocols, ["realtime"]);
+  sockets.at(-1).says({ type: "session.created" });
+  assert.ok(line.beganAnew);
+});
+
+test("after the window, the connection is a lost one as ever", async () => {
+  answer = new TypeError("down");
+  const now = mock.method(performance, "now", () => 0);
+  begun();
+  broken();
+  now.mock.mockImplementation(() => 29_000);
+  sockets.at(-1).onclose({ code: 1006, reason: "" });
+  await settled();
+  assert.equal(line.state, "resuming");
+  mock.timers.tick(5_000);
+  now.mock.mockImplementation(() => 31_000);
+  sockets.at(-1).onclose({ code: 1006, reason: "" });
+  await settled();
+  now.mock.restore();
+  assert.deepEqual([line.state, line.fault.name], ["waiting", "lost"]);
+  line.retry();
+  assert.deepEqual([sockets.at(-1).url, sockets.at(-1).protocols], [ADDRESS, ["realtime"]]);
+});
+
+for (const [status, state] of [
+  [503, "resuming"], // as a proxy says while gateways are replaced
+  [502, "resuming"],
+  [401, "closed"],
+]) {
+  test(`a try that is refused with ${status} leaves it ${state}`, async () => {
+    answer = status;
+    begun();
+    broken().onclose({ code: 1006, reason: "" });
+    await settled();
+    assert.equal(line.state, state);
+  });
+}
+
+test("a call that is let go for another is not gone on with", () => {
+  begun();
+  broken(1013);
+  assert.deepEqual([line.state, line.fault.name], ["waiting", "busy"]);
+});
+
+test("a try that gets no answer is given up soon, and made again", () => {
+  begun();
+  broken();
+  mock.timers.tick(5_000);
+  assert.equal(line.state, "resuming");
+  mock.timers.tick(400);
+  assert.equal(sockets.length, 3);
 });

@@ -1,9 +1,13 @@
-"""The caller of a call that outlives its connection: what was sent is kept, and sent again."""
+"""The caller of a call that outlives its connection: what was sent is kept, and sent again.
+
+`Channel` is what its client's connections share, whatever goes over them; `Resumable` is the
+caller of a call whose messages go over them as they are.
+"""
 
 import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
-from typing import Protocol
+from typing import Generic, Protocol, TypeVar
 
 from voice_gateway.call.journal import Journal
 from voice_gateway.errors import CallerElsewhere, CallerGone, CallError, CallLost
@@ -15,6 +19,12 @@ MOST_BEHIND = 16
 _MOST_WAITING = 16  # client messages that the call has not taken yet
 _MESSAGE_BYTES = 256  # what a message without audio counts for
 _STUCK_S = 5.0  # a connection that takes nothing for so long is given up
+
+
+Up = TypeVar("Up")
+"""What a client sends."""
+Down = TypeVar("Down")
+"""What a client gets."""
 
 
 class Encoding(Protocol):
@@ -39,26 +49,21 @@ class Line:
         self.error: CallError = CallerElsewhere("the call goes on over a newer connection")
 
 
-class Resumable(Caller):
-    """Implements the caller for the session, and serves one connection after the other.
+class Channel(Generic[Up, Down]):
+    """What goes both ways between a call and its client, over one connection after the other.
 
-    `Away` and `Back` tell the session when nobody hears it. `send` waits for a connection that is
-    behind; where there is none, it waits for nothing.
+    `Away` and `Back` tell the call when nobody hears it. What it sends waits for a connection that
+    is behind; where there is none, it waits for nothing.
     """
 
     def __init__(
-        self,
-        encoding: Encoding,
-        journal: Journal[ToCaller] | None = None,
-        *,
-        pace: Callable[[], Awaitable[None]] | None = None,
+        self, journal: Journal[Down] | None = None, *, most_waiting: int = _MOST_WAITING
     ) -> None:
-        """`pace` holds up a client that sends more messages than it may."""
-        self.encoding = encoding
-        self._pace = pace
-        self._journal: Journal[ToCaller] = journal or Journal()
+        """`most_waiting` client messages are read before the call has taken them."""
+        self._most_waiting = most_waiting
+        self._journal: Journal[Down] = journal or Journal()
         self._line: Line | None = None
-        self._arrived: deque[FromCaller | CallError | None] = deque()
+        self._arrived: deque[Up | Played | Away | Back | CallError | None] = deque()
         self._news = asyncio.Event()  # something arrived
         self._room = asyncio.Event()  # something that arrived was taken
         self._written = asyncio.Event()  # something more is to be sent, or no more
@@ -72,9 +77,14 @@ class Resumable(Caller):
         self.confirmed = False
         """The client acknowledged something that came over its newest connection."""
 
-    # The session's side.
+    def audio_in(self, message: Down) -> Played | None:
+        """Where the audio in this message begins in its reply; None: it has none."""
+        raise NotImplementedError
 
-    async def receive(self) -> FromCaller | None:
+    # The call's side.
+
+    async def receive(self) -> Up | Played | Away | Back | None:
+        """The next message, or what became of the connection; None: the client hung up."""
         while not self._arrived:
             self._news.clear()
             await self._news.wait()
@@ -84,10 +94,10 @@ class Resumable(Caller):
             raise message
         return message
 
-    async def send(self, message: ToCaller) -> None:
-        for part in self.encoding.encode(message):
-            size = len(part.pcm) if isinstance(part, ReplyAudio) else 0
-            self._journal.add(part, _MESSAGE_BYTES + size)
+    async def put(self, messages: Sequence[Down], size: Callable[[Down], int]) -> None:
+        """Send messages, each of so many bytes."""
+        for message in messages:
+            self._journal.add(message, size(message))
         self._written.set()
         if self._behind():
             await self._catch_up()
@@ -129,23 +139,30 @@ class Resumable(Caller):
         self._take(Away())
         return True
 
-    async def take_in(self, line: Line, message: FromCaller | None, acknowledged: int) -> None:
-        """Take a client's message from its connection; None: one that says nothing."""
-        if self._pace and message and not isinstance(message, Audio):
-            await self._pace()
-        while len(self._arrived) >= _MOST_WAITING and line is self._line:
-            self._room.clear()
-            await self._room.wait()
-        if line is not self._line:
-            return  # it is sent again over the newer connection
-        if acknowledged:
-            self._journal.acknowledge(acknowledged)
-            self.confirmed = self.confirmed or acknowledged > line.received
-        if isinstance(message, Audio):
-            message = Audio(self.encoding.decode(message.pcm))
+    async def arrive(self, line: Line, message: Up | None) -> bool:
+        """Take a client's message from its connection; False: it is the call's no more.
+
+        None is a message that says nothing to the call.
+        """
+        if not await self.room(line):
+            return False  # it is sent again over the newer connection
         self.taken += 1
         if message is not None:
             self._take(message)
+        return True
+
+    async def room(self, line: Line) -> bool:
+        """Wait until a message may arrive; False: the connection is the call's no more."""
+        while len(self._arrived) >= self._most_waiting and line is self._line:
+            self._room.clear()
+            await self._room.wait()
+        return line is self._line
+
+    def acknowledge(self, sequence: int) -> None:
+        """The client has everything up to this message."""
+        self._journal.acknowledge(sequence)
+        line = self._line
+        self.confirmed = self.confirmed or (line is not None and sequence > line.received)
 
     def hang_up(self, line: Line) -> None:
         """The client half-closed."""
@@ -157,7 +174,7 @@ class Resumable(Caller):
         """End the call, as its client breaks the rules or comes no more."""
         self._take(error)
 
-    async def next_for(self, line: Line) -> tuple[int, ToCaller] | None:
+    async def next_for(self, line: Line) -> tuple[int, Down] | None:
         """The next message for the connection, with its sequence; None: no more come.
 
         Raises CallerGone where the message is not kept any more.
@@ -200,7 +217,7 @@ class Resumable(Caller):
                 )
                 line.given_up.set()
 
-    def _take(self, message: FromCaller | CallError | None) -> None:
+    def _take(self, message: Up | Played | Away | Back | CallError | None) -> None:
         if not self._hung_up:  # nobody takes anything after it
             self._arrived.append(message)
             self._news.set()
@@ -208,14 +225,53 @@ class Resumable(Caller):
     def _came_back(self, received: int) -> None:
         """Tell the session, and before that what the client cannot have heard yet."""
         if missed := self._first_audio_after(received):
-            self._take(Played(missed.reply, missed.offset_s))
+            self._take(missed)
         self._take(Back())
 
-    def _first_audio_after(self, received: int) -> ReplyAudio | None:
-        """The first audio after this message of the newest reply that has any there."""
-        first: ReplyAudio | None = None
+    def _first_audio_after(self, received: int) -> Played | None:
+        """Where the first audio after this message is, of the newest reply that has any there."""
+        first: Played | None = None
         for sequence in range(received + 1, self._journal.last + 1):
             message = self._journal.get(sequence)
-            if isinstance(message, ReplyAudio) and (first is None or message.reply != first.reply):
-                first = message
+            audio = self.audio_in(message) if message is not None else None
+            if audio and (first is None or audio.reply != first.reply):
+                first = audio
         return first
+
+
+class Resumable(Channel[FromCaller, ToCaller], Caller):
+    """Implements the caller for the session."""
+
+    def __init__(
+        self,
+        encoding: Encoding,
+        journal: Journal[ToCaller] | None = None,
+        *,
+        pace: Callable[[], Awaitable[None]] | None = None,
+    ) -> None:
+        """`pace` holds up a client that sends more messages than it may."""
+        super().__init__(journal)
+        self.encoding = encoding
+        self._pace = pace
+
+    async def send(self, message: ToCaller) -> None:
+        await self.put(self.encoding.encode(message), _size)
+
+    async def take_in(self, line: Line, message: FromCaller | None, acknowledged: int) -> None:
+        """Take a client's message from its connection; None: one that says nothing."""
+        if self._pace and message and not isinstance(message, Audio):
+            await self._pace()
+        if isinstance(message, Audio):
+            if not await self.room(line):
+                return
+            message = Audio(self.encoding.decode(message.pcm))
+        if await self.arrive(line, message) and acknowledged:
+            self.acknowledge(acknowledged)
+
+    def audio_in(self, message: ToCaller) -> Played | None:
+        is_audio = isinstance(message, ReplyAudio)
+        return Played(message.reply, message.offset_s) if is_audio else None
+
+
+def _size(message: ToCaller) -> int:
+    return _MESSAGE_BYTES + (len(message.pcm) if isinstance(message, ReplyAudio) else 0)

@@ -4,9 +4,10 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
+from typing import Any, Generic, TypeVar
 
 from voice_gateway.call.guarded import GuardedMetrics
-from voice_gateway.call.resumable import Line, Resumable
+from voice_gateway.call.resumable import Channel, Line
 from voice_gateway.call.resume_tokens import ResumeTokens, handle_of
 from voice_gateway.errors import CallBroke, CallerGone, CallError, CallLost
 from voice_gateway.ports import GatewayMetrics
@@ -17,11 +18,15 @@ _MOST_ENDED = 100  # calls that are over, and whose last messages a client may s
 _END_S = 5.0  # for a call whose client begins anew, so that its memory is kept before that
 
 
+C = TypeVar("C", bound=Channel[Any, Any])
+"""The channel of a call, of which each front has its own."""
+
+
 @dataclass(slots=True)
-class ResumableCall:
+class ResumableCall(Generic[C]):
     """One call that its client can go on with."""
 
-    caller: Resumable
+    caller: C
     principal: str
     """Whose call it is; nobody else goes on with it."""
     tokens: ResumeTokens = field(default_factory=ResumeTokens)
@@ -40,7 +45,7 @@ class Resumptions:
     def __init__(self, window_s: float, metrics: GatewayMetrics) -> None:
         self.window_s = window_s
         self._metrics = GuardedMetrics(metrics)
-        self._calls: dict[str, ResumableCall] = {}
+        self._calls: dict[str, ResumableCall[Any]] = {}
         self._tasks: asyncio.TaskGroup | None = None
 
     async def run(self) -> None:
@@ -64,8 +69,8 @@ class Resumptions:
         return any(not call.caller.attached for call in self._calls.values())
 
     def begin(
-        self, caller: Resumable, principal: str, run: Callable[[], Awaitable[None]]
-    ) -> tuple[ResumableCall, Line]:
+        self, caller: C, principal: str, run: Callable[[], Awaitable[None]]
+    ) -> tuple[ResumableCall[C], Line]:
         """Run a call that outlives its connections; return its first one."""
         call = ResumableCall(caller, principal)
         self._calls[call.tokens.handle] = call
@@ -75,11 +80,11 @@ class Resumptions:
         return call, line
 
     async def resume(
-        self, token: str, principal: str, received: int
-    ) -> tuple[ResumableCall, Line] | None:
-        """Go on with a call over a new connection; None: its client begins anew."""
+        self, token: str, principal: str, received: int, of: type[C]
+    ) -> tuple[ResumableCall[C], Line] | None:
+        """Go on with a call of this front over a new connection; None: its client begins anew."""
         call = self._calls.get(handle_of(token))
-        may = call and call.principal == principal and call.tokens.use(token)
+        may = call and _is_of(call, principal, of) and call.tokens.use(token)
         if call and may and call.caller.reaches(received):
             self._cancel_expiry(call)
             self._metrics.resumption("resumed")
@@ -89,7 +94,7 @@ class Resumptions:
         self._metrics.resumption("resynced")
         return None
 
-    def detach(self, call: ResumableCall, line: Line) -> None:
+    def detach(self, call: ResumableCall[Any], line: Line) -> None:
         """The connection is over: wait for the next one, or for nothing more of the call."""
         if not call.caller.detach(line):
             return
@@ -102,7 +107,7 @@ class Resumptions:
             loop = asyncio.get_running_loop()
             call.expiry = loop.call_later(self.window_s, self._expire, call)
 
-    async def _run(self, call: ResumableCall, run: Callable[[], Awaitable[None]]) -> None:
+    async def _run(self, call: ResumableCall[Any], run: Callable[[], Awaitable[None]]) -> None:
         """Run the call, and keep what its client may not have got of it for a while."""
         error: CallError | None = CallLost("the gateway is stopping; call again")
         try:
@@ -124,7 +129,7 @@ class Resumptions:
         for call in ended[:-_MOST_ENDED]:
             self._forget(call)
 
-    async def _end_now(self, call: ResumableCall) -> None:
+    async def _end_now(self, call: ResumableCall[Any]) -> None:
         """End a call whose client begins anew, so that its memory is kept before it does."""
         self._forget(call)
         call.caller.give_up(CallerGone("the client begins anew"))
@@ -134,17 +139,21 @@ class Resumptions:
         except TimeoutError:
             log.warning("a call that its client left did not end within %g s", _END_S)
 
-    def _expire(self, call: ResumableCall) -> None:
+    def _expire(self, call: ResumableCall[Any]) -> None:
         self._forget(call)
         if not call.caller.over.is_set():
             self._metrics.resumption("expired")
             call.caller.give_up(CallerGone(f"nobody resumed the call for {self.window_s:g} s"))
 
-    def _forget(self, call: ResumableCall) -> None:
+    def _forget(self, call: ResumableCall[Any]) -> None:
         self._cancel_expiry(call)
         self._calls.pop(call.tokens.handle, None)
 
-    def _cancel_expiry(self, call: ResumableCall) -> None:
+    def _cancel_expiry(self, call: ResumableCall[Any]) -> None:
         if call.expiry:
             call.expiry.cancel()
             call.expiry = None
+
+
+def _is_of(call: ResumableCall[Any], principal: str, front: type[Channel[Any, Any]]) -> bool:
+    return call.principal == principal and isinstance(call.caller, front)

@@ -8,8 +8,12 @@ from voice_gateway.errors import without_credentials
 
 _SHOWN = "(secret)"
 _SHORTEST_SECRET = 4  # a shorter one would blot out parts of common words
-_KEYS = re.compile(r"(?i)\b(?:sk|nvapi)-[\w*.-]{4,}|(?<=bearer )[^\s'\",]+")
-"""Keys by their looks: a provider may quote ours, or a part of it."""
+_KEYS = re.compile(
+    r"(?i)\b(?:sk|nvapi)-[\w*.-]{4,}"
+    r"|(?:(?<=bearer )|(?<=openai-insecure-api-key\.)|(?<=voice-gateway-resume\.))[^\s'\",]+"
+)
+"""Keys by their looks: a provider may quote ours, or a part of it, and a library what a browser
+sent as the names of subprotocols."""
 
 
 class LogLines(logging.Formatter):

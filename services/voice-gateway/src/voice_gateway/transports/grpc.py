@@ -247,7 +247,7 @@ class VoiceGateway(pb_grpc.VoiceGatewayServicer):
         if not asked.resume_token:
             return False
         found = await self._resumptions.resume(
-            asked.resume_token, config.principal, asked.received_sequence
+            asked.resume_token, config.principal, asked.received_sequence, Resumable
         )
         if found is None:
             return False

@@ -1,12 +1,17 @@
-"""Carries a call that outlives its connection over one gRPC stream after the other."""
+"""Carries a call that outlives its connection over one connection after the other.
+
+`ConnectionLine` is what every connection does; `StreamLine` is a gRPC stream.
+"""
 
 import asyncio
+from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable
+from typing import Any, Generic, TypeVar
 
 import grpc.aio
 from voice_proto import voice_workflow_pb2 as pb
 
-from voice_gateway.call.resumable import Encoding, Line
+from voice_gateway.call.resumable import Channel, Encoding, Line, Resumable
 from voice_gateway.call.resumptions import ResumableCall, Resumptions
 from voice_gateway.errors import BadMessage, CallerGone, CallError, CallerSlow
 from voice_gateway.messages import Goodbye, Listening, ToCaller
@@ -19,6 +24,9 @@ _BREAKS_WITHIN_S = 0.05
 """A stream that breaks looks half-closed at first; so soon after it is known to be broken."""
 _LAST_MESSAGES_S = 5.0  # how long the last messages of a call may take
 HALF_CLOSE_S = 2.0  # for the caller's half-close after the goodbye
+
+
+C = TypeVar("C", bound=Channel[Any, Any])
 
 
 class WireEncoding(Encoding):
@@ -36,36 +44,25 @@ class WireEncoding(Encoding):
         return () if wire.is_for_programs(message) else tuple(self.codec.encode(message))
 
 
-class StreamLine:
-    """One gRPC stream of a call."""
+class ConnectionLine(ABC, Generic[C]):
+    """One connection of a call."""
 
-    def __init__(
-        self,
-        resumptions: Resumptions,
-        call: ResumableCall,
-        line: Line,
-        context: Context,
-        read: Callable[[Context], Awaitable[pb.ClientMessage | None]],
-    ) -> None:
+    def __init__(self, resumptions: Resumptions, call: ResumableCall[C], line: Line) -> None:
         self._resumptions = resumptions
         self._call = call
         self._line = line
-        self._context = context
-        self._read = read
-        self._said_goodbye = False
         self._over = asyncio.Event()
         self._error: CallError | None = None
 
     async def serve(self, *, resumed: bool) -> None:
-        """Return or raise CallError as the call is over, or goes on without this stream."""
+        """Return or raise CallError as the call is over, or goes on without this connection."""
         try:
             async with asyncio.TaskGroup() as tasks:
                 reading = tasks.create_task(self._receive(), name="read line")
                 parts = (self._write(resumed=resumed), self._give_up(), self._be_late())
                 running = [reading, *map(tasks.create_task, parts)]
                 await self._over.wait()
-                if self._said_goodbye:
-                    await asyncio.wait((reading,), timeout=HALF_CLOSE_S)
+                await self._part(reading)
                 for part in running:
                     part.cancel()
         finally:
@@ -73,8 +70,19 @@ class StreamLine:
         if self._error:
             raise self._error
 
+    @abstractmethod
+    async def _receive(self) -> None:
+        """Hand the client's messages to the call, up to the last."""
+
+    @abstractmethod
+    async def _write_all(self, *, resumed: bool) -> None:
+        """Send the call's messages, up to the last; raises CallerGone."""
+
+    async def _part(self, reading: asyncio.Task[None]) -> None:
+        """Wait for what the client still has to say when all was sent."""
+
     def _end(self, error: CallError | None) -> None:
-        """End the stream; the first reason counts."""
+        """End the connection; the first reason counts."""
         if not self._over.is_set():
             self._error = error
             self._over.set()
@@ -95,6 +103,27 @@ class StreamLine:
             self._end(gone)
         else:
             self._end(self._call.caller.error)
+
+
+class StreamLine(ConnectionLine[Resumable]):
+    """One gRPC stream of a call."""
+
+    def __init__(
+        self,
+        resumptions: Resumptions,
+        call: ResumableCall[Resumable],
+        line: Line,
+        context: Context,
+        read: Callable[[Context], Awaitable[pb.ClientMessage | None]],
+    ) -> None:
+        super().__init__(resumptions, call, line)
+        self._context = context
+        self._read = read
+        self._said_goodbye = False
+
+    async def _part(self, reading: asyncio.Task[None]) -> None:
+        if self._said_goodbye:
+            await asyncio.wait((reading,), timeout=HALF_CLOSE_S)
 
     async def _write_all(self, *, resumed: bool) -> None:
         caller = self._call.caller
@@ -122,7 +151,6 @@ class StreamLine:
             raise CallerGone("the caller's connection broke") from None
 
     async def _receive(self) -> None:
-        """Hand the client's messages to the call, up to its half-close."""
         caller = self._call.caller
         try:
             while (message := await self._read(self._context)) is not None:

@@ -8,7 +8,7 @@ from typing import Protocol
 
 from voice_gateway.call.allowance import Allowance
 from voice_gateway.errors import CallerGone, CallerSlow, OverLimit
-from voice_gateway.messages import Audio, FromCaller, ToCaller
+from voice_gateway.messages import Audio, Away, Back, FromCaller, Played, ReplyAudio, ToCaller
 from voice_gateway.ports import Caller
 from voice_gateway.transports.realtime import frames, inbound, outbound
 from voice_gateway.transports.realtime.fields import BadEvent, Json
@@ -21,12 +21,22 @@ _SEND_TIMEOUT_S = 30.0  # a client that takes longer for one event does not read
 class Socket(Protocol):
     """The parts of a WebSocket that a caller needs."""
 
-    async def receive(self) -> str | bytes | None:
-        """Wait for the next frame; None when the client has gone."""
+    async def receive(self) -> str | bytes | Played | Away | Back | None:
+        """Wait for the next frame; None when the client has gone.
+
+        One that outlives its connections also says what became of them.
+        """
         ...
 
-    async def send(self, frame: str) -> None:
-        """Send a frame; raises ConnectionError if the client has gone."""
+    async def send(self, frame: str, audio: Played | None) -> None:
+        """Send a frame; raises ConnectionError if the client has gone.
+
+        `audio` says where the audio in it begins in its reply; None: it has none.
+        """
+        ...
+
+    def acknowledge(self, sequence: int) -> None:
+        """The client has everything up to this frame."""
         ...
 
 
@@ -37,7 +47,8 @@ class RealtimeCaller(Caller):
         self._socket = socket
         self._state = state
         self._for_call: deque[FromCaller] = deque()
-        self._waiting: deque[Json] = deque(outbound.opening(state))
+        self._waiting: deque[tuple[Json, Played | None]] = deque()
+        self._wait(outbound.opening(state))
         self._writing = asyncio.Lock()
         self.out_of_band: OutOfBandResponses | None = None
         """Makes the out-of-band responses, once the call runs."""
@@ -62,10 +73,13 @@ class RealtimeCaller(Caller):
         frame = await self._socket.receive()
         if frame is None:
             raise CallerGone("the client closed the socket")
+        if isinstance(frame, Played | Away | Back):
+            self._for_call.append(frame)
+            return
         try:
             self._events = frames.opened(frame)
         except BadEvent as why:
-            self._waiting.append(outbound.refused(self._state, why, None))
+            self._wait([outbound.refused(self._state, why, None)])
         else:
             self._follow(next(self._events), len(frame))
 
@@ -77,11 +91,15 @@ class RealtimeCaller(Caller):
         events = outbound.told(self._state, message)
         self._for_call.extend(self._state.for_call)
         self._state.for_call.clear()
-        await self.say(events)
+        self._wait(events, _audio_in(message))
+        await self._flush()
 
     async def say(self, events: Events) -> None:
-        self._waiting.extend(events)
+        self._wait(events)
         await self._flush()
+
+    def _wait(self, events: Events, audio: Played | None = None) -> None:
+        self._waiting.extend((event, audio) for event in events)
 
     def _follow(self, event: Json, size: int = 0) -> None:
         try:
@@ -92,7 +110,9 @@ class RealtimeCaller(Caller):
             self._refuse(why, event)
         else:
             self._for_call.extend(taken.for_call)
-            self._waiting.extend(taken.events)
+            self._wait(taken.events)
+            if taken.acknowledged:
+                self._socket.acknowledge(taken.acknowledged)
             for why in taken.refused:
                 self._refuse(why, event)
             self._steer_out_of_band(taken)
@@ -100,7 +120,7 @@ class RealtimeCaller(Caller):
     def _refuse(self, why: BadEvent, event: Json) -> None:
         given = event.get("event_id")
         event_id = given if isinstance(given, str) else None
-        self._waiting.append(outbound.refused(self._state, why, event_id))
+        self._wait([outbound.refused(self._state, why, event_id)])
 
     def _allow(self, event: Json, size: int) -> None:
         """Raise BadEvent where the client sends more than it may."""
@@ -130,9 +150,17 @@ class RealtimeCaller(Caller):
         try:
             async with asyncio.timeout(_SEND_TIMEOUT_S), self._writing:
                 while self._waiting:
-                    frame = json.dumps(self._waiting.popleft(), separators=(",", ":"))
-                    await self._socket.send(frame)
+                    event, audio = self._waiting.popleft()
+                    frame = json.dumps(event, separators=(",", ":"))
+                    await self._socket.send(frame, audio)
         except TimeoutError:
             raise CallerSlow(f"the client did not read for {_SEND_TIMEOUT_S:g} s") from None
         except ConnectionError:
             raise CallerGone("the client closed the socket") from None
+
+
+def _audio_in(message: ToCaller) -> Played | None:
+    """Where the message's audio begins in its reply; out of band there is no place to report."""
+    if isinstance(message, ReplyAudio) and message.reply > 0:
+        return Played(message.reply, message.offset_s)
+    return None

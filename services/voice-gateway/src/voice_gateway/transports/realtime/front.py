@@ -3,11 +3,17 @@
 import asyncio
 import logging
 import uuid
+from collections.abc import AsyncGenerator
+from contextlib import ExitStack, asynccontextmanager
+from dataclasses import replace
 
 from aiohttp import ClientConnectionError, WSCloseCode, WSMsgType, hdrs, web
 
 from voice_gateway.call.calls import Call, Calls
+from voice_gateway.call.resumptions import Resumptions
 from voice_gateway.errors import (
+    CallBroke,
+    CallerElsewhere,
     CallerGone,
     CallError,
     CallerSilent,
@@ -17,13 +23,21 @@ from voice_gateway.errors import (
     TooManyCalls,
     Unauthenticated,
 )
-from voice_gateway.messages import CallConfig
+from voice_gateway.messages import CallConfig, Played
 from voice_gateway.principals import Principal
 from voice_gateway.transports.callers_address import FORWARDED, Proxies
 from voice_gateway.transports.http_access import HttpAccess, refused, unauthenticated
 from voice_gateway.transports.realtime import frames, outbound, transcription_session
 from voice_gateway.transports.realtime.caller import RealtimeCaller, Socket
+from voice_gateway.transports.realtime.fields import BadEvent
 from voice_gateway.transports.realtime.out_of_band import OutOfBandResponses
+from voice_gateway.transports.realtime.reconnecting import (
+    SocketChannel,
+    SocketLine,
+    Wish,
+    resync,
+    wish_of,
+)
 from voice_gateway.transports.realtime.session_options import RATE_HZ, SessionOptions
 from voice_gateway.transports.realtime.state import State
 from voice_gateway.transports.wire import Defaults
@@ -41,19 +55,27 @@ _CLOSE_CODES: dict[type[CallError], int] = {
     TooManyCalls: WSCloseCode.TRY_AGAIN_LATER,
     CallLost: WSCloseCode.SERVICE_RESTART,
     CallerSilent: WSCloseCode.GOING_AWAY,
+    CallerElsewhere: 4001,  # of those that the protocol leaves to applications
+    CallBroke: WSCloseCode.INTERNAL_ERROR,
 }
 
 
 class RealtimeFront:
-    """Answers requests for a WebSocket; one socket is one call."""
+    """Answers requests for a WebSocket; one socket is one call, unless the call outlives it."""
 
     def __init__(
-        self, calls: Calls, defaults: Defaults, access: HttpAccess, proxies: Proxies
+        self,
+        calls: Calls,
+        defaults: Defaults,
+        access: HttpAccess,
+        proxies: Proxies,
+        resumptions: Resumptions,
     ) -> None:
         self._calls = calls
         self._defaults = defaults
         self._access = access
         self._proxies = proxies
+        self._resumptions = resumptions
 
     async def answer(self, request: web.Request) -> web.StreamResponse:
         if refusal := self._access.site_refusal(request):
@@ -68,6 +90,10 @@ class RealtimeFront:
         if request.headers.get(hdrs.UPGRADE, "").lower() != "websocket":
             upgrade = refused(426, "upgrade_required", "This address speaks WebSocket.")
             return self._full() or upgrade
+        try:
+            wish = wish_of(request)
+        except BadEvent as why:
+            return refused(400, why.code, str(why), why.param)
         socket = web.WebSocketResponse(
             protocols=(_SUBPROTOCOL,),
             heartbeat=_HEARTBEAT_S,
@@ -76,7 +102,7 @@ class RealtimeFront:
             timeout=_CLOSE_TIMEOUT_S,
         )
         await socket.prepare(request)
-        await self._serve(request, socket, who)
+        await self._serve(request, socket, who, wish)
         return socket
 
     def _full(self) -> web.Response | None:
@@ -92,36 +118,79 @@ class RealtimeFront:
         return None
 
     async def _serve(
-        self, request: web.Request, socket: web.WebSocketResponse, who: Principal
+        self, request: web.Request, socket: web.WebSocketResponse, who: Principal, wish: Wish
     ) -> None:
+        code, why = WSCloseCode.OK, "the call is over"
+        try:
+            if not await self._resumed(socket, who, wish):
+                await self._begin(request, socket, who, wish)
+        except CallerGone:
+            return
+        except CallerSlow:
+            # A client that does not read gets no goodbye: a send that timed out cannot be repeated.
+            _abort(request)
+            return
+        except CallError as error:
+            code, why = _CLOSE_CODES.get(type(error), WSCloseCode.POLICY_VIOLATION), str(error)
+        except Exception:  # a bug ends this call only, and the client sees no details
+            log.exception("a call broke")
+            code, why = WSCloseCode.INTERNAL_ERROR, "the gateway failed; see its log"
+        await _close(request, socket, code, why)
+
+    async def _resumed(self, socket: web.WebSocketResponse, who: Principal, wish: Wish) -> bool:
+        """Go on with the call of the client's token, where it has a good one; tell whether so.
+
+        That call has its place already, however full the gateway is.
+        """
+        if not wish.token:
+            return False
+        found = await self._resumptions.resume(wish.token, who.name, wish.received, SocketChannel)
+        if found is None:
+            await _tell(socket, resync())
+            return False
+        await SocketLine(self._resumptions, *found, socket).serve(resumed=True)
+        return True
+
+    async def _begin(
+        self, request: web.Request, socket: web.WebSocketResponse, who: Principal, wish: Wish
+    ) -> None:
+        state = self._state(request, who)
+        caller = RealtimeCaller(_AioSocket(socket), state)
+        outlives = wish.resumable and self._resumptions.offered
+        async with _goodbye(caller, state):
+            with ExitStack() as admission:
+                admitted = self._calls.admitted("realtime", who, self._address(request))
+                call = admission.enter_context(admitted)
+                if not outlives:
+                    await _converse(call, caller, state.options.config)
+                    return
+                kept = admission.pop_all()
+        await self._serve_resumable(call, kept, state, socket)
+
+    async def _serve_resumable(
+        self, call: Call, admission: ExitStack, state: State, socket: web.WebSocketResponse
+    ) -> None:
+        """Begin a call that outlives this socket, and keeps its admission until it is over."""
+        channel = SocketChannel()
+        caller = RealtimeCaller(channel, state)
+        config = replace(state.options.config, can_resume=True)
+
+        async def run() -> None:
+            async with _goodbye(caller, state):
+                with admission:
+                    await _converse(call, caller, config)
+
+        kept, line = self._resumptions.begin(channel, config.principal, run)
+        await SocketLine(self._resumptions, kept, line, socket).serve(resumed=False)
+
+    def _state(self, request: web.Request, who: Principal) -> State:
         extended = request.query.get("events") == "all"
         config = self._config(who, can_pause=extended)
         model = request.query.get("model", "")[:_LONGEST_NAME_CHARS] or "default"
         only_words = request.query.get("intent") == transcription_session.KIND
         kind = transcription_session.KIND if only_words else "realtime"
         options = SessionOptions(config.call_id, model, config, who.rights, kind)
-        state = State(options, extended=extended)
-        caller = RealtimeCaller(_AioSocket(socket), state)
-        code, why = WSCloseCode.OK, "the call is over"
-        try:
-            address = self._address(request)
-            with self._calls.admitted("realtime", who, address) as call:
-                caller.allowance = call.allowance
-                await _converse(call, caller, options.config)
-        except CallerGone:
-            return
-        except CallerSlow:
-            # A client that does not read gets no goodbye: a send that timed out cannot be repeated.
-            if request.transport:
-                request.transport.abort()
-            return
-        except CallError as error:
-            code, why = _CLOSE_CODES.get(type(error), WSCloseCode.POLICY_VIOLATION), str(error)
-            await _say_goodbye(caller, state, error)
-        except Exception:  # a bug ends this call only, and the client sees no details
-            log.exception("call %s broke", config.call_id)
-            code, why = WSCloseCode.INTERNAL_ERROR, "the gateway failed; see its log"
-        await socket.close(code=code, message=_reason(why))
+        return State(options, extended=extended)
 
     def _address(self, request: web.Request) -> str:
         forwarded = ",".join(request.headers.getall(FORWARDED, ()))
@@ -150,15 +219,19 @@ class _AioSocket(Socket):
             return message.data
         return None  # the socket was closed by either side, or broke
 
-    async def send(self, frame: str) -> None:
+    async def send(self, frame: str, audio: Played | None) -> None:
         try:
             await self._socket.send_str(frame)
         except (ClientConnectionError, RuntimeError):
             raise ConnectionResetError from None
 
+    def acknowledge(self, sequence: int) -> None:
+        """Nothing is kept for this client."""
+
 
 async def _converse(call: Call, caller: RealtimeCaller, config: CallConfig) -> None:
     """Run the call; its out-of-band responses end with it."""
+    caller.allowance = call.allowance
     ended: CallError | None = None
     async with asyncio.TaskGroup() as tasks:
         caller.out_of_band = out_of_band = OutOfBandResponses(call, tasks)
@@ -171,11 +244,40 @@ async def _converse(call: Call, caller: RealtimeCaller, config: CallConfig) -> N
         raise ended
 
 
-async def _say_goodbye(caller: RealtimeCaller, state: State, error: CallError) -> None:
+@asynccontextmanager
+async def _goodbye(caller: RealtimeCaller, state: State) -> AsyncGenerator[None]:
+    """Tell a client that still reads why its call fails."""
     try:
-        await caller.say([outbound.ended(state, error)])
-    except CallError:
-        log.info("the client was gone before it heard: %s", error)
+        yield
+    except (CallerGone, CallerSlow):
+        raise
+    except CallError as error:
+        try:
+            await caller.say([outbound.ended(state, error)])
+        except CallError:
+            log.info("the client was gone before it heard: %s", error)
+        raise
+
+
+async def _tell(socket: web.WebSocketResponse, frame: str) -> None:
+    try:
+        await _AioSocket(socket).send(frame, None)
+    except ConnectionError:
+        raise CallerGone("the client closed the socket") from None
+
+
+async def _close(request: web.Request, socket: web.WebSocketResponse, code: int, why: str) -> None:
+    """Close the socket, whether its client still reads or not."""
+    try:
+        async with asyncio.timeout(2 * _CLOSE_TIMEOUT_S):
+            await socket.close(code=code, message=_reason(why))
+    except TimeoutError:
+        _abort(request)
+
+
+def _abort(request: web.Request) -> None:
+    if request.transport:
+        request.transport.abort()
 
 
 def _reason(why: str) -> bytes:

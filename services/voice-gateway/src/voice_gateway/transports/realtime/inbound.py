@@ -53,6 +53,8 @@ class Taken:
     begins: OutOfBandRequest | None = None
     stops: int = 0
     """The number of the out-of-band response that is to end; 0: none."""
+    acknowledged: int = 0
+    """The sequence of the newest event that the client says it has; 0: it says nothing."""
     refused: Sequence[BadEvent] = ()
     """What of the event is not followed, while the rest is."""
 
@@ -266,6 +268,10 @@ def _report_playback(state: State, event: Json) -> Taken:
     return Taken([Played(item.reply, played_ms / 1000)] if item.reply else [])
 
 
+def _acknowledge(state: State, event: Json) -> Taken:
+    return Taken(acknowledged=int(fields.as_number(event.get("sequence"), "sequence", 0, 2**53)))
+
+
 _FOLLOW: Mapping[str, Callable[[State, Json], Taken]] = {
     "session.update": _update_session,
     "input_audio_buffer.append": _append_audio,
@@ -279,4 +285,5 @@ _FOLLOW: Mapping[str, Callable[[State, Json], Taken]] = {
     "response.create": _create_response,
     "response.cancel": _cancel_response,
     "gateway.playback": _report_playback,
+    "gateway.acknowledge": _acknowledge,
 }

@@ -112,7 +112,9 @@ def _noticed(
             return response.failed(state, error, reply)
         case TurnOver():
             return response.turn_over(state, message)
-        case Listening() | Speaking() | Paused() | Resumed() | Goodbye() | Moving():
+        case Moving():
+            return [state.event("gateway.move")]  # only a call that can be resumed is told to
+        case Listening() | Speaking() | Paused() | Resumed() | Goodbye():
             return []
         case _:
             assert_never(message)

@@ -9,7 +9,7 @@ import { View } from "./view.js";
 const $ = (id) => document.getElementById(id);
 
 const settings = new Settings();
-const call = new Call(new URL("v1/realtime?events=all", document.baseURI));
+const call = new Call(new URL("v1/realtime?events=all&resume=true", document.baseURI));
 const services = new Services(new URL("choices", document.baseURI));
 const view = new View(call, services);
 const tape = new Tape($("tape"), () => ({ you: call.heard, voice: call.spoken }));
@@ -22,7 +22,7 @@ function paint() {
   queueMicrotask(() => {
     painting = false;
     view.show();
-    tape.run(call.line.state === "open");
+    tape.run(call.line.live);
   });
 }
 

@@ -10,6 +10,7 @@ import { RATE_HZ, fromBase64, fromPcm16, loudness, toBase64 } from "./pcm.js";
 const REPORT_MS = 250; // between what the server is told of what was played
 const TAIL_MS = 200; // people let go of a button while they say their last sound
 const LEAST_HELD_MS = 300;
+const BEGAN_ANEW = "The connection was lost, and with it what was under way. A new call goes on from what stands here.";
 
 /**
  * @typedef {object} Wishes
@@ -96,7 +97,7 @@ export class Call {
     this.#openSpeaker();
     this.#spoke = false;
     this.conversation.type(text);
-    if (this.line.state === "open") this.#deliver(text);
+    if (this.line.live) this.#deliver(text);
     else if (this.line.state === "closed") this.line.open(key);
     else this.line.retry();
     this.onchange();
@@ -140,7 +141,7 @@ export class Call {
   }
 
   press() {
-    if (this.#held || !this.microphone.open || this.line.state !== "open") return;
+    if (this.#held || !this.microphone.open || !this.line.live) return;
     if (this.conversation.response || this.#speaker.busy) this.stop();
     this.#held = true;
     this.#heldAt = performance.now();
@@ -206,6 +207,7 @@ export class Call {
       this.line.send({ type: "conversation.item.create", item });
     }
     if (this.conversation.unanswered) this.#ask();
+    if (this.line.beganAnew) this.conversation.note(BEGAN_ANEW);
   }
 
   #adjust() {
@@ -331,7 +333,7 @@ export class Call {
     this.onchange();
     try {
       await this.microphone.start();
-      if (this.line.state === "open") this.#adjust(); // the server is told what it cancels
+      if (this.line.live) this.#adjust(); // the server is told what it cancels
       return null;
     } catch (why) {
       return why;
@@ -348,7 +350,7 @@ export class Call {
   }
 
   #lineChanged() {
-    if (this.line.state !== "open") {
+    if (!this.line.live) {
       if (this.line.fault?.name !== "ended") this.#speaker?.flush(); // else its goodbye is heard
       this.#held = false;
       this.conversation.breakOff();

@@ -87,6 +87,13 @@ export class Conversation {
     for (const entry of this.entries) delete entry.item;
   }
 
+  /** Say this to the caller, beside what was said. */
+  note(text) {
+    const last = this.entries.at(-1);
+    if (last?.who === "trouble" && last.text === text) return; // once is enough, while it lasts
+    this.#add({ who: "trouble", text, state: "done" });
+  }
+
   /** What a new session is to know of the old one, as the protocol's items. */
   remembered() {
     const said = this.entries.filter((entry) => entry.who !== "trouble" && heardOf(entry));
@@ -200,10 +207,7 @@ export class Conversation {
   }
 
   #explain(error) {
-    const text = error?.message ?? "The answer failed.";
-    const last = this.entries.at(-1);
-    if (last?.who === "trouble" && last.text === text) return; // once is enough, while it lasts
-    this.#add({ who: "trouble", text, state: "done" });
+    this.note(error?.message ?? "The answer failed.");
   }
 
   #answerOf(id) {

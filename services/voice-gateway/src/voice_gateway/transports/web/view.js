@@ -20,7 +20,8 @@ const SHORT = {
   content_filter: "Cut short: the model's filter withheld the rest.",
 };
 const WHO = { you: "You", voice: "Voice", trouble: "Trouble" };
-const LINE = { closed: "Not connected", opening: "Connecting…", open: "Connected" };
+const LINE = { closed: "Not connected", opening: "Connecting…", open: "Connected", resuming: "Reconnecting…" };
+const RESUMING = ["Connection lost – reconnecting…", "What you say is kept, and the answer goes on."];
 
 const $ = (id) => document.getElementById(id);
 
@@ -115,6 +116,7 @@ export class View {
     if (asking) return ["May it listen?", "Your browser asks you for the microphone."];
     if (line.state === "waiting") return [this.#lineText(), "What was said is kept."];
     if (line.state === "opening") return ["Connecting…", "One moment."];
+    if (line.state === "resuming") return RESUMING;
     const { floor, interim } = conversation;
     const idle = line.state === "closed" || floor === "nobody";
     if (idle && this.#services.trouble) return this.#services.trouble;
