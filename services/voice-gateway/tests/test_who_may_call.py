@@ -221,8 +221,9 @@ def rewrite(path: Path, old: str, new: str) -> None:
 async def test_a_key_that_is_replaced_while_the_gateway_runs(
     serve: Serve, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
-    """The new one is good soon, the old one is not, and a call that runs goes on."""
+    """The new one is good soon, the old one is not, and a call by it is ended with the reason."""
     monkeypatch.setattr("voice_gateway.access.watched._LOOK_S", 0.01)
+    monkeypatch.setattr("voice_gateway.call.calls._LOOK_AT_KEYS_S", 0.01)
     changes = settings(tmp_path)
     path = changes["api_keys_file"]
     old, new = (hashlib.sha256(key.encode()).hexdigest() for key in (KEY, "new-key"))
@@ -237,8 +238,8 @@ async def test_a_key_that_is_replaced_while_the_gateway_runs(
             while not await calls(gateway, "new-key"):
                 pass
         assert not await calls(gateway, KEY)
-        await running.say(text_input="hello")
-        await running.until(pb.END_OF_TURN)
+        said = "The key of this call was taken away; call again with another."
+        assert await running.refusal() == (grpc.StatusCode.UNAUTHENTICATED, said)
 
 
 async def test_where_no_key_is_asked_for_all_is_served(serve: Serve):

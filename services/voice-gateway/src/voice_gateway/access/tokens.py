@@ -1,7 +1,8 @@
 """Owns the short-lived tokens for browsers: mints them, and tells whose a token is.
 
 A token is `ek_`, its claims, a dot and their HMAC; nothing is kept of it. It names its principal,
-whose rights and limits hold for it as they are when it is used.
+whose rights and limits hold for it as they are when it is used. Minted for a JWT, it also says
+until when that one lasts and who signed it: a call may outlive its token, but not the JWT.
 """
 
 import hashlib
@@ -10,7 +11,6 @@ import json
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 from voice_gateway.errors import Unauthenticated
 
@@ -25,6 +25,18 @@ class Token:
     """Seconds since the epoch."""
 
 
+@dataclass(frozen=True, slots=True)
+class Claims:
+    """What a token says."""
+
+    principal: str
+    expires_at: float
+    until: float | None = None
+    """When what it was minted for ends; None: at no time that was known."""
+    signer: str = ""
+    """The fingerprint of the signer of the JWT that it was minted for."""
+
+
 class Tokens:
     """`now` gives seconds since the epoch."""
 
@@ -32,15 +44,18 @@ class Tokens:
         self._secret = secret
         self._now = now
 
-    def mint(self, principal: str, lasts_s: float, until: float | None = None) -> Token:
+    def mint(
+        self, principal: str, lasts_s: float, until: float | None = None, signer: str = ""
+    ) -> Token:
         """A token for `lasts_s`; it ends with `until`, where what it was minted for ends then."""
         ends = self._now() + lasts_s
         expires_at = int(ends if until is None else min(ends, until))
-        claims = json.dumps([principal, expires_at], separators=(",", ":")).encode()
+        said = [principal, expires_at, *([] if until is None else [until, signer])]
+        claims = json.dumps(said, separators=(",", ":")).encode()
         return Token(f"{PREFIX}{_text(claims)}.{_text(self._mac(claims))}", expires_at)
 
-    def principal(self, value: str) -> str:
-        """The name of the token's principal; raises Unauthenticated."""
+    def claims(self, value: str) -> Claims:
+        """What a token of ours says that has not expired; raises Unauthenticated."""
         said, _, mac = value.removeprefix(PREFIX).partition(".")
         try:
             claims, given = _bytes(said), _bytes(mac)
@@ -48,15 +63,10 @@ class Tokens:
             raise _refused("a token is none of ours") from None
         if not hmac.compare_digest(self._mac(claims), given):
             raise _refused("a token was not signed with this TOKEN_SECRET")
-        name, expires_at = self._read(claims)
-        if self._now() >= expires_at:
+        read = Claims(*json.loads(claims))  # we wrote it ourselves
+        if self._now() >= read.expires_at:
             raise Unauthenticated("The token has expired; ask for another.", "a token has expired")
-        return name
-
-    @staticmethod
-    def _read(claims: bytes) -> tuple[str, int]:
-        read: Any = json.loads(claims)  # we wrote it ourselves
-        return read[0], read[1]
+        return read
 
     def _mac(self, claims: bytes) -> bytes:
         return hmac.new(self._secret, _PURPOSE + claims, hashlib.sha256).digest()

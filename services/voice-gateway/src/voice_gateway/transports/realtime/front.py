@@ -18,7 +18,7 @@ from voice_gateway.errors import (
     Unauthenticated,
 )
 from voice_gateway.messages import CallConfig
-from voice_gateway.principals import Principal
+from voice_gateway.principals import Grant, Principal
 from voice_gateway.transports.callers_address import FORWARDED, Proxies
 from voice_gateway.transports.http_access import HttpAccess, refused, unauthenticated
 from voice_gateway.transports.realtime import frames, outbound
@@ -36,11 +36,13 @@ _CLOSE_TIMEOUT_S = 2.0
 _SUBPROTOCOL = "realtime"
 _LONGEST_NAME_CHARS = 128
 _LONGEST_REASON_BYTES = 120
+_UNAUTHORIZED = 3000  # as IANA's registry of close codes has it, and OpenAI uses it
 _CLOSE_CODES: dict[type[CallError], int] = {
     GatewayFull: WSCloseCode.TRY_AGAIN_LATER,
     TooManyCalls: WSCloseCode.TRY_AGAIN_LATER,
     CallLost: WSCloseCode.SERVICE_RESTART,
     CallerSilent: WSCloseCode.GOING_AWAY,
+    Unauthenticated: _UNAUTHORIZED,
 }
 
 
@@ -59,7 +61,7 @@ class RealtimeFront:
         if refusal := self._access.site_refusal(request):
             return refusal
         try:
-            who = await self._access.principal(request)
+            grant = await self._access.grant(request)
         except Unauthenticated as error:
             self._calls.turned_away("realtime")
             return unauthenticated(error)
@@ -76,7 +78,7 @@ class RealtimeFront:
             timeout=_CLOSE_TIMEOUT_S,
         )
         await socket.prepare(request)
-        await self._serve(request, socket, who)
+        await self._serve(request, socket, grant)
         return socket
 
     def _full(self) -> web.Response | None:
@@ -92,8 +94,9 @@ class RealtimeFront:
         return None
 
     async def _serve(
-        self, request: web.Request, socket: web.WebSocketResponse, who: Principal
+        self, request: web.Request, socket: web.WebSocketResponse, grant: Grant
     ) -> None:
+        who = grant.principal
         extended = request.query.get("events") == "all"
         config = self._config(who, can_pause=extended)
         model = request.query.get("model", "")[:_LONGEST_NAME_CHARS] or "default"
@@ -103,7 +106,7 @@ class RealtimeFront:
         code, why = WSCloseCode.OK, "the call is over"
         try:
             address = self._address(request)
-            with self._calls.admitted("realtime", who, address) as call:
+            with self._calls.admitted("realtime", who, address, grant.lapsed) as call:
                 caller.allowance = call.allowance
                 await _converse(call, caller, options.config)
         except CallerGone:

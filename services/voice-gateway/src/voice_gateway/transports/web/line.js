@@ -10,7 +10,7 @@ const MOST_UNSENT = 1_000_000; // characters; about fifteen seconds of speech: n
 const KEY_PROTOCOL = "openai-insecure-api-key.";
 
 /** Why the server closed, by its code; any other is a lost connection. */
-const CLOSED = { 1000: "ended", 1001: "silent", 1008: "ended", 1012: "stopping", 1013: "busy" };
+const CLOSED = { 1000: "ended", 1001: "silent", 1008: "ended", 1012: "stopping", 1013: "busy", 3000: "key-refused" };
 const FINAL = new Set(["silent", "ended", "key-needed", "key-refused", "origin"]);
 const REFUSED = { 401: "key-refused", 403: "origin", 426: "blocked", 429: "busy", 503: "busy" };
 
