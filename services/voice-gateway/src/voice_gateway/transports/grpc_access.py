@@ -66,8 +66,11 @@ class KeyedMethods(grpc.aio.ServerInterceptor):
         return handler
 
     async def _only_probed(self, request: Any, context: Any) -> None:
-        known = request.service in self._probed or self._callers.recognises(certificate(context))
-        if not known:
+        if request.service in self._probed:
+            return
+        if bearer(context.invocation_metadata()) or not self._callers.recognises(
+            certificate(context)
+        ):
             await context.abort(grpc.StatusCode.UNAUTHENTICATED, "a key is needed to ask that")
 
     async def _certified(self, _requests: Any, context: Any) -> None:
