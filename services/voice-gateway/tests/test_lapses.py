@@ -4,6 +4,7 @@ import asyncio
 import hashlib
 import json
 import time
+from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -84,6 +85,11 @@ class House:
         self.path.unlink() if text is None else self.path.write_text(text)
         await self.file.look()
 
+    async def settles(self, text: str) -> None:
+        """Change the file, and look until that has settled."""
+        await self.write(text)
+        await self.file.look()
+
     async def calls(self, bearer: str = "kiosk-key") -> Grant:
         return await self.callers.admit(bearer)
 
@@ -155,7 +161,7 @@ async def test_a_call_by_a_key_that_has_just_come_goes_on(tmp_path: Path):
 # --- tokens and JWTs ---
 
 
-async def test_a_call_outlives_its_token_but_not_the_key_of_its_principal(tmp_path: Path):
+async def test_a_call_outlives_its_token_but_not_the_key_behind_it(tmp_path: Path):
     house = House(tmp_path, KIOSK + DESK)
     token = await house.callers.mint("kiosk-key", 60)
     call = await house.calls(token.value)
@@ -163,11 +169,37 @@ async def test_a_call_outlives_its_token_but_not_the_key_of_its_principal(tmp_pa
     with pytest.raises(Unauthenticated, match="The token has expired"):
         await house.calls(token.value)
     assert call.lapsed() == ""
-    await house.write(NEWER + DESK)
-    await house.file.look()
-    assert call.lapsed() == ""  # its principal has another key
-    await house.write(DESK)
-    await house.file.look()
+    await house.settles(NEWER + KIOSK)
+    assert call.lapsed() == ""
+    await house.settles(NEWER + DESK)
+    assert call.lapsed() == GONE
+
+
+async def test_a_token_of_a_key_that_is_replaced_is_refused(tmp_path: Path):
+    """Whoever stole the key may have asked for tokens with it."""
+    house = House(tmp_path, KIOSK + NEWER)
+    stolen, good = [await house.callers.mint(key, 60) for key in ("kiosk-key", "newer-key")]
+    await house.settles(NEWER)
+    with pytest.raises(Unauthenticated, match="The token is not accepted"):
+        await house.calls(stolen.value)
+    assert (await house.calls(good.value)).lapsed() == ""
+
+
+async def test_a_token_tells_its_holder_nothing_of_the_key(tmp_path: Path):
+    house = House(tmp_path, KIOSK)
+    said = (await house.callers.mint("kiosk-key", 60)).value.removeprefix("ek_").partition(".")[0]
+    claims = json.loads(urlsafe_b64decode(said + "=" * (-len(said) % 4)))
+    digest = hashlib.sha256(b"kiosk-key").digest()
+    known = (digest.hex(), urlsafe_b64encode(digest).decode())
+    assert not any(text[:8] in claims[3] for text in known)
+
+
+async def test_a_token_of_a_gateway_before_this_one_is_its_principals(tmp_path: Path):
+    house = House(tmp_path, KIOSK + NEWER)
+    call = await house.calls(Tokens(b"secret", lambda: house.now).mint("kiosk", 60).value)
+    await house.settles(NEWER)
+    assert call.lapsed() == ""
+    await house.settles(DESK)
     assert call.lapsed() == GONE
 
 
@@ -196,7 +228,7 @@ async def test_a_call_by_a_jwts_token_ends_with_the_jwt(tmp_path: Path):
     assert call.lapsed() != ""
 
 
-async def test_a_token_of_a_gateway_before_this_one_ends_its_call_itself(tmp_path: Path):
+async def test_a_jwts_token_of_a_gateway_before_this_one_ends_its_call_itself(tmp_path: Path):
     """Such a token does not tell until when its JWT lasted."""
     house = House(tmp_path, DESK, issuer(tmp_path)[0])
     call = await house.calls(Tokens(b"secret", lambda: house.now).mint("jwt:ann", 60).value)

@@ -2,7 +2,7 @@
 
 import logging
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 
 from voice_gateway.access import certificates
@@ -34,7 +34,8 @@ class _Known:
     lapsed: Lapsed = never_lapsed
     until: float | None = None
     """When what was shown ends (seconds since the epoch); None: it does not."""
-    signer: str = ""
+    by: str = ""
+    """Names what was shown in a token that is minted for it."""
     by_token: bool = False
 
 
@@ -90,7 +91,7 @@ class Callers:
         known = await self._known(bearer, certificate)
         if known.by_token:
             raise NotPermitted("A token gets no further token; use a key.")
-        return self._tokens.mint(known.principal.name, lasts_s, known.until, known.signer)
+        return self._tokens.mint(known.principal.name, lasts_s, known.until, known.by)
 
     async def _known(self, bearer: str, certificate: bytes) -> _Known:
         if not self.asks:
@@ -105,7 +106,7 @@ class Callers:
         if len(bearer) > _LONGEST_CHARS:
             raise Unauthenticated("Incorrect API key provided.", "a key is far too long")
         if key := self._key(bearer):
-            return _Known(key.owner, self._lapses(lambda entries: entries.has(key), _KEY_GONE))
+            return self._by_entry(key.owner, [key.digest])
         if bearer.startswith(PREFIX):
             return self._of_token(self._tokens.claims(bearer))
         if self._issuer and bearer.count(".") == 2:
@@ -118,26 +119,51 @@ class Callers:
         found = [find_key(entries.keys, bearer) for entries in self._present()]
         return next(filter(None, found), None)
 
+    def _by_entry(
+        self,
+        owner: Principal,
+        digests: Sequence[bytes],
+        until: float | None = None,
+        *,
+        gone: str = _KEY_GONE,
+        by_token: bool = False,
+    ) -> _Known:
+        """One whose call may last while one of these entries holds, and no longer than `until`."""
+
+        def hold(entries: Entries) -> bool:
+            return any(entries.hold(digest, owner.name) for digest in digests)
+
+        def lapsed() -> str:
+            if until is not None and self._now() >= until:
+                return _CERTIFICATE_OVER
+            # Half a file may be a whole one with fewer keys, so that it must have settled.
+            settled = self._file and hold(self._file.settled)
+            return "" if settled or any(map(hold, self._present())) else gone
+
+        return _Known(owner, lapsed, until, self._tokens.mark(digests[0]), by_token)
+
     def _of_jwt(self, name: str, until: float, signer: str) -> _Known:
         lapsed = self._jwt_lapses(until, signer)
         return _Known(Principal(name, self._rights), lapsed, until, signer)
 
     def _of_token(self, claims: Claims) -> _Known:
-        """The principal of a token, as it is now; raises Unauthenticated where it is gone.
+        """The principal of a token, as it is now; raises Unauthenticated where its key is gone.
 
         A call by a token lasts as what the token was minted for does, and not as the token.
         """
         name = claims.principal
         if name.startswith(_SIGNED) and self._issuer:
             until = claims.expires_at if claims.until is None else claims.until
-            lapsed = self._jwt_lapses(until, claims.signer)
+            lapsed = self._jwt_lapses(until, claims.by)
             if not lapsed():
                 return _Known(Principal(name, self._rights), lapsed, by_token=True)
         for entries in self._present():
-            if owner := entries.principals.get(name):
-                lapsed = self._lapses(lambda entries: name in entries.principals, _KEY_GONE)
-                return _Known(owner, lapsed, by_token=True)
-        raise Unauthenticated("The token is not accepted.", "a token's principal has no key now")
+            # A token of a gateway before this one does not say which entry it is for.
+            given = [d for d in entries.digests(name) if claims.by in ("", self._tokens.mark(d))]
+            if given:
+                owner = entries.principals[name]
+                return self._by_entry(owner, given, claims.until, by_token=True)
+        raise Unauthenticated("The token is not accepted.", "a token's key is gone")
 
     def _certified(self, der: bytes) -> _Known:
         """The principal that a certificate names; raises Unauthenticated where it is not one."""
@@ -150,13 +176,8 @@ class Callers:
             raise _not_one(shown, found)
         if shown.until <= self._now():
             raise Unauthenticated("The client certificate has expired.", "a certificate expired")
-        (name,) = found
-        gone = self._lapses(lambda entries: name in entries.of(shown.names), _ENTRY_GONE)
-
-        def lapsed() -> str:
-            return gone() or (_CERTIFICATE_OVER if self._now() >= shown.until else "")
-
-        return _Known(entries.principals[name], lapsed, shown.until)
+        ((name, digests),) = found.items()
+        return self._by_entry(entries.principals[name], digests, shown.until, gone=_ENTRY_GONE)
 
     def _present(self) -> Iterator[Entries]:
         """The entries by which calls may begin."""
@@ -164,15 +185,6 @@ class Callers:
             yield self._listed
         if self._file:
             yield self._file.value
-
-    def _lapses(self, holds: Callable[[Entries], bool], why: str) -> Lapsed:
-        """Lapsed once no entries hold it, neither the newest nor those that have settled."""
-
-        def lapsed() -> str:
-            settled = self._file and holds(self._file.settled)
-            return "" if settled or any(map(holds, self._present())) else why
-
-        return lapsed
 
     def _jwt_lapses(self, until: float, signer: str) -> Lapsed:
         """Lapsed at its end, or once its signer is none of the issuer's; "": that is not known."""
@@ -196,7 +208,7 @@ class Callers:
         self._told_at, self._untold = now, 0
 
 
-def _not_one(shown: certificates.Certificate, found: set[str]) -> Unauthenticated:
+def _not_one(shown: certificates.Certificate, found: Collection[str]) -> Unauthenticated:
     names = f"a certificate's names are {shown.described()}"
     if found:
         said = "The client certificate stands for several callers; send an API key."

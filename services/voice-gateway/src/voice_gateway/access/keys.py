@@ -43,15 +43,33 @@ class Entries:
         self.certificates = certificates or {}
         owners = (*(key.owner for key in self.keys), *self.certificates.values())
         self.principals: Mapping[str, Principal] = {owner.name: owner for owner in owners}
-        self._held = frozenset((key.digest, key.owner.name) for key in self.keys)
+        named = [(digest_of(name), owner) for name, owner in self.certificates.items()]
+        self._held: dict[bytes, str] = {}
+        self._digests: dict[str, list[bytes]] = {}
+        for digest, owner in (*((key.digest, key.owner) for key in self.keys), *named):
+            self._held[digest] = owner.name
+            self._digests.setdefault(owner.name, []).append(digest)
 
-    def has(self, key: Key) -> bool:
-        """Whether the key is there, and its principal's still."""
-        return (key.digest, key.owner.name) in self._held
+    def hold(self, digest: bytes, principal: str) -> bool:
+        """Whether this key or name in certificates is there, and is its principal's still."""
+        return self._held.get(digest) == principal
 
-    def of(self, names: Iterable[CertificateName]) -> set[str]:
+    def digests(self, principal: str) -> Sequence[bytes]:
+        """Those of all keys and names in certificates that a principal has."""
+        return self._digests.get(principal, ())
+
+    def of(self, names: Iterable[CertificateName]) -> Mapping[str, Sequence[bytes]]:
         """The principals that a certificate with these names is for; one, if all is well."""
-        return {found.name for name in names if (found := self.certificates.get(name))}
+        found: dict[str, list[bytes]] = {}
+        for name in sorted(names):
+            if owner := self.certificates.get(name):
+                found.setdefault(owner.name, []).append(digest_of(name))
+        return found
+
+
+def digest_of(name: CertificateName) -> bytes:
+    """What stands for a name in certificates where a key's digest stands for the key."""
+    return hashlib.sha256("\n".join(("certificate", *name)).encode()).digest()
 
 
 def find(keys: Sequence[Key], bearer: str) -> Principal | None:

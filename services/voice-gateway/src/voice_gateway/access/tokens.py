@@ -1,8 +1,8 @@
 """Owns the short-lived tokens for browsers: mints them, and tells whose a token is.
 
 A token is `ek_`, its claims, a dot and their HMAC; nothing is kept of it. It names its principal,
-whose rights and limits hold for it as they are when it is used. Minted for a JWT, it also says
-until when that one lasts and who signed it: a call may outlive its token, but not the JWT.
+whose rights and limits hold for it as they are when it is used. It also says by what it was asked
+for, and until when that lasts: a call may outlive its token, but not the key or JWT behind it.
 """
 
 import hashlib
@@ -16,6 +16,8 @@ from voice_gateway.errors import Unauthenticated
 
 PREFIX = "ek_"
 _PURPOSE = b"voice-gateway token 1\n"  # so that no other use of the secret makes a token
+_MARKS = b"voice-gateway mark 1\n"
+_MARK_BYTES = 12
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,8 +35,8 @@ class Claims:
     expires_at: float
     until: float | None = None
     """When what it was minted for ends; None: at no time that was known."""
-    signer: str = ""
-    """The fingerprint of the signer of the JWT that it was minted for."""
+    by: str = ""
+    """The signer of the JWT or the mark of the entry that it was minted for; empty: not known."""
 
 
 class Tokens:
@@ -45,12 +47,12 @@ class Tokens:
         self._now = now
 
     def mint(
-        self, principal: str, lasts_s: float, until: float | None = None, signer: str = ""
+        self, principal: str, lasts_s: float, until: float | None = None, by: str = ""
     ) -> Token:
         """A token for `lasts_s`; it ends with `until`, where what it was minted for ends then."""
         ends = self._now() + lasts_s
         expires_at = int(ends if until is None else min(ends, until))
-        said = [principal, expires_at, *([] if until is None else [until, signer])]
+        said = [principal, expires_at, until, by]
         claims = json.dumps(said, separators=(",", ":")).encode()
         return Token(f"{PREFIX}{_text(claims)}.{_text(self._mac(claims))}", expires_at)
 
@@ -67,6 +69,10 @@ class Tokens:
         if self._now() >= read.expires_at:
             raise Unauthenticated("The token has expired; ask for another.", "a token has expired")
         return read
+
+    def mark(self, digest: bytes) -> str:
+        """Stands for an entry in a token, whose holder learns nothing of a key by it."""
+        return _text(hmac.new(self._secret, _MARKS + digest, hashlib.sha256).digest()[:_MARK_BYTES])
 
     def _mac(self, claims: bytes) -> bytes:
         return hmac.new(self._secret, _PURPOSE + claims, hashlib.sha256).digest()
