@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from voice_gateway.access import certificates
 from voice_gateway.access.jwts import LEEWAY_S, Issuer
-from voice_gateway.access.keys import Entries, Key, find_key
+from voice_gateway.access.keys import Entries, Key, find
 from voice_gateway.access.tokens import PREFIX, Claims, Token, Tokens
 from voice_gateway.access.watched import WatchedFiles
 from voice_gateway.errors import NotPermitted, Unauthenticated
@@ -116,7 +116,7 @@ class Callers:
 
     def _key(self, bearer: str) -> Key | None:
         """It takes as long wherever the key stands."""
-        found = [find_key(entries.keys, bearer) for entries in self._present()]
+        found = [find(entries.keys, bearer) for entries in self._present()]
         return next(filter(None, found), None)
 
     def _by_entry(

@@ -72,14 +72,8 @@ def digest_of(name: CertificateName) -> bytes:
     return hashlib.sha256("\n".join(("certificate", *name)).encode()).digest()
 
 
-def find(keys: Sequence[Key], bearer: str) -> Principal | None:
-    """Whose key this is. It takes as long for a right key as for a wrong one."""
-    found = find_key(keys, bearer)
-    return found.owner if found else None
-
-
-def find_key(keys: Sequence[Key], bearer: str) -> Key | None:
-    """As `find`, with what was found."""
+def find(keys: Sequence[Key], bearer: str) -> Key | None:
+    """The entry of this key. It takes as long for a right key as for a wrong one."""
     digest = hashlib.sha256(bearer.encode(errors="surrogatepass")).digest()
     found = None
     for key in keys:
