@@ -3,7 +3,6 @@
 import ssl
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, cast
 
@@ -20,25 +19,8 @@ from voice_gateway.testing.line import Line
 from voice_proto import voice_workflow_pb2 as pb
 from voice_proto import voice_workflow_pb2_grpc as pb_grpc
 
+from .authorities import Authorities
 from .conftest import Gateway, Serve
-
-
-@dataclass
-class Authorities:
-    """Who signs the gateway's certificate, and who its clients'."""
-
-    folder: Path
-    server: trustme.CA = field(default_factory=trustme.CA)
-    clients: trustme.CA = field(default_factory=trustme.CA)
-
-    def write(self) -> dict[str, Path]:
-        """Write what the gateway shows and trusts; return its settings."""
-        made = self.server.issue_cert("localhost", "127.0.0.1")
-        paths = {name: self.folder / name for name in ("tls_cert", "tls_key", "tls_client_ca")}
-        paths["tls_cert"].write_bytes(b"".join(pem.bytes() for pem in made.cert_chain_pems))
-        paths["tls_key"].write_bytes(made.private_key_pem.bytes())
-        paths["tls_client_ca"].write_bytes(self.clients.cert_pem.bytes())
-        return paths
 
 
 async def page(gateway: Gateway, trusted: trustme.CA, client: trustme.CA | None) -> bool:

@@ -1,5 +1,6 @@
 """Owns what the gateway knows of who calls: a name, what they may do, what their calls may cost."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 
@@ -37,3 +38,18 @@ class Principal:
 
 ANYONE = Principal("anyone")
 """Whoever calls where no key is asked for."""
+
+Lapsed = Callable[[], str]
+"""Says why what a caller showed holds no more, in a sentence to that caller; empty: it holds."""
+
+
+def never_lapsed() -> str:
+    return ""
+
+
+@dataclass(frozen=True, slots=True)
+class Grant:
+    """Whose a call is, and how long it may last by what its caller showed."""
+
+    principal: Principal
+    lapsed: Lapsed = never_lapsed

@@ -199,6 +199,7 @@ class GatewayServer:
                     ("loop lag", partial(self._metrics.watch_loop, self._calls.measured)),
                     ("apologies", self._apologies.run),
                     *self._access.watches.items(),
+                    *([("lapses", self._calls.end_lapsed)] if self._access.callers.asks else []),
                     *([("certificates", certificates.run)] if certificates else []),
                 )
             ]

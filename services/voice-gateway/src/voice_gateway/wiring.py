@@ -193,6 +193,7 @@ def access_options(settings: Settings) -> AccessOptions:
         audience=settings.jwt_audience,
         token_secret=settings.token_secret.get_secret_value(),
         may=settings.rights(),
+        certificates=settings.tls_client_ca is not None,
     )
 
 

@@ -80,6 +80,7 @@ for (const [code, name, state] of [
   [1013, "busy", "waiting"],
   [1001, "silent", "closed"],
   [1008, "ended", "closed"],
+  [3000, "key-refused", "closed"],
   [1000, "ended", "closed"],
 ]) {
   test(`closed with ${code}, it is ${state}: ${name}`, () => {

@@ -1,29 +1,41 @@
-"""Tells who calls, by the bearer that a caller gives: a key, a JWT or one of our own tokens."""
+"""Tells who calls, by what a caller shows: a key, a JWT, one of our own tokens or a certificate."""
 
 import logging
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 
-from voice_gateway.access.jwts import Issuer
-from voice_gateway.access.keys import Key, find
-from voice_gateway.access.tokens import PREFIX, Token, Tokens
+from voice_gateway.access import certificates
+from voice_gateway.access.jwts import LEEWAY_S, Issuer
+from voice_gateway.access.keys import Entries, Key, find
+from voice_gateway.access.tokens import PREFIX, Claims, Token, Tokens
+from voice_gateway.access.watched import WatchedFiles
 from voice_gateway.errors import NotPermitted, Unauthenticated
-from voice_gateway.principals import ANYONE, Principal, Rights
+from voice_gateway.principals import ANYONE, Grant, Lapsed, Principal, Rights, never_lapsed
 
 log = logging.getLogger(__name__)
 
 _SIGNED = "jwt:"  # no name of a key has a colon
 _LONGEST_CHARS = 16_384
 _TELL_EVERY_S = 1.0
+_NO_KEY = "No API key was given; send one as `Authorization: Bearer KEY`."
+_KEY_GONE = "The key of this call was taken away; call again with another."
+_ENTRY_GONE = "The certificate of this call opens no calls any more."
+_TOO_OLD = "The token of this call has expired; call again with a new one."
+_DISOWNED = "The token of this call is not accepted any more; call again with a new one."
+_CERTIFICATE_OVER = "The certificate of this call has expired; call again with a new one."
 
 
 @dataclass(frozen=True, slots=True)
 class _Known:
-    """A principal, and when what it showed ends (seconds since the epoch); None: it does not."""
+    """A principal, and how long it may stay by what it showed."""
 
     principal: Principal
+    lapsed: Lapsed = never_lapsed
     until: float | None = None
+    """When what was shown ends (seconds since the epoch); None: it does not."""
+    by: str = ""
+    """Names what was shown in a token that is minted for it."""
     by_token: bool = False
 
 
@@ -33,71 +45,157 @@ class Callers:
     def __init__(
         self,
         *,
-        keys: Callable[[], Sequence[Key]] | None,
+        listed: Entries | None,
+        file: WatchedFiles[Entries] | None,
         issuer: Issuer | None,
         tokens: Tokens,
         rights: Rights,
+        now: Callable[[], float],
     ) -> None:
-        """`keys` gives those of the moment; `rights` is for whoever has none of their own."""
-        self._keys = keys
+        """`rights` is for whoever has none of their own; `now` gives seconds since the epoch."""
+        self._listed = listed
+        self._file = file
         self._issuer = issuer
         self._tokens = tokens
         self._rights = rights
+        self._now = now
         self._told_at = float("-inf")
         self._untold = 0
 
     @property
     def asks(self) -> bool:
         """Whether a caller must show something."""
-        return bool(self._keys or self._issuer)
+        return bool(self._listed or self._file or self._issuer)
 
-    async def authenticate(self, bearer: str) -> Principal:
+    async def authenticate(self, bearer: str, certificate: bytes = b"") -> Principal:
         """Who shows this; raises Unauthenticated."""
-        return (await self._known(bearer)).principal
+        return (await self._known(bearer, certificate)).principal
 
-    async def mint(self, bearer: str, lasts_s: float) -> Token:
+    async def admit(self, bearer: str, certificate: bytes = b"") -> Grant:
+        """Who shows this, for a call; raises Unauthenticated.
+
+        A bearer counts where there is one, right or wrong, and else the certificate, in DER.
+        """
+        known = await self._known(bearer, certificate)
+        return Grant(known.principal, known.lapsed)
+
+    def recognises(self, certificate: bytes) -> bool:
+        """Whether a certificate alone opens a call; nothing is logged."""
+        try:
+            return bool(certificate and self._certified(certificate))
+        except Unauthenticated:
+            return False
+
+    async def mint(self, bearer: str, lasts_s: float, certificate: bytes = b"") -> Token:
         """A token for whoever shows this; raises Unauthenticated or NotPermitted."""
-        known = await self._known(bearer)
+        known = await self._known(bearer, certificate)
         if known.by_token:
             raise NotPermitted("A token gets no further token; use a key.")
-        return self._tokens.mint(known.principal.name, lasts_s, known.until)
+        return self._tokens.mint(known.principal.name, lasts_s, known.until, known.by)
 
-    async def _known(self, bearer: str) -> _Known:
+    async def _known(self, bearer: str, certificate: bytes) -> _Known:
         if not self.asks:
             return _Known(Principal(ANYONE.name, self._rights))
         try:
-            return await self._found(bearer)
+            return await self._found(bearer) if bearer else self._certified(certificate)
         except Unauthenticated as error:
             self._tell(error.reason)
             raise
 
     async def _found(self, bearer: str) -> _Known:
-        if not bearer:
-            raise Unauthenticated(
-                "No API key was given; send one as `Authorization: Bearer KEY`.", "no key was given"
-            )
         if len(bearer) > _LONGEST_CHARS:
             raise Unauthenticated("Incorrect API key provided.", "a key is far too long")
-        if owner := find(self._present(), bearer):
-            return _Known(owner)
+        if key := self._key(bearer):
+            return self._by_entry(key.owner, [key.digest])
         if bearer.startswith(PREFIX):
-            return _Known(self._named(self._tokens.principal(bearer)), by_token=True)
+            return self._of_token(self._tokens.claims(bearer))
         if self._issuer and bearer.count(".") == 2:
             signed = await self._issuer.check(bearer)
-            return _Known(Principal(_SIGNED + signed.subject, self._rights), signed.expires_at)
+            return self._of_jwt(_SIGNED + signed.subject, signed.expires_at, signed.signer)
         raise Unauthenticated("Incorrect API key provided.", "a key is not known")
 
-    def _present(self) -> Sequence[Key]:
-        return self._keys() if self._keys else ()
+    def _key(self, bearer: str) -> Key | None:
+        """It takes as long wherever the key stands."""
+        found = [find(entries.keys, bearer) for entries in self._present()]
+        return next(filter(None, found), None)
 
-    def _named(self, name: str) -> Principal:
-        """The principal of a token, as it is now; raises Unauthenticated where it is gone."""
+    def _by_entry(
+        self,
+        owner: Principal,
+        digests: Sequence[bytes],
+        until: float | None = None,
+        *,
+        gone: str = _KEY_GONE,
+        by_token: bool = False,
+    ) -> _Known:
+        """One whose call may last while one of these entries holds, and no longer than `until`."""
+
+        def hold(entries: Entries) -> bool:
+            return any(entries.hold(digest, owner.name) for digest in digests)
+
+        def lapsed() -> str:
+            if until is not None and self._now() >= until:
+                return _CERTIFICATE_OVER
+            # Half a file may be a whole one with fewer keys, so that it must have settled.
+            settled = self._file and hold(self._file.settled)
+            return "" if settled or any(map(hold, self._present())) else gone
+
+        return _Known(owner, lapsed, until, self._tokens.mark(digests[0]), by_token)
+
+    def _of_jwt(self, name: str, until: float, signer: str) -> _Known:
+        lapsed = self._jwt_lapses(until, signer)
+        return _Known(Principal(name, self._rights), lapsed, until, signer)
+
+    def _of_token(self, claims: Claims) -> _Known:
+        """The principal of a token, as it is now; raises Unauthenticated where its key is gone.
+
+        A call by a token lasts as what the token was minted for does, and not as the token.
+        """
+        name = claims.principal
         if name.startswith(_SIGNED) and self._issuer:
-            return Principal(name, self._rights)
-        for key in self._present():
-            if key.owner.name == name:
-                return key.owner
-        raise Unauthenticated("The token is not accepted.", "a token's principal has no key now")
+            until = claims.expires_at if claims.until is None else claims.until
+            lapsed = self._jwt_lapses(until, claims.by)
+            if not lapsed():
+                return _Known(Principal(name, self._rights), lapsed, by_token=True)
+        for entries in self._present():
+            # A token of a gateway before this one does not say which entry it is for.
+            given = [d for d in entries.digests(name) if claims.by in ("", self._tokens.mark(d))]
+            if given:
+                owner = entries.principals[name]
+                return self._by_entry(owner, given, claims.until, by_token=True)
+        raise Unauthenticated("The token is not accepted.", "a token's key is gone")
+
+    def _certified(self, der: bytes) -> _Known:
+        """The principal that a certificate names; raises Unauthenticated where it is not one."""
+        entries = self._file.value if self._file else Entries()
+        if not (der and entries.certificates):
+            raise Unauthenticated(_NO_KEY, "no key was given")
+        shown = certificates.read(der)
+        found = entries.of(shown.names)
+        if len(found) != 1:
+            raise _not_one(shown, found)
+        if shown.until <= self._now():
+            raise Unauthenticated("The client certificate has expired.", "a certificate expired")
+        ((name, digests),) = found.items()
+        return self._by_entry(entries.principals[name], digests, shown.until, gone=_ENTRY_GONE)
+
+    def _present(self) -> Iterator[Entries]:
+        """The entries by which calls may begin."""
+        if self._listed:
+            yield self._listed
+        if self._file:
+            yield self._file.value
+
+    def _jwt_lapses(self, until: float, signer: str) -> Lapsed:
+        """Lapsed at its end, or once its signer is none of the issuer's; "": that is not known."""
+
+        def lapsed() -> str:
+            if self._now() >= until + LEEWAY_S:
+                return _TOO_OLD
+            known = not signer or (self._issuer and self._issuer.signers.holds(signer))
+            return "" if known else _DISOWNED
+
+        return lapsed
 
     def _tell(self, reason: str) -> None:
         """Log a refusal; while many come, one a second."""
@@ -108,3 +206,14 @@ class Callers:
         more = f" (and {self._untold} before it)" if self._untold else ""
         log.info("a caller is refused: %s%s", reason, more)
         self._told_at, self._untold = now, 0
+
+
+def _not_one(shown: certificates.Certificate, found: Collection[str]) -> Unauthenticated:
+    names = f"a certificate's names are {shown.described()}"
+    if found:
+        said = "The client certificate stands for several callers; send an API key."
+        return Unauthenticated(said, f"{names}, which are those of {', '.join(sorted(found))}")
+    said = (
+        "The client certificate is not known here; send an API key as `Authorization: Bearer KEY`."
+    )
+    return Unauthenticated(said, f"{names}, and none is in API_KEYS_FILE")

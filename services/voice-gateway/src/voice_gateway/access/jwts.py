@@ -13,7 +13,7 @@ from voice_gateway.errors import Unauthenticated
 ALGORITHMS = (
     "RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA",
 )  # fmt: skip
-_LEEWAY_S = 10.0
+LEEWAY_S = 10.0
 _LONGEST_CHARS = 8_192
 _LONGEST_NAME = 256
 _REFUSED = "The token is not accepted."
@@ -27,6 +27,8 @@ class Signed:
 
     subject: str
     expires_at: float
+    signer: str
+    """The fingerprint of the key that signed it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +66,7 @@ class Issuer:
                 algorithms=[algorithm],
                 issuer=self.issuer,
                 audience=self.audience,
-                leeway=_LEEWAY_S,
+                leeway=LEEWAY_S,
                 options={"require": ["exp", "iss", "aud", "sub"]},
             )
         except jwt.ExpiredSignatureError:
@@ -77,7 +79,7 @@ class Issuer:
         if not subject or len(subject) > _LONGEST_NAME or not subject.isprintable():
             reason = f"a JWT's sub is no name: {subject[:40]!r}"
             raise Unauthenticated(_REFUSED, reason)
-        return Signed(subject, float(claims["exp"]))
+        return Signed(subject, float(claims["exp"]), key.fingerprint)
 
 
 def _header(token: str) -> tuple[str, str]:

@@ -29,6 +29,8 @@ class AccessOptions:
     token_secret: str = ""
     may: frozenset[str] = frozenset()
     """What callers may replace whose key does not say it."""
+    certificates: bool = False
+    """Clients are asked for a certificate."""
 
 
 class Access:
@@ -38,17 +40,18 @@ class Access:
         """Read the files; raises OSError or ValueError with one line that names the setting."""
         rights = keys.rights_of(options.may)
         self._rights = rights
-        self._listed = keys.listed(options.keys, rights)
-        self._file = self._opened(options.keys_file)
+        self._file = self._opened(options.keys_file, certificates=options.certificates)
         self._signers = _signers(options.jwks)
         found = self._signers
         issuer = Issuer(found, options.issuer, options.audience) if found else None
         secret = options.token_secret.encode() or secrets.token_bytes(32)
         self.callers = Callers(
-            keys=self._keys if options.keys or options.keys_file else None,
+            listed=keys.Entries(keys.listed(options.keys, rights)) if options.keys else None,
+            file=self._file,
             issuer=issuer,
             tokens=Tokens(secret, _now),
             rights=rights,
+            now=_now,
         )
 
     @property
@@ -65,17 +68,17 @@ class Access:
         if self._signers:
             await self._signers.close()
 
-    def _keys(self) -> Sequence[keys.Key]:
-        return (*self._listed, *self._file.value) if self._file else self._listed
-
-    def _opened(self, path: Path | None) -> WatchedFiles[tuple[keys.Key, ...]] | None:
+    def _opened(
+        self, path: Path | None, *, certificates: bool
+    ) -> WatchedFiles[keys.Entries] | None:
         if path is None:
             return None
-        rights = self._rights
+
+        def read(contents: Sequence[bytes]) -> keys.Entries:
+            return keys.in_file(contents[0], self._rights, certificates=certificates)
+
         try:
-            return WatchedFiles(
-                "API_KEYS_FILE", [path], lambda contents: keys.in_file(contents[0], rights)
-            )
+            return WatchedFiles("API_KEYS_FILE", [path], read)
         except (OSError, ValueError) as error:
             raise ValueError(f"API_KEYS_FILE cannot be used: {error}") from None
 

@@ -4,6 +4,7 @@ Only public keys for signatures count; a symmetric or private key in a set is pa
 """
 
 import asyncio
+import hashlib
 import json
 import logging
 from collections.abc import Mapping, Sequence
@@ -14,6 +15,7 @@ from typing import Any, Protocol
 
 import httpx2
 import jwt
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from voice_gateway.access.watched import WatchedFiles
 
@@ -33,6 +35,8 @@ class Signer:
 
     key: Any
     algorithm: str | None
+    fingerprint: str
+    """Tells this key from any other, whatever its set calls it."""
 
 
 Signers = Mapping[str, Signer]
@@ -46,6 +50,10 @@ class NoSigners(Exception):
 class SignerSource(Protocol):
     async def find(self, kid: str) -> Signer | None:
         """The key of this id; an empty one means the only key there is. Raises NoSigners."""
+        ...
+
+    def holds(self, fingerprint: str) -> bool:
+        """Whether this key is there, or was a moment ago and may only be missed by mistake."""
         ...
 
     async def run(self) -> None:
@@ -77,7 +85,16 @@ def _usable(entry: Mapping[str, Any]) -> tuple[str, Signer] | None:
         key = jwt.PyJWK(dict(entry))
     except (jwt.PyJWTError, ValueError, TypeError):
         return None  # of a kind that is not known here
-    return key.key_id or "", Signer(key.key, entry.get("alg"))
+    return key.key_id or "", Signer(key.key, entry.get("alg"), _fingerprint(key.key))
+
+
+def _fingerprint(key: Any) -> str:
+    public = key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+    return hashlib.sha256(public).hexdigest()[:32]
+
+
+def _has(found: Signers, fingerprint: str) -> bool:
+    return any(signer.fingerprint == fingerprint for signer in found.values())
 
 
 def _pick(found: Signers, kid: str) -> Signer | None:
@@ -94,6 +111,9 @@ class SignersFile:
 
     async def find(self, kid: str) -> Signer | None:
         return _pick(self._file.value, kid)
+
+    def holds(self, fingerprint: str) -> bool:
+        return _has(self._file.value, fingerprint) or _has(self._file.settled, fingerprint)
 
     async def run(self) -> None:
         await self._file.run()
@@ -117,6 +137,8 @@ class FetchedSigners:
         # Made once, as its certificates take a while to load.
         self._client = httpx2.AsyncClient(timeout=_TIMEOUT_S)
         self._found: Signers = {}
+        self._before: Signers = {}
+        """Those of the fetch before the last."""
         self._fetched_at = float("-inf")
         self._wanted = asyncio.Event()
         self._over = asyncio.Event()
@@ -134,6 +156,9 @@ class FetchedSigners:
             raise NoSigners
         return key
 
+    def holds(self, fingerprint: str) -> bool:
+        return _has(self._found, fingerprint) or _has(self._before, fingerprint)
+
     async def run(self) -> None:
         while True:
             self._over.clear()
@@ -141,8 +166,13 @@ class FetchedSigners:
             self._wanted.clear()
             self._over.set()
             with suppress(TimeoutError):
-                async with asyncio.timeout(_AGAIN_S if self._failing else _KEEP_S):
+                async with asyncio.timeout(_AGAIN_S if self._doubtful else _KEEP_S):
                     await self._wanted.wait()
+
+    @property
+    def _doubtful(self) -> bool:
+        """Whether the last fetch failed, or lacks a key on which calls may run."""
+        return self._failing or not self._before.items() <= self._found.items()
 
     async def _fetched_anew(self) -> None:
         """Wait until the keys were fetched, unless that was tried a moment ago."""
@@ -157,7 +187,7 @@ class FetchedSigners:
     async def _fetch(self) -> None:
         self._fetched_at = asyncio.get_running_loop().time()
         try:
-            self._found = signers(await self._document())
+            self._before, self._found = self._found, signers(await self._document())
         except (httpx2.HTTPError, OSError, ValueError) as error:
             self._tell(error)
         else:

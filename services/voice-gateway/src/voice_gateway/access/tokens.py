@@ -1,7 +1,8 @@
 """Owns the short-lived tokens for browsers: mints them, and tells whose a token is.
 
 A token is `ek_`, its claims, a dot and their HMAC; nothing is kept of it. It names its principal,
-whose rights and limits hold for it as they are when it is used.
+whose rights and limits hold for it as they are when it is used. It also says by what it was asked
+for, and until when that lasts: a call may outlive its token, but not the key or JWT behind it.
 """
 
 import hashlib
@@ -10,12 +11,13 @@ import json
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 from voice_gateway.errors import Unauthenticated
 
 PREFIX = "ek_"
 _PURPOSE = b"voice-gateway token 1\n"  # so that no other use of the secret makes a token
+_MARKS = b"voice-gateway mark 1\n"
+_MARK_BYTES = 12
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +27,18 @@ class Token:
     """Seconds since the epoch."""
 
 
+@dataclass(frozen=True, slots=True)
+class Claims:
+    """What a token says."""
+
+    principal: str
+    expires_at: float
+    until: float | None = None
+    """When what it was minted for ends; None: at no time that was known."""
+    by: str = ""
+    """The signer of the JWT or the mark of the entry that it was minted for; empty: not known."""
+
+
 class Tokens:
     """`now` gives seconds since the epoch."""
 
@@ -32,15 +46,18 @@ class Tokens:
         self._secret = secret
         self._now = now
 
-    def mint(self, principal: str, lasts_s: float, until: float | None = None) -> Token:
+    def mint(
+        self, principal: str, lasts_s: float, until: float | None = None, by: str = ""
+    ) -> Token:
         """A token for `lasts_s`; it ends with `until`, where what it was minted for ends then."""
         ends = self._now() + lasts_s
         expires_at = int(ends if until is None else min(ends, until))
-        claims = json.dumps([principal, expires_at], separators=(",", ":")).encode()
+        said = [principal, expires_at, until, by]
+        claims = json.dumps(said, separators=(",", ":")).encode()
         return Token(f"{PREFIX}{_text(claims)}.{_text(self._mac(claims))}", expires_at)
 
-    def principal(self, value: str) -> str:
-        """The name of the token's principal; raises Unauthenticated."""
+    def claims(self, value: str) -> Claims:
+        """What a token of ours says that has not expired; raises Unauthenticated."""
         said, _, mac = value.removeprefix(PREFIX).partition(".")
         try:
             claims, given = _bytes(said), _bytes(mac)
@@ -48,15 +65,14 @@ class Tokens:
             raise _refused("a token is none of ours") from None
         if not hmac.compare_digest(self._mac(claims), given):
             raise _refused("a token was not signed with this TOKEN_SECRET")
-        name, expires_at = self._read(claims)
-        if self._now() >= expires_at:
+        read = Claims(*json.loads(claims))  # we wrote it ourselves
+        if self._now() >= read.expires_at:
             raise Unauthenticated("The token has expired; ask for another.", "a token has expired")
-        return name
+        return read
 
-    @staticmethod
-    def _read(claims: bytes) -> tuple[str, int]:
-        read: Any = json.loads(claims)  # we wrote it ourselves
-        return read[0], read[1]
+    def mark(self, digest: bytes) -> str:
+        """Stands for an entry in a token, whose holder learns nothing of a key by it."""
+        return _text(hmac.new(self._secret, _MARKS + digest, hashlib.sha256).digest()[:_MARK_BYTES])
 
     def _mac(self, claims: bytes) -> bytes:
         return hmac.new(self._secret, _PURPOSE + claims, hashlib.sha256).digest()

@@ -1,7 +1,8 @@
 """Owns what was read from files that may change: they are read again when they do.
 
 A change that cannot be read keeps what was read before, and is said once. A file that a Kubernetes
-secret gives changes by its link, which is noticed as well.
+secret gives changes by its link, which is noticed as well. A file that is being written may be read
+half-way; what must not be done on half a file goes by what has settled.
 """
 
 import asyncio
@@ -30,6 +31,8 @@ class WatchedFiles(Generic[_T]):
         self._read = read
         self._stamp: _Stamp | None = self._stamp_now()
         self.value: _T = self._read_all()
+        self.settled: _T = self.value
+        """The value since which one more look has found no change."""
 
     async def run(self) -> None:
         """Look for changes until cancelled."""
@@ -47,6 +50,7 @@ class WatchedFiles(Generic[_T]):
         except OSError:
             stamp = None  # gone: that is said once, like any other change
         if stamp == self._stamp:
+            self.settled = self.value
             return
         self._stamp = stamp
         try:

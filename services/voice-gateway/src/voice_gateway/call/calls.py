@@ -28,10 +28,11 @@ from voice_gateway.errors import (
     NotPermitted,
     OverLimit,
     TooManyCalls,
+    Unauthenticated,
 )
 from voice_gateway.messages import CallConfig
 from voice_gateway.ports import Caller, CallMetrics, GatewayMetrics, Services
-from voice_gateway.principals import ANYONE, Principal
+from voice_gateway.principals import ANYONE, Lapsed, Principal, never_lapsed
 
 log = logging.getLogger(__name__)
 
@@ -43,6 +44,7 @@ _OUTCOMES: dict[type[BaseException], str] = {
     CallerSlow: "slow",
     CallLost: "lost",
     NotPermitted: "not_permitted",
+    Unauthenticated: "key_gone",
     GatewayFull: "let_go",
     asyncio.CancelledError: "hung_up",
 }
@@ -51,6 +53,7 @@ _OUTCOMES: dict[type[BaseException], str] = {
 _SILENT_GRACE_S = 5.0
 """So long a call may take over its first word before it has to make room for another."""
 _MOVES_APART_S, _ALL_MOVE_S = 0.02, 2.0
+_LOOK_AT_KEYS_S = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,17 +101,25 @@ class Calls:
         return len(self._running)
 
     @contextmanager
-    def admitted(self, front: str, who: Principal = ANYONE, address: str = "") -> Generator["Call"]:
+    def admitted(
+        self,
+        front: str,
+        who: Principal = ANYONE,
+        address: str = "",
+        lapsed: Lapsed = never_lapsed,
+    ) -> Generator["Call"]:
         """Admit one call; raises CallLost where the gateway stops, GatewayFull where it is full,
         TooManyCalls where this caller has enough.
 
-        `address` is the caller's own, without its port; empty: it is not known.
+        `address` is the caller's own, without its port; empty: it is not known. The call ends
+        with Unauthenticated once `lapsed` says why.
 
         The exception that leaves the block, if any, is the outcome that is counted. Where the call
         has to go, the block is cancelled, and leaves with the reason.
         """
         self._check_room(front, who, address)
         call = self._begin(front, who)
+        call.renew(lapsed)
         self._admission.enter(who, address)
         began_s = _now()
         outcome = ""
@@ -189,6 +200,13 @@ class Calls:
         if not self._running:
             self._empty.set()
 
+    async def end_lapsed(self) -> None:
+        """Let calls go by whose keys none may begin any more, until cancelled."""
+        while True:
+            await asyncio.sleep(_LOOK_AT_KEYS_S)
+            for call in tuple(self._running):
+                call.check_lapsed()
+
     def turned_away(self, front: str) -> None:
         """Count a call that came without a key that is accepted."""
         self._metrics.refused(front, "unauthenticated")
@@ -241,6 +259,8 @@ class Call:
         """Called where the gateway stops before the call has begun."""
         self._task = asyncio.current_task()
         self._let_go: CallError | None = None
+        self.lapsed: Lapsed = never_lapsed
+        """Why what the caller showed opens no call any more."""
         self._silence: asyncio.TimerHandle | None = None
 
     @property
@@ -260,6 +280,16 @@ class Call:
         if self._let_go is None or self._task is None or not cancelled:
             return error
         return error if self._task.uncancel() else self._let_go
+
+    def renew(self, lapsed: Lapsed) -> None:
+        """Let the call last by this, which its caller has shown last."""
+        self.lapsed = lapsed
+
+    def check_lapsed(self) -> None:
+        """Let the call go where what the caller showed holds no more."""
+        if self._let_go is None and (why := self.lapsed()):
+            log.info("a call is ended: %s", why)
+            self.let_go(Unauthenticated(why, "what opened a call holds no more"))
 
     def watch_silence(self, longest_s: float) -> None:
         """Let the call go unless the caller says something within this time."""

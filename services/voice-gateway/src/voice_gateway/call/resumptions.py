@@ -11,6 +11,7 @@ from voice_gateway.call.resumable import Channel, Line
 from voice_gateway.call.resume_tokens import ResumeTokens, handle_of
 from voice_gateway.errors import CallBroke, CallerGone, CallError, CallLost
 from voice_gateway.ports import GatewayMetrics
+from voice_gateway.principals import Lapsed
 
 log = logging.getLogger(__name__)
 
@@ -32,6 +33,8 @@ class ResumableCall(Generic[C]):
     tokens: ResumeTokens = field(default_factory=ResumeTokens)
     running: asyncio.Task[None] | None = None
     expiry: asyncio.TimerHandle | None = None
+    renew: Callable[[Lapsed], None] = lambda _lapsed: None
+    """Takes what a client showed that comes back."""
 
     async def over(self) -> None:
         """Wait until the call is over, whoever waits is cancelled or not."""

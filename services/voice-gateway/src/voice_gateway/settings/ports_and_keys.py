@@ -66,8 +66,9 @@ class PortsAndKeys(BaseSettings):
     api_keys_file: FilePath | None = Field(
         None,
         description=(
-            "File of keys with names, limits and rights, as their SHA-256 (see docs/security.md), "
-            "in TOML or JSON; read again when it changes."
+            "File of keys with names, limits and rights, as their SHA-256, and of the clients' "
+            "certificates that need none (see docs/security.md), in TOML or JSON; read again when "
+            "it changes."
         ),
     )
     jwt_jwks: str = Field(

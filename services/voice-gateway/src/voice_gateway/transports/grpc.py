@@ -33,11 +33,11 @@ from voice_gateway.errors import (
 )
 from voice_gateway.messages import Audio, CallConfig, FromCaller, Goodbye, Listening, ToCaller
 from voice_gateway.ports import Caller
-from voice_gateway.principals import Principal
+from voice_gateway.principals import Grant, Lapsed
 from voice_gateway.transports import wire
 from voice_gateway.transports.callers_address import FORWARDED, Proxies, grpc_peer
 from voice_gateway.transports.codec import Codec, agree
-from voice_gateway.transports.grpc_access import bearer
+from voice_gateway.transports.grpc_access import bearer, certificate
 from voice_gateway.transports.lines import HALF_CLOSE_S, StreamLine, WireEncoding
 
 log = logging.getLogger(__name__)
@@ -50,6 +50,7 @@ _STATUS_BY_ERROR: dict[type[CallError], grpc.StatusCode] = {
     CallerSlow: grpc.StatusCode.ABORTED,
     GatewayFull: grpc.StatusCode.RESOURCE_EXHAUSTED,
     NotPermitted: grpc.StatusCode.PERMISSION_DENIED,
+    Unauthenticated: grpc.StatusCode.UNAUTHENTICATED,
     TooManyCalls: grpc.StatusCode.RESOURCE_EXHAUSTED,
     CallLost: grpc.StatusCode.UNAVAILABLE,
     CallerElsewhere: grpc.StatusCode.ABORTED,
@@ -157,14 +158,9 @@ class VoiceGateway(pb_grpc.VoiceGatewayServicer):
     async def StreamAudio(self, request_iterator: Any, context: Context) -> None:  # noqa: N802
         """Serve one call. Every failure becomes a status with a text of ours."""
         try:
-            shown: Any = context.invocation_metadata()
-            who = await self._callers.authenticate(bearer(shown))
-            await self._answer(who, context)
+            await self._answer(await self._granted(context), context)
         except CallerGone:
             return
-        except Unauthenticated as error:
-            self._calls.turned_away("grpc")
-            await _abort(context, grpc.StatusCode.UNAUTHENTICATED, str(error))
         except CallError as error:
             full = isinstance(error, GatewayFull)
             trailing = (("retry-after-s", str(error.retry_after_s)),) if full else ()
@@ -176,13 +172,22 @@ class VoiceGateway(pb_grpc.VoiceGatewayServicer):
                 log.exception("a call broke")
                 await _abort(context, grpc.StatusCode.INTERNAL, "the gateway failed; see its log")
 
-    async def _answer(self, who: Principal, context: Context) -> None:
+    async def _granted(self, context: Context) -> Grant:
+        shown: Any = context.invocation_metadata()
+        try:
+            return await self._callers.admit(bearer(shown), certificate(context))
+        except Unauthenticated:
+            self._calls.turned_away("grpc")
+            raise
+
+    async def _answer(self, grant: Grant, context: Context) -> None:
+        address = self._address(context)
         with ExitStack() as admission:
             try:
-                admitted = self._calls.admitted("grpc", who, self._address(context))
+                admitted = self._calls.admitted("grpc", grant.principal, address, grant.lapsed)
                 call = admission.enter_context(admitted)
             except GatewayFull:
-                if await self._resumed_though_full(who, context):
+                if await self._resumed_though_full(grant, context):
                     return
                 raise
             await self._serve(call, admission, context)
@@ -196,7 +201,7 @@ class VoiceGateway(pb_grpc.VoiceGatewayServicer):
             asked, first = first.config, None
         config = wire.to_config(asked, self._defaults, call.who)
         codec = agree(asked, config.rate_hz)
-        if await self._resumed(asked, config, context, call, admission):
+        if await self._resumed(asked, config, context, call.lapsed, call, admission):
             return
         await accept(context, wire.resync() if asked.resume_token else None)
         call.check_begins()  # the gateway may have begun to stop meanwhile
@@ -230,6 +235,7 @@ class VoiceGateway(pb_grpc.VoiceGatewayServicer):
                 await call.run(caller, replace(config, can_resume=True))
 
         kept, line = self._resumptions.begin(caller, config.principal, run)
+        kept.renew = call.renew
         await StreamLine(self._resumptions, kept, line, context, _read).serve(resumed=False)
 
     async def _resumed(
@@ -237,12 +243,14 @@ class VoiceGateway(pb_grpc.VoiceGatewayServicer):
         asked: pb.VoiceConfig,
         config: CallConfig,
         context: Context,
+        lapsed: Lapsed,
         call: Call | None,
         admission: ExitStack,
     ) -> bool:
         """Go on with the call of the config's token, where it has a good one; tell whether so.
 
-        That call has its place already: what this stream was admitted as, if it was, is over.
+        That call has its place already: what this stream was admitted as, if it was, is over. It
+        lasts from now on by what its client showed this time.
         """
         if not asked.resume_token:
             return False
@@ -251,6 +259,7 @@ class VoiceGateway(pb_grpc.VoiceGatewayServicer):
         )
         if found is None:
             return False
+        found[0].renew(lapsed)
         if call:
             call.outcome = "resumed"
         admission.close()
@@ -258,7 +267,7 @@ class VoiceGateway(pb_grpc.VoiceGatewayServicer):
         await StreamLine(self._resumptions, *found, context, _read).serve(resumed=True)
         return True
 
-    async def _resumed_though_full(self, who: Principal, context: Context) -> bool:
+    async def _resumed_though_full(self, grant: Grant, context: Context) -> bool:
         """Let the client of a call that has its place already go on with it.
 
         The first message is read in any case: what a caller writes as it is refused hides why.
@@ -266,8 +275,8 @@ class VoiceGateway(pb_grpc.VoiceGatewayServicer):
         first = await _first_words(context)
         if first is None or not self._resumptions.anybody_away:
             return False
-        config = wire.to_config(first.config, self._defaults, who)
-        return await self._resumed(first.config, config, context, None, ExitStack())
+        config = wire.to_config(first.config, self._defaults, grant.principal)
+        return await self._resumed(first.config, config, context, grant.lapsed, None, ExitStack())
 
     async def _first_message(self, call: Call, context: Context) -> pb.ClientMessage | None:
         try:

@@ -1,10 +1,12 @@
-"""Checks who calls a gRPC method, by its `authorization` metadata.
+"""Checks who calls a gRPC method, by its `authorization` metadata or the client's certificate.
 
 Every method is behind the key, where one is asked for, but the probes; a call of `StreamAudio`
 checks for itself, as it must know whose it is.
 """
 
+import ssl
 from collections.abc import Awaitable, Callable, Collection, Sequence
+from inspect import isasyncgen
 from typing import Any
 
 import grpc
@@ -23,6 +25,12 @@ def bearer(metadata: Sequence[tuple[str, str | bytes]] | None) -> str:
             scheme, _, key = value.partition(" ")
             return key.strip() if scheme.lower() == "bearer" else ""
     return ""
+
+
+def certificate(context: Any) -> bytes:
+    """The client's certificate in DER, which the handshake has checked; empty: none."""
+    shown = context.auth_context().get("x509_pem_cert")
+    return ssl.PEM_cert_to_DER_cert(shown[0].decode()) if shown else b""
 
 
 class KeyedMethods(grpc.aio.ServerInterceptor):
@@ -49,31 +57,50 @@ class KeyedMethods(grpc.aio.ServerInterceptor):
             return handler
         shown: Any = handler_call_details.invocation_metadata
         is_probe = method in _PROBES
-        if is_probe and not bearer(shown):
-            return self._for_probes(handler)
+        if not bearer(shown):  # only the call itself knows of a certificate
+            return _checked(handler, self._only_probed if is_probe else self._certified)
         try:
             await self._callers.authenticate(bearer(shown))
         except Unauthenticated as error:
-            return self._for_probes(handler) if is_probe else _refusing(str(error))
+            return _checked(handler, self._only_probed) if is_probe else _refusing(str(error))
         return handler
 
-    def _for_probes(self, handler: Any) -> Any:
-        async def check(request: Any, context: Any) -> Any:
-            await self._only_probed(request, context)
-            return await handler.unary_unary(request, context)
-
-        async def watch(request: Any, context: Any) -> None:
-            await self._only_probed(request, context)
-            await handler.unary_stream(request, context)
-
-        coding = (handler.request_deserializer, handler.response_serializer)
-        if handler.unary_unary:
-            return grpc.unary_unary_rpc_method_handler(check, *coding)
-        return grpc.unary_stream_rpc_method_handler(watch, *coding)
-
     async def _only_probed(self, request: Any, context: Any) -> None:
-        if request.service not in self._probed:
+        if request.service in self._probed:
+            return
+        if bearer(context.invocation_metadata()) or not self._callers.recognises(
+            certificate(context)
+        ):
             await context.abort(grpc.StatusCode.UNAUTHENTICATED, "a key is needed to ask that")
+
+    async def _certified(self, _requests: Any, context: Any) -> None:
+        try:
+            await self._callers.admit("", certificate(context))
+        except Unauthenticated as error:
+            await context.abort(grpc.StatusCode.UNAUTHENTICATED, str(error))
+
+
+def _checked(handler: Any, check: Callable[[Any, Any], Awaitable[None]]) -> Any:
+    """The handler, behind a check of its request that ends the call where it fails."""
+
+    async def once(request: Any, context: Any) -> Any:
+        await check(request, context)
+        return await handler.unary_unary(request, context)
+
+    async def often(request: Any, context: Any) -> None:
+        await check(request, context)
+        answers = (handler.unary_stream or handler.stream_stream)(request, context)
+        if not isasyncgen(answers):
+            return await answers
+        async for answer in answers:
+            await context.write(answer)
+
+    coding = (handler.request_deserializer, handler.response_serializer)
+    if handler.unary_unary:
+        return grpc.unary_unary_rpc_method_handler(once, *coding)
+    if handler.unary_stream:
+        return grpc.unary_stream_rpc_method_handler(often, *coding)
+    return grpc.stream_stream_rpc_method_handler(often, *coding)
 
 
 def _refusing(said: str) -> Any:

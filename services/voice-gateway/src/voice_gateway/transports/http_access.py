@@ -6,6 +6,7 @@ that a name counts only if it is one of ours, or none at all: an address in figu
 else.
 """
 
+import ssl
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from ipaddress import ip_address
@@ -15,7 +16,7 @@ from aiohttp import hdrs, web
 
 from voice_gateway.access.callers import Callers
 from voice_gateway.errors import Unauthenticated
-from voice_gateway.principals import Principal
+from voice_gateway.principals import Grant
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -60,16 +61,17 @@ class HttpAccess:
             return refused(403, "host_not_allowed", said)
         return None
 
-    async def principal(self, request: web.Request) -> Principal:
-        """Who asks; raises Unauthenticated."""
-        return await self._callers.authenticate(bearer(request))
+    async def grant(self, request: web.Request) -> Grant:
+        """Who asks, and how long a call of theirs may last; raises Unauthenticated."""
+        return await self._callers.admit(bearer(request), certificate(request))
 
     async def may_know(self, request: web.Request) -> bool:
         """Whether who asks may be told more than a probe must know."""
         if self.asks and not bearer(request):
-            return False  # as probes ask all the time, which is no refusal
+            # Probes ask all the time, which is no refusal.
+            return self._callers.recognises(certificate(request))
         try:
-            await self.principal(request)
+            await self.grant(request)
         except Unauthenticated:
             return False
         return True
@@ -81,7 +83,7 @@ class HttpAccess:
             if refusal := self.site_refusal(request):
                 return refusal
             try:
-                await self.principal(request)
+                await self.grant(request)
             except Unauthenticated as error:
                 return unauthenticated(error)
             return await handler(request)
@@ -104,6 +106,13 @@ def bearer(request: web.Request) -> str:
         if name.startswith(KEY_PROTOCOL):
             return name.removeprefix(KEY_PROTOCOL)
     return ""
+
+
+def certificate(request: web.Request) -> bytes:
+    """The client's certificate in DER, which the handshake has checked; empty: none."""
+    tls = request.transport and request.transport.get_extra_info("ssl_object")
+    shown = tls.getpeercert(binary_form=True) if isinstance(tls, ssl.SSLObject) else None
+    return shown or b""
 
 
 def unauthenticated(error: Unauthenticated) -> web.Response:

@@ -12,7 +12,13 @@ from aiohttp import web
 from voice_gateway.access.callers import Callers
 from voice_gateway.errors import NotPermitted, Unauthenticated
 from voice_gateway.messages import CallConfig
-from voice_gateway.transports.http_access import HttpAccess, bearer, refused, unauthenticated
+from voice_gateway.transports.http_access import (
+    HttpAccess,
+    bearer,
+    certificate,
+    refused,
+    unauthenticated,
+)
 from voice_gateway.transports.realtime import fields, frames
 from voice_gateway.transports.realtime.fields import BadEvent, Json
 from voice_gateway.transports.realtime.session_options import RATE_HZ, SessionOptions
@@ -36,9 +42,9 @@ class ClientSecrets:
         if refusal := self._access.site_refusal(request):
             return refusal
         try:
-            await self._access.principal(request)  # before the body is read
+            await self._access.grant(request)  # before the body is read
             lasts_s, model = _asked(await _body(request))
-            token = await self._callers.mint(bearer(request), lasts_s)
+            token = await self._callers.mint(bearer(request), lasts_s, certificate(request))
         except Unauthenticated as error:
             return unauthenticated(error)
         except NotPermitted as error:

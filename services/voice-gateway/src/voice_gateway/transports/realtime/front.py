@@ -24,7 +24,7 @@ from voice_gateway.errors import (
     Unauthenticated,
 )
 from voice_gateway.messages import CallConfig, Played
-from voice_gateway.principals import Principal
+from voice_gateway.principals import Grant, Principal
 from voice_gateway.transports.callers_address import FORWARDED, Proxies
 from voice_gateway.transports.http_access import HttpAccess, refused, unauthenticated
 from voice_gateway.transports.realtime import frames, outbound, transcription_session
@@ -50,6 +50,7 @@ _CLOSE_TIMEOUT_S = 2.0
 _SUBPROTOCOL = "realtime"
 _LONGEST_NAME_CHARS = 128
 _LONGEST_REASON_BYTES = 120
+_UNAUTHORIZED = 3000  # as IANA's registry of close codes has it, and OpenAI uses it
 _CLOSE_CODES: dict[type[CallError], int] = {
     GatewayFull: WSCloseCode.TRY_AGAIN_LATER,
     TooManyCalls: WSCloseCode.TRY_AGAIN_LATER,
@@ -57,6 +58,7 @@ _CLOSE_CODES: dict[type[CallError], int] = {
     CallerSilent: WSCloseCode.GOING_AWAY,
     CallerElsewhere: 4001,  # of those that the protocol leaves to applications
     CallBroke: WSCloseCode.INTERNAL_ERROR,
+    Unauthenticated: _UNAUTHORIZED,
 }
 
 
@@ -81,7 +83,7 @@ class RealtimeFront:
         if refusal := self._access.site_refusal(request):
             return refusal
         try:
-            who = await self._access.principal(request)
+            grant = await self._access.grant(request)
         except Unauthenticated as error:
             self._calls.turned_away("realtime")
             return unauthenticated(error)
@@ -102,7 +104,7 @@ class RealtimeFront:
             timeout=_CLOSE_TIMEOUT_S,
         )
         await socket.prepare(request)
-        await self._serve(request, socket, who, wish)
+        await self._serve(request, socket, grant, wish)
         return socket
 
     def _full(self) -> web.Response | None:
@@ -118,12 +120,12 @@ class RealtimeFront:
         return None
 
     async def _serve(
-        self, request: web.Request, socket: web.WebSocketResponse, who: Principal, wish: Wish
+        self, request: web.Request, socket: web.WebSocketResponse, grant: Grant, wish: Wish
     ) -> None:
         code, why = WSCloseCode.OK, "the call is over"
         try:
-            if not await self._resumed(socket, who, wish):
-                await self._begin(request, socket, who, wish)
+            if not await self._resumed(socket, grant, wish):
+                await self._begin(request, socket, grant, wish)
         except CallerGone:
             return
         except CallerSlow:
@@ -137,29 +139,33 @@ class RealtimeFront:
             code, why = WSCloseCode.INTERNAL_ERROR, "the gateway failed; see its log"
         await _close(request, socket, code, why)
 
-    async def _resumed(self, socket: web.WebSocketResponse, who: Principal, wish: Wish) -> bool:
+    async def _resumed(self, socket: web.WebSocketResponse, grant: Grant, wish: Wish) -> bool:
         """Go on with the call of the client's token, where it has a good one; tell whether so.
 
-        That call has its place already, however full the gateway is.
+        That call has its place already, however full the gateway is. It lasts from now on by what
+        its client showed this time.
         """
         if not wish.token:
             return False
-        found = await self._resumptions.resume(wish.token, who.name, wish.received, SocketChannel)
+        name = grant.principal.name
+        found = await self._resumptions.resume(wish.token, name, wish.received, SocketChannel)
         if found is None:
             await _tell(socket, resync())
             return False
+        found[0].renew(grant.lapsed)
         await SocketLine(self._resumptions, *found, socket).serve(resumed=True)
         return True
 
     async def _begin(
-        self, request: web.Request, socket: web.WebSocketResponse, who: Principal, wish: Wish
+        self, request: web.Request, socket: web.WebSocketResponse, grant: Grant, wish: Wish
     ) -> None:
+        who, address = grant.principal, self._address(request)
         state = self._state(request, who)
         caller = RealtimeCaller(_AioSocket(socket), state)
         outlives = wish.resumable and self._resumptions.offered
         async with _goodbye(caller, state):
             with ExitStack() as admission:
-                admitted = self._calls.admitted("realtime", who, self._address(request))
+                admitted = self._calls.admitted("realtime", who, address, grant.lapsed)
                 call = admission.enter_context(admitted)
                 if not outlives:
                     await _converse(call, caller, state.options.config)
@@ -181,6 +187,7 @@ class RealtimeFront:
                     await _converse(call, caller, config)
 
         kept, line = self._resumptions.begin(channel, config.principal, run)
+        kept.renew = call.renew
         await SocketLine(self._resumptions, kept, line, socket).serve(resumed=False)
 
     def _state(self, request: web.Request, who: Principal) -> State:

@@ -2,7 +2,7 @@
 
 from typing import assert_never
 
-from voice_gateway.errors import CallError, GatewayFull, TooManyCalls
+from voice_gateway.errors import CallError, GatewayFull, TooManyCalls, Unauthenticated
 from voice_gateway.latency import TurnStages
 from voice_gateway.messages import (
     CutOff,
@@ -55,6 +55,8 @@ def ended(state: State, why: CallError) -> Json:
     if isinstance(why, GatewayFull):
         error["code"] = _code_of(why)
         error["retry_after_s"] = why.retry_after_s
+    if isinstance(why, Unauthenticated):  # as one is told who comes without a right key
+        error.update(type="invalid_request_error", code="invalid_api_key")
     return state.event("error", error={**error, "event_id": None})
 
 

@@ -18,7 +18,7 @@ const TOKEN_PROTOCOL = "voice-gateway-resume.";
 const RETURNING = 4000; // a closed socket hangs up, unless it says otherwise
 
 /** Why the server closed, by its code; any other is a lost connection. */
-const CLOSED = { 1000: "ended", 1001: "silent", 1008: "ended", 1012: "stopping", 1013: "busy", 4001: "ended" };
+const CLOSED = { 1000: "ended", 1001: "silent", 1008: "ended", 1012: "stopping", 1013: "busy", 3000: "key-refused", 4001: "ended" };
 const FINAL = new Set(["silent", "ended", "key-needed", "key-refused", "origin"]);
 const REFUSED = { 401: "key-refused", 403: "origin", 426: "blocked", 429: "busy", 503: "busy" };
 
