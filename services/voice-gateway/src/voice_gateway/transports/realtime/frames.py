@@ -73,7 +73,7 @@ def parsed(text: str) -> Json:
             "event_too_large", f"The event has {parts} parts; allowed: at most {_MOST_PARTS}."
         )
     try:
-        event = json.loads(text, parse_float=_finite, parse_constant=_finite)
+        event = _JSON.decode(text)
     except (ValueError, RecursionError):
         raise BadEvent("invalid_json", "The message is not JSON.") from None
     if not isinstance(event, dict):
@@ -91,6 +91,9 @@ def _finite(number: str) -> float:
     if not isfinite(value := float(number)):
         raise ValueError(f"{number} is no JSON number")
     return value
+
+
+_JSON = json.JSONDecoder(parse_float=_finite, parse_constant=_finite)  # made once: it takes a while
 
 
 def _too_large(chars: int) -> BadEvent:
