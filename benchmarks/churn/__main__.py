@@ -110,10 +110,14 @@ async def _churn(running: Running, given: argparse.Namespace) -> Churned:
 async def _round(
     running: Running, rate: int, seconds: float, numbers: Iterator[int], churned: Churned
 ) -> None:
-    """Begin calls at their rate, whatever the others do; wait for all of them."""
+    """Begin calls at their rate, whatever the others do; wait for all of them.
+
+    Each way to end comes as often as the others, so that all rounds leave the same.
+    """
     names, began_at = tuple(ENDINGS), now()
+    calls = max(1, round(rate * seconds / len(names))) * len(names)
     async with asyncio.TaskGroup() as tasks:
-        for place in range(max(1, round(rate * seconds))):
+        for place in range(calls):
             await asyncio.sleep(began_at + place / rate - now())
             number = next(numbers)
             site = Site(running.address, running.looked.page, number)

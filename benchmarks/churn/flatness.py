@@ -11,10 +11,13 @@ from math import sqrt
 from statistics import NormalDist, fmean
 
 MOST_BYTES_PER_CALL = 1_000
-"""Memory in use that grows by more, for certain, is a leak; so it is where it may and nobody can
-tell."""
+"""Memory in use that grows by more, for certain, is a leak."""
+TOLD_BYTES_PER_CALL = 2_000
+"""A leak that is as large has to be told: where it may be there, the calls were too few."""
 MOST_RESIDENT_BYTES_PER_CALL = 4_000
 """Resident memory is what the allocators keep as well, which goes up in steps."""
+_LEAST_RESIDENT_CALLS = 1_000
+"""Over fewer calls those steps are all there is to see."""
 _MOST_MORE = {"tasks": 2, "threads": 2, "descriptors": 6}
 _LEAST_SAMPLES = 5
 _CONFIDENCE = 0.99
@@ -85,9 +88,10 @@ def problems(samples: Sequence[Sample]) -> list[str]:
     found: list[str] = []
     if used.low > MOST_BYTES_PER_CALL:
         found.append(f"memory in use grows by {used}")
-    elif used.high > MOST_BYTES_PER_CALL:
+    elif used.high > TOLD_BYTES_PER_CALL:
         found.append(f"whether memory in use grows cannot be told: {used}; churn for longer")
-    if resident.low > MOST_RESIDENT_BYTES_PER_CALL:
+    long = after[-1].calls - after[0].calls >= _LEAST_RESIDENT_CALLS
+    if long and resident.low > MOST_RESIDENT_BYTES_PER_CALL:
         found.append(f"resident memory grows by {resident}")
     return found + _more(after)
 

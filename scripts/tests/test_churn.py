@@ -1,13 +1,16 @@
 """Whether a gateway grows with its calls: `benchmarks/churn.py` in short, and what it counts."""
 
+import sys
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from owned_processes import output
 
 from churn.flatness import Sample, problems, slope
 
 SCRIPT = Path(__file__).parents[2] / "benchmarks" / "churn.py"
+SHORT = "--minutes 0.4".split()
 FLAT = Sample(0, 100_000_000, 200_000_000, tasks=17, threads=6, descriptors=50)
 NOISE = (0, 90_000, -60_000, 30_000, -20_000, 70_000, -90_000, 10_000, 50_000, -40_000)
 
@@ -53,3 +56,16 @@ def test_resident_memory_that_grows_is_told():
     ]
     (found,) = problems(grown)
     assert found.startswith("resident memory grows by 6000 bytes a call")
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(300)
+@pytest.mark.skipif(sys.platform != "linux", reason="the benchmark is Linux's")
+@pytest.mark.parametrize(("plant", "status"), [("0", 0), ("20000", 1)])
+async def test_a_gateway_stays_flat_and_a_planted_leak_is_found(plant: str, status: int):
+    ended, table, said = await output(sys.executable, str(SCRIPT), *SHORT, "--plant", plant)
+
+    assert ended == status, table + said
+    assert "ended in 19 ways" in table
+    grows = [line for line in said.splitlines() if "memory in use grows by" in line]
+    assert len(grows) == status, said
