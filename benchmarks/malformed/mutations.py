@@ -16,7 +16,7 @@ _ODD_VALUES: Sequence[Any] = (
     {"": None}, {"type": None}, {"type": []}, {"type": {}}, ["type"], [1, "a", None, {}],
 )  # fmt: skip
 _ODD_TEXTS = (
-    "1e999", "-1e999", "NaN", "Infinity", "-Infinity", "1" * 400, "9" * 4_301, "0x10", "01",
+    "1e999", "-1e999", "NaN", "Infinity", "-Infinity", "1" * 400, "9" * 4_301, "+1", "01",
     "-", "1.", "tru", "null", '"', "\\", "\\u", "\\ud800", "\ufeff", "\x00", "{", "}", "[", "]",
     ",", ":", "//", "\u2028", '"type":"response.create",',
 )  # fmt: skip
@@ -109,7 +109,8 @@ def _nest(container: Any, key: Any, random: Random) -> None:
 def _multiply(container: Any, key: Any, random: Random) -> None:
     value: Any = cast(Json, container).get(key) if isinstance(container, dict) else container[key]
     long = len(json.dumps(value)) > 1_000
-    container[key] = [value] * (2 if long else random.choice((2, 130, 300)))
+    times = 2 if long else random.choice((2, 130, 300))
+    container[key] = [deepcopy(value) for _ in range(times)]  # each is changed alone
 
 
 _VALUE_CHANGES: Sequence[Callable[[Any, Any, Random], None]] = (

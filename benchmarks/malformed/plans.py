@@ -15,6 +15,9 @@ Front = Literal["grpc", "realtime", "page", "bytes"]
 _FRONTS: Sequence[Front] = ("grpc", "realtime", "page", "bytes")
 _SHARES = (42, 28, 28, 2)
 
+_MOST_CHARS = 2**20
+"""Of a frame: a socket is closed over a far longer one while its client still writes, and how is
+then up to chance."""
 LAST_ITEM, LAST_RESPONSE = "$item", "$response"
 """Stand for the newest id that the gateway named."""
 
@@ -153,7 +156,8 @@ def _frame(random: Random) -> str | bytes:
     if how < 0.3:
         return _text(event)
     if how < 0.8:
-        return _text(changed_value(event, random))
+        changed = _text(changed_value(event, random))
+        return changed if len(changed) < _MOST_CHARS else _text(event)
     if how < 0.95:
         return changed_text(_text(event), random).encode(errors="replace").decode()
     return random.choice(_ODD_FRAMES)(random)
