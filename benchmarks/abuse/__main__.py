@@ -140,7 +140,7 @@ def _some(text: str) -> tuple[str, ...]:
 async def _main(given: argparse.Namespace) -> int:
     kept: dict[str, Kept] = {}
     print(row("typed turn to PROCESSING, ms, beside", ["p50", "p95", "worst", "healthz", "turns"]))
-    async with helper("upstreams", "abuse.quick_upstreams") as upstreams:
+    async with helper("upstreams", "shared.quick_upstreams") as upstreams:
         addresses = await upstreams.ready()
         for kind in (_ALONE, *given.kinds):
             kept[kind] = await _beside(kind, given.seconds, addresses)

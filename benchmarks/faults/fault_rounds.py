@@ -17,6 +17,7 @@ from faults.leftovers import Held, Looked
 from faults.service_control import Services, every, settings_of, start_services
 from faults.spoken_questions import ANSWER, name_of
 from shared.clock import now
+from shared.gateway_process import GatewayProcess
 from shared.gateways import gateway, scripted_settings
 from shared.processes import Child, ChildFailed
 
@@ -66,9 +67,8 @@ class Site:
     async def held(self) -> Held:
         streams = [await service.open_streams() for service in every(self.services)]
         ports = {name: [one.port for one in each] for name, each in self.services.items()}
-        pid = self.process.process.pid
-        looked = Looked(pid, self.page, self.folder / "tasks", ports)
-        return await looked.held(sum(streams))
+        process = GatewayProcess(self.process.process.pid, self.page, self.folder / "held")
+        return await Looked(process, ports).held(sum(streams))
 
     async def settled(self, before: Held | None, calls: int) -> Held:
         """What is held once nothing is more than before the calls, or after a while."""
@@ -117,7 +117,7 @@ async def _site(load: Load) -> AsyncGenerator[Site]:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         services = await start_services(stack, load.addresses, folder / "asked")
         settings = _settings(load, services, folder)
-        started = gateway("gateway", settings, module="faults.gateway_watch")
+        started = gateway("gateway", settings, module="shared.gateway_watch")
         process, at = await stack.enter_async_context(started)
         yield Site(process, at["grpc"], at["http"], folder, services)
 
@@ -126,7 +126,7 @@ def _settings(load: Load, services: Services, folder: Path) -> dict[str, str]:
     path = os.pathsep.join(filter(None, (str(_BENCHMARKS), os.environ.get("PYTHONPATH"))))
     named = settings_of(services)
     at = {"riva": services["asr"][0].address, "llm": services["llm"][0].address}
-    inside = {"PYTHONPATH": path, "TASKS_FILE": str(folder / "tasks"), "TTS_TRIM_MS": "300"}
+    inside = {"PYTHONPATH": path, "HELD_FILE": str(folder / "held"), "TTS_TRIM_MS": "300"}
     return scripted_settings(at, load.calls) | named | inside | dict(load.settings)
 
 

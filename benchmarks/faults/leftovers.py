@@ -1,19 +1,11 @@
 """What a gateway's process holds: compared before and after its calls, so that nothing is left."""
 
-import asyncio
-import json
-import os
-import signal
 from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from urllib.request import urlopen
 
 from faults.fault_plan import SERVICES
-from shared.clock import now
-
-_LOOK_S = 0.1
-_ANSWER_S = 10.0
+from shared.gateway_process import GatewayProcess
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,60 +38,25 @@ class Held:
 
 @dataclass(frozen=True, slots=True)
 class Looked:
-    """A gateway's process, seen from outside, and its tasks, which it writes at SIGUSR1."""
+    """A gateway's process, and the ports of each service."""
 
-    pid: int
-    page: str
-    tasks_file: Path
+    process: GatewayProcess
     ports: Mapping[str, Collection[int]]
-    """The ports of each service."""
 
     async def held(self, open_streams: int) -> Held:
         """What it holds, looked at before it is asked anything, which takes a connection."""
-        threads, files = self._threads(), self._open_files()
-        tasks = await self._tasks()
-        calls = await asyncio.to_thread(_calls, f"{self.page}metrics")
-        return Held(calls, len(tasks), threads, *files, open_streams)
-
-    def _threads(self) -> int:
-        """Threads but for gRPC's pool, which grows while it is busy and shrinks by itself."""
-        names = [file.read_text() for file in Path(f"/proc/{self.pid}/task").glob("*/comm")]
-        return sum(not name.startswith("event_engine") for name in names)
+        threads, files = self.process.threads(), self._open_files()
+        inside = await self.process.inside()
+        calls = await self.process.calls()
+        return Held(calls, len(inside.tasks), threads, *files, open_streams)
 
     def _open_files(self) -> tuple[int, int, int, int, int]:
         """How many sockets to each service, other sockets and other files are open."""
-        targets = _targets(self.pid)
+        targets = self.process.open_files()
         sockets = {target for target in targets if target.startswith("socket:")}
         asr, llm, tts = (len(sockets & _sockets_to(self.ports[name])) for name in SERVICES)
         others = len(sockets) - asr - llm - tts
         return asr, llm, tts, others, len(targets) - len(sockets)
-
-    async def _tasks(self) -> list[str]:
-        """The names of its tasks."""
-        self._forget()
-        signal_at = now()
-        os.kill(self.pid, signal.SIGUSR1)
-        while not (written := self._written()):
-            if now() > signal_at + _ANSWER_S:
-                raise TimeoutError("the gateway did not write its tasks")
-            await asyncio.sleep(_LOOK_S)
-        return json.loads(written)
-
-    def _forget(self) -> None:
-        self.tasks_file.unlink(missing_ok=True)
-
-    def _written(self) -> str:
-        return self.tasks_file.read_text() if self.tasks_file.exists() else ""
-
-
-def _targets(pid: int) -> list[str]:
-    targets: list[str] = []
-    for link in Path(f"/proc/{pid}/fd").iterdir():
-        try:
-            targets.append(str(link.readlink()))
-        except FileNotFoundError:  # closed meanwhile
-            continue
-    return targets
 
 
 def _sockets_to(ports: Collection[int]) -> set[str]:
@@ -107,10 +64,3 @@ def _sockets_to(ports: Collection[int]) -> set[str]:
     tables = (Path("/proc/net/tcp"), Path("/proc/net/tcp6"))
     rows = [line.split() for table in tables for line in table.read_text().splitlines()[1:]]
     return {f"socket:[{row[9]}]" for row in rows if int(row[2].rpartition(":")[2], 16) in ports}
-
-
-def _calls(url: str) -> int:
-    with urlopen(url, timeout=_ANSWER_S) as answer:
-        lines = answer.read().decode().splitlines()
-    active = [line for line in lines if line.startswith("voice_calls_active{")]
-    return round(sum(float(line.rpartition(" ")[2]) for line in active))

@@ -68,9 +68,14 @@ class Child:
             raise ChildFailed(f"{self.name} stopped: {self._last_words()}")
         return cpu_s(self.process.pid)
 
+    def whole_log(self) -> str:
+        """All that it has written to standard error so far."""
+        return os.pread(self.log.fileno(), os.fstat(self.log.fileno()).st_size, 0).decode(
+            errors="replace"
+        )
+
     def _last_words(self) -> str:
-        self.log.seek(0)
-        return self.log.read()[-2000:].decode(errors="replace").strip() or "nothing was logged"
+        return self.whole_log()[-2000:].strip() or "nothing was logged"
 
 
 @asynccontextmanager

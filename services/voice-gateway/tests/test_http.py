@@ -1,6 +1,8 @@
 """The gateway's HTTP port: the page, the probes and the metrics of real calls."""
 
 import asyncio
+import json
+import logging
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -250,3 +252,33 @@ async def test_an_apis_client_is_told_in_its_own_form(serve: Any):
             assert f"{method} {path}" in error["message"]
         async with browser.get("/no-such-page") as answer:
             assert answer.status == 404
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [
+        b"gET / HTTP/1.1\r\nHost: localhost\r\n\r\n",
+        b"GET / HTTP/1.1\r\nHost: localhost\r\nA b: c\r\n\r\n",
+        b"GET / HTTP/1.1\r\nHost: localhost\r\nContent-Length: -1\r\n\r\n",
+        b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n\r\n",
+    ],
+)
+async def test_what_is_no_request_is_answered_without_a_word_of_the_insides(
+    serve: Any, sent: bytes, caplog: pytest.LogCaptureFixture
+):
+    async with serve(FakeRiva(), FakeChat()) as gateway:
+        reader, writer = await asyncio.open_connection("127.0.0.1", gateway.http_port)
+        writer.write(sent)
+        head, _, body = (await reader.read()).decode().partition("\r\n\r\n")
+        writer.close()
+    assert " 400 " in head.splitlines()[0]
+    assert "Server: voice-gateway" in head.splitlines()
+    assert json.loads(body)["error"]["message"] == "This is no HTTP request."
+    assert [record for record in caplog.records if record.levelno >= logging.WARNING] == []
+
+
+async def test_no_answer_tells_what_the_gateway_is_made_of(serve: Any):
+    async with serve(FakeRiva(), FakeChat()) as gateway, browsing(gateway) as browser:
+        for path in ("/", "/healthz", "/v1/nothing", "/nothing"):
+            async with browser.get(path) as answer:
+                assert answer.headers["Server"] == "voice-gateway"

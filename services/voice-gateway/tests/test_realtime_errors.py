@@ -207,6 +207,9 @@ async def test_every_mistake_is_named_and_the_session_goes_on(serve: Any):
         ("[]", "invalid_event"),
         ("7", "invalid_event"),
         ('{"type": "session.update", "session": {"instructions": "\\ud800"}}', "invalid_json"),
+        ('{"type": "session.update", "session": {"prompt": {"a": NaN}}}', "invalid_json"),
+        ('{"type": "session.update", "session": {"prompt": {"a": -Infinity}}}', "invalid_json"),
+        ('{"type": "session.update", "session": {"prompt": {"a": 1e999}}}', "invalid_json"),
         (b"\x00\x01", "invalid_frame"),
     ],
 )

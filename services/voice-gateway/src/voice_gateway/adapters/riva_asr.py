@@ -18,6 +18,7 @@ from voice_gateway.audio import pcm
 from voice_gateway.errors import Rejected, ServiceError, TimedOut, Unavailable
 from voice_gateway.messages import Transcript, Word
 from voice_gateway.ports import CallerAudioPiece, CallerAudioStream
+from voice_gateway.whole_reads import Whole
 
 _MESSAGE_S = 0.8  # audio in one message
 _KEEPALIVE_SILENCE_S = 0.2
@@ -211,7 +212,7 @@ class _RecognitionStream:
     async def read(self, on_transcript: Callable[[Transcript], None]) -> None:
         """Read until the end; raises AioRpcError, or TimeoutError if audio stays unanswered."""
         async with self._timeout:
-            while (response := await self._call.read()) is not grpc.aio.EOF:
+            while (response := await Whole(self._call.read())) is not grpc.aio.EOF:
                 self._answered = True
                 self._riva.answered()
                 self._unanswered_s = 0.0

@@ -26,6 +26,7 @@ from voice_gateway.adapters.riva_proto import tts_grpc as pb_grpc
 from voice_gateway.errors import Rejected, ServiceError, TimedOut, Unavailable
 from voice_gateway.messages import Word
 from voice_gateway.ports import VoiceAudio
+from voice_gateway.whole_reads import Whole
 
 log = logging.getLogger(__name__)
 
@@ -157,7 +158,7 @@ class RivaVoice:
     async def _read(self, call: Any, riva: RivaStream) -> Any:
         async with asyncio.timeout(self._timeout_s) as limit:
             riva.waits(limit)
-            return await call.read()
+            return await Whole(call.read())
 
     async def _explained(self, fault: ServiceError, request: Any, riva: RivaStream) -> ServiceError:
         """The fault, as the server's own where it refuses what it served or says that it serves."""

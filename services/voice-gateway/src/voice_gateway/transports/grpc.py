@@ -39,6 +39,7 @@ from voice_gateway.transports.callers_address import FORWARDED, Proxies, grpc_pe
 from voice_gateway.transports.codec import Codec, agree
 from voice_gateway.transports.grpc_access import bearer, certificate
 from voice_gateway.transports.lines import HALF_CLOSE_S, StreamLine, WireEncoding
+from voice_gateway.whole_reads import Whole
 
 log = logging.getLogger(__name__)
 
@@ -321,7 +322,7 @@ def _is_one_chunk(data: bytes) -> bool:
 async def _read(context: Context) -> pb.ClientMessage | None:
     """Read the caller's next message; None when no more come. Raises BadMessage."""
     try:
-        message = await context.read()
+        message = await Whole(cast(Any, context.read()))
     except DecodeError:
         raise BadMessage("a message is no ClientMessage; see voice_workflow.proto") from None
     return None if message is grpc.aio.EOF else message

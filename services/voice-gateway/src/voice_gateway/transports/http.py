@@ -1,9 +1,11 @@
 """Serves the web page, the probes and the metrics over HTTP, and routes the Realtime API."""
 
 import asyncio
+import logging
 import ssl
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from http import HTTPStatus
 from pathlib import Path
 
 from aiohttp import hdrs, web
@@ -12,6 +14,9 @@ from aiohttp.web_protocol import RequestHandler
 from voice_gateway.transports.http_access import Handler, HttpAccess, refused
 from voice_gateway.transports.listener import ConnectionLimits, Connections, Listener
 
+log = logging.getLogger(__name__)
+
+_SERVER = "voice-gateway"  # the library would tell its version, and Python's
 _PAGE_FOLDER = Path(__file__).parent / "web"
 _SHUTDOWN_S = 1.0  # for responses that are being written when the gateway stops
 
@@ -177,6 +182,30 @@ class _Connection(RequestHandler):
         super().connection_lost(exc)
         self._connections.closed(self)
 
+    def handle_error(
+        self,
+        request: web.BaseRequest,
+        status: int = 500,
+        exc: BaseException | None = None,
+        message: str | None = None,
+    ) -> web.StreamResponse:
+        """Answer what is no request, or broke.
+
+        The library would quote a stranger's bytes, and write a traceback for each of them.
+        """
+        if status < HTTPStatus.INTERNAL_SERVER_ERROR:
+            log.debug("a connection sent what is no HTTP request: %s", message)
+            return _last(refused(status, "bad_request", "This is no HTTP request."))
+        super().handle_error(request, status, exc, message)
+        return _last(refused(status, "internal_error", "The gateway failed; see its log."))
+
+
+def _last(answer: web.Response) -> web.Response:
+    """The answer, after which its connection is closed."""
+    answer.headers[hdrs.SERVER] = _SERVER
+    answer.force_close()
+    return answer
+
 
 async def _refuse_unknown(request: web.Request) -> web.Response:
     """Tell an API's client in its own form that this is not served."""
@@ -197,5 +226,6 @@ async def _add_headers(request: web.Request, response: web.StreamResponse) -> No
     # they have changed.
     is_file = isinstance(response, web.FileResponse)
     response.headers.setdefault(hdrs.CACHE_CONTROL, "no-cache" if is_file else "no-store")
+    response.headers[hdrs.SERVER] = _SERVER
     for name, value in _SECURITY_HEADERS.items():
         response.headers.setdefault(name, value)

@@ -7,6 +7,7 @@ event may be long: it is cut out unparsed, and comes as several events.
 import json
 import re
 from collections.abc import Iterator, Sequence
+from math import isfinite
 from typing import Any, cast
 
 from voice_gateway.transports.realtime.fields import BadEvent, Json
@@ -72,7 +73,7 @@ def parsed(text: str) -> Json:
             "event_too_large", f"The event has {parts} parts; allowed: at most {_MOST_PARTS}."
         )
     try:
-        event = json.loads(text)
+        event = _JSON.decode(text)
     except (ValueError, RecursionError):
         raise BadEvent("invalid_json", "The message is not JSON.") from None
     if not isinstance(event, dict):
@@ -83,6 +84,16 @@ def parsed(text: str) -> Json:
     if _SURROGATE.search(text) and not _is_unicode(event):
         raise BadEvent("invalid_json", "The message has half a surrogate pair, which is no text.")
     return cast(Json, event)
+
+
+def _finite(number: str) -> float:
+    """A number as JSON has it: Python would take NaN and Infinity, and write them again."""
+    if not isfinite(value := float(number)):
+        raise ValueError(f"{number} is no JSON number")
+    return value
+
+
+_JSON = json.JSONDecoder(parse_float=_finite, parse_constant=_finite)  # made once: it takes a while
 
 
 def _too_large(chars: int) -> BadEvent:

@@ -1,6 +1,6 @@
 """Riva and the chat model, scripted and at once, in a process of their own.
 
-    python -m abuse.quick_upstreams
+    python -m shared.quick_upstreams
 
 Prints its ready line; ends when its standard input does. No request is kept.
 """

@@ -1,0 +1,1 @@
+"""Does anything break of messages that no client should send?"""
