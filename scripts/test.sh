@@ -147,7 +147,7 @@ finish
 workers=$(($(getconf _NPROCESSORS_ONLN) + 2))
 beside=(-n "$workers" --dist loadfile --no-loadscope-reorder)
 if $quick; then
-  tests "side by side" "not models" "${beside[@]}" "$@"
+  tests "side by side" "not models and not alone" "${beside[@]}" "$@"
 else
   # Root on Debian can build images without a Docker engine; elsewhere the tests do without.
   if root_on_debian; then

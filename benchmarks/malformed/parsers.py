@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from google.protobuf.message import DecodeError
 from voice_gateway.access.callers import Callers
 from voice_gateway.access.jwts import Issuer
-from voice_gateway.access.keys import in_file, listed
+from voice_gateway.access.keys import Entries, in_file, listed
 from voice_gateway.access.signers import Signer, SignerSource, signers
 from voice_gateway.access.tokens import Tokens
 from voice_gateway.call.resumable import Line, Resumable
@@ -245,7 +245,10 @@ def _key() -> Ed25519PrivateKey:
 
 class _OneSigner(SignerSource):
     async def find(self, kid: str) -> Signer | None:
-        return Signer(_key().public_key(), None) if kid in ("", "k") else None
+        return Signer(_key().public_key(), None, "k") if kid in ("", "k") else None
+
+    def holds(self, fingerprint: str) -> bool:
+        return fingerprint == "k"
 
     async def run(self) -> None:
         """Nothing changes."""
@@ -256,10 +259,12 @@ class _OneSigner(SignerSource):
 
 @cache
 def _callers() -> Callers:
-    keys = listed("the-key", Rights())
+    keys = Entries(listed("the-key", Rights()))
     issuer = Issuer(_OneSigner(), _ISSUER, _AUDIENCE)
     tokens = Tokens(bytes(32), lambda: 0.0)
-    return Callers(keys=lambda: keys, issuer=issuer, tokens=tokens, rights=Rights())
+    return Callers(
+        listed=keys, file=None, issuer=issuer, tokens=tokens, rights=Rights(), now=lambda: 0.0
+    )
 
 
 PARSERS: Mapping[str, Callable[[bytes], None]] = {

@@ -58,7 +58,7 @@ def test_resident_memory_that_grows_is_told():
     assert found.startswith("resident memory grows by 6000 bytes a call")
 
 
-@pytest.mark.slow
+@pytest.mark.alone
 @pytest.mark.timeout(300)
 @pytest.mark.skipif(sys.platform != "linux", reason="the benchmark is Linux's")
 @pytest.mark.parametrize(("plant", "status"), [("0", 0), ("20000", 1)])

@@ -24,7 +24,7 @@ SEEDS = {parser: seeds(parser, 1) for parser in PARSERS}
 numbers = st.integers(0, 2**32)
 
 
-@pytest.mark.slow
+@pytest.mark.alone
 @pytest.mark.timeout(300)
 @pytest.mark.skipif(sys.platform != "linux", reason="the benchmark is Linux's")
 async def test_no_malformed_message_breaks_anything_beside_its_own_call(tmp_path: Path):
