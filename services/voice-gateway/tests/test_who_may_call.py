@@ -59,6 +59,16 @@ async def served(answer: Awaitable[Any]) -> bool:
     return True
 
 
+async def told(ask: Callable[[], Awaitable[Any]]) -> bool:
+    """The same of a stream that is written to: what is written just as it is refused hides why."""
+    while True:
+        try:
+            return await served(ask())
+        except grpc.aio.AioRpcError as error:
+            if error.code() is not grpc.StatusCode.INTERNAL:
+                raise
+
+
 def _untyped(module: Any) -> Any:
     return module
 
@@ -66,13 +76,7 @@ def _untyped(module: Any) -> Any:
 async def calls(gateway: Gateway, bearer: str) -> bool:
     async with gateway.channel() as channel:
         stub: Any = pb_grpc.VoiceGatewayStub(channel)
-        while True:
-            try:
-                return await served(_hello(stub.StreamAudio(metadata=shown(bearer))))
-            except grpc.aio.AioRpcError as error:
-                # What is written just as a call is refused hides why.
-                if error.code() is not grpc.StatusCode.INTERNAL:
-                    raise
+        return await told(lambda: _hello(stub.StreamAudio(metadata=shown(bearer))))
 
 
 async def _hello(call: Any) -> None:
@@ -103,8 +107,9 @@ def watches(service: str) -> Ask:
 async def reflects(gateway: Gateway, bearer: str) -> bool:
     async with gateway.channel() as channel:
         stub: Any = _untyped(reflection_pb2_grpc).ServerReflectionStub(channel)
-        asked = iter([reflection_pb2.ServerReflectionRequest(list_services="")])
-        return await served(stub.ServerReflectionInfo(asked, metadata=shown(bearer)).read())
+        asked = [reflection_pb2.ServerReflectionRequest(list_services="")]
+        metadata = shown(bearer)
+        return await told(lambda: stub.ServerReflectionInfo(iter(asked), metadata=metadata).read())
 
 
 async def lists(gateway: Gateway, bearer: str) -> bool:

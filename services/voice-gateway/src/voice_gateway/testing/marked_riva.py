@@ -13,7 +13,6 @@ import array
 import asyncio
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -166,9 +165,12 @@ class _Stream:
             if due_at is not None and due_at <= self._loop.time():
                 return self._due.popleft()[1]
             self._changed.clear()
-            with suppress(TimeoutError):
-                async with asyncio.timeout_at(due_at):
-                    await self._changed.wait()
+            due = self._loop.call_at(due_at, self._changed.set) if due_at is not None else None
+            try:
+                await self._changed.wait()
+            finally:
+                if due:
+                    due.cancel()
 
     def _answer(self, response: Any) -> None:
         for result in () if self._riva.tells_position else getattr(response, "results", ()):
