@@ -39,7 +39,7 @@ def often(monkeypatch: pytest.MonkeyPatch) -> None:
     """Looks follow each other at once, and wait for an answer however busy the machine is."""
     for name in ("_FIRST_RETRY_S", "_LONGEST_RETRY_S", "_UP_INTERVAL_S", "_HURRIED_S"):
         monkeypatch.setattr(upstreams, name, 0.02)
-    limit_looks(monkeypatch, 60.0)
+    limit_looks(monkeypatch, 10.0)
 
 
 @pytest.fixture
