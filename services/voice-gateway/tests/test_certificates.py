@@ -1,8 +1,7 @@
 """Callers with a client's certificate: whose calls theirs are, on both ports, and until when."""
 
 import re
-import time
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -17,9 +16,6 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding
 from voice_gateway.access import certificates, keys
-from voice_gateway.access.callers import Callers
-from voice_gateway.access.tokens import Tokens
-from voice_gateway.access.watched import WatchedFiles
 from voice_gateway.errors import NotPermitted, Unauthenticated
 from voice_gateway.principals import Limits, Principal, Rights
 from voice_gateway.server import GatewayServer
@@ -33,6 +29,7 @@ from voice_proto import voice_workflow_pb2_grpc as pb_grpc
 
 from .authorities import Authorities, Client
 from .conftest import Gateway, Serve
+from .key_files import KeyFile
 
 ALL = Rights()
 KIOSK = '[[certificates]]\nname = "kiosk"\ncommon_name = "kiosk 7"\n'
@@ -130,31 +127,12 @@ def test_certificates_that_no_client_is_asked_for_stop_the_start(tmp_path: Path)
 # --- who calls, and until when ---
 
 
-class House:
-    """A file that names certificates, those who show one, and a clock."""
+class House(KeyFile):
+    """The same for those who show a certificate."""
 
     def __init__(self, folder: Path, text: str) -> None:
+        super().__init__(folder, text)
         self.ours = Authorities(folder)
-        self.path = folder / "keys.toml"
-        self.path.write_text(text)
-        self.now = time.time()
-        self.file = WatchedFiles("API_KEYS_FILE", [self.path], self._read)
-        self.callers = Callers(
-            listed=None,
-            file=self.file,
-            issuer=None,
-            tokens=Tokens(b"secret", lambda: self.now),
-            rights=ALL,
-            now=lambda: self.now,
-        )
-
-    def _read(self, contents: Sequence[bytes]) -> keys.Entries:
-        return keys.in_file(contents[0], ALL)
-
-    async def becomes(self, text: str) -> None:
-        self.path.write_text(text)
-        for _ in range(2):
-            await self.file.look()
 
     def lasts(self, seconds: float, *names: str) -> bytes:
         """A certificate that ends after this time."""
@@ -167,9 +145,9 @@ async def test_its_call_ends_as_its_entry_goes_and_not_as_others_come(tmp_path: 
     desk = await house.callers.admit("", house.ours.client("desk.example.org").der)
     assert desk.principal == Principal("desk")
     for text in (GUARD + DESK, DESK + "limits = { calls = 1 }\n", "[[certificates", DESK):
-        await house.becomes(text)
+        await house.settles(text)
         assert desk.lapsed() == ""
-    await house.becomes(KIOSK)
+    await house.settles(KIOSK)
     assert desk.lapsed() == "The certificate of this call opens no calls any more."
 
 
@@ -218,7 +196,7 @@ async def test_its_token_is_its_principals_and_gets_no_further_one(tmp_path: Pat
     assert call.principal == Principal("desk")
     with pytest.raises(NotPermitted):
         await house.callers.mint(token.value, 60, house.ours.client("desk.example.org").der)
-    await house.becomes(KIOSK)
+    await house.settles(KIOSK)
     assert call.lapsed() != ""
 
 

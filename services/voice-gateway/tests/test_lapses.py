@@ -3,9 +3,8 @@
 import asyncio
 import hashlib
 import json
-import time
 from base64 import urlsafe_b64decode, urlsafe_b64encode
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,19 +12,16 @@ from typing import Any
 
 import grpc
 import pytest
-from voice_gateway.access import keys
-from voice_gateway.access.callers import Callers
 from voice_gateway.access.jwts import Issuer
 from voice_gateway.access.signers import FetchedSigners, SignersFile
 from voice_gateway.access.tokens import Tokens
-from voice_gateway.access.watched import WatchedFiles
 from voice_gateway.call.calls import Calls
 from voice_gateway.call.session import CallOptions
 from voice_gateway.errors import Unauthenticated
 from voice_gateway.messages import CallConfig, Typed
 from voice_gateway.observe.metrics import Metrics
 from voice_gateway.ports import Services
-from voice_gateway.principals import Grant, Principal, Rights
+from voice_gateway.principals import Grant, Principal
 from voice_gateway.testing import virtual_time
 from voice_gateway.testing.fake_chat import FakeChat
 from voice_gateway.testing.fake_riva import FakeRiva
@@ -43,6 +39,7 @@ from voice_proto import voice_workflow_pb2 as pb
 from .conftest import Gateway, Serve
 from .credentials import AUDIENCE, ISSUER, SECRET, jwks, signed
 from .credentials import token as minted
+from .key_files import KeyFile
 
 GONE = "The key of this call was taken away; call again with another."
 REFUSED = (grpc.StatusCode.UNAUTHENTICATED, GONE)
@@ -60,36 +57,7 @@ KIOSK, DESK = entry("kiosk", "kiosk-key"), entry("desk", "desk-key")
 NEWER = entry("kiosk", "newer-key")
 
 
-class House:
-    """A file of keys that its operator changes, and the callers that it knows."""
-
-    def __init__(self, folder: Path, text: str, issuer: Issuer | None = None) -> None:
-        self.path = folder / "keys.toml"
-        self.path.write_text(text)
-        self.now = time.time()
-        self.file = WatchedFiles("API_KEYS_FILE", [self.path], self._read)
-        self.callers = Callers(
-            listed=None,
-            file=self.file,
-            issuer=issuer,
-            tokens=Tokens(b"secret", lambda: self.now),
-            rights=Rights(),
-            now=lambda: self.now,
-        )
-
-    def _read(self, contents: Sequence[bytes]) -> keys.Entries:
-        return keys.in_file(contents[0], Rights())
-
-    async def write(self, text: str | None) -> None:
-        """Change the file, and look; None: it is gone."""
-        self.path.unlink() if text is None else self.path.write_text(text)
-        await self.file.look()
-
-    async def settles(self, text: str) -> None:
-        """Change the file, and look until that has settled."""
-        await self.write(text)
-        await self.file.look()
-
+class House(KeyFile):
     async def calls(self, bearer: str = "kiosk-key") -> Grant:
         return await self.callers.admit(bearer)
 

@@ -8,7 +8,7 @@ from voice_gateway.audio import g711
 from voice_gateway.messages import CallConfig
 from voice_gateway.testing.fake_chat import FakeChat, HttpError, UsesTool
 from voice_gateway.testing.fake_riva import FakeRiva, Says
-from voice_gateway.testing.program import connect, typed
+from voice_gateway.testing.program import TURN_KINDS, connect, typed
 from voice_gateway.transports.realtime.session_options import SessionOptions
 
 QUESTION = Says("what is the weather", 0.3, 1.2)
@@ -21,13 +21,7 @@ TOOL = {
     "parameters": {"type": "object", "properties": {"city": {"type": "string"}}},
 }
 EXCHANGE = [
-    "input_audio_buffer.speech_started",
-    "input_audio_buffer.speech_stopped",
-    "input_audio_buffer.committed",
-    "conversation.item.added",
-    "conversation.item.done",
-    "conversation.item.input_audio_transcription.delta",
-    "conversation.item.input_audio_transcription.completed",
+    *TURN_KINDS,
     "response.created",
     "response.output_item.added",
     "conversation.item.added",

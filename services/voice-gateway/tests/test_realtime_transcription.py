@@ -5,18 +5,9 @@ from typing import Any
 import pytest
 from voice_gateway.testing.fake_chat import FakeChat
 from voice_gateway.testing.fake_riva import FakeRiva, Says
-from voice_gateway.testing.program import Json, Program, connect
+from voice_gateway.testing.program import TURN_KINDS, Json, Program, connect
 
-WORDS = [
-    "input_audio_buffer.speech_started",
-    "input_audio_buffer.speech_stopped",
-    "input_audio_buffer.committed",
-    "conversation.item.added",
-    "conversation.item.done",
-    "conversation.item.input_audio_transcription.delta",
-    "conversation.item.input_audio_transcription.completed",
-]
-COMPLETED = WORDS[-1]
+COMPLETED = TURN_KINDS[-1]
 SPEAKS = {"greeting": "Hello!", "idle_prompt_s": 1.0, "idle_prompt": "Still there?"}
 """Of the gateway; a transcription session hears none of it."""
 
@@ -45,7 +36,7 @@ async def test_a_session_that_is_opened_for_words_gets_words_alone(serve: Any):
     assert (opened["type"], opened["object"]) == ("transcription", "realtime.transcription_session")
     assert opened.keys() == {"type", "object", "id", "audio"}
     assert opened["audio"].keys() == {"input"}
-    assert program.kinds()[2:] == [*WORDS, *WORDS]
+    assert program.kinds()[2:] == [*TURN_KINDS, *TURN_KINDS]
     assert program.transcripts() == ["what is the weather", "tell me"]
     assert (chat.requests, riva.voice_calls) == ([], [])
 

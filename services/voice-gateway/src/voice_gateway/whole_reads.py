@@ -44,7 +44,7 @@ class Whole(Generic[T]):
         """Take the next step of the read, whatever comes of it: nobody waits for it any more."""
         try:
             waits = self._read.send(None)
-        except (Exception, asyncio.CancelledError, StopIteration):  # noqa: BLE001
+        except (Exception, asyncio.CancelledError):  # noqa: BLE001  # StopIteration: it has ended
             return
         if waits is not None:
             waits.add_done_callback(self._go_on)

@@ -5,6 +5,7 @@ caller of a call whose messages go over them as they are.
 """
 
 import asyncio
+from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Generic, Protocol, TypeVar
@@ -49,7 +50,7 @@ class Line:
         self.error: CallError = CallerElsewhere("the call goes on over a newer connection")
 
 
-class Channel(Generic[Up, Down]):
+class Channel(ABC, Generic[Up, Down]):
     """What goes both ways between a call and its client, over one connection after the other.
 
     `Away` and `Back` tell the call when nobody hears it. What it sends waits for a connection that
@@ -77,9 +78,9 @@ class Channel(Generic[Up, Down]):
         self.confirmed = False
         """The client acknowledged something that came over its newest connection."""
 
+    @abstractmethod
     def audio_in(self, message: Down) -> Played | None:
         """Where the audio in this message begins in its reply; None: it has none."""
-        raise NotImplementedError
 
     # The call's side.
 

@@ -44,10 +44,10 @@ _LEAST_LOUD_BANDS = 20  # loud bands, over all frames, that can show that nothin
 _FRAMES_TO_DOUBT_ECHO = 60  # frames that can show that a known echo has ended
 _ECHO_SWING_DB = 6.0  # how much louder an echo may become than it was
 _BOUNDING_FRAMES = 40  # newest frames that bound the echo's level at each delay
-_LIKENESS_FRAMES = 8  # newest frames that are compared with playback at each delay
-_LEAST_COMPARED_LEVELS = 12  # audible levels, over those frames, that can show unlikeness
-_NEW_FRAMES = 10  # frames of an echo that is too short yet to be bounded by its levels
-_UNLIKE_DB = 8.5  # spread of caller audio over playback; an echo's is 3.5 at the median, 6.6 at p99
+_FRAMES_TO_TELL_APART = 8  # newest frames that are held against playback at each delay
+_LEVELS_TO_TELL_APART = 12  # audible levels, over those frames, that can show that it is no echo
+_FRAMES_TO_BOUND = 10  # audible frames after which an echo is bounded by its levels alone
+_UNLIKE_DB = 8.5  # least spread over playback of another voice; an echo's is 6.6 at p99
 _GROUP = 3  # neighbouring bands that loudspeaker and room treat alike; they are bounded together
 _LEAST_SOFTER = 4  # least levels softer than an echo of some gain that show that there is none
 _SOFTER_PERCENT = 12  # the same, of all levels that are due; in a true echo few are softer
@@ -189,7 +189,7 @@ class Echo:
         if self.gain_db is None and levels.max() > _REVERBERATION_DB:
             near, played = self._newest()
             self._bound(near, played)
-            self._compare(near, played)
+            self._find_unlike(near, played)
 
     def _newest(self) -> tuple[_Array, _Array]:
         """The newest caller audio by frame and band, and playback by delay, frame and band."""
@@ -215,21 +215,21 @@ class Echo:
         bound = np.minimum(gain + _ECHO_SWING_DB, self._claimed_db)
         self._highest_db = np.where(_of_bands(known), _of_bands(bound), self._highest_db)
 
-    def _compare(self, near: _Array, played: _Array) -> None:
+    def _find_unlike(self, near: _Array, played: _Array) -> None:
         """Tell the delays at which what came back is no echo, by how it differs from playback.
 
         Loudspeaker and room treat neighbouring bands alike, and one frame as the next: the level of
         an echo over playback hardly varies, that of another voice does.
         """
         sounds = played > np.maximum(self._far.max(axis=0) + _AUDIBLE_DB, _NOISE_DB)
-        short = sounds.any(axis=2).sum(axis=1) <= _NEW_FRAMES
-        sounds = _by_group(sounds[:, -_LIKENESS_FRAMES:])
-        over_db = np.where(sounds, _by_group((near - played)[:, -_LIKENESS_FRAMES:]), 0.0)
+        short = sounds.any(axis=2).sum(axis=1) <= _FRAMES_TO_BOUND
+        sounds = _by_group(sounds[:, -_FRAMES_TO_TELL_APART:])
+        over_db = np.where(sounds, _by_group((near - played)[:, -_FRAMES_TO_TELL_APART:]), 0.0)
         means_db = over_db.sum(axis=1) / np.maximum(sounds.sum(axis=1), 1)
         squares = np.where(sounds, over_db - means_db[:, None], 0.0) ** 2
         compared = sounds.sum(axis=(1, 2))
         spread_db = np.sqrt(squares.sum(axis=(1, 2)) / np.maximum(compared, 1))
-        self._unlike = short & (compared >= _LEAST_COMPARED_LEVELS) & (spread_db > _UNLIKE_DB)
+        self._unlike = short & (compared >= _LEVELS_TO_TELL_APART) & (spread_db > _UNLIKE_DB)
 
     def _is_bounded(self) -> bool:
         """Whether little comes back in every band; a small loudspeaker leaves the low ones out."""

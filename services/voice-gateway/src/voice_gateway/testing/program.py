@@ -20,6 +20,16 @@ Json = dict[str, Any]
 ANSWER_S = 10.0
 RATE_HZ = 24_000
 _EVENTS: TypeAdapter[Any] = TypeAdapter(RealtimeServerEvent)
+TURN_KINDS = (
+    "input_audio_buffer.speech_started",
+    "input_audio_buffer.speech_stopped",
+    "input_audio_buffer.committed",
+    "conversation.item.added",
+    "conversation.item.done",
+    "conversation.item.input_audio_transcription.delta",
+    "conversation.item.input_audio_transcription.completed",
+)
+"""The events of a spoken turn, in their order."""
 
 
 @dataclass

@@ -75,7 +75,7 @@ class KeyedMethods(grpc.aio.ServerInterceptor):
 
     async def _certified(self, _requests: Any, context: Any) -> None:
         try:
-            await self._callers.admit("", certificate(context))
+            await self._callers.authenticate("", certificate(context))
         except Unauthenticated as error:
             await context.abort(grpc.StatusCode.UNAUTHENTICATED, str(error))
 
