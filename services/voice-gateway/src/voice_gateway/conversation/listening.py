@@ -218,8 +218,8 @@ def take_turn(
     _, dropped = _without_draft(now, floor)
     now = replace(now, floor=Listening(), history=history, finals=(), interim="", prompted=False)
     now = replace(now, taken=replace(now.taken, interim=provisional or now.taken.interim))
-    if keeps:
-        return now, (*dropped, KeepTurn(number))
+    if keeps:  # its number is its own: a program takes back one kept turn, and not the next
+        return replace(now, reply=number), (*dropped, KeepTurn(number))
     audible = bool(draft and fits and draft.audible)
     reply = Replying(
         audible=audible,

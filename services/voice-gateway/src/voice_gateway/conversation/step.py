@@ -92,7 +92,7 @@ def _spoke_during_reply(
         now = listening.works_again(now)
     match meaning:
         case Meaning.KEPT:
-            return replying.kept(now, event)
+            return replying.kept(now, reply, event)
         case Meaning.LATE:
             return replying.late(now, reply, event), ()
         case Meaning.WITHDRAWN:

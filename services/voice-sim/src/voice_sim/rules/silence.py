@@ -87,7 +87,9 @@ class _Silence:
         words = text.split()
         old = not final and bool(words) and self.answered.split()[: len(words)] == words
         if text.strip() and not old:
-            self.last, self.answered = "" if final else text, ""
+            self.last = "" if final else text
+        if final:
+            self.answered = ""
         return old
 
     def _broken(self, at: float) -> None:
