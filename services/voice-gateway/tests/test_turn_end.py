@@ -505,5 +505,5 @@ def test_a_sound_that_turns_out_to_be_done_ends_the_turn_there():
 def test_a_call_that_ends_gives_its_opinion_up():
     opinion = Opinion(0.95, thinks_s=60.0)
     of = call(opinion, (2.0, True), (2.5, False))
-    assert opinion.told[-1] == "given up"
+    assert opinion.told[-2:] == ["given up", "fed"]
     assert of.ended_at < 20.0
