@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from voice_gateway.conversation import listening, replying
+from voice_gateway.conversation import drafting, listening, replying
 from voice_gateway.conversation.commands import DropWords, EndCall
 from voice_gateway.conversation.events import (
     CallerClosed,
@@ -212,7 +212,7 @@ def _reply_went_on(
 ) -> Step:
     floor = now.floor
     if isinstance(floor, Listening):
-        return listening.draft_went_on(now, floor, event), ()
+        return drafting.went_on(now, floor, event), ()
     after, commands = replying.went_on(now, floor, event, policy)
     if isinstance(after.floor, Replying):
         return after, commands
