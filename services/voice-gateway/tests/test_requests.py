@@ -502,3 +502,25 @@ def test_an_interim_in_doubt_goes_with_the_one_that_replaces_it():
         policy=TurnPolicy(words_to_interrupt=2),
     )
     assert texts(commands[-1])[-1] == ("user", "yes please book it")
+
+
+KEPT_INTERIM = (
+    chosen(0.0, answers=False),
+    CallerVoiced(0.4),
+    CallerSpoke(0.6, WORDS, False),
+    CallerQuiet(0.7, since=0.6),
+    TimerFired(0.9),
+    TimerFired(1.6),
+)
+
+
+def test_the_late_final_of_a_kept_turn_is_no_turn_of_its_own():
+    commands = play(*KEPT_INTERIM, CallerSpoke(2.0, "What is the weather?", True), CallerAsked(5.0))
+    assert commands[:2] == [AskFinal(), KeepTurn(1)]
+    assert texts(commands[2]) == [("user", WORDS)]
+
+
+def test_who_says_the_same_again_after_a_kept_turn_is_heard():
+    again = (CallerVoiced(1.8), CallerSpoke(2.4, WORDS, True), CallerQuiet(2.5, since=2.4))
+    commands = play(*KEPT_INTERIM, *again, TimerFired(2.7), TimerFired(3.4))
+    assert commands[-1] == KeepTurn(2)

@@ -68,6 +68,21 @@ def spoke(now: Conversation, floor: Listening, event: CallerSpoke, policy: TurnP
     return _timed_and_drafted(now, floor, event.at, policy)
 
 
+def is_known(now: Conversation, event: CallerSpoke, policy: TurnPolicy) -> bool:
+    """Whether this final only confirms the interim words of the turn that was just taken.
+
+    Its reply is over, or it had none; during a reply, `replying` tells what a late final means.
+    """
+    floor, voice = now.floor, now.voice
+    if not isinstance(floor, Listening) or isinstance(floor.wait, Asked) or now.commit_pending:
+        return False
+    if now.said() or event.awaits or event.at - now.taken.at >= policy.late_s:
+        return False
+    spoke_since = isinstance(voice, Voiced) or (voice is not None and voice.since > now.taken.at)
+    same = plain(event.text) == plain(now.taken.interim)
+    return same and bool(plain(event.text)) and not spoke_since
+
+
 def _final_came(
     now: Conversation, floor: Listening, event: CallerSpoke, policy: TurnPolicy
 ) -> Step:
@@ -202,7 +217,8 @@ def take_turn(
     now = replace(now, floor=Listening(), history=history, finals=(), interim="", prompted=False)
     now = replace(now, taken=replace(now.taken, interim=provisional or now.taken.interim))
     if keeps:  # its number is its own: a program takes back one kept turn, and not the next
-        return replace(now, reply=number), (*dropped, KeepTurn(number))
+        kept = replace(now, reply=number, taken=replace(now.taken, at=at))
+        return kept, (*dropped, KeepTurn(number))
     audible = bool(draft and fits and draft.audible)
     reply = Replying(
         audible=audible,
