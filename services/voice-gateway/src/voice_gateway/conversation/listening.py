@@ -74,9 +74,9 @@ def is_known(now: Conversation, event: CallerSpoke, policy: TurnPolicy) -> bool:
     Its reply is over, or it had none; during a reply, `replying` tells what a late final means.
     """
     floor, voice = now.floor, now.voice
-    if not isinstance(floor, Listening) or isinstance(floor.wait, Asked) or now.commit_pending:
+    if not isinstance(floor, Listening) or isinstance(floor.wait, Asked) or now.said():
         return False
-    if now.said() or event.awaits or event.at - now.taken.at >= policy.late_s:
+    if event.at - now.taken.at >= policy.late_s:
         return False
     spoke_since = isinstance(voice, Voiced) or (voice is not None and voice.since > now.taken.at)
     same = plain(event.text) == plain(now.taken.interim)
