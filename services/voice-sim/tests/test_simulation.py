@@ -188,7 +188,7 @@ def test_a_silent_caller_is_greeted_asked_and_let_go():
     assert record.end.error is None
 
 
-@pytest.mark.parametrize(("probability", "taken_at"), [(0.9, 2.33), (0.2, 2.95), (None, 2.6)])
+@pytest.mark.parametrize(("probability", "taken_at"), [(0.9, 2.3), (0.2, 3.2), (None, 2.6)])
 def test_how_a_turn_sounds_decides_how_long_it_waits(probability: float | None, taken_at: float):
     policy = replace(OPTIONS.policy, drafts=0)
     script = Script(
