@@ -92,7 +92,7 @@ EOF
 
 why_unscheduled() {
   case "$2" in
-    *"Insufficient nvidia.com/gpu"*) echo "no GPU is free for $1: free one, or add a node (kubectl describe nodes | grep -A8 Allocated); the scheduler: $2" ;;
+    *"Insufficient nvidia.com/"*) echo "no GPU is free for $1: free one, or add a node (kubectl describe nodes | grep -A8 Allocated), or share one of 80 GB (docs/guides/riva-and-nim.md, one GPU); the scheduler: $2" ;;
     *ersistent[vV]olume* | *"persistent volumes"* | *"volume node affinity"* | *"unbound"*) echo "a volume claim is not bound for $1: $(unbound_claims); check NODE and sizes in k8s/infra/settings/cluster.env; the scheduler: $2" ;;
     *"node affinity"* | *"node selector"*) echo "no node fits $1: check NODE in k8s/infra/settings/cluster.env and nodeSelector; the scheduler: $2" ;;
     *"Insufficient cpu"* | *"Insufficient memory"*) echo "no node has room for $1: lower resources.requests, free some, or add a node (kubectl describe nodes | grep -A8 Allocated); the scheduler: $2" ;;
@@ -117,9 +117,21 @@ why_waiting() {
     *ImagePullBackOff* | *ErrImagePull*) why_no_image "$1" "$kubelet" ;;
     *InvalidImageName*) echo "an image of $1 has no valid name: $kubelet" ;;
     *CreateContainerConfigError*) echo "$1 lacks a secret or a setting: $kubelet (scripts/deploy_riva.sh makes the secrets)" ;;
-    *CrashLoopBackOff* | *RunContainerError* | *CreateContainerError*) echo "$1 keeps failing; its last words: $(last_words "$1" --all-containers --previous) $kubelet" ;;
+    *CrashLoopBackOff*) why_failing "$1" "$kubelet" ;;
+    *RunContainerError* | *CreateContainerError*) echo "$1 keeps failing; its last words: $(last_words "$1" --all-containers --previous) $kubelet" ;;
     *) return 1 ;;
   esac
+}
+
+# Says what a pod died of, and what is done about what is known.
+why_failing() {
+  local words hint=""
+  words=$(last_words "$1" --all-containers --previous)
+  case "$words" in
+    *"oo many open files"*) hint=" (speechNim.openFiles raises its limit)" ;;
+    *"ut of memory"* | *OutOfMemory*) hint=" (where GPUs are shared: scripts/deploy_infra.sh --one-gpu)" ;;
+  esac
+  echo "$1 keeps failing; its last words: $words$hint $2"
 }
 
 why_no_image() {
