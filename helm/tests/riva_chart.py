@@ -34,13 +34,22 @@ PROFILES: dict[str, dict[str, Any]] = {
         "ngcCredentials": {"password": KEY, "email": "ops@example.org"},
         "secrets": {"create": True},
     },
+    "riva, a share of a GPU": {
+        "gpuResource": "nvidia.com/gpu.shared",
+        "networkPolicy": {
+            "callersFrom": [{"podSelector": {}}],
+            "httpFrom": [{"namespaceSelector": {}}],
+        },
+    },
     "riva, a host's folder": {"persistentVolumeClaim": {"usePVC": False}},
     "nim, everything": {
         **NIM,
         "service": {"type": "LoadBalancer", "enableHeadlessService": True},
         "ngcCredentials": {"password": KEY},
         "secrets": {"create": True},
+        "imagePullSecrets": [{"name": "mirror"}],
         "speechNim": {
+            "openFiles": 65536,
             "asr": {"envVars": {"NIM_LOG_LEVEL": "INFO"}, "replicaCount": 2},
             "tts": {"persistence": {"enabled": False}},
         },

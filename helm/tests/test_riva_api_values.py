@@ -43,6 +43,15 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
         "set speechNim.asr.enabled or speechNim.tts.enabled",
     ),
     "no GPU": ({"riva": {"numGpus": 0}}, "set 1, or riva.visibleGpus"),
+    "no GPU of another kind": (
+        {"riva": {"numGpus": 0}},
+        "resources.limits, such as nvidia.com/mig",
+    ),
+    "a GPU without its maker": ({"gpuResource": "gpu"}, "/gpuResource"),
+    "open files of nothing": (
+        {**NIM, "speechNim": {"openFiles": 2048, "startCommand": []}},
+        "startCommand is empty; name what the image starts",
+    ),
     "key in values": ({"ngcCredentials": {"password": KEY}}, "scripts/deploy_riva.sh"),
     "secrets without a key": ({"secrets": {"create": True}}, "password is empty"),
     "a monitor without its operator": (

@@ -71,11 +71,12 @@ allowPrivilegeEscalation: false
 capabilities: {drop: [ALL]}
 {{- end }}
 
-{{/* The given resources and so many GPUs: (list RESOURCES GPUS). */}}
+{{/* The given resources and so many GPUs, by their name here: (list RESOURCES GPUS NAME). */}}
 {{- define "riva.resources" -}}
 {{- $resources := deepCopy (index . 0) }}
+{{- $name := index . 2 }}
 {{- with index . 1 }}
-{{- $limits := merge (dict "nvidia.com/gpu" .) ($resources.limits | default dict) }}
+{{- $limits := merge (dict $name .) ($resources.limits | default dict) }}
 {{- $_ := set $resources "limits" $limits }}
 {{- end }}
 {{- toYaml $resources }}
@@ -105,8 +106,21 @@ runtimeClassName: {{ . }}
 {{- with .Values.priorityClassName }}
 priorityClassName: {{ . }}
 {{- end }}
+{{ include "riva.pullSecrets" . }}
+{{- end }}
+
+{{/* Of every pod: a mirror that has NVIDIA's images may have the others, too. */}}
+{{- define "riva.pullSecrets" -}}
 imagePullSecrets:
   - name: {{ .Values.modelRepoGenerator.imagePullSecret }}
+  {{- with .Values.imagePullSecrets }}
+  {{- toYaml . | nindent 2 }}
+  {{- end }}
+{{- end }}
+
+{{/* Whether limits name a GPU of another kind, as x.y/z. */}}
+{{- define "riva.hasGpu" -}}
+{{- range $name, $amount := (.limits | default dict) }}{{ if contains "/" $name }}true{{ break }}{{ end }}{{ end -}}
 {{- end }}
 
 {{/* A GET on a port every ten seconds, for so many seconds: (list PATH PORT SECONDS). */}}
