@@ -116,6 +116,14 @@ def test_where_the_pods_speak_tls_the_cluster_asks_the_internal_port(helm: Helm)
     assert named == [f"/etc/voice/tls/{name}" for name in ("tls.crt", "tls.key", "ca.crt")]
 
 
+def test_openshift_chooses_the_user(helm: Helm) -> None:
+    made = helm.template(CHART, {"localStack": {"enabled": True}}, *files("openshift"))
+    for name, spec in made.pods():
+        security = spec["securityContext"]
+        assert not {"runAsUser", "runAsGroup", "fsGroup"} & set(security), name
+        assert security["runAsNonRoot"] is True, name
+
+
 def test_a_page_that_is_let_out_is_known_by_its_name(helm: Helm) -> None:
     route = {"host": "v.example.org", "tls": {"secretName": "t"}, "traefik": {"enabled": True}}
     for web, wanted in ((True, "v.example.org"), (False, None)):

@@ -34,6 +34,11 @@
 {{- fail (printf "settings.%s and settings.INTERNAL_PORT are both %d: give them two ports, such as 8080 and 8081" . (int $settings.INTERNAL_PORT)) -}}
 {{- end -}}
 {{- end -}}
+{{- range list "GRPC_HOST" "HTTP_HOST" -}}
+{{- if regexMatch "^(localhost|127\\..*|\\[?::1\\]?)$" (get $settings .) -}}
+{{- fail (printf "settings.%s is %q, which nobody outside the pod reaches: write 0.0.0.0, or leave it out; networkPolicy.callersFrom says who may call" . (get $settings .)) -}}
+{{- end -}}
+{{- end -}}
 {{- range .Values.extraEnv -}}
 {{- if or (hasKey $settings .name) (hasKey $.Values.secrets .name) -}}
 {{- fail (printf "extraEnv names %s, which is a setting: write it under settings or secrets" .name) -}}
@@ -158,6 +163,15 @@
 {{- if and .gatewayApi.enabled .gatewayApi.className .gatewayApi.gateway.name -}}
 {{- fail "exposure.gatewayApi names both a className and a gateway.name: set className to have a Gateway made, or gateway.name to use one that exists" -}}
 {{- end -}}
+{{- if and .webHost (not .web) -}}
+{{- fail (printf "exposure.webHost is %q, but the page is not let out: set exposure.web=true, or leave webHost empty" .webHost) -}}
+{{- end -}}
+{{- if and .webHost (not (regexMatch "^(\\*\\.)?[a-z0-9]([a-z0-9.-]*[a-z0-9])?$" .webHost)) -}}
+{{- fail (printf "exposure.webHost is %q: write a DNS name alone, such as talk.example.org, without scheme, port or path" .webHost) -}}
+{{- end -}}
+{{- if and .web .gatewayApi.enabled (eq .gatewayApi.implementation "nginx") (eq (.webHost | default .host) .host) -}}
+{{- fail (printf "exposure.web is on, and NGINX Gateway Fabric serves calls and the page by two kinds of route, which may not share a name: set exposure.webHost to another than %q" .host) -}}
+{{- end -}}
 {{- if and .web .nginx.enabled -}}
 {{- fail "exposure.web is not served by nginx, which takes one protocol per Ingress and name: set exposure.web=false, or use exposure.gatewayApi or exposure.traefik" -}}
 {{- end -}}
@@ -165,6 +179,9 @@
 {{- end }}
 
 {{- define "voice.scalingRequirements" -}}
+{{- if has (toString .Values.podDisruptionBudget.maxUnavailable) (list "0" "0%") -}}
+{{- fail "podDisruptionBudget.maxUnavailable is 0, with which no node could ever be emptied: write 1, or a share such as 25%" -}}
+{{- end -}}
 {{- with .Values.autoscaling -}}
 {{- if .enabled -}}
 {{- if not (or .metricsCollected $.Values.monitoring.serviceMonitor.enabled) -}}
