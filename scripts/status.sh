@@ -141,6 +141,7 @@ show_gateway() {
   note "reach it: kubectl -n $namespace port-forward svc/voice-gateway-gateway 50051:50051"
 }
 
+gpu_resource=$(sed -n 's/^GPU_RESOURCE=//p' k8s/infra/settings/cluster.env)
 need_cluster
 there namespace "$namespace" || fail "there is no namespace $namespace: scripts/deploy_infra.sh makes it"
 show_nodes

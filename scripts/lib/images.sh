@@ -25,15 +25,15 @@ last_built() {
 # Prints the images of a YAML stream, one a line.
 images_in() { sed -n 's/^ *-* *image: *"\{0,1\}\([^" ]*\)"\{0,1\} *$/\1/p' | sort -u; }
 
-# Prints the names of all images that nodes hold, a line for each node.
+# Prints the images that nodes hold, a line for each node; each image is a list of its names, ["a","b"].
 node_images() {
-  kubectl --request-timeout=30s get nodes -o 'jsonpath={range .items[*]}{.status.images[*].names}{"\n"}{end}' 2>/dev/null | tr -d '[]"' | tr ',' ' ' || true
+  kubectl --request-timeout=30s get nodes -o 'jsonpath={range .items[*]}{.status.images[*].names}{"\n"}{end}' 2>/dev/null || true
 }
 
-nodes_hold() { node_images | tr ' ' '\n' | grep -qxF -e "$1" -e "docker.io/library/$1"; }
+nodes_hold() { node_images | tr '[]", ' '\n' | grep -qxF -e "$1" -e "docker.io/library/$1"; }
 
 # Succeeds where a node holds more images than it lists.
-lists_are_full() { [ "$(node_images | awk -v most=$images_listed '{ if (NF >= most) full = 1 } END { print full + 0 }')" = 1 ]; }
+lists_are_full() { node_images | awk -F'[[]' -v most=$images_listed 'NF > most { full = 1 } END { exit !full }'; }
 
 # Says before anything is installed that an image can be had from nowhere: IMAGE. A name without a
 # registry or a folder is nobody's but the nodes' own; a node tells of a new image within half a minute.

@@ -84,10 +84,17 @@ def test_an_image_that_nobody_has(cluster: Cluster) -> None:
 
 
 def test_a_node_that_holds_too_many_images_to_tell(cluster: Cluster) -> None:
-    cluster.answers = [held(*(f"reg.example.org/x:{number}" for number in range(60)))]
+    many = (f'["reg.example.org/x:{number}","reg.example.org/x@sha256:0"]' for number in range(50))
+    cluster.answers = [held(*many)]
     done = cluster.run("deploy_gateway")
     assert done.returncode == 0, done.stderr
     assert "voice-gateway:0.1.0 must be in the nodes; they hold too many" in done.stdout
+
+
+def test_a_node_that_lists_all_its_images(cluster: Cluster) -> None:
+    few = (f'["reg.example.org/x:{number}","reg.example.org/x@sha256:0"]' for number in range(49))
+    cluster.answers = [held(*few)]
+    assert "no node holds voice-gateway:0.1.0" in only_line(cluster.run("deploy_gateway"))
 
 
 def test_an_image_that_a_node_tells_of_a_little_later(cluster: Cluster) -> None:
