@@ -1,6 +1,7 @@
 """Riva's chart in both modes: what it renders, and that Kubernetes would take it."""
 
 import copy
+import json
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -9,7 +10,17 @@ import pytest
 import yaml
 from kubernetes_rules import hold_to_restricted, hold_to_schemas
 from rendered_charts import Helm
-from riva_chart import CHART, HINDI, INFRA_VALUES, NIM, PROFILES, RIVA, Rendered
+from riva_chart import (
+    CHART,
+    FIRST_VERSION,
+    HINDI,
+    INFRA_VALUES,
+    NIM,
+    NVIDIA_2_17,
+    PROFILES,
+    RIVA,
+    Rendered,
+)
 
 
 def container(manifests: Any, deployment: str, init: bool = False) -> dict[str, Any]:
@@ -142,6 +153,50 @@ class TestClassicRiva:
             for deployment in riva(values).of("Deployment"):
                 labels = deployment["spec"]["template"]["metadata"]["labels"]
                 assert labels == deployment["spec"]["selector"]["matchLabels"]
+
+
+BUILT_2_17 = [
+    "nvidia/riva/rmir_asr_parakeet_0-6b_en_us_str_thr:2.17.0",
+    "nvidia/riva/rmir_nlp_punctuation_bert_base_en_us:2.17.0",
+    "nvidia/riva/rmir_tts_fastpitch_hifigan_en_us_ipa:2.17.0",
+]
+
+
+class TestValuesOfOthers:
+    def test_nvidias_own(self, riva: Rendered) -> None:
+        made = riva(NVIDIA_2_17)
+        init = container(made, "riva-api", init=True)
+        assert init["image"] == "nvcr.io/nvidia/riva/riva-speech:2.17.0"
+        assert init["args"] == BUILT_2_17
+        server = container(made, "riva-api")
+        assert server["startupProbe"]["failureThreshold"] == 360  # tritonTimeoutSeconds
+        volumes = made.one("Deployment")["spec"]["template"]["spec"]["volumes"]
+        assert volumes[0]["hostPath"]["path"] == "/data/riva"
+
+    def test_the_first_versions(self, riva: Rendered) -> None:
+        made = riva(FIRST_VERSION)
+        assert container(made, "riva-api", init=True)["args"] == [BUILT_2_17[0], BUILT_2_17[2]]
+        assert container(made, "riva-api")["resources"]["limits"]["nvidia.com/gpu"] == 1
+        claim = made.one("PersistentVolumeClaim")["spec"]
+        assert claim["resources"]["requests"]["storage"] == "50Gi"
+
+    def test_their_claim_by_their_class(self, riva: Rendered) -> None:
+        pvc = {**NVIDIA_2_17["persistentVolumeClaim"], "usePVC": True}
+        claim = riva({**NVIDIA_2_17, "persistentVolumeClaim": pvc}).one("PersistentVolumeClaim")
+        assert "storageClassName" not in claim["spec"]  # the cluster's own
+        assert claim["spec"]["accessModes"] == ["ReadWriteOnce"]
+
+    def test_images_by_another_registry(self, riva: Rendered) -> None:
+        init = container(riva({"imageurl": "reg.example.org/nv"}), "riva-api", init=True)
+        assert init["image"].startswith("reg.example.org/nv/nvidia/riva/riva-speech:")
+
+    def test_our_own_models_are_those_that_theirs_replace(self, riva: Rendered) -> None:
+        values = yaml.safe_load((CHART / "values.yaml").read_text())["modelRepoGenerator"]
+        own = values["ngcModelConfigs"]["tritonGroup0"]["models"]
+        assert (
+            json.dumps(own, separators=(",", ":"))
+            in (CHART / "templates" / "_helpers.tpl").read_text()
+        )
 
 
 class TestSpeechNims:
