@@ -315,6 +315,10 @@ REFUSED: dict[str, tuple[dict[str, Any], tuple[str, ...]]] = {
         {"extraEnv": [{"name": "MAX_CALLS", "value": "1"}]},
         ("extraEnv", "write it under settings"),
     ),
+    "setting by its first name": (
+        {"extraEnv": [{"name": "LLM_SYSTEM_PROMPT", "value": "x"}]},
+        ("extraEnv", "settings.SYSTEM_PROMPT", "write it there"),
+    ),
     "two sources of a secret": (
         {"existingSecret": "s", "secrets": {"LLM_API_KEY": "k"}},
         ("existingSecret", "secrets.LLM_API_KEY", "leave existingSecret empty"),

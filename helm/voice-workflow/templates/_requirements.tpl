@@ -39,7 +39,11 @@
 {{- fail (printf "settings.%s is %q, which nobody outside the pod reaches: write 0.0.0.0, or leave it out; networkPolicy.callersFrom says who may call" . (get $settings .)) -}}
 {{- end -}}
 {{- end -}}
+{{- $heirs := dict "LLM_SYSTEM_PROMPT" "SYSTEM_PROMPT" "ASR_SAMPLE_RATE" "SAMPLE_RATE" "TTS_SAMPLE_RATE" "SAMPLE_RATE" "METRICS_PORT" "HTTP_PORT" "SHUTDOWN_GRACE_PERIOD" "DRAIN_S" "LLM_SERVICE_URL" "LLM_BASE_URL" -}}
 {{- range .Values.extraEnv -}}
+{{- with get $heirs .name -}}
+{{- fail (printf "extraEnv names what is settings.%s here, which would win: write it there" .) -}}
+{{- end -}}
 {{- if or (hasKey $settings .name) (hasKey $.Values.secrets .name) -}}
 {{- fail (printf "extraEnv names %s, which is a setting: write it under settings or secrets" .name) -}}
 {{- end -}}
