@@ -85,7 +85,12 @@ check() {
   step "checks"
   need_cluster
   if [ -n "$settings" ] && grep -Eq '^(NODE|[A-Z]+_PATH)=' "$settings"; then node_given=true; fi
-  if ! $dry_run; then choose_volumes "$storage_class" "$node_given"; fi
+  if ! $dry_run; then
+    choose_volumes "$storage_class" "$node_given"
+  elif [ -n "$storage_class" ]; then
+    set_one "STORAGE_CLASS=$storage_class"
+    volumes_are=made
+  fi
   if [ "$volumes_are" = folders ]; then need_node; fi
   if [ "$llm" != volumes ]; then check_gpus; fi
   if [ "$llm" = operator ] && ! $dry_run; then

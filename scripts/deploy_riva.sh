@@ -74,6 +74,7 @@ check() {
   local rendered
   rendered=$(render) || fail "the chart refuses these values: $(echo "$rendered" | hide_keys | tail -n 3 | tr '\n' ' ')"
   ok "the chart takes these values"
+  need_no_first_version riva-api release=riva-api riva-api
   use_built_for_the_test "$rendered"
   check_gpus "$rendered"
   $dry_run && return

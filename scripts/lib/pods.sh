@@ -20,6 +20,15 @@ selector_of() {
   kube get deployment "$1" -o 'go-template={{range $k, $v := .spec.selector.matchLabels}}{{$k}}={{$v}},{{end}}' | sed 's/,$//'
 }
 
+# An upgrade could not change the selector of the first version's pods, and would fail half-way:
+# DEPLOYMENT LABEL-IT-HAD RELEASE.
+need_no_first_version() {
+  if $dry_run; then return 0; fi
+  case ",$(selector_of "$1" 2>/dev/null)," in
+    *",$2,"*) fail "$1 is of the first version, whose pods no upgrade takes over: helm uninstall $3 -n $namespace, then run this again (docs/guides/coming-from-version-1.md)" ;;
+  esac
+}
+
 # Prints the last line that a pod wrote: POD [logs' options].
 last_words() {
   local pod=$1

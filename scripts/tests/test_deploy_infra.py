@@ -269,6 +269,13 @@ def test_a_class_that_makes_volumes_is_used(
     assert f"the class {wanted} makes them" in done.stdout
 
 
+def test_a_dry_run_with_a_class(cluster: Cluster) -> None:
+    done = cluster.run("deploy_infra", "--dry-run", "--storage-class", "gp3", "--llm", "none")
+    assert done.returncode == 0, done.stderr
+    assert "PersistentVolumeClaim/riva-workdir-pvc" in done.stdout
+    assert "PersistentVolume/" not in done.stdout
+
+
 def test_a_node_that_is_there_is_used_as_ever(cluster: Cluster) -> None:
     cluster.answers = MAKES
     done = cluster.run("deploy_infra", "--llm", "none")

@@ -55,6 +55,11 @@ RIVA_FAILURES: dict[str, tuple[list[Answer], tuple[str, ...], str]] = {
         (),
         "no node offers nvidia.com/gpu: install NVIDIA's GPU operator",
     ),
+    "the first version's": (
+        [kubectl("get deployment riva-api -o go-template", "app=riva-api,release=riva-api,")],
+        (),
+        "riva-api is of the first version, whose pods no upgrade takes over: helm uninstall riva",
+    ),
     "one GPU for two NIMs": (
         [kubectl("get nodes -o jsonpath={range", "n|1||\n")],
         ("--mode", "nim"),
