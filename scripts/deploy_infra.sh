@@ -77,16 +77,20 @@ while [ $# -gt 0 ]; do
   shift
 done
 case "$llm" in plain | operator) ;; none) llm=volumes ;; *) misused "--llm $llm: must be plain, operator or none" ;; esac
-
 case "$speech" in riva | nim | none) ;; *) misused "--speech $speech: must be riva, nim or none" ;; esac
 if $node_given && [ -n "$storage_class" ]; then misused "--node and --storage-class: give one, folders of a node or a class"; fi
 
 check() {
   step "checks"
   need_cluster
-  if [ -n "$settings" ] && grep -Eq '^(NODE|[A-Z]+_PATH)=' "$settings"; then node_given=true; fi
+  local folders_given=false
+  if [ -n "$settings" ]; then
+    if grep -q '^NODE=' "$settings"; then node_given=true; fi
+    if grep -Eq '^[A-Z]+_PATH=/' "$settings"; then folders_given=true; fi
+    storage_class=${storage_class:-$(sed -n 's/^STORAGE_CLASS=//p' "$settings" | grep -v '^local-storage$' || true)}
+  fi
   if ! $dry_run; then
-    choose_volumes "$storage_class" "$node_given"
+    choose_volumes "$storage_class" "$node_given" "$folders_given"
   elif [ -n "$storage_class" ]; then
     set_one "STORAGE_CLASS=$storage_class"
     volumes_are=made

@@ -70,19 +70,20 @@ use_class() {
   fi
 }
 
-# Decides between a class that makes volumes and folders of a node: GIVEN-CLASS NODE-WAS-GIVEN.
+# Decides between a class that makes volumes and folders of a node: GIVEN-CLASS, and whether a NODE was
+# given, and FOLDERS.
 choose_volumes() {
-  local given=$1 node_given=$2 there class node
+  local given=$1 node_given=$2 folders_given=$3 there class node
   there=$(kube get pvc riva-workdir-pvc -o 'jsonpath={.spec.storageClassName}' 2>/dev/null || true)
   if [ -n "$there" ] && [ -n "$given" ] && [ "$there" != "$given" ]; then
     fail "--storage-class $given: the claims of $namespace have the class $there, which cannot be changed: leave it out, or scripts/teardown.sh --volumes first (files stay)"
   fi
-  if [ -n "$given" ]; then need_storage_class "$given"; fi
+  case "$given" in "" | local-storage) ;; *) need_storage_class "$given" ;; esac
   if [ -n "$there$given" ]; then use_class "${there:-$given}"; fi
   [ "$volumes_are" = folders ] || return 0
   if $node_given || node_is_there "$(setting NODE)"; then return; fi
   class=$(default_class)
-  if [ -n "$class" ] && [ -z "$there$given" ]; then
+  if [ -n "$class" ] && [ -z "$there$given" ] && ! $folders_given; then
     use_class "$class"
     return
   fi

@@ -269,6 +269,34 @@ def test_a_class_that_makes_volumes_is_used(
     assert f"the class {wanted} makes them" in done.stdout
 
 
+@pytest.mark.parametrize(
+    ("lines", "wanted"),
+    [("STORAGE_CLASS=slow", "slow"), ("RIVA_PATH=/mnt/riva", "local-storage")],
+    ids=["class", "folder"],
+)
+def test_a_class_or_a_folder_out_of_a_file(
+    lines: str, wanted: str, cluster: Cluster, tmp_path: Path
+) -> None:
+    settings = tmp_path / "lab.env"
+    settings.write_text(lines)
+    cluster.answers = [
+        NO_NODE001,
+        kubectl("get nodes -l", "node/gpu-box\n"),
+        kubectl("get nodes -o jsonpath={range", "gpu-box|2||\n"),
+        *MAKES,
+    ]
+    done = cluster.run("deploy_infra", "--llm", "none", "--settings", str(settings))
+    assert done.returncode == 0, done.stderr
+    assert classes(cluster) == {wanted}
+
+
+def test_a_class_of_the_cluster_that_is_not_there(cluster: Cluster) -> None:
+    cluster.answers = [kubectl("get storageclass fast", status=1)]
+    done = cluster.run("deploy_infra", "--storage-class", "fast", env={"NGC_API_KEY": KEY})
+    assert "there is no storage class fast" in only_line(done)
+    assert cluster.changes() == []
+
+
 def test_a_dry_run_with_a_class(cluster: Cluster) -> None:
     done = cluster.run("deploy_infra", "--dry-run", "--storage-class", "gp3", "--llm", "none")
     assert done.returncode == 0, done.stderr
