@@ -1,7 +1,8 @@
-"""Cuts the model's text, as it streams in, into pieces worth speaking.
+"""Cuts the model's text, as it streams in, into pieces worth speaking: where a person breathes.
 
 Pure. The first piece is a clause, so that the voice starts early; later ones are sentences, so that
-it sounds natural. No piece is longer than `LONGEST_CHARS`.
+it sounds natural. No piece is longer than `LONGEST_CHARS`; a longer sentence is cut at its last
+mark, else before its last joining word, else between words.
 """
 
 import re
@@ -16,9 +17,18 @@ _FEWEST_CLAUSE_WORDS = 3  # a shorter part of a sentence sounds clipped; "Sure!"
 _FEWEST_UNMARKED_WORDS = 5  # before a clause that begins without punctuation
 
 _WORD = re.compile(r"\S*\w\S*")
-_FULL_WIDTH = "。！？"  # these marks end a sentence without a space behind them
+_OTHER_ENDS = "॥؟۔։።။៕"  # sentences of other scripts, which a reply in any language may quote
+_OTHER_PARTS = "،؛၊"
+_FULL_WIDTH = "。！？।॥"  # these marks end a sentence without a space behind them
+_FULL_WIDTH_PARTS = "，、；："
+_UNSPACED = re.compile("[\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff]")
+_LETTERS_A_WORD = 2  # where words have no spaces between them
+_BREATH = re.compile(rf"[,;:{_OTHER_PARTS}](?=\s)|[{_FULL_WIDTH_PARTS}]|\s[–—-](?=\s)")
+_BRACKETS = ("()", "[]", "{}")
+_COINS = "$€£₹¥"  # a dash before a number is "to", or "minus"
 _NEVER_MATCHES = "(?!)"
-_INITIALS = r"[A-Z]|(?:[A-Za-z]\.)+[A-Za-z]"  # in any language: "J.", "e.g."
+# In any language: "J.", "e.g.", "ए.पी.जे."
+_INITIALS = r"[A-Z]|(?:[A-Za-z]\.)+[A-Za-z]|(?:[\u0900-\u097f]{1,3}\.)+[\u0900-\u097f]{1,3}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,14 +45,24 @@ class _Patterns:
 @lru_cache
 def _patterns(language: Language) -> _Patterns:
     ends, parts = (
-        re.escape("".join(marks)) for marks in (language.sentence_marks, language.clause_marks)
+        re.escape("".join((*marks, more)))
+        for marks, more in (
+            (language.sentence_marks, _OTHER_ENDS),
+            (language.clause_marks, _OTHER_PARTS),
+        )
     )
-    end = rf"[{ends}]+[\"')\]”’*_]*(?=\s)|[{_FULL_WIDTH}]+[”’」』]*(?=[^{_FULL_WIDTH}”’」』])|\n+"
+    quotes = "\"')\\]”’」』"
+    end = (
+        rf"[{ends}]+[\"')\]”’*_]*(?=\s)"
+        rf"|[{_FULL_WIDTH}]+[{quotes}]*(?=[^{_FULL_WIDTH}{quotes}])|\n+"
+    )
     opens = rf"\s(?=(?:{_any_of(language.opens_clause)})\s)"
     shortened = rf"{_INITIALS}|{_any_of(language.abbreviations)}"
     return _Patterns(
         re.compile(end),
-        re.compile(rf"(?:[{parts}]|[ ][–—-])(?=\s)|{end}|{opens}"),
+        re.compile(
+            rf"[{parts}](?=\s)|[ ][–—-](?=\s+[^\s\d{_COINS}])|[{_FULL_WIDTH_PARTS}]|{end}|{opens}"
+        ),
         re.compile(rf"^\d{{1,2}}\.$|(?:^|[\s(])(?:{shortened})\.$"),
         re.compile(rf"(?:^|[\s(])(?:{_any_of(language.numbered)})\.$"),
     )
@@ -99,7 +119,7 @@ class Clauses:
                 return None
             if ends is not False:
                 return match.end()
-        return _last_word_end(self._text) if len(self._text) > LONGEST_CHARS else None
+        return _last_breath(self._text, patterns) if len(self._text) > LONGEST_CHARS else None
 
     def _ends(self, match: re.Match[str]) -> bool | None:
         """Whether a clause ends with `match`; None where that depends on the text to come."""
@@ -109,6 +129,8 @@ class Clauses:
         if _words(before) < self._fewest(match.group()):
             return False
         if self._patterns.abbreviation.search(before.rstrip("\"')]”’")):
+            return False
+        if not self._patterns.sentence_end.match(match.group() + " ") and _in_brackets(before):
             return False
         if self._patterns.numbered.search(before):
             return not after[0].isdigit() if after else None
@@ -130,20 +152,32 @@ def _goes_on(raw: str) -> bool:
 
 
 def _words(text: str) -> int:
-    return len(_WORD.findall(text))
+    words = len(_WORD.findall(text))
+    return words if text.isascii() else words + len(_UNSPACED.findall(text)) // _LETTERS_A_WORD
+
+
+def _in_brackets(text: str) -> bool:
+    """Whether a bracket or a brace is open at the end of the text: a formula is not cut."""
+    return any(text.count(opens) > text.count(closes) for opens, closes in _BRACKETS)
 
 
 def fitting(text: str) -> list[str]:
     """Cut text that became longer than LONGEST_CHARS when it was written out, between words."""
     parts: list[str] = []
     while len(text) > LONGEST_CHARS:
-        end = _last_word_end(text)
+        end = _last_breath(text)
         parts.append(text[:end].strip())
         text = text[end:].lstrip()
     return [*parts, text] if text else parts
 
 
-def _last_word_end(text: str) -> int:
-    """The last space within LONGEST_CHARS; a longer word is cut through."""
-    space = text.rfind(" ", 1, LONGEST_CHARS + 1)
+def _last_breath(text: str, patterns: _Patterns | None = None) -> int:
+    """The last mark within LONGEST_CHARS, unless it comes early; else the last joining word; else
+    the last space. A longer word is cut through."""
+    start = text[: LONGEST_CHARS + 1]
+    for breath in (_BREATH, patterns.clause_end if patterns else _BREATH):
+        *_, end = (0, *(found.end() for found in breath.finditer(start)))
+        if LONGEST_CHARS // 2 <= end <= LONGEST_CHARS:
+            return end
+    space = start.rfind(" ", 1)
     return space if space > 0 else LONGEST_CHARS

@@ -47,7 +47,14 @@ LANGUAGE = Language(
     verb_endings=("ing", "ed", "es", "d", "s"),
     verb_marks=("n't", "'s", "'re", "'m", "'ll", "'d", "'ve"),
     opens_clause=words("and because but that where which while who"),
-    abbreviations=words("Mr Mrs Ms Dr Prof St Jr Sr vs etc approx Fig Inc Ltd Ph.D"),
+    abbreviations=words(
+        """Mr Mrs Ms Dr Prof St Mt Ft Gen Capt Col Maj Lt Sgt Sen Gov Rev Hon Jr Sr vs etc approx
+        al avg incl excl max dept Fig Inc Ltd Ph.D"""
+    ),
+    numbered=words(
+        """No Nos p pp Ch Vol Sec Apt Ext Rs c ca est min
+        Jan Feb Mar Apr Jun Jul Aug Sep Sept Oct Nov Dec"""
+    ),
     apology="Sorry, something went wrong. Please ask me again.",
     say_again="Sorry, I did not catch that. Please say it again.",
     code_remark="The code is in the text.",

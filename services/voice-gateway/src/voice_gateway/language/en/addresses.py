@@ -1,11 +1,12 @@
-"""Rules for web and mail addresses, file names and abbreviations."""
+"""Web and mail addresses, file names, paths and handles."""
 
 import re
 
-from voice_gateway.language.en.rules import Match, Rule, full_stop, rule
-from voice_gateway.language.en.tables import ABBREVIATIONS, TITLES
+from voice_gateway.language.en.numbers import digits
+from voice_gateway.language.speakable.rules import Match, Rule, rule
 
-_ENDINGS = "com|org|net|edu|gov|io|ai|dev|app|info|co|uk|de|fr|eu|ca|au|nz|ch|tv"
+_ENDINGS = "com|org|net|edu|gov|io|ai|dev|app|info|co|uk|de|fr|eu|ca|au|nz|ch|tv|in|us"
+_FILES = "md|txt|py|js|ts|json|yaml|yml|html|css|csv|pdf|sh|toml|xml|docx|xlsx|png|jpg"
 
 
 def _address(match: Match) -> str:
@@ -13,37 +14,29 @@ def _address(match: Match) -> str:
     whole = match.group()
     address = whole.rstrip(".,;:!?")
     spelt = re.sub(r"^(?:https?://|mailto:)?(?:www\.)?|[?#].*$", "", address).rstrip("/")
+    return _spelt(spelt) + whole[len(address) :]
+
+
+def _spelt(address: str) -> str:
+    address = re.sub(r":(\d+)", lambda port: f" colon {digits(port[1])}", address)
     for sign, name in (("@", "at"), (".", "dot"), ("/", "slash"), ("-", "dash"), ("+", "plus")):
-        spelt = spelt.replace(sign, f" {name} ")
-    spelt = spelt.replace("_", " underscore ").replace("%20", " ")
-    return " ".join(spelt.split()) + whole[len(address) :]
+        address = address.replace(sign, f" {name} ")
+    address = address.replace("_", " underscore ").replace("%20", " ")
+    return " ".join(address.split())
 
 
-def _letters(match: Match) -> str:
-    """Spell `U.S.`; its last point stays if it also ends the text."""
-    return " ".join(match.group().replace(".", "").upper()) + full_stop(match)
-
-
-def _abbreviation(match: Match) -> str:
-    words = ABBREVIATIONS[match.group(1).lower()]
-    followed = match.string[match.end() : match.end() + 1]
-    if followed in {",", ":", ")"}:
-        words = words.rstrip(",")
-    return words + full_stop(match)
+def _path(match: Match) -> str:
+    return _spelt(match.group())
 
 
 ADDRESSES: tuple[Rule, ...] = (
     rule(r"\b[\w.+-]+@[\w-]+(?:\.[\w-]+)+", _address),
     rule(r"\b(?:https?://|www\.)[^\s<>()\"']+", _address),
     rule(rf"\b(?:[A-Za-z0-9-]+\.)+(?:{_ENDINGS})\b(?:/[^\s<>()\"']*)?(?!\.\w)", _address),
+    rule(rf"\b[\w.-]+(?:/[\w.-]+)+\.(?:{_FILES})\b", _path),
+    rule(r"(?<![\w/.])(?:/[a-z_][\w.-]*){2,}", _path),
 )
-ABBREVIATED: tuple[Rule, ...] = (
-    rule(rf"\b({'|'.join(map(re.escape, ABBREVIATIONS))})\.", _abbreviation, re.IGNORECASE),
-    rule(rf"\b({'|'.join(TITLES)})\.(?=\s[A-Z])", lambda m: TITLES[m.group(1)]),
-    rule(r"\bvs\b", "versus"),
-    rule(r"\bNo\.\s?(?=\d)", "number "),
-    rule(r"\b([Ff])ig\.\s?(?=\d)", r"\1igure "),
-    rule(r"(?<=\d)\s?([ap])\.\s?m\b\.?", lambda m: f" {m[1]}m" + full_stop(m), re.IGNORECASE),
-    rule(r"\b(?:[A-Za-z]\.){2,}(?!\w)", _letters),
+FILES: tuple[Rule, ...] = (
     rule(r"(?<=\w)\.(?=[a-z]\w*\b)", " dot "),
+    rule(r"(?<![\w.])\.(?=[A-Z]{3}\b)", "dot "),
 )
