@@ -6,9 +6,9 @@ mark, else before its last joining word, else between words.
 """
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import lru_cache
-from unicodedata import category
 
 from voice_gateway.language import Language, language_of
 
@@ -17,18 +17,23 @@ _FEWEST_CLAUSE_WORDS = 3  # a shorter part of a sentence sounds clipped; "Sure!"
 _FEWEST_UNMARKED_WORDS = 5  # before a clause that begins without punctuation
 
 _WORD = re.compile(r"\S*\w\S*")
-_OTHER_ENDS = "॥؟۔։።။៕"  # sentences of other scripts, which a reply in any language may quote
-_OTHER_PARTS = "،؛၊"
-_FULL_WIDTH = "。！？।॥"  # these marks end a sentence without a space behind them
-_FULL_WIDTH_PARTS = "，、；："
 _UNSPACED = re.compile("[\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff]")
 _LETTERS_A_WORD = 2  # where words have no spaces between them
-_BREATH = re.compile(rf"[,;:{_OTHER_PARTS}](?=\s)|[{_FULL_WIDTH_PARTS}]|\s[–—-](?=\s)")
+
+# A reply in any language may quote another's script.
+_OTHER_ENDS = "॥؟۔։።။៕"
+_OTHER_PARTS = "،؛၊"
+_FULL_WIDTH_ENDS = "。！？।॥"  # no space needs to stand behind these
+_FULL_WIDTH_PARTS = "，、；："
+_CLOSERS = r"\"')\]”’»」』*_"
 _BRACKETS = ("()", "[]", "{}")
 _COINS = "$€£₹¥"  # a dash before a number is "to", or "minus"
+_BREATH = re.compile(rf"[,;:{_OTHER_PARTS}](?=\s)|[{_FULL_WIDTH_PARTS}]|\s[–—-](?=\s)")
+
 _NEVER_MATCHES = "(?!)"
 # In any language: "J.", "e.g.", "ए.पी.जे."
 _INITIALS = r"[A-Z]|(?:[A-Za-z]\.)+[A-Za-z]|(?:[\u0900-\u097f]{1,3}\.)+[\u0900-\u097f]{1,3}"
+_AMOUNT = re.compile(r"\d\s?[A-Za-z]{1,4}\.$|\d!$")  # "2 tsp. of yeast", "5 ft. 2 in.", "5! = 120"
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,32 +45,35 @@ class _Patterns:
     abbreviation: re.Pattern[str]
     numbered: re.Pattern[str]
     """Words that are abbreviations only before a number, such as "No."."""
+    pause: re.Pattern[str]
+    """The end of a text after which a voice makes a pause."""
 
 
 @lru_cache
 def _patterns(language: Language) -> _Patterns:
-    ends, parts = (
-        re.escape("".join((*marks, more)))
-        for marks, more in (
-            (language.sentence_marks, _OTHER_ENDS),
-            (language.clause_marks, _OTHER_PARTS),
-        )
+    ends = _class((*language.sentence_marks, _OTHER_ENDS))
+    parts = _class((*language.clause_marks, _OTHER_PARTS))
+    sentence_end = (
+        rf"[{ends}]+[{_CLOSERS}]*(?=\s)|\n+"
+        rf"|[{_FULL_WIDTH_ENDS}]+[{_CLOSERS}]*(?=[^{_FULL_WIDTH_ENDS}{_CLOSERS}])"
     )
-    quotes = "\"')\\]”’」』"
-    end = (
-        rf"[{ends}]+[\"')\]”’*_]*(?=\s)"
-        rf"|[{_FULL_WIDTH}]+[{quotes}]*(?=[^{_FULL_WIDTH}{quotes}])|\n+"
+    part_end = (
+        rf"[{parts}](?=\s)|[{_FULL_WIDTH_PARTS}]|[ ][–—-](?=\s+[^\s\d{_COINS}])"
+        rf"|\s(?=(?:{_any_of(language.opens_clause)})\s)"
     )
-    opens = rf"\s(?=(?:{_any_of(language.opens_clause)})\s)"
     shortened = rf"{_INITIALS}|{_any_of(language.abbreviations)}"
+    every = f"{ends}{parts}{_FULL_WIDTH_ENDS}{_FULL_WIDTH_PARTS}"
     return _Patterns(
-        re.compile(end),
-        re.compile(
-            rf"[{parts}](?=\s)|[ ][–—-](?=\s+[^\s\d{_COINS}])|[{_FULL_WIDTH_PARTS}]|{end}|{opens}"
-        ),
-        re.compile(rf"^\d{{1,2}}\.$|(?:^|[\s(])(?:{shortened})\.$"),
-        re.compile(rf"(?:^|[\s(])(?:{_any_of(language.numbered)})\.$"),
+        sentence_end=re.compile(sentence_end),
+        clause_end=re.compile(f"{part_end}|{sentence_end}"),
+        abbreviation=re.compile(rf"^\d{{1,2}}\.$|(?:^|[\s(])(?:{shortened})\.$"),
+        numbered=re.compile(rf"(?:^|[\s(])(?:{_any_of(language.numbered)})\.$"),
+        pause=re.compile(rf"(?:[{every}]|\s[–—-])[{_CLOSERS}]*\s*$|\n$"),
     )
+
+
+def _class(marks: Iterable[str]) -> str:
+    return re.escape("".join(marks))
 
 
 def _any_of(words: frozenset[str]) -> str:
@@ -97,7 +105,7 @@ class Clauses:
         while (end := self._cut()) is not None:
             raw, self._text = self._text[:end], self._text[end:].lstrip()
             if clause := raw.strip():
-                clauses.append(GoesOn(clause) if _goes_on(raw) else clause)
+                clauses.append(clause if self._patterns.pause.search(raw) else GoesOn(clause))
                 self._first = False
         return clauses
 
@@ -130,10 +138,12 @@ class Clauses:
             return False
         if self._patterns.abbreviation.search(before.rstrip("\"')]”’")):
             return False
-        if not self._patterns.sentence_end.match(match.group() + " ") and _in_brackets(before):
+        if not self._ends_sentence(match.group()) and _in_brackets(before):
             return False
         if self._patterns.numbered.search(before):
             return not after[0].isdigit() if after else None
+        if _AMOUNT.search(before) and not (after and after[0].isupper()):
+            return False if after else None
         if self._first or _words(after) >= self._min_words:
             return True
         return False if self._finished else self._min_words == 1 or None
@@ -142,13 +152,10 @@ class Clauses:
         """How many words a clause that ends with `mark` must have."""
         if not mark.strip(" "):
             return _FEWEST_UNMARKED_WORDS
-        ends_sentence = self._patterns.sentence_end.match(mark + " ")
-        return self._min_words if ends_sentence else _FEWEST_CLAUSE_WORDS
+        return self._min_words if self._ends_sentence(mark) else _FEWEST_CLAUSE_WORDS
 
-
-def _goes_on(raw: str) -> bool:
-    """Whether a clause as it was cut, with the space behind it, ends in the midst of a sentence."""
-    return not raw.endswith("\n") and category(raw.rstrip()[-1])[0] in "LMN"
+    def _ends_sentence(self, mark: str) -> bool:
+        return self._patterns.sentence_end.match(mark + " ") is not None
 
 
 def _words(text: str) -> int:

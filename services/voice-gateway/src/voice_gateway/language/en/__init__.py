@@ -52,7 +52,7 @@ LANGUAGE = Language(
         al avg incl excl max dept Fig Inc Ltd Ph.D"""
     ),
     numbered=words(
-        """No Nos p pp Ch Vol Sec Apt Ext Rs c ca est min
+        """No Nos p pp Ch Vol Sec Apt Ext ext Rs c ca est min
         Jan Feb Mar Apr Jun Jul Aug Sep Sept Oct Nov Dec"""
     ),
     apology="Sorry, something went wrong. Please ask me again.",

@@ -1,5 +1,7 @@
 """Bare numbers: ordinals, fractions, ranges, ratios; whatever no other rule has read."""
 
+import re
+
 from voice_gateway.language.en.numbers import (
     DASH,
     NUM,
@@ -50,19 +52,33 @@ def _ordinal(match: Match) -> str:
     return ordinal(int(amount)) if len(amount) < 13 else match[0]
 
 
+def _times(match: Match) -> str:
+    """`2x` is "two times", unless there is an x of its own in the text."""
+    return " x" if re.search(r"\bx\b", match.string) else " times"
+
+
+def _or_next(match: Match) -> str:
+    """`Windows 10/11` are two that follow each other, not ten elevenths."""
+    first, second = int(match[2]), int(match[3])
+    return f"{match[1]} {first} or {second}" if second == first + 1 else match[0]
+
+
 AMOUNTS: tuple[Rule, ...] = (
     rule(r"\b(\d+(?:\.\d+)?)e([+-]?)(\d{1,3})\b", _scientific),
+    rule(r"\b([A-Z]\w+) (\d{1,2})/(\d{1,2})\b(?= [a-z])", _or_next),
     rule(r"\b(\d\d)/(\d\d)\b(?!/)", _halves),
     rule(r"\b(\d+\.\d+)/(?=\d)", r"\1 out of "),
     rule(r"\b(?:(\d{1,4}) )?(\d{1,3})/(\d{1,3})\b(?!/)", _fraction),
     rule(r"(?<=\d[a-z]{2})/(?=\d+(?:st|nd|rd|th)\b)", " or "),
     rule(r"\b(\d{1,3}(?:,\d{3})+|\d+)(?:st|nd|rd|th)\b", _ordinal),
     rule(r"\b(\d+):(\d+)\b", r"\1 to \2"),
+    rule(r"\b(\d+)[-–](\d+)x\b", r"\1 to \2 times"),
     rule(rf"(?<![\w.-])({NUM}){DASH}({NUM})(?![\w-])", lambda m: f"{alone(m[1])} to {alone(m[2])}"),
     rule(r"(?<=\d)x(?=\s*[-+=^²³<>≤≥])", " x"),
+    rule(r"(?<=\dk)[-–](?=\d)", " to "),
     rule(r"(?<=\d)k\b", " thousand"),
     rule(r"(?<=\d)([MB])(?= [a-z])", lambda m: " million" if m[1] == "M" else " billion"),
-    rule(r"(?<=\d)x\b", " times"),
+    rule(r"(?<=\d)x\b", _times),
     rule(r"(?<=\d)\+(?=\s[a-z]|$|[.,;!?])", " plus"),
     rule(r"(?<=[A-Za-z])-?(?=\d)|(?<=\d)(?=[A-Za-z])", " "),
     rule(r"(?<!\d)\.(\d+)\b", lambda m: f" point {digits(m[1])}"),

@@ -119,6 +119,11 @@ CODES: tuple[Rule, ...] = (
     rule(rf"(\b(?:{'|'.join(_STATES)}) )(\d{{5}}(?:-\d{{4}})?)\b", lambda m: m[1] + grouped(m[2])),
     rule(r"(?<=[Cc]all )\d{3}\b(?![-.,:/]?\d)|(?<=[Dd]ial )\d{3}\b(?![-.,:/]?\d)", _phone),
     rule(_PHONE, _phone),
+    rule(r"\b(extension )(\d{2,5})\b", lambda m: m[1] + digits(m[2])),
+    rule(r"\b(?=[A-Z]*\d)(?=\d*[A-Z])[A-Z\d]{8,}\b", lambda m: letters(m[0])),
+    rule(r"#(?=[A-Z]{1,3}-?\d)", "number "),
+    rule(r"\b(7[0-8]7|3[0-8]0)-(\d{3})\b", lambda m: f"{pairs(m[1])} {pairs(m[2])}"),
+    rule(r"\b(40[13])\(?([bk])\)?(?!\w)", lambda m: f"{pairs(m[1])} {m[2].upper()}"),
     rule(r"\b([Ff]light) ([A-Z]{2}|[A-Z]\d|\d[A-Z]) ?(\d{1,4})\b", _flight),
     rule(
         rf"\b({any_of(_IN_PAIRS)}) (\d{{3,4}})(?:-(\d{{3}}))?\b(?![.,:]\d)",

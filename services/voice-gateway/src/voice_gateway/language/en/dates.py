@@ -108,6 +108,9 @@ def dates(*, day_first: bool) -> tuple[Rule, ...]:
         ),
         rule(r"()(?<![\d/.-])\b(0[1-9])/([0-3]\d)\b(?!/)", without_year),
         rule(rf"({_BEFORE_DATE})(\d{{1,2}})/(\d{{1,2}})\b(?!/| of\b| the\b)", without_year),
+        rule(
+            r"()\b(1[0-2])/(1[3-9]|2\d|3[01])\b(?![/\"″]| ?(?!is|was|and|at|or)[a-z])", without_year
+        ),
         *_IN_WORDS,
     )
 
@@ -136,6 +139,7 @@ _IN_WORDS: tuple[Rule, ...] = (
     rule(r"\b(\d{3}0)s?(?:['’]?s)?[-–]['’]?(\d0)s\b", _decades),
     rule(rf"['’]?\b(\d{{3}}0|(?<=['’])\d0|(?:{_HIS})\d0)['’]?s\b", _decade),
     rule(rf"(?<![\d-])\b(1[1-9]\d\d|20\d\d)\s?[-–]\s?({_YEAR}|\d\d)\b(?![-.,%]\d|%)", _years),
+    rule(r"(?<=\bthe )(\d00)s\b", lambda m: plural(cardinal(int(m[1])))),
     rule(r"\b(20\d\d)/(\d\d)\b(?!/)", lambda m: f"{year(int(m[1]))} {cardinal(int(m[2]))}"),
     rule(r"\bFY\s?(?=\d)", "fiscal year "),
     rule(r"\b([Ii]n|[Ss]ince|[Yy]ear) (10[1-9]\d)\b(?! [a-z])", lambda m: f"{m[1]} {pairs(m[2])}"),

@@ -12,7 +12,6 @@ _HALVES = {
 _SPACED = {
     "−": "minus",
     "±": "plus or minus",
-    "≈": "about",
     "÷": "divided by",
     "√": "the square root of",
     "∛": "the cube root of",
@@ -59,6 +58,8 @@ FORMULA_SIGNS: tuple[Rule, ...] = (
     rule(r"×\s?10([⁻⁺]?[⁰¹²³⁴-⁹]+)", lambda m: f"× 10^{m[1].translate(_SMALL)}"),
     rule(r"[⁰¹²³⁴-⁹⁻⁺ⁿ]{2,}|(?<=\d)[⁰¹⁴-⁹ⁿ]|[ⁿ⁴-⁹]", lambda m: f"^{_power(m[0])}"),
     rule(r"[₀-₉]+", lambda m: f" {m[0].translate(_SMALL)} "),
+    rule(r"(?<=[\w)²³°]) ?≈ ?", " is about "),
+    rule(r"≈\s?", "about "),
     rule(rf"\s?([{''.join(_SPACED)}])\s?", lambda m: f" {_SPACED[m[1]]} "),
     rule(
         rf"({any_of(_FUNCTIONS)}) ?\(?(?=[{''.join(_GREEK)}])", lambda m: f"{_FUNCTIONS[m[1]]} of "
@@ -82,9 +83,10 @@ FORMULAS: tuple[Rule, ...] = (
     rule(
         rf"\b({any_of(_FUNCTIONS)})\(([^()]{{1,20}})\)", lambda m: f"{_FUNCTIONS[m[1]]} of {m[2]}"
     ),
-    rule(r"(?:~|≈)\s?(?=[$€£₹]?\d)", "about "),
+    rule(r"~\s?(?=[$€£₹]?\d)", "about "),
     rule(r"(?:^|(?<=[a-z]{2} )|(?<=\())<\s?(?=[$€£₹]?\d)", "less than "),
     rule(r"(?:^|(?<=[a-z]{2} )|(?<=\())>\s?(?=[$€£₹]?\d)", "more than "),
+    rule(r"(?<=\d)!(?=\s?=)", " factorial"),
     rule(r"#\s?(?=\d)", "number "),
     rule(r"(?<=\d)\s?[*×·]\s?(?=\d)|(?<=\d) x (?=\d+\s?=)", " times "),
     rule(r"\^\(?2\)?(?![\w)])", "²"),
@@ -108,21 +110,28 @@ _SIGNS = {
     "%": "percent",
     "×": "times",
     "*": "times",
+    "→": "to",
+    "°": "degrees",
+}
+_RELATIONS = {
     "<": "less than",
     ">": "greater than",
     "≤": "less than or equal to",
     "≥": "greater than or equal to",
     "≠": "not equal to",
-    "→": "to",
-    "°": "degrees",
 }
+
 SIGNS: tuple[Rule, ...] = (
     rule(r"\b([CFJ])#", r"\1 sharp"),
     rule(r"(?<!\w)#(?=[A-Za-z])", "hashtag "),
     rule(r"->|=>", " to "),
-    rule(r"<=", " less than or equal to "),
-    rule(r">=", " greater than or equal to "),
-    rule(r"!=", " not equal to "),
+    rule(r"<=", "≤"),
+    rule(r">=", "≥"),
+    rule(r"!=", "≠"),
+    rule(r"(?<=[a-z]) > (?=[A-Z][a-z])", ", "),
+    # Between two sides it is a sentence: "x is less than five".
+    rule(r"(?<=[\w)])(?: is\b)?\s?([<>≤≥≠])\s?", lambda m: f" is {_RELATIONS[m[1]]} "),
+    rule(r"([<>≤≥≠])\s?", lambda m: f"{_RELATIONS[m[1]]} "),
     rule(r"={2,}", "="),
     rule(r"\bd([a-z])/d([a-z])\b", r"d\1 over d\2"),
     rule(rf"/({any_of(PER)})\b", lambda m: f" per {PER[m[1]]}"),

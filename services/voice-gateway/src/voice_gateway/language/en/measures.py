@@ -45,6 +45,13 @@ def _feet(match: Match) -> str:
     return f"{counted(feet, 'foot', 'feet')} {counted(inches, 'inch', 'inches')}"
 
 
+def _inches(match: Match) -> str:
+    """A part of an inch, unless the mark closes a quotation."""
+    if match.string.count('"') > 1:
+        return match[0]
+    return f"{fraction(match[1], match[2])} of an inch"
+
+
 def _pressure(match: Match) -> str:
     return f"{pairs(match[1])} over {pairs(match[2])} {UNITS['mmHg'][1]}"
 
@@ -54,6 +61,8 @@ MEASURES: tuple[Rule, ...] = (
         r"\b(\d)['′]\s?(\d{1,2})(?:[\"″”]|''|\b)", lambda m: f"{number(m[1])} foot {number(m[2])}"
     ),
     rule(r"\b(\d{1,2})\s?(?:ft|feet)\.?,?\s?(\d{1,2})\s?in(?:ches)?\b(?! [a-z])", _feet),
+    rule(r"\b(\d{1,3})['′]\s?[x×]\s?(\d{1,3})['′]", r"\1 by \2 feet"),
+    rule(r"(?<![\d./])(\d{1,2})/(\d{1,2})[\"″](?!\w)", _inches),
     rule(rf"\b(an?) ({NUM})[\"″](?= [a-z])", lambda m: f"{m[1]} {number(m[2])}-inch"),
     rule(rf"(?<=\d)(\s?(?:{_UNIT}))?\s?[x×]\s?(?=\d+(?:\.\d+)?\s?(?:{_UNIT})\b)", r"\1 by "),
     rule(r"\b(\d{2,3})/(\d{2,3})\s?mm\s?Hg\b", _pressure),

@@ -163,13 +163,14 @@ def _price(coin: Coin, amount: str) -> str:
 
 def _worth(match: Match) -> str:
     """An amount that describes what follows it: "a twenty-dollar bill"."""
-    coin, scale = _COINS[match["coin"]], match["scale"]
+    coin, scale = _COINS[match["coin"]], _scaled(match, "scale")
     return f"{match[1]} {'-'.join(filter(None, (number(match['amount']), scale, coin[0])))} "
 
 
 MONEY: tuple[Rule, ...] = (
     rule(
-        rf"\b([Aa]n?) (?P<coin>[{_SIGN}])(?P<amount>\d[\d,]*)(?:[\s-](?P<scale>{_WORDS}))?"
+        rf"\b([Aa]n?) (?P<coin>[{_SIGN}])(?P<amount>\d[\d,]*(?:\.\d)?)"
+        rf"(?:[\s-](?P<scale>{_WORDS})|(?P<scale_letter>{any_of(SCALES)}))?"
         r"[\s-](?=(?!(?:or|and|of|to|in|on|for|per|from|with|at|by|if|when)\b)[a-z]{3,})",
         _worth,
     ),

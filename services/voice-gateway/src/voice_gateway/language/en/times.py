@@ -16,7 +16,7 @@ def _clock(match: Match) -> str:
         said += f" {'oh ' if minute < 10 else ''}{cardinal(minute)}"
     elif not half:
         said += " o'clock" if 1 <= hour <= 12 else " hundred"
-    if second:
+    if second and second != "00":
         said += f" and {counted(str(int(second)), 'second', 'seconds')}"
     return said + _half(half) + _zone(match[5])
 
@@ -36,7 +36,9 @@ def _hours(match: Match) -> str:
 
 
 TIMES: tuple[Rule, ...] = (
+    rule(r"\b24/7/365\b", "24 7 three sixty-five"),
     rule(r"\b(24/7|9/11)\b", lambda m: m[0].replace("/", " ")),
+    rule(rf"\b(noon|midnight){DASH}(?=\d)", r"\1 to "),
     rule(rf"(?<=:\d\d){DASH}(?=\d)|(?<=[AaPp][Mm]){DASH}(?=\d)", " to "),
     rule(rf"\b(\d{{1,2}}){DASH}(?=\d{{1,2}}(?::\d\d)?{_HALF})", r"\1 to "),
     rule(

@@ -1,5 +1,7 @@
 """Bare numbers: ordinals (5वाँ), fractions (आधा, डेढ़), ranges, ratios; whatever no rule has read."""
 
+import re
+
 from voice_gateway.language.hi.numbers import (
     DASH,
     ENDS,
@@ -48,6 +50,11 @@ def _latin_ordinal(match: Match) -> str:
     return ordinal(int(match[1]), "ी" if feminine else "ा")
 
 
+def _times(match: Match) -> str:
+    """`2x` is "दो गुना", unless it stands in a formula."""
+    return " x" if re.search(r"\dx\s*[-+=^²³]|(?<!\d)\bx\b", match.string) else " गुना"
+
+
 AMOUNTS: tuple[Rule, ...] = (
     rule(rf"\b(\d{{1,4}})-?(व[ाीे][ँंः]?|[लरथठ][ाीे]){ENDS}", _ordinal),
     rule(r"\b(\d{1,4})(?:st|nd|rd|th)\b", _latin_ordinal),
@@ -56,7 +63,7 @@ AMOUNTS: tuple[Rule, ...] = (
     rule(r"\b(\d+):(\d+)\b", r"\1 अनुपात \2"),
     rule(r"\b(\d+)-(\d+)(?= से (?:जीत|हरा|हार|आगे|बराबर))", r"\1 \2"),
     rule(r"\b(\d{3,4})\s?[x×]\s?(\d{3,4})\b", lambda m: f"{alone(m[1])} बाई {alone(m[2])}"),
-    rule(r"(?<=\d)x\b", " गुना"),
+    rule(r"(?<=\d)x\b", _times),
     rule(rf"(?<![\w.-])({NUM}){DASH}({NUM})(?![\w-])", lambda m: f"{alone(m[1])} से {alone(m[2])}"),
     rule(r"(?<=[A-Za-z])-?(?=\d)|(?<=\d)(?=[A-Za-z])", " "),
     rule(rf"(?<={LETTER})-(?=\d)|(?<=\d)-?(?={LETTER})", " "),

@@ -39,6 +39,10 @@ def _flight(match: Match) -> str:
     return f"{match[1]} {' '.join(match[2])} {digits(match[3])}"
 
 
+def _spelled(match: Match) -> str:
+    return " ".join(digits(each) if each.isdecimal() else each for each in match[0])
+
+
 CODES: tuple[Rule, ...] = (
     rule(rf"{_FREE}\d{{4}}(?:([ -])\d{{4}}(?:\1\d{{4}}){{1,2}}|[ -]\d{{6}}[ -]\d{{5}})\b", _phone),
     rule(rf"((?:{any_of(_NAMED)}){_NUMBER})(\d{{3,}})\b(?![.,:]\d)", lambda m: m[1] + digits(m[2])),
@@ -50,11 +54,12 @@ CODES: tuple[Rule, ...] = (
     rule(
         rf"\+\d{{1,3}}[ .-]?(?:\d{{2,5}}[ .-]){{1,3}}\d{{3,5}}\b|\+\d{{8,15}}\b"
         rf"|{_FREE}0\d{{2,4}}[ -]\d{{6,8}}\b|{_FREE}\d{{4}}[ -]\d{{3}}[ -]\d{{3,4}}\b"
-        rf"|{_FREE}\d{{5}} \d{{5}}\b|{_FREE}\d{{10,}}\b(?![.,]\d)",
+        rf"|{_FREE}\d{{5}}[ -]\d{{5}}\b|{_FREE}\d{{10,}}\b(?![.,]\d)",
         _phone,
     ),
     rule(rf"{_FREE}\d{{3}}(?= (?:पर|नंबर पर) (?:कॉल|फ़ोन|फोन|डायल))", _phone),
     rule(rf"({_FLIGHT}) ([A-Z]{{2}}|[A-Z]\d|\d[A-Z])[ -]?(\d{{1,4}})\b", _flight),
+    rule(r"\b(?=[A-Z]*\d)(?=\d*[A-Z])[A-Z\d]{8,}\b", _spelled),
     rule(r"\bv\.?(\d+(?:\.\d+)*)\b", _version),
     rule(r"\b\d+(?:\.\d+){2,}\b", _points),
     rule(

@@ -2,8 +2,9 @@
 
 import re
 
+from voice_gateway.language.hi.measures import PER
 from voice_gateway.language.hi.numbers import LETTER, NUM
-from voice_gateway.language.speakable.rules import Rule, rule
+from voice_gateway.language.speakable.rules import Rule, any_of, rule
 
 _HALVES = {"½": "1/2", "⅓": "1/3", "⅔": "2/3", "¼": "1/4", "¾": "3/4", "⅛": "1/8"}
 _SMALL = str.maketrans("⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻ⁿ₀₁₂₃₄₅₆₇₈₉", "0123456789+-n0123456789")
@@ -62,6 +63,7 @@ _SIGNS = {
 SIGNS: tuple[Rule, ...] = (
     rule(rf"(?<!\w)#(?=[A-Za-z]|{LETTER})", "हैशटैग "),
     rule(r"->|=>", " से "),
+    rule(rf"(?<={LETTER})\s?/\s?({any_of(PER)})(?!{LETTER}|\w)", lambda m: f" प्रति {PER[m[1]]}"),
     rule(rf"(?<=[\w])\s?/\s?(?=\w)|(?<={LETTER})/(?={LETTER})", " या "),
     rule(r"\s--+\s", ", "),
     rule(rf"\s?([{re.escape(''.join(_SIGNS))}])\s?", lambda m: f" {_SIGNS[m[1]]} "),

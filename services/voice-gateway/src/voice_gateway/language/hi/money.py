@@ -70,7 +70,7 @@ SCALES = {
     "M": "मिलियन",
     "B": "बिलियन",
 }
-_SCALE = rf"[\s-]?(?:{any_of(SCALES)}){ENDS}"
+_SCALE = rf"[\s-]?(?:लाख करोड़|{any_of(SCALES)}){ENDS}"
 _SCALE_WORDS = any_of(each for each in SCALES if each == "सौ" or len(each) > len("Cr"))
 _MONEY = (
     rf"(?P<amount>{NUM})(?P<scale>{_SCALE})?"
@@ -92,7 +92,7 @@ def _money(match: Match) -> str:
 
 
 def _scale(written: str | None) -> str:
-    return SCALES[written.strip(" -")] if written else ""
+    return " ".join(SCALES[each] for each in written.strip(" -").split()) if written else ""
 
 
 def _price(coin: Coin, amount: str) -> str:
