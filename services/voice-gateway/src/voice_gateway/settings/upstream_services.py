@@ -80,8 +80,8 @@ class UpstreamServices(BaseSettings):
     tts_normalise: bool = Field(
         True,
         description=(
-            "Write numbers, dates, money, units, addresses and symbols out as words (English); "
-            "false where the voice server does that itself."
+            "Write numbers, dates, money, units, addresses and symbols out as words (English and "
+            "Hindi); false where the voice server does that itself, and better."
         ),
     )
     tts_min_words: int = Field(

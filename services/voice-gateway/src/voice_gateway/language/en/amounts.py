@@ -77,7 +77,10 @@ AMOUNTS: tuple[Rule, ...] = (
     rule(r"(?<=\d)x(?=\s*[-+=^²³<>≤≥])", " x"),
     rule(r"(?<=\dk)[-–](?=\d)", " to "),
     rule(r"(?<=\d)k\b", " thousand"),
-    rule(r"(?<=\d)([MB])(?= [a-z])", lambda m: " million" if m[1] == "M" else " billion"),
+    rule(
+        r"(?<=\d)([MB])(?= (?!is|was|has|as|this)[a-z]+s\b| people\b)",
+        lambda m: " million" if m[1] == "M" else " billion",
+    ),
     rule(r"(?<=\d)x\b", _times),
     rule(r"(?<=\d)\+(?=\s[a-z]|$|[.,;!?])", " plus"),
     rule(r"(?<=[A-Za-z])-?(?=\d)|(?<=\d)(?=[A-Za-z])", " "),

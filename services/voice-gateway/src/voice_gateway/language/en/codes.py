@@ -7,7 +7,7 @@ from voice_gateway.language.en.numbers import alone, digits, grouped, letters, n
 from voice_gateway.language.speakable.rules import Match, Rule, any_of, full_stop, rule
 
 _FREE = rf"(?<![\w.,{COIN_SIGNS}-])"
-_GROUPS = r"(?:\d{2,5}[ .-]){1,3}\d{3,5}"
+_GROUPS = r"(?:\d{2,5}[ .-]){1,3}\d{3,6}"
 _PHONE = (
     rf"(?<![\w.,{COIN_SIGNS}])(?:\+\d{{1,3}}[ .-]?)?\(\d{{2,5}}\)\s?\d{{3,4}}[ .-]?\d{{3,4}}\b"
     rf"|\+\d{{1,3}}[ .-]?{_GROUPS}\b|\+\d{{8,15}}\b"
@@ -22,6 +22,7 @@ _STATES = (
 # What these name is read digit by digit.
 _SECRET = "code PIN OTP passcode ZIP zip postcode account SSN".split()
 _FILED = "order ticket reference tracking confirmation booking case policy invoice account".split()
+_COUNTED = " (?:lines|dollars|times|people|users|items|bytes|euros|pounds)"
 _LINK = r"(?:(?: code| number| no\.?| ending)?(?: is| was| in)?:? ?#?)"
 # What these name is read in pairs.
 _IN_PAIRS = (
@@ -57,8 +58,16 @@ _PARTS = {
 
 
 def _phone(match: Match) -> str:
+    if _is_range(match[0]):
+        return match[0]
     plus = "plus " if match[0].startswith("+") else ""
     return plus + grouped(match[0])
+
+
+def _is_range(text: str) -> bool:
+    """`500-1000` counts something."""
+    ends = text.split("-")
+    return len(text) == 8 and len(ends) == 2 and not any(int(end) % 50 for end in ends)
 
 
 def _points(match: Match) -> str:
@@ -99,6 +108,7 @@ def _part(match: Match) -> str:
 PLACES: tuple[Rule, ...] = (
     rule(rf"\b(\d{{1,5}})([A-Z])? ({_NAME}(?: [A-Z][a-z]+)*) {_STREET}", _house),
     rule(rf"\b({_NAME}) ({_NEVER_SAINT})\b\.?", _street),
+    rule(r"(?<=\d )pp\.", "pages"),
     rule(r"\bP\.\s?O\.(?= Box)", "P O"),
     rule(rf"\b({any_of(_PARTS)})\.\s?(?=\d)", _part, re.IGNORECASE),
 )
@@ -107,7 +117,7 @@ CODES: tuple[Rule, ...] = (
     rule(_CARD, _phone),
     rule(rf"{_FREE}\d{{3}}-\d\d-\d{{4}}\b", _phone),
     rule(
-        rf"\b((?:{any_of(_SECRET)})s?\b{_LINK})(\d{{3,}}(?:-\d{{3,}})*)\b(?![.,]\d)",
+        rf"\b((?:{any_of(_SECRET)})s?\b{_LINK})(\d{{3,}}(?:-\d{{3,}})*)\b(?![.,]\d|{_COUNTED})",
         lambda m: m[1] + grouped(m[2]),
     ),
     rule(r"(\bending (?:in|with) )(\d{3,6})\b", lambda m: m[1] + digits(m[2])),

@@ -5,7 +5,6 @@ In America the month stands first, elsewhere the day.
 
 from voice_gateway.language.en.numbers import (
     DASH,
-    alone,
     cardinal,
     letters,
     ordinal,
@@ -13,6 +12,7 @@ from voice_gateway.language.en.numbers import (
     plural,
     year,
 )
+from voice_gateway.language.en.units import PARTED, UNITS
 from voice_gateway.language.speakable.rules import Match, Rule, any_of, full_stop, rule
 
 MONTHS = (
@@ -26,10 +26,9 @@ _DAY_OF = {name[:3]: name for name in _DAYS}
 _SHORT_DAY = rf"\b({any_of([*_DAY_OF, 'Tues', 'Thur', 'Thurs'])})\b\.?"
 _DAY_NUMBER = r"(\d{1,2})(?:st|nd|rd|th)?\b(?![:.,]\d|\s?%|/\d)"
 _YEAR = r"(?:1[0-9]|20)\d\d"
+_UNIT = rf"[\s-]?(?:{any_of([*UNITS, *PARTED])})(?!\w)"
 # "on 10/1" is a date, "10/1" alone may be a fraction.
-_BEFORE_DATE = (
-    rf"\b(?:[Oo]n|[Bb]y|[Uu]ntil|[Bb]efore|[Aa]fter|[Ss]ince|[Dd]ue|(?:{any_of(_DAYS)}),?) "
-)
+_BEFORE_DATE = rf"\b(?:[Oo]n|[Uu]ntil|[Bb]efore|[Aa]fter|[Ss]ince|[Dd]ue|(?:{any_of(_DAYS)}),?) "
 _BEFORE_DECADE = ("the ", "his ", "her ", "my ", "their ", "early ", "late ", "mid-")
 _HIS = "|".join(rf"(?<=\b{word})" for word in _BEFORE_DECADE)
 
@@ -56,16 +55,19 @@ def _iso(match: Match) -> str:
 
 
 def _numeric(match: Match, *, day_first: bool) -> str:
-    first, sign, second, of_year = int(match[1]), match[2], int(match[3]), match[4]
-    day_first = day_first or sign == "."
-    day, month = (first, second) if (day_first or first > 12) and second <= 12 else (second, first)
-    return _said(month, day, of_year) if _valid(month, day) else match[0].replace("/", " ")
+    month, day = _ordered(match[1], match[3], day_first=day_first or match[2] == ".")
+    return _said(month, day, match[4]) if _valid(month, day) else match[0].replace("/", " ")
 
 
 def _without_year(match: Match, *, day_first: bool) -> str:
-    before, first, second = match[1] or "", int(match[2]), int(match[3])
-    day, month = (first, second) if (day_first or first > 12) and second <= 12 else (second, first)
-    return before + _said(month, day) if _valid(month, day) else match[0]
+    month, day = _ordered(match[2], match[3], day_first=day_first)
+    return (match[1] or "") + _said(month, day) if _valid(month, day) else match[0]
+
+
+def _ordered(first: str, second: str, *, day_first: bool) -> tuple[int, int]:
+    """The month and the day, whichever stands first."""
+    one, two = int(first), int(second)
+    return (two, one) if two <= 12 and (day_first or one > 12) else (one, two)
 
 
 def _month(name: str) -> str:
@@ -107,7 +109,7 @@ def dates(*, day_first: bool) -> tuple[Rule, ...]:
             lambda m: f"{MONTHS[int(m[1]) - 1]} {year(int(m[2]))}",
         ),
         rule(r"()(?<![\d/.-])\b(0[1-9])/([0-3]\d)\b(?!/)", without_year),
-        rule(rf"({_BEFORE_DATE})(\d{{1,2}})/(\d{{1,2}})\b(?!/| of\b| the\b)", without_year),
+        rule(rf"({_BEFORE_DATE})(\d{{1,2}})/(\d{{1,2}})\b(?!/| of\b| the\b|{_UNIT})", without_year),
         rule(
             r"()\b(1[0-2])/(1[3-9]|2\d|3[01])\b(?![/\"″]| ?(?!is|was|and|at|or)[a-z])", without_year
         ),
@@ -131,19 +133,18 @@ _IN_WORDS: tuple[Rule, ...] = (
     ),
     rule(rf"\b{_MONTH} {_DAY_NUMBER}", lambda m: f"{_month(m[1])} {ordinal(int(m[2]))}"),
     rule(
-        rf"\b(?:the )?(\d{{1,2}})(?:st|nd|rd|th)?(?: of)? {_MONTH}",
-        lambda m: f"the {ordinal(int(m[1]))} of {_month(m[2])}",
+        rf"\b([Tt]he )?(\d{{1,2}})(?:st|nd|rd|th)?(?: of)? {_MONTH}",
+        lambda m: f"{m[1] or 'the '}{ordinal(int(m[2]))} of {_month(m[3])}",
     ),
     rule(rf"\b{_MONTH} (?={_YEAR}\b)", lambda m: f"{_month(m[1])} "),
     rule(r"\b(\d{1,4})\s?(BCE|BC|CE|AD)\b", lambda m: f"{cardinal(int(m[1]))} {letters(m[2])}"),
     rule(r"\b(\d{3}0)s?(?:['’]?s)?[-–]['’]?(\d0)s\b", _decades),
     rule(rf"['’]?\b(\d{{3}}0|(?<=['’])\d0|(?:{_HIS})\d0)['’]?s\b", _decade),
-    rule(rf"(?<![\d-])\b(1[1-9]\d\d|20\d\d)\s?[-–]\s?({_YEAR}|\d\d)\b(?![-.,%]\d|%)", _years),
+    rule(rf"(?<![\d-])\b(1[1-9]\d\d|20\d\d)\s?[-–]\s?({_YEAR}|\d\d)\b(?![-.,]\d|{_UNIT})", _years),
     rule(r"(?<=\bthe )(\d00)s\b", lambda m: plural(cardinal(int(m[1])))),
     rule(r"\b(20\d\d)/(\d\d)\b(?!/)", lambda m: f"{year(int(m[1]))} {cardinal(int(m[2]))}"),
     rule(r"\bFY\s?(?=\d)", "fiscal year "),
     rule(r"\b([Ii]n|[Ss]ince|[Yy]ear) (10[1-9]\d)\b(?! [a-z])", lambda m: f"{m[1]} {pairs(m[2])}"),
-    rule(r"\bin (1[1-9]00|20\d\d)\b", lambda m: f"in {alone(m[1])}"),
 )
 
 WEEKDAYS: Rule = rule(rf"{_SHORT_DAY}{DASH}{_SHORT_DAY}", lambda m: f"{_day(m[1])} to {_day(m[2])}")

@@ -134,7 +134,7 @@ SIGNS: tuple[Rule, ...] = (
     rule(r"([<>≤≥≠])\s?", lambda m: f"{_RELATIONS[m[1]]} "),
     rule(r"={2,}", "="),
     rule(r"\bd([a-z])/d([a-z])\b", r"d\1 over d\2"),
-    rule(rf"/({any_of(PER)})\b", lambda m: f" per {PER[m[1]]}"),
+    rule(rf"/({any_of(each for each in PER if len(each) > 1)})\b", lambda m: f" per {PER[m[1]]}"),
     rule(r"\b[Ww]/o\b", "without"),
     rule(r"\b[Ww]/(?=\s|\w)", "with "),
     rule(r"\s*/\s*", " "),

@@ -9,6 +9,7 @@ _UNIT = any_of(UNITS)
 _PER = rf"(?:\s?/\s?({any_of(PER)})(?![\w²³]))?"
 _ENDS = r"(?![\w²³])(?:\.(?=\s[a-z]))?"
 _NOT_DESCRIBED = "or|and|of|to|in|per|is|for|from|with|at|by|if|when|less|more"
+_SCALE = "hundred|thousand|million|billion|trillion|lakh|crore"
 _COMPASS = {"N": "north", "S": "south", "E": "east", "W": "west"}
 
 
@@ -17,6 +18,11 @@ def _quantity(match: Match) -> str:
     one, more = UNITS[unit]
     said = f"{number(amount)} to {number(upto)} {more}" if upto else counted(amount, one, more)
     return said + _per(per)
+
+
+def _many(match: Match) -> str:
+    amount, unit, per = match.groups()
+    return f"{amount} {UNITS[unit][1]}" + _per(per)
 
 
 def _per(per: str | None) -> str:
@@ -63,7 +69,7 @@ MEASURES: tuple[Rule, ...] = (
     rule(r"\b(\d{1,2})\s?(?:ft|feet)\.?,?\s?(\d{1,2})\s?in(?:ches)?\b(?! [a-z])", _feet),
     rule(r"\b(\d{1,3})['′]\s?[x×]\s?(\d{1,3})['′]", r"\1 by \2 feet"),
     rule(r"(?<![\d./])(\d{1,2})/(\d{1,2})[\"″](?!\w)", _inches),
-    rule(rf"\b(an?) ({NUM})[\"″](?= [a-z])", lambda m: f"{m[1]} {number(m[2])}-inch"),
+    rule(rf"\b(an?) ({NUM})[\"″](?= [A-Za-z])", lambda m: f"{m[1]} {number(m[2])}-inch"),
     rule(rf"(?<=\d)(\s?(?:{_UNIT}))?\s?[x×]\s?(?=\d+(?:\.\d+)?\s?(?:{_UNIT})\b)", r"\1 by "),
     rule(r"\b(\d{2,3})/(\d{2,3})\s?mm\s?Hg\b", _pressure),
     rule(
@@ -77,5 +83,6 @@ MEASURES: tuple[Rule, ...] = (
     rule(rf"\b([Aa]n?) ({NUM})[\s-]?({_UNIT})(?=[ -](?!(?:{_NOT_DESCRIBED})\b)[a-z])", _described),
     rule(rf"({NUM})°\s?([NSEW])\b", lambda m: f"{number(m[1])} degrees {_COMPASS[m[2]]}"),
     rule(rf"(?<![\w.])({NUM})(?:\s?(?:%|°)?{DASH}({NUM}))?[\s-]?({_UNIT}){_ENDS}{_PER}", _quantity),
+    rule(rf"\b({NUM} (?:{_SCALE}))[\s-]?({_UNIT}){_ENDS}{_PER}", _many),
     rule(r"\b(\d{3,4})p\b", lambda m: f"{pairs(m[1])} P"),
 )

@@ -54,10 +54,13 @@ _RULERS = (
     "Leo Francis Alexander Catherine Ivan Napoleon Frederick Peter Nicholas Gregory Innocent Mary "
     "Ferdinand Carlos Felipe Gustav Ramses Darius Xerxes Cleopatra"
 ).split()
+_CROWNED = "King Queen Pope Emperor Tsar Czar Prince".split()
 _COUNTED = (
     "War Chapter Part Volume Vol Act Scene Section Book Type Phase Title Article Bowl Level Class "
     "Stage Appendix Rocky Episode Mark"
 ).split()
+# Behind most names a lone "I" is the speaker: "Peter I know".
+_NUMERAL = r"(?:[IVX]{2,}|[VX])"
 
 
 def _abbreviation(match: Match) -> str:
@@ -99,7 +102,9 @@ NAMES: tuple[Rule, ...] = (
     rule(r"\b(?:[A-Za-z]\.){2,}(?!\w)", _spelled),
 )
 ROMAN: tuple[Rule, ...] = (
-    rule(rf"\b({any_of(_RULERS)}) ([IVX]+)\b(?!\.\w)(?!’|')", _regnal),
-    rule(rf"\b({any_of(_COUNTED)}) ([IVXL]+)\b(?!'|’)", _counted),
+    rule(rf"\b((?:{any_of(_CROWNED)}) [A-Z][a-z]+) (I)\b(?!['’])", _regnal),
+    rule(rf"\b({any_of(_RULERS)}) ({_NUMERAL})\b(?!['’]|\.\w)", _regnal),
+    rule(r"\b(World War|Type|Phase) (I)\b(?!['’])", _counted),
+    rule(rf"\b({any_of(_COUNTED)}) ({_NUMERAL}|[IVX]*L[IVX]*)\b(?!['’])", _counted),
 )
 VERSUS: Rule = rule(r"\bvs\b", "versus")

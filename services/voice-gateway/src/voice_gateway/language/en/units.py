@@ -24,6 +24,7 @@ UNITS: dict[str, tuple[str, str]] = {
         ("kph", "kilometer per hour", "kilometers per hour"),
         ("mph", "mile per hour", "miles per hour"),
         ("mpg", "mile per gallon", "miles per gallon"),
+        ("kn", "knot", ""),
         ("km", "kilometer", ""),
         ("cm", "centimeter", ""),
         ("mm", "millimeter", ""),

@@ -10,6 +10,7 @@ _NAMED = (
     "train"
 ).split()
 _NUMBER = r"(?:(?: कोड| संख्या| नंबर| नं\.?| क्रमांक| number| code)?(?: है| का अंत)?:? ?#?)"
+_COUNTED = r"\s?(?:रुपय|रुपए|रु|किमी|किलो|लोग|मीटर|यात्री|रन|साल|दिन|घंट|मिनट|प्रतिशत|%)"
 _FLIGHT = r"(?:फ़्लाइट|फ्लाइट|उड़ान|विमान|[Ff]light)(?: संख्या| नंबर)?"
 _ORDER = r"(?:ऑर्डर|आर्डर|टिकट|शिकायत|[Oo]rder|[Tt]icket)"
 _CITIES = (
@@ -45,7 +46,10 @@ def _spelled(match: Match) -> str:
 
 CODES: tuple[Rule, ...] = (
     rule(rf"{_FREE}\d{{4}}(?:([ -])\d{{4}}(?:\1\d{{4}}){{1,2}}|[ -]\d{{6}}[ -]\d{{5}})\b", _phone),
-    rule(rf"((?:{any_of(_NAMED)}){_NUMBER})(\d{{3,}})\b(?![.,:]\d)", lambda m: m[1] + digits(m[2])),
+    rule(
+        rf"((?:{any_of(_NAMED)}){_NUMBER})(\d{{3,}})\b(?![.,:]\d|{_COUNTED})",
+        lambda m: m[1] + digits(m[2]),
+    ),
     rule(
         rf"({_ORDER}) (?:(?:संख्या|नंबर|number) ?#?|#)(\d{{3,}})\b",
         lambda m: f"{m[1]} नंबर {digits(m[2])}",

@@ -105,6 +105,7 @@ _IN_WORDS = (
     "बजे मील एकड़ बीघा"
 ).split()
 _UNIT = any_of(_UNITS)
+_WORD = rf"(?:{any_of(_IN_WORDS)})"
 
 
 def _quantity(match: Match) -> str:
@@ -132,6 +133,8 @@ MEASURES: tuple[Rule, ...] = (
         _quantity,
     ),
     rule(
-        rf"(?<![\w.,])(\d{{1,2}}\.\d+)(?= (?:{any_of(_IN_WORDS)}){ENDS})", lambda m: measured(m[1])
+        rf"(?<![\w.,])(\d{{1,2}}(?:\.\d+)?){DASH}(\d{{1,2}}\.\d+)(?= {_WORD}{ENDS})",
+        lambda m: f"{measured(m[1])} से {measured(m[2])}",
     ),
+    rule(rf"(?<![\w.,])(\d{{1,2}}\.\d+)(?= {_WORD}{ENDS})", lambda m: measured(m[1])),
 )

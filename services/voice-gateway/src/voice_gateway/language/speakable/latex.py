@@ -3,9 +3,9 @@
 A formula may lose its delimiters where a reply is cut into lines and clauses, so a command is
 understood without them, too.
 
-    x_{1}, 10^{-3}          x₁, 10⁻³
-    \\frac{1}{2}, \\frac{a}{b}  1/2, a over b
-    \\sum_{i=1}^{n}          ∑(i=1…n)
+    x_{1}, 10^{-3}      x₁, 10⁻³
+    \\frac{1}{2}         1/2
+    \\sum_{i=1}^{n}      ∑(i=1…n)
 """
 
 import re
@@ -14,13 +14,13 @@ from collections.abc import Callable
 from voice_gateway.language.speakable.rules import Match, any_of
 
 
-def _names(table: str) -> dict[str, str]:
-    """A table of commands, each followed by the sign it stands for."""
-    words = table.split()
+def _table(text: str) -> dict[str, str]:
+    """Commands, each followed by the sign it stands for."""
+    words = text.split()
     return dict(zip(words[::2], words[1::2], strict=True))
 
 
-_SIGNS = _names(
+_SIGNS = _table(
     r"""
     le ≤  leq ≤  ge ≥  geq ≥  ne ≠  neq ≠  lt <  gt >  approx ≈  sim ~  equiv =  pm ±
     times ×  cdot ×  ast ×  div ÷  infty ∞  circ °  degree °  angle ∠  partial ∂  nabla ∇
@@ -43,7 +43,7 @@ _SUBSCRIPT = str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉")
 
 _INNER = r"\{([^{}]*)\}"
 _SPAN = re.compile(
-    r"\$\$(.+?)\$\$|\\\((.+?)\\\)|\\\[(.+?)\\\]|(?<![\w$\\])\$(?=\S)([^$\n]{1,300}?)(?<=\S)\$(?![\d$])",
+    r"\$\$(.+?)\$\$|\\\((.+?)\\\)|\\\[(.+?)\\\]|(?<![\w$\\])\$(?=\S)([^$\n]{1,300}?)(?<=\S)\$(?![\w$])",
     re.DOTALL,
 )
 _IS_FORMULA = re.compile(
