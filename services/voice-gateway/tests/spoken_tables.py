@@ -7,10 +7,12 @@ each text is its own form.
 """
 
 import re
+import time
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from statistics import median
 
 from voice_gateway.language.speakable import speakable
 from voice_gateway.speaking.clauses import Clauses
@@ -92,11 +94,27 @@ def _report() -> None:
     for tag in tags():
         read = cases(tag)
         for table in dict.fromkeys(case.table for case in read):
-            of_table = [case for case in read if case.table == table]
-            right = sum(case.accepts(case.said) for case in of_table)
-            print(f"{tag:6} {table:10} {right:3} of {len(of_table):3}")
-        right = sum(case.accepts(case.said) for case in read)
-        print(f"{tag:6} {'all':10} {right:3} of {len(read):3} ({right / len(read):.1%})")
+            _share(tag, table, [case for case in read if case.table == table])
+        _share(tag, "all", read)
+        times_ms = sorted(_time_ms(case) for case in read)
+        print(f"{tag:6} median {median(times_ms):.2f} ms a text, longest {times_ms[-1]:.2f} ms")
+
+
+def _share(tag: str, table: str, of: Sequence[Case]) -> None:
+    right = sum(case.accepts(case.said) for case in of)
+    print(f"{tag:6} {table:14} {right:3} of {len(of):3} ({right / len(of):.1%})")
+
+
+def _time_ms(case: Case) -> float:
+    """The shortest of a few: the machine may have other things to do."""
+    times_s = [_time_s(case) for _ in range(5)]
+    return min(times_s) * 1_000
+
+
+def _time_s(case: Case) -> float:
+    before_s = time.process_time()
+    speakable(case.written, case.tag)
+    return time.process_time() - before_s
 
 
 if __name__ == "__main__":

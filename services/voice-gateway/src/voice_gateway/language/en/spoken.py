@@ -7,7 +7,6 @@ may match: most clauses have no figure at all.
 
 import re
 
-from voice_gateway.language.en.addresses import ADDRESSES, FILES
 from voice_gateway.language.en.amounts import AMOUNTS
 from voice_gateway.language.en.codes import CODES, PLACES
 from voice_gateway.language.en.dates import POINTED, WEEKDAYS, dates
@@ -16,6 +15,7 @@ from voice_gateway.language.en.measures import MEASURES
 from voice_gateway.language.en.money import MONEY
 from voice_gateway.language.en.names import NAMES, ROMAN, VERSUS
 from voice_gateway.language.en.times import TIMES
+from voice_gateway.language.en.web_addresses import ADDRESSES, FILES
 from voice_gateway.language.speakable.rules import Rule, apply
 from voice_gateway.language.speakable.scripts import with_ascii_digits
 

@@ -7,7 +7,6 @@ are tried only where a cheap look at the text says that they may match.
 
 import re
 
-from voice_gateway.language.hi.addresses import ADDRESSES
 from voice_gateway.language.hi.amounts import AMOUNTS
 from voice_gateway.language.hi.codes import CODES
 from voice_gateway.language.hi.dates import DATES
@@ -16,6 +15,7 @@ from voice_gateway.language.hi.measures import MEASURES
 from voice_gateway.language.hi.money import MONEY
 from voice_gateway.language.hi.names import NAMES
 from voice_gateway.language.hi.times import TIMES
+from voice_gateway.language.hi.web_addresses import ADDRESSES
 from voice_gateway.language.speakable.rules import Rule, apply
 from voice_gateway.language.speakable.scripts import with_ascii_digits
 
