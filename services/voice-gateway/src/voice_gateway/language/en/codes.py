@@ -52,6 +52,7 @@ _PARTS = {
     "fig": "figure",
     "apt": "apartment",
     "no": "number",
+    "nos": "numbers",
     "nr": "number",
     "ext": "extension",
 }
@@ -75,6 +76,10 @@ def _points(match: Match) -> str:
     parts = match[1].split(".")
     said = (" dot " if len(parts) == 4 else " point ").join(map(number, parts))
     return said + (f" colon {digits(match[2])}" if match[2] else "")
+
+
+def _spelled(match: Match) -> str:
+    return letters(match[0])
 
 
 def _flight(match: Match) -> str:
@@ -101,13 +106,16 @@ def _street(match: Match) -> str:
 
 def _part(match: Match) -> str:
     word = _PARTS[match[1].lower()]
-    return (word.capitalize() if match[1][0].isupper() and word != "number" else word) + " "
+    return (
+        word.capitalize() if match[1][0].isupper() and not word.startswith("number") else word
+    ) + " "
 
 
 # These need their points, so they come before abbreviations are read.
 PLACES: tuple[Rule, ...] = (
     rule(rf"\b(\d{{1,5}})([A-Z])? ({_NAME}(?: [A-Z][a-z]+)*) {_STREET}", _house),
     rule(rf"\b({_NAME}) ({_NEVER_SAINT})\b\.?", _street),
+    rule(rf"\b({_NAME}) (St|Dr)\.(?=\s*$|,|\s[a-z])", _street),
     rule(r"(?<=\d )pp\.", "pages"),
     rule(r"\bP\.\s?O\.(?= Box)", "P O"),
     rule(rf"\b({any_of(_PARTS)})\.\s?(?=\d)", _part, re.IGNORECASE),
@@ -130,7 +138,8 @@ CODES: tuple[Rule, ...] = (
     rule(r"(?<=[Cc]all )\d{3}\b(?![-.,:/]?\d)|(?<=[Dd]ial )\d{3}\b(?![-.,:/]?\d)", _phone),
     rule(_PHONE, _phone),
     rule(r"\b(extension )(\d{2,5})\b", lambda m: m[1] + digits(m[2])),
-    rule(r"\b(?=[A-Z]*\d)(?=\d*[A-Z])[A-Z\d]{8,}\b", lambda m: letters(m[0])),
+    rule(r"\b(?=[A-Z]*\d)(?=\d*[A-Z])[A-Z\d]{8,}\b", _spelled),
+    rule(r"\b(?=[A-Z\d]{5,}\b)(?:[A-Z]+\d+[A-Z]|\d+[A-Z]+\d)[A-Z\d]*\b", _spelled),
     rule(r"#(?=[A-Z]{1,3}-?\d)", "number "),
     rule(r"\b(7[0-8]7|3[0-8]0)-(\d{3})\b", lambda m: f"{pairs(m[1])} {pairs(m[2])}"),
     rule(r"\b(40[13])\(?([bk])\)?(?!\w)", lambda m: f"{pairs(m[1])} {m[2].upper()}"),

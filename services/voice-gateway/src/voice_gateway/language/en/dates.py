@@ -28,7 +28,9 @@ _DAY_NUMBER = r"(\d{1,2})(?:st|nd|rd|th)?\b(?![:.,]\d|\s?%|/\d)"
 _YEAR = r"(?:1[0-9]|20)\d\d"
 _UNIT = rf"[\s-]?(?:{any_of([*UNITS, *PARTED])})(?!\w)"
 # "on 10/1" is a date, "10/1" alone may be a fraction.
-_BEFORE_DATE = rf"\b(?:[Oo]n|[Uu]ntil|[Bb]efore|[Aa]fter|[Ss]ince|[Dd]ue|(?:{any_of(_DAYS)}),?) "
+_BEFORE_DATE = (
+    rf"\b(?:[Oo]n|[Uu]ntil|[Bb]efore|[Aa]fter|[Ss]ince|[Dd]ue|(?:{any_of([*_DAYS, *_DAY_OF])}),?) "
+)
 _BEFORE_DECADE = ("the ", "his ", "her ", "my ", "their ", "early ", "late ", "mid-")
 _HIS = "|".join(rf"(?<=\b{word})" for word in _BEFORE_DECADE)
 
@@ -118,7 +120,7 @@ def dates(*, day_first: bool) -> tuple[Rule, ...]:
 
 
 _IN_WORDS: tuple[Rule, ...] = (
-    rule(rf"{_SHORT_DAY}(?=,? (?:\d|{_MONTH} \d))", lambda m: _day(m[1])),
+    rule(rf"{_SHORT_DAY}(?=,? (?:\d|{_MONTH}))", lambda m: _day(m[1])),
     rule(
         rf"\b{_MONTH} {_DAY_NUMBER}{DASH}{_DAY_NUMBER}",
         lambda m: f"{_month(m[1])} {ordinal(int(m[2]))} to {ordinal(int(m[3]))}",

@@ -171,7 +171,7 @@ MONEY: tuple[Rule, ...] = (
     rule(
         rf"\b([Aa]n?) (?P<coin>[{_SIGN}])(?P<amount>\d[\d,]*(?:\.\d)?)"
         rf"(?:[\s-](?P<scale>{_WORDS})|(?P<scale_letter>{any_of(SCALES)}))?"
-        r"[\s-](?=(?!(?:or|and|of|to|in|on|for|per|from|with|at|by|if|when)\b)[a-z]{3,})",
+        r"[\s-](?=(?!(?:or|and|of|to|in|on|for|per|from|with|at|by|if|when)\b)[A-Za-z]{3,})",
         _worth,
     ),
     rule(rf"(?P<coin>{_BEFORE})\s?{_MONEY}{_AFTER_MONEY}", _money),

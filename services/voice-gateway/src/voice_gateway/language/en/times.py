@@ -39,7 +39,7 @@ TIMES: tuple[Rule, ...] = (
     rule(r"\b24/7/365\b", "24 7 three sixty-five"),
     rule(r"\b(24/7|9/11)\b", lambda m: m[0].replace("/", " ")),
     rule(rf"\b(noon|midnight){DASH}(?=\d)", r"\1 to "),
-    rule(rf"(?<=:\d\d){DASH}(?=\d)|(?<=[AaPp][Mm]){DASH}(?=\d)", " to "),
+    rule(rf"(?<=:\d\d){DASH}(?=\d)|(?<=[AaPp][Mm]){DASH}(?=\d|noon|midnight)", " to "),
     rule(rf"\b(\d{{1,2}}){DASH}(?=\d{{1,2}}(?::\d\d)?{_HALF})", r"\1 to "),
     rule(
         rf"\b([01]?\d|2[0-3]):([0-5]\d)(?::([0-5]\d))?(?:{_HALF}|\b)(?!:?\d){_ZONE}?",

@@ -37,11 +37,19 @@ def _numeric(match: Match) -> str:
     return _said(day, month, match[4]) if valid else match[0]
 
 
+def _unyeared(match: Match) -> str:
+    day, month = int(match[1] or match[5]), int(match[3] or match[6])
+    return _said(day, month) if 1 <= month <= 12 and 1 <= day <= 31 else match[0]
+
+
 def _month(name: str) -> str:
     return _MONTH_OF[name[:3]]
 
 
 DATES: tuple[Rule, ...] = (
+    rule(
+        r"(?<=वार )(\d{1,2})(/)(\d{1,2})()\b(?!/)|(?<![\d/])(\d{1,2})/(\d{1,2})(?= को )", _unyeared
+    ),
     rule(rf"(?<![\d/.-])({_YEAR})([-/.])(\d{{1,2}})\2(\d{{1,2}})\b(?![/-]\d)", _iso),
     rule(r"(?<![\d/.-])(\d{1,2})(/)(\d{1,2})/(\d{4}|\d{2})\b(?![/-]\d)", _numeric),
     rule(rf"(?<![\d/.-])(\d{{1,2}})([.-])(\d{{1,2}})\2({_YEAR})\b(?![./-]\d)", _numeric),

@@ -55,6 +55,8 @@ SCALES = {
     "खरब": "खरब",
     "मिलियन": "मिलियन",
     "बिलियन": "बिलियन",
+    "ट्रिलियन": "ट्रिलियन",
+    "trillion": "ट्रिलियन",
     "thousand": "हज़ार",
     "lakhs": "लाख",
     "lakh": "लाख",
@@ -76,7 +78,7 @@ _MONEY = (
     rf"(?P<amount>{NUM})(?P<scale>{_SCALE})?"
     rf"(?:{DASH}(?:{any_of(_SIGNS)})?(?P<upto>{NUM})(?P<more>{_SCALE})?)?"
 )
-_PER = rf"(?:\s?/\s?(?P<per>{any_of(PER)}){ENDS})?"
+_PER = rf"(?P<plus>\+)?(?:\s?/\s?(?P<per>{any_of(PER)}){ENDS})?"
 
 
 def _money(match: Match) -> str:
@@ -88,6 +90,7 @@ def _money(match: Match) -> str:
         said = f"{measured(amount)} {scale} {coin[1]}"
     else:
         said = _price(coin, amount)
+    said += " से अधिक" if match["plus"] else ""
     return f"{said} प्रति {PER[per]}" if per else said
 
 

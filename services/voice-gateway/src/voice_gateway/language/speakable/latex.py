@@ -47,7 +47,7 @@ _SPAN = re.compile(
     re.DOTALL,
 )
 _IS_FORMULA = re.compile(
-    r"[\\^_{}=]|^\s*[A-Za-z]\s*$|[A-Za-z]\s*[-+*/<>]\s*\w|\w\s*[-+*/<>]\s*[a-z]"
+    r"[\\^_{}=]|^\s*[A-Za-z]\s*$|[A-Za-z]\s*[-+*/<>]\s*-?\w|\w\s*[-+*/<>]\s*[a-z]"
 )
 _DELIMITER = re.compile(r"\\[()\[\]]|\$\$")
 _ESCAPED = re.compile(r"\\([$%&#_{}*`~!>+.|-])")
