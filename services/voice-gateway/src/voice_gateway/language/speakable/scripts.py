@@ -14,7 +14,7 @@ _SCRIPTS = {
 _WORD_ENDS = r"(?=[\s.,;:!?]|$)"
 _SENTENCES = {
     "en": re.compile(
-        rf"(?=.*(?<!\S)[a-z]{{4,}}{_WORD_ENDS})(?:.*?(?<!\S)[A-Za-z]{{2,}}{_WORD_ENDS}){{2}}"
+        rf"\A(?=.*(?<!\S)[a-z]{{4,}}{_WORD_ENDS})(?:.*?(?<!\S)[A-Za-z]{{2,}}{_WORD_ENDS}){{2}}"
     ),
     "hi": _SCRIPTS["hi"],
 }
