@@ -233,6 +233,20 @@ def test_a_text_without_any_end_is_cut_between_words():
     assert all(set(clause.split()) == {"word"} for clause in said)
 
 
+@pytest.mark.parametrize(
+    ("language", "first", "second"),
+    [
+        ("de-DE", "Ich bestelle Ihnen heute noch ein Taxi", "und sage dann Bescheid."),
+        ("es-US", "Le pido ahora mismo un taxi grande", "y le aviso luego."),
+        ("fr-FR", "Je vous appelle un taxi tout de suite", "et je vous préviens."),
+    ],
+)
+def test_a_breath_is_taken_before_the_joining_words_of_the_language(
+    language: str, first: str, second: str
+):
+    assert cut(f"{first} {second}", language=language) == [first, second]
+
+
 def test_english_words_open_no_clause_of_another_language():
     cutter = Clauses(language="fr-FR")
     assert cutter.feed("Il a marqué un très beau but hier soir. ") == [

@@ -10,6 +10,7 @@ LANGUAGE = Language(
     ),
     answers=words("ja jo genau ok okay gut schön klar stimmt richtig nein nee nö"),
     stops=words("stopp stop halt warte moment nein entschuldigung pause ruhe genug"),
+    opens_clause=words("und oder aber weil dass wenn denn sondern damit obwohl während wobei"),
     asks_much=words(
         "adresse anschrift nummer telefonnummer email e-mail buchstabieren postleitzahl"
     ),

@@ -10,6 +10,7 @@ LANGUAGE = Language(
     ),
     answers=words("sí si ok okay vale bien claro bueno exacto supuesto no"),
     stops=words("para espera alto no perdón perdona pausa silencio basta"),
+    opens_clause=words("y pero porque aunque cuando donde mientras pues sino"),
     asks_much=words("dirección número teléfono correo deletrear código"),
     apology="Perdón, algo ha salido mal. Por favor, pregunte otra vez.",
     say_again="Perdón, no le he entendido. Por favor, dígalo otra vez.",
