@@ -131,6 +131,7 @@ def test_each_script_has_its_own_marks(language: str, text: str, said: list[str]
             "The result (which I checked, twice) is right,",
         ),
         ("So it is $\\frac{-b, c}{2a - b}$, as you know.", "So it is $\\frac{-b, c}{2a - b}$,"),
+        ("We know that $$F = b - a$$ is true, as you see.", "We know that $$F = b - a$$ is true,"),
         ("From 3 PM - 5 PM we meet - then we go.", "From 3 PM - 5 PM we meet -"),
         ("It fell from 20 - $30 to nothing, they say.", "It fell from 20 - $30 to nothing,"),
     ],

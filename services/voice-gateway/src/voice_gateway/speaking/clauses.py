@@ -26,6 +26,7 @@ _OTHER_PARTS = "،؛၊"
 _FULL_WIDTH_ENDS = "。！？।॥"  # no space needs to stand behind these
 _FULL_WIDTH_PARTS = "，、；："
 _CLOSERS = r"\"')\]”’»」』*_"
+_FORMULA_MARK = re.compile(r"\$\$|\$(?!\d)")
 _BRACKETS = ("()", "[]", "{}")
 _COINS = "$€£₹¥"  # a dash before a number is "to", or "minus"
 _BREATH = re.compile(rf"[,;:{_OTHER_PARTS}](?=\s)|[{_FULL_WIDTH_PARTS}]|\s[–—-](?=\s)")
@@ -164,7 +165,9 @@ def _words(text: str) -> int:
 
 
 def _in_brackets(text: str) -> bool:
-    """Whether a bracket or a brace is open at the end of the text: a formula is not cut."""
+    """Whether a bracket or a formula is open at the end of the text."""
+    if len(_FORMULA_MARK.findall(text)) % 2:
+        return True
     return any(text.count(opens) > text.count(closes) for opens, closes in _BRACKETS)
 
 

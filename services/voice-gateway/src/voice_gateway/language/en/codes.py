@@ -93,7 +93,7 @@ def _in_pairs(match: Match) -> str:
 def _house(match: Match) -> str:
     number_of, letter, street, kind = match.groups()
     letter = f" {letter}" if letter else ""
-    return f"{_pairs(number_of)}{letter} {street} {_STREETS[kind]}" + full_stop(match)
+    return f"{_pairs(number_of)}{letter} {street} {_STREETS[kind]}" + _point(match)
 
 
 def _pairs(text: str) -> str:
@@ -101,7 +101,11 @@ def _pairs(text: str) -> str:
 
 
 def _street(match: Match) -> str:
-    return f"{match[1]} {_STREETS[match[2]]}" + full_stop(match)
+    return f"{match[1]} {_STREETS[match[2]]}" + _point(match)
+
+
+def _point(match: Match) -> str:
+    return full_stop(match) if match[0].endswith(".") else ""
 
 
 def _part(match: Match) -> str:

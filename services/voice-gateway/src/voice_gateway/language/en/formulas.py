@@ -15,6 +15,7 @@ _SPACED = {
     "÷": "divided by",
     "√": "the square root of",
     "∛": "the cube root of",
+    "∜": "the fourth root of",
     "∞": "infinity",
     "⁄": "over",
     "∈": "in",
@@ -47,6 +48,8 @@ _GREEK_ALONE = r"(?<![\u0370-\u03ff])"
 # These come before numbers are read, as they change what a digit beside them means.
 FORMULA_SIGNS: tuple[Rule, ...] = (
     rule(r"[∑∏∫]\(([^()…]{1,40})…([^()]{1,20})\)", lambda m: _from_to(m)),
+    rule(r"∣([^∣\s][^∣]{0,20})∣", r" the absolute value of \1 "),
+    rule(r"\s?∣\s?", " given "),
     rule(r"\blim\(([^()→]{1,20})→([^()]{1,20})\)", r" the limit as \1 approaches \2 of "),
     rule(r"\blog([₀-₉]+)\s?", lambda m: f"log base {m[1].translate(_SMALL)} of "),
     rule(r"([A-Za-z])\u0302", r"\1 hat"),
@@ -79,7 +82,9 @@ def _from_to(match: Match) -> str:
 
 
 FORMULAS: tuple[Rule, ...] = (
-    rule(r"\b([fghP])\(([^()]{1,20})\)", r"\1 of \2"),
+    rule(r"\b([fgh])['′]\(([^()]{1,20})\)", r"\1 prime of \2"),
+    rule(r"\b([fghOP])\(([^()]{1,20})\)", r"\1 of \2"),
+    rule(r"\b(1)/([a-z])\b(?! [a-z])", r"\1 over \2"),
     rule(
         rf"\b({any_of(_FUNCTIONS)})\(([^()]{{1,20}})\)", lambda m: f"{_FUNCTIONS[m[1]]} of {m[2]}"
     ),
@@ -94,7 +99,7 @@ FORMULAS: tuple[Rule, ...] = (
     rule(r"\s?\^\s?\(([^()]+)\)", r" to the power of \1"),
     rule(r"\s?\^\s?[{]?(-?\w+)[}]?", r" to the power of \1"),
     rule(r"(^|[\s(=])-(?=[$€£₹¥]?\.?\d)", r"\1minus "),
-    rule(r"(?<=\d) - (?=\d[^=]*=)", " minus "),
+    rule(r"(?:(?<=[\d²³)])|(?<=\b[a-z])) - (?=[\da-z(][^=]{0,40}=)", " minus "),
 )
 POWERS: tuple[Rule, ...] = (
     rule(r"\s?²", " squared "),

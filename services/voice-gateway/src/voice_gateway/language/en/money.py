@@ -104,7 +104,7 @@ SCALES = {
     "Cr": "crore",
     "cr": "crore",
 }
-_WORDS = "hundred|thousand|million|billion|trillion|lakh|crore"
+_WORDS = "lakh crore|hundred|thousand|million|billion|trillion|lakh|crore"
 # A comma before the last two digits is a decimal one; points then group the thousands.
 _AMOUNT = rf"(?:\d{{1,3}}(?:\.\d{{3}})*,\d\d(?![\d,])|{NUM}|\.\d\d)"
 

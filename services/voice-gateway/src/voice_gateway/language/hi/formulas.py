@@ -14,6 +14,8 @@ _OPERAND = r"(\w+(?:\.\w+)?|\([^()]*\))"
 FORMULA_SIGNS: tuple[Rule, ...] = (
     rule(rf"\s?([{''.join(_HALVES)}])", lambda m: f" {_HALVES[m[1]]}"),
     rule(rf"√\s?{_OPERAND}", r"\1 का वर्गमूल"),
+    rule(rf"∛\s?{_OPERAND}", r"\1 का घनमूल"),
+    rule(r"∣([^∣\s][^∣]{0,20})∣", r"\1 का निरपेक्ष मान"),
     rule(r"[⁰¹²³⁴-⁹⁻⁺ⁿ]{2,}|(?<=\d)[⁰¹⁴-⁹ⁿ]|[ⁿ⁴-⁹]", lambda m: f"^{m[0].translate(_SMALL)}"),
     rule(r"[₀-₉]+", lambda m: f" {m[0].translate(_SMALL)} "),
     rule(r"\s?≥\s?", " से अधिक या बराबर "),

@@ -21,7 +21,7 @@ from voice_gateway.language.speakable.scripts import with_ascii_digits
 
 _DIGIT = re.compile(r"[0-9]")
 _POINT = re.compile(r"[.@]")
-_SIGN_OF_FORMULA = re.compile(r"[½⅓⅔¼¾⅛√⁰¹²³⁴-⁹⁻ⁿ₀-₉≥]")
+_SIGN_OF_FORMULA = re.compile(r"[½⅓⅔¼¾⅛√∛∣⁰¹²³⁴-⁹⁻ⁿ₀-₉≥]")
 _POWER = re.compile(r"[\^²³]")
 
 _WITH_POINTS: tuple[Rule, ...] = (*NAMES, *ADDRESSES)

@@ -26,7 +26,7 @@ _SIGNS = _table(
     times ×  cdot ×  ast ×  div ÷  infty ∞  circ °  degree °  angle ∠  partial ∂  nabla ∇
     to →  rightarrow →  Rightarrow →  implies →  mapsto →  ldots …  dots …  cdots …
     in ∈  notin ∉  cup ∪  cap ∩  subset ⊂  subseteq ⊂  forall ∀  exists ∃
-    sum ∑  prod ∏  int ∫  lim lim
+    sum ∑  prod ∏  int ∫  lim lim  mid ∣  vert ∣
     alpha α  beta β  gamma γ  delta δ  epsilon ε  varepsilon ε  zeta ζ  eta η  theta θ  iota ι
     kappa κ  lambda λ  mu μ  nu ν  xi ξ  pi π  rho ρ  sigma σ  tau τ  upsilon υ  phi φ  varphi φ
     chi χ  psi ψ  omega ω  Gamma Γ  Delta Δ  Theta Θ  Lambda Λ  Xi Ξ  Pi Π  Sigma Σ  Phi Φ  Psi Ψ
@@ -47,9 +47,10 @@ _SPAN = re.compile(
     re.DOTALL,
 )
 _IS_FORMULA = re.compile(
-    r"[\\^_{}=]|^\s*[A-Za-z]\s*$|[A-Za-z]\s*[-+*/<>]\s*-?\w|\w\s*[-+*/<>]\s*[a-z]"
+    r"[\\^_{}=|]|^\s*[A-Za-z]!?\s*$|[A-Za-z]\s*[-+*/<>]\s*-?\w|\w\s*[-+*/<>]\s*[a-z]"
 )
-_DELIMITER = re.compile(r"\\[()\[\]]|\$\$")
+_DELIMITER = re.compile(r"\\[()\[\]]|\$\$|\\(?:begin|end)\{[^{}]*\}")
+_BAR = re.compile(r"\|")
 _ESCAPED = re.compile(r"\\([$%&#_{}*`~!>+.|-])")
 _KNOWN = any_of([*_SIGNS, *_FUNCTIONS, *_WRAPPERS, *_DROPPED, *"sqrt frac dfrac tfrac".split()])
 _COMMAND = re.compile(rf"\\({_KNOWN})(?![A-Za-z])")
@@ -58,7 +59,8 @@ _LIMITS = re.compile(
 )
 _LIMIT = re.compile(rf"\\lim\s*_{_INNER}")
 _FRACTION = re.compile(rf"\\[dt]?frac\s*{_INNER}\s*{_INNER}")
-_ROOT = re.compile(rf"\\sqrt\s*{_INNER}")
+_ROOT = re.compile(rf"\\sqrt\s*(?:\[(\d)\])?\s*{_INNER}")
+_ROOTS = {"3": "∛", "4": "∜"}
 _WRAPPED = re.compile(rf"\\(?:{any_of(_WRAPPERS)})\s*{_INNER}")
 _ACCENTED = re.compile(rf"\\({any_of(_ACCENTS)})\s*\{{(\w)\}}")
 _BRACED_LETTER = re.compile(r"(?<![\\^_\w])(\d*)\{(\w)\}(?=[_^])")
@@ -88,8 +90,8 @@ def _span(match: Match) -> str:
     dollars = match[4]
     if dollars is not None and not _IS_FORMULA.search(dollars):
         return match[0]
-    inner = next(filter(None, match.groups()))
-    return _TOUCHING.sub(" ", _OPERATOR.sub(_operator, _SLASH.sub(" ⁄ ", _plain(inner))))
+    inner = _BAR.sub("∣", _plain(next(filter(None, match.groups()))))
+    return _TOUCHING.sub(" ", _OPERATOR.sub(_operator, _SLASH.sub(" ⁄ ", inner)))
 
 
 def _operator(match: Match) -> str:
@@ -129,7 +131,7 @@ def _log_base(match: Match) -> str:
 
 
 def _root(match: Match) -> str:
-    return " √" + _grouped(match[1])
+    return " " + _ROOTS.get(match[1], "√") + _grouped(match[2])
 
 
 def _fraction(match: Match) -> str:

@@ -12,12 +12,14 @@ _LINK = re.compile(r"!?\[([^\]]*)\](?:\([^)]*\)|\[[^\]]*\])")
 _ADDRESS = re.compile(r"<((?:https?://|mailto:)?[^\s<>]*[.@][^\s<>]*)>")
 _TAG = re.compile(r"</?[A-Za-z][^<>]*>|<!--.*?-->", re.DOTALL)
 _ENTITY = re.compile(r"&(?:[A-Za-z]{2,8}|#\d{1,6});")
-_LINE_MARK = re.compile(r"^[ \t]*(?:#{1,6}\s+|[-*+•]\s+|>(?!\s?\d)[ \t]?)+", re.MULTILINE)
+_LINE_MARK = re.compile(r"^[ \t]*(?:#{1,6}\s+|[-*+•▪◦‣→]\s+|>(?!\s?\d)[ \t]?)+", re.MULTILINE)
 _TABLE_RULE = re.compile(r"^[ \t|:=-]*-{2,}[ \t|:=-]*$", re.MULTILINE)
 _TABLE_ROW = re.compile(r"^[ \t]*\|(.*?)\|?[ \t]*$", re.MULTILINE)
 _GROUPED_DIGITS = re.compile(r"(?<=\d)_(?=\d{3})")
 _EMPHASIS = re.compile(r"(?<!\w)_+|_+(?!\w)|\*\*+|`+|~~+")
-_STAR = re.compile(r"(?<![\d)])(?<![\d)]\s)\*|\*(?!\s?[\d(])")
+_STAR = re.compile(r"(?<![\d)])(?<![\d)]\s)(?<!\S )\*|\*(?!\s?[\d(]| \S)")
+_LOWERED = re.compile(r"(?<=[A-Za-z])~(\w{1,3})~")
+_UNDERLINE = re.compile(r"^[ \t]*={3,}[ \t]*$", re.MULTILINE)
 _MARK = re.compile(r"[*`~{}^<>#]+")
 _GAP = re.compile(r"[_|\\\s]+")
 _GAP_BEFORE_MARK = re.compile(r"\s+(?=[,.!?;:।](?:\s|$))")
@@ -27,6 +29,10 @@ _SIGNS = "°№"  # Unicode puts them into the category of pictographs
 def unmarked(text: str) -> str:
     """Remove the structure of a text: headings, lists, tables, links, tags and emphasis."""
     text = _FENCE.sub(" ", text)
+    if "==" in text:
+        text = _UNDERLINE.sub("", text)
+    if "~" in text:
+        text = _LOWERED.sub(r" \1 ", text)
     if "|" in text or "--" in text:
         text = _TABLE_ROW.sub(_cells, _TABLE_RULE.sub("", text))
     text = without_unspoken(text)

@@ -28,13 +28,15 @@ _REST = r"[^*()\[\]\n]{0,60}"
 _ALONE_AFTER = r"(?:^|(?<=[.!?…।\"”\n])\s*|(?<=[.!?…।\"”]\s))"
 _ALONE_BEFORE = r"(?=\s*(?:$|\n|[\"“A-Z\u0900-\u097f]))"
 
-_CITATION = rule(r"\s?【[^】]{0,60}】|(?<!\])\s?(?:\[\^?\d{1,3}\])+(?!\():?|\[[ xX]\]", "")
+_CITATION = rule(r"\s?【[^】]{0,60}】|(?<!\])(?<!sqrt)\s?(?:\[\^?\d{1,3}\])+(?!\():?|\[[ xX]\]", "")
 _UNSPOKEN: tuple[Rule, ...] = (
     rule(rf"{_ALONE_AFTER}\*{{1,2}}{_ANY_ACT}{_REST}\*{{1,2}}{_ALONE_BEFORE}", ""),
     rule(rf"{_ALONE_AFTER}[(\[]{_ANY_ACT}{_REST}[)\]]{_ALONE_BEFORE}", ""),
     rule(rf"\s?[(\[]{_ACT}{_REST}[)\]]", ""),
 )
-_EMOTICON = rule(r"(?:^|(?<=\s))[:;=]['’]?-?[)(DPpO](?=$|[\s.,!?])", "")
+_EMOTICON = rule(
+    r"(?<![\w:]):[a-z][a-z0-9_]{1,30}:(?![\w:])|(?:^|(?<=\s))[:;=]['’]?-?[)(DPpO](?=$|[\s.,!?])", ""
+)
 
 
 def without_unspoken(text: str) -> str:
