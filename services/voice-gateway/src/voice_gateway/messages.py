@@ -34,6 +34,8 @@ class ModelOptions:
     tools: tuple[Tool, ...] = ()
     tool_choice: str = "auto"
     """"auto", "none", "required", or "=" and the name of the tool to use."""
+    parallel_calls: bool = True
+    """An answer may call several tools; else it calls one, and what follows is left out."""
     counts_tokens: bool = False
     """The caller's program wants the numbers of tokens used."""
     about: tuple[Message, ...] | None = None

@@ -33,7 +33,7 @@ _SESSION_FIELDS = frozenset(
     temperature parallel_tool_calls truncation tracing include prompt reasoning id object
     expires_at""".split()
 )
-_KEPT_FIELDS = frozenset("parallel_tool_calls truncation tracing include prompt reasoning".split())
+_KEPT_FIELDS = frozenset("truncation tracing include prompt reasoning".split())
 """These change nothing here."""
 _KEPT_CHARS = 16_000
 _AUDIO_FIELDS: Mapping[transcription_session.Kind, Sequence[str]] = {
@@ -188,7 +188,7 @@ class SessionOptions:
         session = self._copy()
         changes = asked.keys() & {
             "instructions", "output_modalities", "tools", "tool_choice", "max_output_tokens",
-            "temperature",
+            "temperature", "parallel_tool_calls",
         }  # fmt: skip
         session |= {name: asked[name] for name in changes if asked[name] is not None}
         if asked.get("audio") is not None:
@@ -296,6 +296,7 @@ def _asking(session: Json, path: str) -> ModelOptions:
         max_tokens=_max_tokens(session["max_output_tokens"], path),
         tools=tools,
         tool_choice=_tool_choice(session["tool_choice"], tools, path),
+        parallel_calls=_parallel_calls(session.get("parallel_tool_calls"), path),
         counts_tokens=True,
     )
 
@@ -316,6 +317,10 @@ def _temperature(asked: Any, path: str) -> float | None:
     if asked is None:
         return None
     return fields.as_number(asked, f"{path}.temperature", 0, 2)
+
+
+def _parallel_calls(asked: Any, path: str) -> bool:
+    return asked is None or fields.as_flag(asked, f"{path}.parallel_tool_calls")
 
 
 def _max_tokens(asked: Any, path: str) -> int | None:
