@@ -4,12 +4,14 @@ import asyncio
 import json
 from base64 import b64encode
 from contextlib import suppress
-from typing import Any
+from pathlib import Path
+from typing import Any, cast
 
 import aiohttp
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from openai import AsyncOpenAI
 from voice_gateway.messages import CallConfig
 from voice_gateway.testing.fake_chat import FakeChat
 from voice_gateway.testing.fake_riva import FakeRiva
@@ -18,6 +20,9 @@ from voice_gateway.transports.realtime.fields import BadEvent
 from voice_gateway.transports.realtime.inbound import followed
 from voice_gateway.transports.realtime.session_options import SessionOptions
 from voice_gateway.transports.realtime.state import State
+from websockets.exceptions import ConnectionClosedError
+
+from .authorities import Authorities
 
 SOUND = b64encode(bytes(4800)).decode()
 
@@ -329,16 +334,52 @@ async def test_a_key_is_asked_for_and_taken_from_header_or_subprotocol(serve: An
     keys = {"api_keys": "first, second"}
     async with serve(FakeRiva(), FakeChat(["Hello."]), **keys) as gateway:
         for headers in ({}, {"Authorization": "Bearer wrong"}):
-            with pytest.raises(aiohttp.WSServerHandshakeError) as refused:
-                async with connect(gateway.http_port, headers=headers):
-                    pass
-            assert refused.value.status == 401
+            async with connect(gateway.http_port, headers=headers) as program:
+                error = await program.error()
+                assert (error["type"], error["code"], error["param"]) == (
+                    "invalid_request_error",
+                    "invalid_api_key",
+                    None,
+                )
+                assert await program.rest() == 3000
         bearer = {"Authorization": "Bearer second"}
         async with connect(gateway.http_port, headers=bearer) as program:
             await program.until("session.created")
         offered = ("realtime", "openai-insecure-api-key.first")
         async with connect(gateway.http_port, protocols=offered) as program:
             assert program.socket.protocol == "realtime"
+            await program.until("session.created")
+
+
+async def test_the_sdks_beta_client_is_told_so_and_closed(serve: Any, tmp_path: Path):
+    """It would wait for ever for events that have other names now."""
+    ours = Authorities(tmp_path)
+    files = ours.write()
+    del files["tls_client_ca"]  # the client asks for TLS, and shows no certificate
+    trusts = {"ssl": ours.client("beta").context}
+    async with serve(FakeRiva(), FakeChat(), allow_anyone=True, **files) as gateway:
+        url = f"https://localhost:{gateway.http_port}/v1"
+        async with (
+            AsyncOpenAI(api_key="k", base_url=url) as client,
+            client.beta.realtime.connect(
+                model="m", websocket_connection_options=cast(Any, trusts)
+            ) as connection,
+        ):
+            said = json.loads(await connection.recv_bytes())
+            with pytest.raises(ConnectionClosedError) as closed:
+                await connection.recv_bytes()
+    assert (said["type"], said["error"]["code"]) == ("error", "beta_api_shape_disabled")
+    assert closed.value.rcvd
+    assert closed.value.rcvd.code == 4000
+
+
+async def test_so_is_a_page_that_asks_for_the_beta_and_nobody_else(serve: Any):
+    async with serve(FakeRiva(), FakeChat()) as gateway:
+        offered = ("realtime", "openai-insecure-api-key.k", "openai-beta.realtime-v1")
+        async with connect(gateway.http_port, protocols=offered) as page:
+            assert (await page.error())["code"] == "beta_api_shape_disabled"
+            assert await page.rest() == 4000
+        async with connect(gateway.http_port) as program:  # and anybody else is served
             await program.until("session.created")
 
 

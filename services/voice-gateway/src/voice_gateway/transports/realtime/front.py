@@ -1,10 +1,11 @@
 """Accepts WebSockets at `/v1/realtime`, checks who may open one, and ends its call."""
 
 import asyncio
+import json
 import logging
 import uuid
 from collections.abc import AsyncGenerator
-from contextlib import ExitStack, asynccontextmanager
+from contextlib import ExitStack, asynccontextmanager, suppress
 from dataclasses import replace
 
 from aiohttp import ClientConnectionError, WSCloseCode, WSMsgType, hdrs, web
@@ -45,12 +46,15 @@ from voice_gateway.transports.wire import Defaults
 log = logging.getLogger(__name__)
 
 _LARGEST_FRAME_BYTES = frames.LARGEST_BYTES  # a larger one closes the socket
+_LARGEST_OF_A_STRANGER_BYTES = 4096  # from a client that is told why it is not let in
 _HEARTBEAT_S = 20.0  # browsers and proxies drop connections that stay silent
 _CLOSE_TIMEOUT_S = 2.0
 _SUBPROTOCOL = "realtime"
 _LONGEST_NAME_CHARS = 128
 _LONGEST_REASON_BYTES = 120
 _UNAUTHORIZED = 3000  # as IANA's registry of close codes has it, and OpenAI uses it
+_BETA_CLOSED = 4000  # as the cloud closes a socket that asks for the beta's events
+_BETA_PROTOCOL = "openai-beta.realtime-v1"
 _CLOSE_CODES: dict[type[CallError], int] = {
     GatewayFull: WSCloseCode.TRY_AGAIN_LATER,
     TooManyCalls: WSCloseCode.TRY_AGAIN_LATER,
@@ -82,27 +86,29 @@ class RealtimeFront:
     async def answer(self, request: web.Request) -> web.StreamResponse:
         if refusal := self._access.site_refusal(request):
             return refusal
+        upgrades = request.headers.get(hdrs.UPGRADE, "").lower() == "websocket"
         try:
             grant = await self._access.grant(request)
         except Unauthenticated as error:
             self._calls.turned_away("realtime")
-            return unauthenticated(error)
-        # A page is not told why its WebSocket is refused, so it asks with a plain request, which
-        # must get the reasons above first.
-        if request.headers.get(hdrs.UPGRADE, "").lower() != "websocket":
+            if not upgrades:
+                return unauthenticated(error)
+            wrong_key = BadEvent("invalid_api_key", str(error))
+            return await _turned_away(request, wrong_key, _UNAUTHORIZED)
+        # A page asks with a plain request why its WebSocket was refused before it opened.
+        if not upgrades:
             upgrade = refused(426, "upgrade_required", "This address speaks WebSocket.")
             return self._full() or upgrade
+        return await self._open(request, grant)
+
+    async def _open(self, request: web.Request, grant: Grant) -> web.StreamResponse:
+        if _asks_for_beta(request):
+            return await _turned_away(request, _BETA_IS_OVER, _BETA_CLOSED)
         try:
             wish = wish_of(request)
         except BadEvent as why:
             return refused(400, why.code, str(why), why.param)
-        socket = web.WebSocketResponse(
-            protocols=(_SUBPROTOCOL,),
-            heartbeat=_HEARTBEAT_S,
-            max_msg_size=_LARGEST_FRAME_BYTES,
-            compress=False,  # base64 audio costs more to compress than to send
-            timeout=_CLOSE_TIMEOUT_S,
-        )
+        socket = _socket(_LARGEST_FRAME_BYTES)
         await socket.prepare(request)
         await self._serve(request, socket, grant, wish)
         return socket
@@ -264,6 +270,44 @@ async def _goodbye(caller: RealtimeCaller, state: State) -> AsyncGenerator[None]
         except CallError:
             log.info("the client was gone before it heard: %s", error)
         raise
+
+
+def _socket(largest_bytes: int) -> web.WebSocketResponse:
+    return web.WebSocketResponse(
+        protocols=(_SUBPROTOCOL,),
+        heartbeat=_HEARTBEAT_S,
+        max_msg_size=largest_bytes,
+        compress=False,  # base64 audio costs more to compress than to send
+        timeout=_CLOSE_TIMEOUT_S,
+    )
+
+
+_BETA_IS_OVER = BadEvent(
+    "beta_api_shape_disabled",
+    "The Realtime beta API is not served. Use the GA API: leave out the header "
+    f"'OpenAI-Beta: realtime=v1' and the subprotocol '{_BETA_PROTOCOL}'.",
+)
+
+
+def _asks_for_beta(request: web.Request) -> bool:
+    """Whether the client wants the beta's events, of which it would understand none of ours."""
+    offered = request.headers.get(hdrs.SEC_WEBSOCKET_PROTOCOL, "").split(",")
+    return "realtime=v1" in request.headers.get("OpenAI-Beta", "") or _BETA_PROTOCOL in map(
+        str.strip, offered
+    )
+
+
+async def _turned_away(
+    request: web.Request, why: BadEvent, close_code: int
+) -> web.WebSocketResponse:
+    """Open the socket only to say why it is closed: browsers see no status of a handshake, and
+    clients try again after one."""
+    socket = _socket(_LARGEST_OF_A_STRANGER_BYTES)
+    await socket.prepare(request)
+    with suppress(CallerGone):
+        await _tell(socket, json.dumps(outbound.turned_away(why)))
+        await _close(request, socket, close_code, str(why))
+    return socket
 
 
 async def _tell(socket: web.WebSocketResponse, frame: str) -> None:

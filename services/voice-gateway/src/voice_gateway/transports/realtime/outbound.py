@@ -25,7 +25,7 @@ from voice_gateway.messages import (
 )
 from voice_gateway.transports.realtime import caller_turn, response
 from voice_gateway.transports.realtime.fields import BadEvent, Json
-from voice_gateway.transports.realtime.state import Events, State
+from voice_gateway.transports.realtime.state import Events, State, random_id
 
 
 def opening(state: State) -> Events:
@@ -39,14 +39,22 @@ def opening(state: State) -> Events:
 
 def refused(state: State, why: BadEvent, event_id: str | None) -> Json:
     """The error event for a client event that was not followed; the call goes on."""
-    error = {
+    return state.event("error", error=_error(why, event_id))
+
+
+def turned_away(why: BadEvent) -> Json:
+    """The only event of a socket on which no call begins."""
+    return {"type": "error", "event_id": random_id("event"), "error": _error(why, None)}
+
+
+def _error(why: BadEvent, event_id: str | None) -> Json:
+    return {
         "type": "invalid_request_error",
         "code": why.code,
         "message": str(why),
         "param": why.param,
         "event_id": event_id,
     }
-    return state.event("error", error=error)
 
 
 def ended(state: State, why: CallError) -> Json:
