@@ -268,7 +268,7 @@ async def test_half_samples_are_joined(serve: Any):
 
 
 async def test_the_language_is_chosen_before_the_audio(serve: Any):
-    scripted = FakeRiva()
+    scripted = FakeRiva(languages=["en-US", "de-DE", "fr-FR"])
     async with serve(scripted, FakeChat()) as gateway, connect(gateway.http_port) as program:
         german = {"input": {"transcription": {"language": "de"}}}
         await program.update(audio=german)
@@ -279,6 +279,47 @@ async def test_the_language_is_chosen_before_the_audio(serve: Any):
             session(audio={"input": {"transcription": {"language": "fr"}}})
         )
         assert (await program.error())["code"] == "unsupported_value"
+
+
+@pytest.mark.parametrize(
+    ("what", "audio", "param"),
+    [
+        (
+            "a language",
+            {"input": {"transcription": {"language": "fr"}}},
+            "session.audio.input.transcription.language",
+        ),
+        ("a voice", {"output": {"voice": "Cid"}}, "session.audio.output.voice"),
+    ],
+)
+async def test_what_no_service_has_is_refused_and_changes_nothing(
+    serve: Any, what: str, audio: dict[str, Any], param: str
+):
+    scripted = FakeRiva(languages=["en-US", "de-DE"], voices=["Ann", "Bob"])
+    async with serve(scripted, FakeChat()) as gateway, connect(gateway.http_port) as program:
+        await listed(gateway.http_port)
+        await program.socket.send_json(session(audio=audio, instructions="Be rude."))
+        error = await program.error()
+        assert (error["code"], error["param"]) == ("invalid_value", param), what
+        assert "de-DE" in error["message"] or "Scripted.Bob" in error["message"]
+        good = {
+            "input": {"transcription": {"language": "de"}},
+            "output": {"voice": "Scripted.Ann"},
+        }
+        updated = await program.update(audio=good)
+        assert updated["instructions"] != "Be rude."
+        await program.say("response.create", response={"audio": {"output": {"voice": "Cid"}}})
+        assert (await program.error())["param"] == "response.audio.output.voice"
+
+
+async def listed(port: int) -> None:
+    """Wait until the services have said what they have."""
+    async with aiohttp.ClientSession(f"http://127.0.0.1:{port}") as http, asyncio.timeout(60):
+        while True:
+            async with http.get("/choices") as answer:
+                said = await answer.json()
+            if said["languages"] and said["voices"]:
+                return
 
 
 async def test_a_truncation_beyond_what_was_sent_cuts_nothing(serve: Any):
@@ -302,17 +343,17 @@ async def test_a_truncation_beyond_what_was_sent_cuts_nothing(serve: Any):
 async def test_what_has_no_effect_here_costs_nothing_else_of_an_update(serve: Any):
     tool = {"type": "function", "name": "get_weather"}
     async with (
-        serve(FakeRiva(), FakeChat()) as gateway,
+        serve(FakeRiva(voices=["Ann"]), FakeChat()) as gateway,
         connect(gateway.http_port) as program,
     ):
         updated = await program.update(
-            audio={"output": {"speed": 1.1, "voice": "Ann"}},
+            audio={"output": {"speed": 1.1, "voice": "Scripted.Ann"}},
             instructions="Be brief. " * 6_000,
             tools=[{"type": "mcp", "server_label": "docs"}, tool],
         )
         refused = await program.error()
     assert (refused["code"], refused["param"]) == ("unsupported_value", "session.tools[0].type")
-    assert updated["audio"]["output"]["voice"] == "Ann"
+    assert updated["audio"]["output"]["voice"] == "Scripted.Ann"
     assert updated["tools"] == [tool]
     assert len(updated["instructions"]) == 60_000
 

@@ -39,6 +39,7 @@ from voice_gateway.transports.http import HttpFront, Readiness
 from voice_gateway.transports.http_access import HttpAccess
 from voice_gateway.transports.realtime.client_secrets import ClientSecrets
 from voice_gateway.transports.realtime.front import RealtimeFront
+from voice_gateway.transports.realtime.served import Served
 from voice_gateway.transports.wire import MOST_AUDIO_BYTES
 
 log = logging.getLogger(__name__)
@@ -142,7 +143,11 @@ class GatewayServer:
         self._resumptions = Resumptions(settings.resume_window_s, self._metrics)
         access = HttpAccess(self._access.callers, wiring.sites(settings))
         defaults, proxies = wiring.defaults(settings), wiring.proxies(settings)
-        realtime = RealtimeFront(self._calls, defaults, access, proxies, self._resumptions)
+
+        def served() -> Served:
+            return Served(recogniser.served, voice.served)
+
+        realtime = RealtimeFront(self._calls, defaults, access, proxies, self._resumptions, served)
         self._http = HttpFront(
             readiness=self._readiness,
             exposition=self._metrics.exposition,
@@ -152,7 +157,7 @@ class GatewayServer:
             access=access,
             realtime=realtime.answer,
             models=[settings.llm_model],
-            client_secrets=ClientSecrets(self._access.callers, access, defaults).answer,
+            client_secrets=ClientSecrets(self._access.callers, access, defaults, served).answer,
             connections=wiring.http_connections(settings),
         )
 

@@ -3,7 +3,7 @@
 import logging
 import time
 from collections.abc import Callable, Collection, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from voice_gateway.access import certificates
 from voice_gateway.access.jwts import LEEWAY_S, Issuer
@@ -37,6 +37,8 @@ class _Known:
     by: str = ""
     """Names what was shown in a token that is minted for it."""
     by_token: bool = False
+    carried: bytes = b""
+    """What its token carries for a front."""
 
 
 class Callers:
@@ -77,7 +79,7 @@ class Callers:
         A bearer counts where there is one, right or wrong, and else the certificate, in DER.
         """
         known = await self._known(bearer, certificate)
-        return Grant(known.principal, known.lapsed)
+        return Grant(known.principal, known.lapsed, known.carried)
 
     def recognises(self, certificate: bytes) -> bool:
         """Whether a certificate alone opens a call; nothing is logged."""
@@ -86,21 +88,29 @@ class Callers:
         except Unauthenticated:
             return False
 
-    async def mint(self, bearer: str, lasts_s: float, certificate: bytes = b"") -> Token:
+    async def mint(
+        self, bearer: str, lasts_s: float, certificate: bytes = b"", carried: bytes = b""
+    ) -> Token:
         """A token for whoever shows this; raises Unauthenticated or NotPermitted."""
         known = await self._known(bearer, certificate)
         if known.by_token:
             raise NotPermitted("A token gets no further token; use a key.")
-        return self._tokens.mint(known.principal.name, lasts_s, known.until, known.by)
+        return self._tokens.mint(known.principal.name, lasts_s, known.until, known.by, carried)
 
     async def _known(self, bearer: str, certificate: bytes) -> _Known:
-        if not self.asks:
-            return _Known(Principal(ANYONE.name, self._rights))
         try:
+            if not self.asks:
+                return self._anyone(bearer)
             return await self._found(bearer) if bearer else self._certified(certificate)
         except Unauthenticated as error:
             self._tell(error.reason)
             raise
+
+    def _anyone(self, bearer: str) -> _Known:
+        """Whoever it is. A token counts here as well, right or wrong, as it may carry something."""
+        who, is_token = Principal(ANYONE.name, self._rights), bearer.startswith(PREFIX)
+        carried = self._tokens.claims(bearer).carried if is_token else b""
+        return _Known(who, by_token=is_token, carried=carried)
 
     async def _found(self, bearer: str) -> _Known:
         if len(bearer) > _LONGEST_CHARS:
@@ -108,7 +118,8 @@ class Callers:
         if key := self._key(bearer):
             return self._by_entry(key.owner, [key.digest])
         if bearer.startswith(PREFIX):
-            return self._of_token(self._tokens.claims(bearer))
+            claims = self._tokens.claims(bearer)
+            return replace(self._of_token(claims), carried=claims.carried)
         if self._issuer and bearer.count(".") == 2:
             signed = await self._issuer.check(bearer)
             return self._of_jwt(_SIGNED + signed.subject, signed.expires_at, signed.signer)

@@ -4,7 +4,7 @@ import asyncio
 import json
 import logging
 import uuid
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from contextlib import ExitStack, asynccontextmanager, suppress
 from dataclasses import replace
 
@@ -28,9 +28,14 @@ from voice_gateway.messages import CallConfig, Played
 from voice_gateway.principals import Grant, Principal
 from voice_gateway.transports.callers_address import FORWARDED, Proxies
 from voice_gateway.transports.http_access import HttpAccess, refused, unauthenticated
-from voice_gateway.transports.realtime import frames, outbound, transcription_session
+from voice_gateway.transports.realtime import (
+    client_secrets,
+    frames,
+    outbound,
+    transcription_session,
+)
 from voice_gateway.transports.realtime.caller import RealtimeCaller, Socket
-from voice_gateway.transports.realtime.fields import BadEvent
+from voice_gateway.transports.realtime.fields import BadEvent, Json
 from voice_gateway.transports.realtime.out_of_band import OutOfBandResponses
 from voice_gateway.transports.realtime.reconnecting import (
     SocketChannel,
@@ -39,6 +44,7 @@ from voice_gateway.transports.realtime.reconnecting import (
     resync,
     wish_of,
 )
+from voice_gateway.transports.realtime.served import Served
 from voice_gateway.transports.realtime.session_options import RATE_HZ, SessionOptions
 from voice_gateway.transports.realtime.state import State
 from voice_gateway.transports.wire import Defaults
@@ -76,7 +82,9 @@ class RealtimeFront:
         access: HttpAccess,
         proxies: Proxies,
         resumptions: Resumptions,
+        served: Callable[[], Served] = Served,
     ) -> None:
+        self._served = served
         self._calls = calls
         self._defaults = defaults
         self._access = access
@@ -138,6 +146,10 @@ class RealtimeFront:
             # A client that does not read gets no goodbye: a send that timed out cannot be repeated.
             _abort(request)
             return
+        except BadEvent as refusal:  # what the client's token asks for is not served any more
+            code, why = WSCloseCode.POLICY_VIOLATION, str(refusal)
+            with suppress(CallerGone):
+                await _tell(socket, json.dumps(outbound.turned_away(refusal)))
         except CallError as error:
             code, why = _CLOSE_CODES.get(type(error), WSCloseCode.POLICY_VIOLATION), str(error)
         except Exception:  # a bug ends this call only, and the client sees no details
@@ -166,7 +178,7 @@ class RealtimeFront:
         self, request: web.Request, socket: web.WebSocketResponse, grant: Grant, wish: Wish
     ) -> None:
         who, address = grant.principal, self._address(request)
-        state = self._state(request, who)
+        state = self._state(request, who, client_secrets.unpacked(grant.carried))
         caller = RealtimeCaller(_AioSocket(socket), state)
         outlives = wish.resumable and self._resumptions.offered
         async with _goodbye(caller, state):
@@ -196,14 +208,19 @@ class RealtimeFront:
         kept.renew = call.renew
         await SocketLine(self._resumptions, kept, line, socket).serve(resumed=False)
 
-    def _state(self, request: web.Request, who: Principal) -> State:
+    def _state(self, request: web.Request, who: Principal, asked: Json) -> State:
+        """The state that a session begins in, with what its token asks for; raises BadEvent."""
         extended = request.query.get("events") == "all"
         config = self._config(who, can_pause=extended)
-        model = request.query.get("model", "")[:_LONGEST_NAME_CHARS] or "default"
+        named = request.query.get("model", "")[:_LONGEST_NAME_CHARS]
+        model = named or client_secrets.model_of(asked)
         only_words = request.query.get("intent") == transcription_session.KIND
         kind = transcription_session.KIND if only_words else "realtime"
-        options = SessionOptions(config.call_id, model, config, who.rights, kind)
-        return State(options, extended=extended)
+        options = SessionOptions(config.call_id, model, config, who.rights, kind, self._served)
+        options.update(asked, has_audio=False)
+        state = State(options, extended=extended)
+        state.decode(options.input_format)
+        return state
 
     def _address(self, request: web.Request) -> str:
         forwarded = ",".join(request.headers.getall(FORWARDED, ()))

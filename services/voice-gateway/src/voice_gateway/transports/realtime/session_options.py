@@ -4,7 +4,7 @@ Fields without an effect here (a tracing setting, a prompt) are kept and shown a
 protocol has it; `docs/guides/realtime-api.md` lists them.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass, replace
 from typing import Any, Final, Literal, cast
@@ -17,6 +17,7 @@ from voice_gateway.principals import Rights
 from voice_gateway.transports.realtime import fields, transcription_session, turn_detection
 from voice_gateway.transports.realtime.fields import BadEvent, Json
 from voice_gateway.transports.realtime.rights import check_config
+from voice_gateway.transports.realtime.served import Served
 
 RATE_HZ: Final = 24_000
 """The rate of the call and of `audio/pcm`; the protocol has no other."""
@@ -78,9 +79,11 @@ class SessionOptions:
         config: CallConfig,
         rights: Rights | None = None,
         kind: transcription_session.Kind = "realtime",
+        served: Callable[[], Served] = Served,
     ) -> None:
         self.rights = rights or Rights()
         """What the client may replace."""
+        self._served = served
         self._session: Json = {
             "id": f"sess_{call_id}",
             "type": kind,
@@ -167,8 +170,7 @@ class SessionOptions:
             fields.known(audio, _AUDIO_FIELDS[kind], "session.audio")
             _merge_audio(session["audio"], audio)
         session["tools"], refused = _served_tools(session["tools"])
-        config = _config(session, self._base)
-        check_config(config, self._base, self.rights, "session")
+        config = self._checked(_config(session, self._base), "session")
         if has_audio and config.language != self._config.language:
             raise fields.unsupported(
                 "session.audio.input.transcription.language",
@@ -176,6 +178,12 @@ class SessionOptions:
             )
         self._session, self._config = session, config
         return refused
+
+    def _checked(self, config: CallConfig, path: str) -> CallConfig:
+        """The config, if this client may have it and the services do; raises BadEvent."""
+        check_config(config, self._base, self.rights, path)
+        self._served().check(config, self._base, path)
+        return config
 
     def for_response(
         self, asked: Json, about: tuple[Message, ...] | None = None
@@ -196,8 +204,7 @@ class SessionOptions:
             output = fields.as_object(audio.get("output", {}), "response.audio.output")
             fields.known(audio, ("output",), "response.audio")
             _merge_output(session["audio"]["output"], output, "response.audio.output")
-        config = _config(session, self._base, "response")
-        check_config(config, self._base, self.rights, "response")
+        config = self._checked(_config(session, self._base, "response"), "response")
         return ResponseOptions(session, replace(config, asking=replace(config.asking, about=about)))
 
 
