@@ -123,8 +123,8 @@ CASES: list[tuple[dict[str, Any], str, str | None]] = [
     ),
     (
         create({"type": "message", "role": "user", "content": [{"type": "input_audio"}]}),
-        "unsupported_value",
-        "item.content[0]",
+        "missing_required_parameter",
+        "item.content[0].audio",
     ),
     (
         create({"type": "function_call_output", "output": "x"}),

@@ -35,7 +35,8 @@ from voice_gateway.transports.realtime import (
     transcription_session,
 )
 from voice_gateway.transports.realtime.caller import RealtimeCaller, Socket
-from voice_gateway.transports.realtime.fields import BadEvent, Json
+from voice_gateway.transports.realtime.clips import Clips
+from voice_gateway.transports.realtime.fields import BadEvent
 from voice_gateway.transports.realtime.out_of_band import OutOfBandResponses
 from voice_gateway.transports.realtime.reconnecting import (
     SocketChannel,
@@ -178,7 +179,7 @@ class RealtimeFront:
         self, request: web.Request, socket: web.WebSocketResponse, grant: Grant, wish: Wish
     ) -> None:
         who, address = grant.principal, self._address(request)
-        state = self._state(request, who, client_secrets.unpacked(grant.carried))
+        state = self._state(request, grant, wish)
         caller = RealtimeCaller(_AioSocket(socket), state)
         outlives = wish.resumable and self._resumptions.offered
         async with _goodbye(caller, state):
@@ -208,10 +209,11 @@ class RealtimeFront:
         kept.renew = call.renew
         await SocketLine(self._resumptions, kept, line, socket).serve(resumed=False)
 
-    def _state(self, request: web.Request, who: Principal, asked: Json) -> State:
+    def _state(self, request: web.Request, grant: Grant, wish: Wish) -> State:
         """The state that a session begins in, with what its token asks for; raises BadEvent."""
+        who, asked = grant.principal, client_secrets.unpacked(grant.carried)
         extended = request.query.get("events") == "all"
-        config = self._config(who, can_pause=extended)
+        config = self._config(who, wish.conversation_id, can_pause=extended)
         named = request.query.get("model", "")[:_LONGEST_NAME_CHARS]
         model = named or client_secrets.model_of(asked)
         only_words = request.query.get("intent") == transcription_session.KIND
@@ -226,7 +228,7 @@ class RealtimeFront:
         forwarded = ",".join(request.headers.getall(FORWARDED, ()))
         return self._proxies.caller(request.remote or "", forwarded)
 
-    def _config(self, who: Principal, *, can_pause: bool) -> CallConfig:
+    def _config(self, who: Principal, conversation_id: str, *, can_pause: bool) -> CallConfig:
         return CallConfig(
             call_id=uuid.uuid4().hex[:12],
             language=self._defaults.language,
@@ -234,6 +236,7 @@ class RealtimeFront:
             voice=self._defaults.voice,
             system_prompt=self._defaults.system_prompt,
             can_pause=can_pause,
+            conversation_id=conversation_id,
             line_echo=self._defaults.line_echo,
             principal=who.name,
         )
@@ -265,11 +268,13 @@ async def _converse(call: Call, caller: RealtimeCaller, config: CallConfig) -> N
     ended: CallError | None = None
     async with asyncio.TaskGroup() as tasks:
         caller.out_of_band = out_of_band = OutOfBandResponses(call, tasks)
+        caller.clips = clips = Clips(call, tasks, caller.state, caller.say, caller.note)
         try:
             await call.run(caller, config)
         except CallError as error:
             ended = error
         out_of_band.cancel()
+        clips.cancel()
     if ended:
         raise ended
 

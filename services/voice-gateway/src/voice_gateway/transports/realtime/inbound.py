@@ -23,10 +23,12 @@ from voice_gateway.messages import (
 )
 from voice_gateway.transports.realtime import caller_turn, fields, items, transcription_session
 from voice_gateway.transports.realtime import response as outcome
+from voice_gateway.transports.realtime.clips import clips_in
 from voice_gateway.transports.realtime.fields import BadEvent, Json
+from voice_gateway.transports.realtime.items import Item
 from voice_gateway.transports.realtime.rights import check_messages
 from voice_gateway.transports.realtime.session_options import RATE_HZ
-from voice_gateway.transports.realtime.state import Asked, Events, State
+from voice_gateway.transports.realtime.state import Asked, Clip, Events, State
 
 _LEAST_COMMIT_S = 0.1
 _MOST_OUT_OF_BAND = 4  # at once; each sends requests to the model and the voice of its own
@@ -53,6 +55,8 @@ class Taken:
     begins: OutOfBandRequest | None = None
     stops: int = 0
     """The number of the out-of-band response that is to end; 0: none."""
+    clips: tuple[Item, Sequence[Clip]] | None = None
+    """An item whose audio is to be transcribed."""
     acknowledged: int = 0
     """The sequence of the newest event that the client says it has; 0: it says nothing."""
     refused: Sequence[BadEvent] = ()
@@ -116,7 +120,11 @@ def _create_item(state: State, event: Json) -> Taken:
     state.items.check_new(wire)
     state.items.check_call(wire)
     place = state.items.place(event.get("previous_item_id"))
+    if clips := clips_in(wire, state.options.input_format, state.options.config.language):
+        state.admit_clips(clips)
     item, before = state.items.add(wire, after=place)
+    if clips:  # it is noted with its words
+        return Taken([], caller_turn.created(state, item, before), clips=(item, clips))
     after = None if place is None else state.items.told_before(before)
     noted: list[FromCaller] = (
         [Noted(_named(message, item.id), after)] if items.says(message) else []
