@@ -121,6 +121,7 @@ def test_a_bad_secret_is_named_and_not_shown(
         ({"TLS_CERT": __file__}, "TLS_CERT and TLS_KEY are set together, or neither is"),
         ({"TLS_KEY": __file__}, "TLS_CERT and TLS_KEY are set together, or neither is"),
         ({"TLS_CLIENT_CA": __file__}, "TLS_CLIENT_CA needs TLS_CERT and TLS_KEY"),
+        ({"TLS_CLIENT_CRL": __file__}, "TLS_CLIENT_CRL needs TLS_CLIENT_CA"),
         ({"JWT_JWKS": __file__}, "JWT_JWKS needs JWT_ISSUER and JWT_AUDIENCE"),
         ({"GRPC_HOST": "0.0.0.0"}, "GRPC_HOST is '0.0.0.0', and nobody is asked for a key: "),
         ({"HTTP_HOST": "10.0.0.7"}, "HTTP_HOST is '10.0.0.7', and nobody is asked for a key: "),

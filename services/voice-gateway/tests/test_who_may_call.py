@@ -275,6 +275,23 @@ async def test_a_certificate_opens_what_a_key_does(serve: Serve, tmp_path: Path,
         assert await over_http("POST", "/v1/realtime/client_secrets")(gateway, bearer) is good
 
 
+@pytest.mark.parametrize("bearer", ["", KEY])
+async def test_a_revoked_certificate_opens_nothing(serve: Serve, tmp_path: Path, bearer: str):
+    """Nor does a right key beside it, and even a probe by it is refused."""
+    ours, changes = Authorities(tmp_path), settings(tmp_path)
+    with changes["api_keys_file"].open("a") as file:
+        file.write(CERTIFICATES)
+    good, revoked = (ours.client("kiosk.example.org") for _ in range(2))
+    changes |= {**ours.write(), "tls_client_crl": ours.revoke(revoked)}
+    async with serve(FakeRiva(), FakeChat(), internal_port=0, **changes) as plain:
+        await ready(asked_by(good, plain))
+        gateway = asked_by(revoked, plain)
+        rows = {name: ask for name, ask in (KEYED | OPEN).items() if "internal" not in name}
+        assert await outcomes(gateway, rows, bearer) == dict.fromkeys(rows, False)
+        assert not await over_http("POST", "/v1/realtime/client_secrets")(gateway, bearer)
+        assert await outcomes(asked_by(good, plain), rows, bearer) == dict.fromkeys(rows, True)
+
+
 def rewrite(path: Path, old: str, new: str) -> None:
     path.write_text(path.read_text().replace(old, new))
 

@@ -14,7 +14,7 @@ from grpc_reflection.v1alpha import reflection
 from voice_proto import voice_workflow_pb2 as pb
 
 from voice_gateway import wiring
-from voice_gateway.access.opened import Access
+from voice_gateway.access.opened import Access, Watch
 from voice_gateway.access.watched import WatchedFiles
 from voice_gateway.adapters.chat_addresses import ChatAddresses
 from voice_gateway.adapters.pool import Listeners
@@ -85,11 +85,11 @@ class GatewayServer:
         self._stack = AsyncExitStack()
         self._access, self._certificates = _opened(settings)
         self._stack.push_async_callback(self._access.close)
-        keyed = KeyedMethods(
+        self._keyed = KeyedMethods(
             self._access.callers, open_methods=[f"/{SERVICE}/StreamAudio"], probed=["", SERVICE]
         )
         streams = ("grpc.max_concurrent_streams", settings.max_calls + _STREAMS_BESIDE_CALLS)
-        self._server = grpc.aio.server(options=[*_OPTIONS, streams], interceptors=[keyed])
+        self._server = grpc.aio.server(options=[*_OPTIONS, streams], interceptors=[self._keyed])
         self._health: Any = _untyped(health).aio.HealthServicer()
         self._changed = asyncio.Event()
         self._stopping = False
@@ -204,7 +204,7 @@ class GatewayServer:
                     ("loop lag", partial(self._metrics.watch_loop, self._calls.measured)),
                     ("apologies", self._apologies.run),
                     *self._access.watches.items(),
-                    *([("lapses", self._calls.end_lapsed)] if self._access.callers.asks else []),
+                    *self._lapses(),
                     *([("certificates", certificates.run)] if certificates else []),
                 )
             ]
@@ -213,6 +213,13 @@ class GatewayServer:
             await self._drain()
             for task in watching:
                 task.cancel()
+
+    def _lapses(self) -> list[tuple[str, Watch]]:
+        """What ends calls and other streams as what opened them goes, if it can."""
+        callers = self._access.callers
+        if not (callers.asks or callers.revokes):
+            return []
+        return [("lapses", self._calls.end_lapsed), ("streams", self._keyed.end_lapsed)]
 
     def _record(self, options: CallOptions) -> Callable[[CallConfig], CallRecord] | None:
         if self._settings.record_events_dir is None:

@@ -194,6 +194,8 @@ def access_options(settings: Settings) -> AccessOptions:
         token_secret=settings.token_secret.get_secret_value(),
         may=settings.rights(),
         certificates=settings.tls_client_ca is not None,
+        client_crl=settings.tls_client_crl,
+        client_ca=settings.tls_client_ca,
     )
 
 

@@ -39,6 +39,8 @@ class Claims:
     """When what it was minted for ends; None: at no time that was known."""
     by: str = ""
     """The signer of the JWT or the mark of the entry that it was minted for; empty: not known."""
+    certificate: str = ""
+    """The fingerprint of the certificate that it was minted for; empty: it was none."""
     carried: bytes = b""
     """What the front that asked for it reads again when it is used."""
 
@@ -56,12 +58,14 @@ class Tokens:
         lasts_s: float,
         until: float | None = None,
         by: str = "",
+        *,
+        certificate: str = "",
         carried: bytes = b"",
     ) -> Token:
         """A token for `lasts_s`; it ends with `until`, where what it was minted for ends then."""
         ends = self._now() + lasts_s
         expires_at = int(ends if until is None else min(ends, until))
-        said = [principal, expires_at, until, by]
+        said = [principal, expires_at, until, by, *([certificate] if certificate else [])]
         claims = json.dumps(said, separators=(",", ":")).encode()
         claims += _BEHIND + carried if carried else b""
         return Token(f"{PREFIX}{_text(claims)}.{_text(self._mac(claims))}", expires_at)

@@ -81,6 +81,7 @@ class HttpFront:
         connections: ConnectionLimits | None = None,
     ) -> None:
         self._access = access
+        self._realtime = realtime
         self._readiness = readiness
         self._choices = choices
         self._exposition = exposition
@@ -141,9 +142,14 @@ class HttpFront:
     async def _at_work(self, request: web.Request, handler: Handler) -> web.StreamResponse:
         async with self._connections.at_work(request.protocol):
             try:
-                return await handler(request)
+                return self._revoked(request) or await handler(request)
             except web.HTTPClientError as error:
                 return _in_json(request, error)
+
+    def _revoked(self, request: web.Request) -> web.Response | None:
+        """Why a revoked certificate gets nothing; the WebSocket says it in its own way."""
+        handles = request.match_info.handler
+        return None if handles is self._realtime else self._access.revoked(request)
 
     async def _say_ready(self, request: web.Request) -> web.Response:
         """Say it all to who shows a key, where one is asked for; to others yes or no alone."""
