@@ -24,6 +24,7 @@ SCENES: dict[Path, list[Values]] = {
         EVERYTHING,
         {"localStack": {"enabled": True}},
         {"gatewayTls": {"secretName": "tls"}},
+        {"gatewayTls": {"secretName": "tls", "clientCa": True}},
         {"exposure": {**HOST, "gatewayApi": {"enabled": True, "className": "eg"}}},
         {"exposure": {**HOST, "gatewayApi": {"enabled": True, "gateway": {"name": "g"}}}},
         {"exposure": {**ISSUED, "traefik": {"enabled": True}}},

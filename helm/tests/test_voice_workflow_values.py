@@ -72,7 +72,8 @@ class TestSettings:
         self, helm: Helm, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
     ) -> None:
         (tmp_path / "file").touch()
-        files = ("RIVA_TLS_CA", "API_KEYS_FILE", "JWT_JWKS", "TLS_CERT", "TLS_KEY", "TLS_CLIENT_CA")
+        files = ("RIVA_TLS_CA", "API_KEYS_FILE", "JWT_JWKS", "TLS_CERT", "TLS_KEY")
+        files = (*files, "TLS_CLIENT_CA", "TLS_CLIENT_CRL")
         special: dict[str, str] = dict.fromkeys(files, str(tmp_path / "file"))
         special["RECORD_EVENTS_DIR"] = str(tmp_path)
         wanted = {name: {**OTHERS, **special}.get(name, other(name)) for name in PLAIN}
@@ -244,6 +245,10 @@ REFUSED: dict[str, tuple[dict[str, Any], tuple[str, ...]]] = {
     "client authority without a certificate": (
         {"gatewayTls": {"clientCa": True}},
         ("gatewayTls.clientCa", "set gatewayTls.secretName"),
+    ),
+    "a list of revoked certificates that nobody shows": (
+        {"gatewayTls": {"secretName": "t", "clientCrl": True}},
+        ("gatewayTls.clientCrl", "set gatewayTls.clientCa=true"),
     ),
     "TLS of the pods behind a route": (
         {

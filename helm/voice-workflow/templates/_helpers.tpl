@@ -57,6 +57,7 @@ helm.sh/chart: {{ .root.Chart.Name }}-{{ .root.Chart.Version }}
 {{- $_ := set $settings "TLS_CERT" "/etc/voice/tls/tls.crt" -}}
 {{- $_ := set $settings "TLS_KEY" "/etc/voice/tls/tls.key" -}}
 {{- if .Values.gatewayTls.clientCa }}{{ $_ := set $settings "TLS_CLIENT_CA" "/etc/voice/tls/ca.crt" }}{{ end -}}
+{{- if .Values.gatewayTls.clientCrl }}{{ $_ := set $settings "TLS_CLIENT_CRL" "/etc/voice/tls/ca.crl" }}{{ end -}}
 {{- end -}}
 {{- if and .Values.exposure.web (not $settings.HTTP_HOSTS) -}}
 {{- $_ := set $settings "HTTP_HOSTS" .Values.exposure.host -}}

@@ -88,11 +88,14 @@
 {{- fail "apiKeys.secretName and settings.API_KEYS_FILE are both set: leave settings.API_KEYS_FILE empty, the chart sets it" -}}
 {{- end -}}
 {{- with .Values.gatewayTls -}}
-{{- if and .secretName (or $settings.TLS_CERT $settings.TLS_KEY $settings.TLS_CLIENT_CA) -}}
-{{- fail "gatewayTls.secretName and settings.TLS_CERT, TLS_KEY or TLS_CLIENT_CA are both set: leave the settings empty, the chart sets them" -}}
+{{- if and .secretName (or $settings.TLS_CERT $settings.TLS_KEY $settings.TLS_CLIENT_CA $settings.TLS_CLIENT_CRL) -}}
+{{- fail "gatewayTls.secretName and settings.TLS_CERT, TLS_KEY, TLS_CLIENT_CA or TLS_CLIENT_CRL are both set: leave the settings empty, the chart sets them" -}}
 {{- end -}}
 {{- if and .clientCa (not .secretName) -}}
 {{- fail "gatewayTls.clientCa is true without a certificate of the gateway's own: set gatewayTls.secretName" -}}
+{{- end -}}
+{{- if and .clientCrl (not .clientCa) -}}
+{{- fail "gatewayTls.clientCrl is true, and no caller is asked for a certificate: set gatewayTls.clientCa=true" -}}
 {{- end -}}
 {{- if and .secretName $.Values.exposure.host -}}
 {{- fail "gatewayTls.secretName and exposure.host are both set, and the routes of exposure speak no TLS to the pods: keep one of them" -}}
