@@ -117,6 +117,10 @@ async def test_a_turn_that_was_taken_too_early_is_one_item_in_the_end(serve: Any
         assert (await program.until("response.done"))["response"]["status"] == "completed"
         await program.say("conversation.item.retrieve", item_id=early)
         assert (await program.error())["code"] == "item_retrieve_invalid_item_id"
+        item = typed("a note behind what it still shows")
+        await program.say("conversation.item.create", item=item, previous_item_id=early)
+        note = (await program.until("conversation.item.done"))["item"]
+        assert note["content"] == item["content"]
     deleted = [event["item_id"] for event in program.of("conversation.item.deleted")]
     assert deleted == [answer, early]
     question = program.of("input_audio_buffer.committed")[-1]

@@ -10,10 +10,12 @@ from collections.abc import Iterator, Sequence
 from math import isfinite
 from typing import Any, cast
 
-from voice_gateway.transports.realtime.fields import BadEvent, Json
+from voice_gateway.transports.realtime.fields import BadEvent, Json, above_max_length
 
 MOST_AUDIO_CHARS = 20 * 1024 * 1024
 """In one event: 15 MiB of audio in base64, as the protocol has it."""
+MOST_ITEM_AUDIO_CHARS = 4 * 1024 * 1024
+"""In one item: 65 s as `audio/pcm`, 6 min as G.711."""
 LARGEST_BYTES = MOST_AUDIO_CHARS + 4096
 MOST_EVENT_CHARS = 256 * 1024
 """Of an event without its audio: it holds the longest instructions, and tools at length."""
@@ -53,7 +55,10 @@ def _opened_long(frame: str) -> Iterator[Json]:
     event, audio = _without_audio(frame)
     if _is_appended(event, audio):
         return _pieces(event, frame, audio)
-    if part := _in_item(event):  # how long it may be is checked with the item
+    if part := _in_item(event):
+        if len(audio) > MOST_ITEM_AUDIO_CHARS:
+            param = f"item.content[{event['item']['content'].index(part)}].audio"
+            raise above_max_length(param, len(audio), MOST_ITEM_AUDIO_CHARS)
         part["audio"] = frame[audio.start : audio.stop]
         return iter((event,))
     raise _too_large(len(frame))
@@ -75,8 +80,7 @@ def _is_appended(event: Json, audio: range) -> bool:
     if event.get("type") != _APPEND or event.get("audio") != "":
         return False
     if len(audio) > MOST_AUDIO_CHARS:
-        said = f"'audio' has {len(audio)} characters; allowed: at most {MOST_AUDIO_CHARS}."
-        raise BadEvent("string_above_max_length", said, "audio")
+        raise above_max_length("audio", len(audio), MOST_AUDIO_CHARS)
     return True
 
 

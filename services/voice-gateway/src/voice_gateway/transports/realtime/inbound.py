@@ -119,7 +119,9 @@ def _create_item(state: State, event: Json) -> Taken:
     check_messages([message], state.options.rights, "item.role")
     state.items.check_new(wire)
     state.items.check_call(wire)
-    place = state.items.place(event.get("previous_item_id"))
+    previous = event.get("previous_item_id")
+    # A client that puts an item behind one that it does not know to be gone must not lose it.
+    place = None if previous in state.taken_back else state.items.place(previous)
     if clips := clips_in(wire, state.options.input_format, state.options.config.language):
         state.admit_clips(clips)
     item, before = state.items.add(wire, after=place)

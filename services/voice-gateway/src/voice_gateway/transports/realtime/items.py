@@ -8,14 +8,13 @@ from voice_gateway.conversation import Message, ToolCall
 from voice_gateway.conversation.history import answer_name, question_name
 from voice_gateway.transports.realtime import fields
 from voice_gateway.transports.realtime.fields import BadEvent, Json
+from voice_gateway.transports.realtime.frames import MOST_ITEM_AUDIO_CHARS
 
 _MOST_TEXT_CHARS = 16_000  # in one item; the model's memory is shorter
 _MOST_INPUT_ITEMS = 256  # in one response's `input`
 _MOST_ITEMS = 2000  # beyond that the oldest are dropped, which the model's memory no longer has
 _MOST_CHARS = 400_000  # of all items, beyond which the oldest are dropped, too
 _MOST_PARTS = 256  # in one item
-MOST_AUDIO_CHARS = 4 * 1024 * 1024
-"""Of base64 in one item: 65 s as `audio/pcm`, 6 min as G.711."""
 Role = Literal["user", "assistant", "system"]
 _MESSAGE_FIELDS = frozenset("id object type status role content".split())
 _CALL_FIELDS = frozenset("id object type status name call_id arguments".split())
@@ -288,7 +287,7 @@ def _clip(given: Json, kind: str, path: str) -> Json:
     """A part that has audio and no words yet; only those of a caller are found out."""
     if kind != "input_audio":
         raise fields.unsupported(path, "what was answered needs a transcript.")
-    audio = fields.text(given, "audio", path, MOST_AUDIO_CHARS)
+    audio = fields.text(given, "audio", path, MOST_ITEM_AUDIO_CHARS)
     return {"type": kind, "transcript": None, "audio": audio}
 
 
