@@ -1,6 +1,7 @@
 """Items that have audio at the Realtime API: its words are found out, and stand in their place."""
 
 import asyncio
+import logging
 from base64 import b64encode
 from typing import Any
 
@@ -110,6 +111,38 @@ async def test_who_speaks_is_heard_meanwhile(serve: Any):
         if len(program.transcripts()) < 2:
             await program.until(f"{WORDS}.completed")
     assert program.transcripts() == ["what is the weather"] * 2
+
+
+async def test_a_client_that_goes_meanwhile_leaves_nothing_behind(
+    serve: Any, caplog: pytest.LogCaptureFixture
+):
+    async with serve(FakeRiva(says=[QUESTION]), FakeChat()) as gateway:
+        async with connect(gateway.http_port) as program:
+            await program.until("session.created")
+            for _ in range(3):
+                await add(program, audio_item(20.0))
+            await program.say("response.create")
+            await program.until("conversation.item.done")
+        async with asyncio.timeout(60):
+            await gateway.server._calls.over()
+    assert [record for record in caplog.records if record.levelno >= logging.ERROR] == []
+
+
+async def test_a_recogniser_that_breaks_costs_the_words_and_not_the_call(
+    serve: Any, monkeypatch: pytest.MonkeyPatch
+):
+    async def breaks(*_: Any, **__: Any) -> str:
+        raise KeyError("a bug")
+
+    monkeypatch.setattr("voice_gateway.call.calls.transcribed", breaks)
+    chat = FakeChat(["Hello."])
+    async with serve(FakeRiva(), chat) as gateway, connect(gateway.http_port) as program:
+        await add(program, audio_item(1.0))
+        failed = await program.until(f"{WORDS}.failed")
+        assert failed["error"]["code"] == "asr_unavailable"
+        await program.type("hello")
+        await program.until("response.done")
+    assert told(chat) == ["hello"]
 
 
 @pytest.mark.parametrize(

@@ -143,10 +143,7 @@ class GatewayServer:
         self._resumptions = Resumptions(settings.resume_window_s, self._metrics)
         access = HttpAccess(self._access.callers, wiring.sites(settings))
         defaults, proxies = wiring.defaults(settings), wiring.proxies(settings)
-
-        def served() -> Served:
-            return Served(recogniser.served, voice.served)
-
+        served = partial(_served, recogniser, voice)
         realtime = RealtimeFront(self._calls, defaults, access, proxies, self._resumptions, served)
         self._http = HttpFront(
             readiness=self._readiness,
@@ -346,6 +343,10 @@ def _opened(settings: Settings) -> tuple[Access, WatchedFiles[tls.Certificates] 
         return access, tls.watched(files) if files else None
     except (OSError, ValueError) as error:
         raise BadSetting(f"TLS_CERT cannot be used: {error}") from None
+
+
+def _served(recogniser: RivaRecogniser, voice: RivaVoice) -> Served:
+    return Served(recogniser.served, voice.served)
 
 
 def _port_taken(address: str, which: str) -> PortTaken:

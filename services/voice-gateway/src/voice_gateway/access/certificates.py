@@ -34,8 +34,9 @@ class Certificate:
         return said[:_LONGEST_SAID] or "none"
 
 
-def fingerprint(issuer: x509.Name, serial: int) -> str:
-    return hashlib.sha256(issuer.public_bytes() + f" {serial}".encode()).hexdigest()[:32]
+def fingerprint(issuer: bytes, serial: int) -> str:
+    """`issuer` is its name in DER."""
+    return hashlib.sha256(issuer + f" {serial}".encode()).hexdigest()[:32]
 
 
 def read(der: bytes) -> Certificate:
@@ -44,7 +45,7 @@ def read(der: bytes) -> Certificate:
         found = x509.load_der_x509_certificate(der)
         names = frozenset(as_compared(kind, text) for kind, text in _names(found))
         until, serial = found.not_valid_after_utc.timestamp(), found.serial_number
-        return Certificate(names, until, fingerprint(found.issuer, serial), serial)
+        return Certificate(names, until, fingerprint(found.issuer.public_bytes(), serial), serial)
     except (ValueError, x509.DuplicateExtension, x509.UnsupportedGeneralNameType) as error:
         reason = f"a certificate cannot be read: {type(error).__name__}"
         raise Unauthenticated("The client certificate cannot be read.", reason) from None

@@ -42,7 +42,7 @@ def _read(contents: Sequence[bytes]) -> Revocations:
         _check(each, authorities)
     updates = [each.next_update_utc for each in lists]
     return Revocations(
-        frozenset(fingerprint(each.issuer, serial) for each in lists for serial in _serials(each)),
+        frozenset(each for one in lists for each in _fingerprints(one)),
         min((at.timestamp() for at in updates if at), default=float("inf")),
     )
 
@@ -54,8 +54,9 @@ def _parsed(pem: bytes) -> x509.CertificateRevocationList:
         raise ValueError("a list of revoked certificates cannot be read") from None
 
 
-def _serials(found: x509.CertificateRevocationList) -> Iterator[int]:
-    return (entry.serial_number for entry in found)
+def _fingerprints(found: x509.CertificateRevocationList) -> Iterator[str]:
+    issuer = found.issuer.public_bytes()
+    return (fingerprint(issuer, entry.serial_number) for entry in found)
 
 
 def _check(found: x509.CertificateRevocationList, authorities: Sequence[x509.Certificate]) -> None:

@@ -1,13 +1,14 @@
 """Owns the audio of items: it is transcribed beside the call, and its words are noted in place."""
 
 import asyncio
+import logging
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import cast
 
 from voice_gateway.audio.resample import Resampler
 from voice_gateway.call.calls import Call
-from voice_gateway.errors import OverLimit, ServiceError
+from voice_gateway.errors import CallError, OverLimit, ServiceError, Unavailable
 from voice_gateway.messages import FromCaller, Noted
 from voice_gateway.transports.realtime import caller_turn, items
 from voice_gateway.transports.realtime.fields import BadEvent, Json
@@ -16,7 +17,11 @@ from voice_gateway.transports.realtime.session_options import RATE_HZ, Sound
 from voice_gateway.transports.realtime.sound import AudioDecoder
 from voice_gateway.transports.realtime.state import Clip, Events, State
 
+log = logging.getLogger(__name__)
+
 _AT_ONCE, _MOST_WAITING = 4, 32
+_Found = str | ServiceError | BadEvent
+"""The words of a clip, or why there are none."""
 _PIECE_CHARS = 16 * 1024  # of base64: a quarter of a second, which takes no time to decode
 
 
@@ -90,6 +95,13 @@ class Clips:
             found = [await self._words(clip) for clip in clips]
         if not self._state.items.holds(item):
             return  # the client has deleted it meanwhile
+        try:
+            await self._take(item, clips, found)
+        except CallError as error:  # the call meets the same error, and ends
+            log.info("the words of an item were not told: %s", error)
+
+    async def _take(self, item: Item, clips: Sequence[Clip], found: Sequence[_Found]) -> None:
+        """Put the words into the item and the conversation, and tell the client."""
         for clip, words in zip(clips, found, strict=True):
             item.sent_s += clip.seconds
             if isinstance(words, str):
@@ -100,15 +112,18 @@ class Clips:
         told = (self._told(item, *each) for each in zip(clips, found, strict=True))
         await self._tell([event for events in told for event in events])
 
-    async def _words(self, clip: Clip) -> str | ServiceError | BadEvent:
+    async def _words(self, clip: Clip) -> _Found:
         decoded = _Decoded(clip, self._call.asr_rate_hz)
         try:
             words = await self._call.transcribed(decoded, clip.language, clip.seconds)
         except ServiceError as fault:
             return fault
+        except Exception:  # the boundary: a bug in a recogniser must not end the call
+            log.exception("a clip broke")
+            return Unavailable("asr", "it failed inside the gateway; see its log")
         return decoded.fault or words
 
-    def _told(self, item: Item, clip: Clip, words: str | ServiceError | BadEvent) -> Events:
+    def _told(self, item: Item, clip: Clip, words: _Found) -> Events:
         if isinstance(words, str):
             where = clip.index, clip.seconds
             return caller_turn.transcribed(self._state, item, words, *where)
