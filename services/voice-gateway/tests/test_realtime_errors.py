@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import logging
 from base64 import b64encode
 from contextlib import suppress
 from pathlib import Path
@@ -358,7 +359,10 @@ async def test_what_has_no_effect_here_costs_nothing_else_of_an_update(serve: An
     assert len(updated["instructions"]) == 60_000
 
 
-async def test_of_a_message_with_an_image_the_text_is_kept(serve: Any):
+async def test_of_a_message_with_an_image_the_text_is_kept(
+    serve: Any, caplog: pytest.LogCaptureFixture
+):
+    caplog.set_level(logging.INFO)
     picture = {"type": "input_image", "image_url": "data:image/png;base64,AAAA"}
     item = typed("what is this")
     item["content"].append(picture)
@@ -368,6 +372,8 @@ async def test_of_a_message_with_an_image_the_text_is_kept(serve: Any):
         await program.say("response.create")
         await program.until("response.done")
     assert program.of("error") == []
+    assert program.of("conversation.item.done")[0]["item"]["content"] == item["content"][:1]
+    assert "1 images of an item are left out" in caplog.text
     assert [m["content"] for m in chat.requests[0].messages[1:]] == ["what is this"]
 
 
