@@ -33,6 +33,7 @@ OTHERS: dict[str, Any] = {
     "RIVA_TTS_URI": "[::1]:9001",
     "LLM_BASE_URL": "https://model.example.org/v1 http://nim:8000/v1",
     "ASR_LANGUAGE": "hi-IN",
+    "LANGUAGES": {"hi-IN": {"tts_voice": "Asha", "tts_normalise": False}, "de-DE": {}},
     "INTERNAL_PORT": 9000,
     "CALLER_MAY": "voice, language",
     "SYSTEM_PROMPT": 'Say "yes" & <no>,\nthen: {{ nothing }} #else',
@@ -81,6 +82,7 @@ class TestSettings:
         read = self.read(made, monkeypatch)
         for name, value in wanted.items():
             arrived = getattr(read, name.lower())
+            arrived = json.loads(arrived) if isinstance(value, dict) else arrived
             assert (str(arrived) if isinstance(arrived, Path) else arrived) == value, name
             assert value != FIELDS[name].get("default"), name
 
@@ -106,7 +108,9 @@ class TestSettings:
 
         assert checksum(10) == checksum(10) != checksum(11)
 
-    @pytest.mark.parametrize("overlay", [("gpu-cluster",), ("laptop-cluster",), ("hindi",)])
+    @pytest.mark.parametrize(
+        "overlay", [("gpu-cluster",), ("laptop-cluster",), ("hindi",), ("english-and-hindi",)]
+    )
     def test_overlays_are_settings_the_gateway_takes(
         self, helm: Helm, monkeypatch: pytest.MonkeyPatch, overlay: tuple[str, ...]
     ) -> None:
@@ -220,6 +224,14 @@ REFUSED: dict[str, tuple[dict[str, Any], tuple[str, ...]]] = {
     "language in words": (
         {"settings": {"ASR_LANGUAGE": "Hindi!"}},
         ("settings.ASR_LANGUAGE", "hi-IN"),
+    ),
+    "voice of a language misspelt": (
+        {"settings": {"LANGUAGES": {"hi-IN": {"voice": "Asha"}}}},
+        ("/settings/LANGUAGES/hi-IN", "'voice'"),
+    ),
+    "languages in a line": (
+        {"settings": {"LANGUAGES": "hi-IN"}},
+        ("/settings/LANGUAGES", "want object"),
     ),
     "one port for two": (
         {"settings": {"HTTP_PORT": 50051}},

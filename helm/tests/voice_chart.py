@@ -75,6 +75,7 @@ PROFILES: dict[str, Profile] = {
     "gpu": ({}, ("gpu-cluster",)),
     "laptop": ({}, ("laptop-cluster",)),
     "hindi": ({}, ("gpu-cluster", "hindi")),
+    "english and hindi": ({}, ("gpu-cluster", "english-and-hindi")),
     "everything": (EVERYTHING, ()),
     "laptop, everything": (EVERYTHING, ("laptop-cluster",)),
 }

@@ -150,7 +150,7 @@ async def test_refusals_bad_messages_and_interruptions_are_counted(serve: Any):
                 await second.refusal()
             await line.say(interrupt=pb.Interrupt())
             await line.until(pb.LISTENING)
-            await line.say(config=CONFIG)
+            await line.say(text_input="x" * 4001)
             await line.refusal()
         counted = await samples(browser)
     assert counted["voice_calls_total{front=grpc,outcome=full}"] == 1

@@ -10,12 +10,15 @@ import aiohttp
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from voice_gateway.messages import CallConfig
+from voice_gateway.call.languages import CallLanguage, Languages
+from voice_gateway.language import language_of
+from voice_gateway.messages import CallConfig, Speaks
 from voice_gateway.testing.fake_chat import FakeChat
 from voice_gateway.testing.fake_riva import FakeRiva
 from voice_gateway.testing.program import connect, typed
 from voice_gateway.transports.realtime.fields import BadEvent
 from voice_gateway.transports.realtime.inbound import followed
+from voice_gateway.transports.realtime.outbound import told
 from voice_gateway.transports.realtime.session_options import SessionOptions
 from voice_gateway.transports.realtime.state import State
 
@@ -262,18 +265,65 @@ async def test_half_samples_are_joined(serve: Any):
         await call.until(lambda call: call.audio_s > 0.9)
 
 
-async def test_the_language_is_chosen_before_the_audio(serve: Any):
-    scripted = FakeRiva()
-    async with serve(scripted, FakeChat()) as gateway, connect(gateway.http_port) as program:
+def spoken(language: str) -> dict[str, Any]:
+    return session(audio={"input": {"transcription": {"language": language}}})
+
+
+async def test_the_language_may_change_within_the_session(serve: Any):
+    tags = ["en-US", "de-DE", "fr-FR"]
+    riva = FakeRiva(languages=tags)
+    async with serve(riva, FakeChat()) as gateway, connect(gateway.http_port) as program:
+        await gateway.knows_its_services()
+        before = (await program.until("session.created"))["session"]["instructions"]
+        for ordinal, (asked, tag) in enumerate([("de", "de-DE"), ("fr", "fr-FR"), ("en", "en-US")]):
+            await program.socket.send_json(spoken(asked))
+            session = (await program.until("session.updated"))["session"]
+            assert session["audio"]["input"]["transcription"]["language"] == asked
+            own = language_of(tag).system_prompt
+            assert session["instructions"] == own, "they were the gateway's own"
+            await program.speak(0.2)
+            call = await riva.asr_call(ordinal)
+            assert call.config.config.language_code == tag
+        assert session["instructions"] == before
+
+
+async def test_a_language_or_voice_that_is_not_there_is_refused_with_what_there_is(serve: Any):
+    riva = FakeRiva(languages=["en-US", "de-DE"], voices=["Ann", "Bob"])
+    async with serve(riva, FakeChat()) as gateway, connect(gateway.http_port) as program:
+        await gateway.knows_its_services()
+        voice = {"output": {"voice": "nobody"}}
+        for asked, param, allowed in (
+            (spoken("xx"), "session.audio.input.transcription.language", "en-US, de-DE"),
+            (session(audio=voice), "session.audio.output.voice", "Scripted.Ann, Scripted.Bob"),
+            (respond(audio=voice), "response.audio.output.voice", "Scripted.Ann, Scripted.Bob"),
+        ):
+            await program.socket.send_json(asked)
+            error = await program.error()
+            assert (error["code"], error["param"]) == ("invalid_value", param)
+            assert allowed in error["message"]
         german = {"input": {"transcription": {"language": "de"}}}
-        await program.update(audio=german)
-        await program.speak(0.2)
-        call = await scripted.asr_call(0)
-        assert call.config.config.language_code == "de-DE"
-        await program.socket.send_json(
-            session(audio={"input": {"transcription": {"language": "fr"}}})
+        await program.update(audio={**german, "output": {"voice": "Scripted.Bob"}})
+        await program.type("hello")
+        await program.until("response.done")
+        assert (riva.voice_calls[-1].language, riva.voice_calls[-1].voice) == (
+            "de-DE",
+            "Scripted.Bob",
         )
-        assert (await program.error())["code"] == "unsupported_value"
+
+
+def test_a_language_that_the_call_changed_by_itself_is_the_sessions():
+    table = {tag: CallLanguage(tag, voice=tag[:2], system_prompt=tag) for tag in ("en-US", "hi-IN")}
+    config = CallConfig("call", "en-US", 24_000, "en", "en-US")
+    languages = Languages(table, CallLanguage, closed=True)
+    state = State(SessionOptions("call", "m", config, languages=languages))
+    (updated,) = told(state, Speaks("hi-IN", "hi", "hi-IN"))
+    assert updated["type"] == "session.updated"
+    assert updated["session"]["audio"]["input"]["transcription"]["language"] == "hi-IN"
+    assert updated["session"]["audio"]["output"]["voice"] == "hi"
+    assert updated["session"]["instructions"] == "hi-IN"
+    followed(state, session(temperature=0.5))
+    now = state.options.config
+    assert (now.language, now.voice, now.system_prompt) == ("hi-IN", "hi", "hi-IN")
 
 
 async def test_a_truncation_beyond_what_was_sent_cuts_nothing(serve: Any):

@@ -22,6 +22,7 @@ from voice_gateway.adapters.riva_asr import RivaRecogniser
 from voice_gateway.adapters.riva_tts import RivaVoice
 from voice_gateway.call.calls import Calls
 from voice_gateway.call.guarded import Guard
+from voice_gateway.call.languages import Offer
 from voice_gateway.call.resumptions import Resumptions
 from voice_gateway.call.session import CallOptions
 from voice_gateway.language import languages
@@ -105,7 +106,10 @@ class GatewayServer:
             self._listeners("asr"),
         )
         voice = RivaVoice(
-            wiring.riva_channel(settings, "tts"), settings.tts_timeout_s, self._listeners("tts")
+            wiring.riva_channel(settings, "tts"),
+            settings.tts_timeout_s,
+            self._listeners("tts"),
+            {tag: row.tts_language for tag, row in settings.language_rows().items()},
         )
         model = ChatAddresses(wiring.chat_options(settings), self._listeners("llm"))
         for adapter in (recogniser, voice, model):
@@ -115,7 +119,10 @@ class GatewayServer:
             self._on_change,
             longest_check_s=_CHECK_S + settings.llm_first_token_timeout_s,
         )
-        options = wiring.call_options(settings)
+        self._languages = wiring.languages(
+            settings, Offer(lambda: recogniser.served, lambda: voice.served)
+        )
+        options = wiring.call_options(settings, self._languages)
         turn_ends = wiring.turn_ends(settings, self._predicted)
         if turn_ends:
             self._stack.callback(turn_ends.close)
@@ -141,14 +148,13 @@ class GatewayServer:
         )
         self._resumptions = Resumptions(settings.resume_window_s, self._metrics)
         access = HttpAccess(self._access.callers, wiring.sites(settings))
-        defaults, proxies = wiring.defaults(settings), wiring.proxies(settings)
+        defaults = wiring.defaults(settings, self._languages)
+        proxies = wiring.proxies(settings)
         realtime = RealtimeFront(self._calls, defaults, access, proxies, self._resumptions)
         self._http = HttpFront(
             readiness=self._readiness,
             exposition=self._metrics.exposition,
-            choices=lambda: wiring.page_options(
-                settings, recogniser.served, voice.served, self._watch.checked
-            ),
+            choices=lambda: wiring.page_options(settings, self._languages, self._watch.checked),
             access=access,
             realtime=realtime.answer,
             models=[settings.llm_model],
@@ -172,7 +178,7 @@ class GatewayServer:
     def _add_services(self) -> None:
         gateway = VoiceGateway(
             self._calls,
-            wiring.defaults(self._settings),
+            wiring.defaults(self._settings, self._languages),
             self._settings.first_message_timeout_s,
             self._access.callers,
             self._resumptions,
@@ -301,7 +307,10 @@ class GatewayServer:
         self._changed.set()
         self._metrics.upstream(name, up)
         if name == "tts" and up:
-            self._apologies.voice_is_up(wiring.usual_calls(self._settings))
+            self._apologies.voice_is_up(wiring.usual_calls(self._settings, self._languages))
+        if up and name in ("asr", "tts"):
+            for said in self._languages.missing():
+                log.warning("not every configured language can be served: %s", said)
 
     async def _keep_health(self) -> None:
         """Set readiness by the upstreams; liveness (the empty name) stays true."""

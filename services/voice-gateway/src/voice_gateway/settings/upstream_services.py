@@ -1,15 +1,12 @@
 """The settings of the services behind the gateway: recognition, voice and the chat model."""
 
-from pydantic import AliasChoices, Field, FilePath, SecretStr
+from collections.abc import Mapping
+
+from pydantic import AliasChoices, Field, FilePath, SecretStr, field_validator
 from pydantic_settings import BaseSettings
 
+from voice_gateway.settings.language_table import LanguageRow, rows, table_schema
 from voice_gateway.settings.value_types import HttpUrls, Milliseconds, Seconds, Uris
-
-VOICE_PROMPT = (
-    "You are a friendly voice assistant. Your words are spoken aloud. Answer in one to three "
-    "short, plain sentences. Never use lists, markdown, emoji, symbols or stage directions. "
-    "Write numbers and units as words. If the question is unclear, ask back briefly."
-)
 
 
 class UpstreamServices(BaseSettings):
@@ -53,6 +50,30 @@ class UpstreamServices(BaseSettings):
         "en-US",
         pattern=r"^[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8})*$",
         description="BCP-47 language of a call that names none; for recognition and voice.",
+    )
+    languages: str = Field(
+        "",
+        description=(
+            "The languages that the gateway serves beside ASR_LANGUAGE, as `hi-IN, de-DE`, or as "
+            'JSON with what is special about each: `{"hi-IN": {"tts_voice": "NAME"}}` '
+            "(docs/guides/languages.md). Callers may change between them within a call. Empty: a "
+            "call stays in the language that it begins in, which may be any that Riva serves."
+        ),
+        json_schema_extra=table_schema,
+    )
+    language_tool: bool = Field(
+        True,
+        description=(
+            "Give the model a tool that changes the call's language where the caller asks for "
+            "it, if there are several LANGUAGES."
+        ),
+    )
+    language_follows: bool = Field(
+        True,
+        description=(
+            "Change the call's language with what the recogniser reports that the caller speaks, "
+            "if that is one of several LANGUAGES."
+        ),
     )
     asr_model: str = Field("", description="Riva ASR model; empty: chosen by language and rate.")
     asr_punctuation: bool = Field(True, description="Ask Riva for automatic punctuation.")
@@ -129,7 +150,12 @@ class UpstreamServices(BaseSettings):
     llm_first_token_timeout_s: Seconds = Field(15, description="Longest wait for the first text.")
     llm_token_timeout_s: Seconds = Field(10, description="Longest wait for each further text.")
     system_prompt: str = Field(
-        VOICE_PROMPT, max_length=8000, description="What the model is told before each call."
+        "",
+        max_length=8000,
+        description=(
+            "What the model is told before each call; empty: the language's own. In a call that is "
+            "in another language than ASR_LANGUAGE, it is also told to answer in that."
+        ),
     )
 
     def asr_uri(self) -> str:
@@ -137,3 +163,15 @@ class UpstreamServices(BaseSettings):
 
     def tts_uri(self) -> str:
         return self.riva_tts_uri or self.riva_uri
+
+    def language_rows(self) -> Mapping[str, LanguageRow]:
+        """What is set for each language of LANGUAGES; that of ASR_LANGUAGE is written as there."""
+        usual = self.asr_language
+        named = rows(self.languages).items()
+        return {usual if tag.lower() == usual.lower() else tag: row for tag, row in named}
+
+    @field_validator("languages")
+    @classmethod
+    def _a_table(cls, text: str) -> str:
+        rows(text)
+        return text

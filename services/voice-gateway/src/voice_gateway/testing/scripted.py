@@ -57,6 +57,8 @@ class Says:
     at: float
     text: str
     final: bool = True
+    language: str = ""
+    """The language that the recogniser reports."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,7 +158,7 @@ class ScriptedRecogniser:
             while self._says:
                 await _until(self._says[0].at)
                 said = self._says.pop(0)
-                on_transcript(Transcript(said.text, said.final))
+                on_transcript(Transcript(said.text, said.final, language=said.language))
             fault = self._faults.pop() if self._faults else None
             if fault:
                 await _until(self._fails_at)
@@ -214,12 +216,15 @@ class ScriptedVoice:
         self._first_s = first_s
         self._fault = fault
         self.spoken: list[str] = []
+        self.spoken_by: list[tuple[str, str]] = []
+        """The language and the voice of each text."""
         self.cancelled: list[str] = []
 
     async def speak(
         self, text: str, *, language: str, voice: str, rate_hz: int
     ) -> AsyncGenerator[VoiceAudio, None]:
         self.spoken.append(text)
+        self.spoken_by.append((language, voice))
         try:
             await asyncio.sleep(self._first_s)
             if self._fault:
@@ -251,6 +256,7 @@ class Call:
     conversation_id: str = ""
     memory: Callable[[str, str], Memory] | None = None
     turn_under_way: str = ""
+    asking: ModelOptions = field(default_factory=ModelOptions)
     apology: str = "off"
     """The APOLOGY setting."""
     loudspeaker: bool = False
@@ -281,6 +287,7 @@ class Call:
             "Be brief.",
             self.can_pause,
             self.conversation_id,
+            asking=self.asking,
             turn_under_way=self.turn_under_way,
         )
         try:

@@ -196,7 +196,8 @@ class RealtimeFront:
         model = request.query.get("model", "")[:_LONGEST_NAME_CHARS] or "default"
         only_words = request.query.get("intent") == transcription_session.KIND
         kind = transcription_session.KIND if only_words else "realtime"
-        options = SessionOptions(config.call_id, model, config, who.rights, kind)
+        languages = self._defaults.languages
+        options = SessionOptions(config.call_id, model, config, who.rights, kind, languages)
         return State(options, extended=extended)
 
     def _address(self, request: web.Request) -> str:
@@ -213,6 +214,7 @@ class RealtimeFront:
             can_pause=can_pause,
             line_echo=self._defaults.line_echo,
             principal=who.name,
+            rights=who.rights,
         )
 
 

@@ -17,6 +17,7 @@ from voice_gateway.messages import (
     RequestDropped,
     Resumed,
     Speaking,
+    Speaks,
     ToCaller,
     ToolCalled,
     Transcript,
@@ -97,7 +98,8 @@ def _noticed(
     | RequestDropped
     | TurnOver
     | Goodbye
-    | Moving,
+    | Moving
+    | Speaks,
 ) -> Events:
     match message:
         case TurnTaken(reply):
@@ -114,6 +116,9 @@ def _noticed(
             return response.failed(state, error, reply)
         case TurnOver():
             return response.turn_over(state, message)
+        case Speaks():
+            state.options.speaks(message)
+            return [state.event("session.updated", session=state.options.shown())]
         case Moving():
             return [state.event("gateway.move")]  # only a call that can be resumed is told to
         case Listening() | Speaking() | Paused() | Resumed() | Goodbye():
