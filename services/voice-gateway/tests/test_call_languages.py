@@ -160,6 +160,33 @@ def test_a_call_goes_to_hindi_and_back_by_words_and_remembers_all_of_it():
     ]
 
 
+@pytest.mark.parametrize(("named", "language"), [(False, "hi-IN"), (True, "en-US")])
+def test_a_conversation_goes_on_in_its_language_unless_the_client_names_one(
+    named: bool, language: str
+):
+    memories = LocalMemories(600)
+
+    async def earlier() -> None:
+        said = [
+            Message("user", "hi", language="en-US"),
+            Message("assistant", GLAD, language="hi-IN"),
+        ]
+        await memories.open("ravi").keep(said)
+
+    virtual_time.run(earlier())
+    call = Call(
+        sends=[Sends(1.0, Typed("और"))],
+        replies=[GLAD],
+        rules=CallOptions(languages=BOTH),
+        conversation_id="ravi",
+        memory=memories.open,
+        language_named=named,
+        hangs_up=5.0,
+    ).run()
+    assert {spoken for spoken, _ in call.voice.spoken_by} == {language}
+    assert told(call) == ([] if named else ["hi-IN"])
+
+
 def test_the_model_goes_on_with_what_came_of_its_call():
     model = Polyglot([SPEAK_HINDI, CERTAINLY])
     Call(

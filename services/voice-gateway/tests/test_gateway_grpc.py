@@ -9,7 +9,7 @@ import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 from voice_gateway.language import language_of
-from voice_gateway.testing.fake_chat import FakeChat, Silent
+from voice_gateway.testing.fake_chat import FakeChat, Silent, UsesTool
 from voice_gateway.testing.fake_riva import FakeRiva, Says
 from voice_proto import voice_workflow_pb2 as pb
 
@@ -363,6 +363,25 @@ async def test_a_language_that_the_recogniser_reports_is_the_calls_from_then_on(
         await line.until(pb.END_OF_TURN)
         assert riva.voice_calls[-1].language == "hi-IN"
         assert len(riva.asr_calls) == 1
+
+
+async def test_the_models_tool_changes_the_language_and_the_client_sees_no_call(serve: Serve):
+    riva, chat = upstreams()
+    riva.asr.languages = riva.voice.languages = ["en-US", "hi-IN"]
+    chat.replies = [UsesTool("speak_language", '{"language": "hi-IN"}'), "नमस्ते।", "जी।"]
+    async with serve(riva, chat, languages="hi-IN") as gateway, gateway.dial() as line:
+        await line.say(config=pb.VoiceConfig())
+        await line.say(text_input="let us speak Hindi")
+        assert (await line.until(pb.LANGUAGE)).language_code == "hi-IN"
+        await line.until(pb.END_OF_TURN)
+        await line.say(text_input="अच्छा")
+        await line.until(pb.END_OF_TURN)
+        assert line.text() == "नमस्ते।जी।"
+        assert [call.language for call in riva.voice_calls] == ["hi-IN", "hi-IN"]
+        roles = [message["role"] for message in chat.requests[1].messages]
+        assert roles == ["system", "user", "assistant", "tool"]
+        remembered = [message["content"] for message in chat.requests[2].messages[1:]]
+        assert remembered == ["let us speak Hindi", "नमस्ते।", "अच्छा"]
 
 
 async def test_a_language_or_voice_that_is_not_there_is_refused_at_the_first_message(serve: Serve):

@@ -31,7 +31,7 @@ def test_a_list_or_a_table_names_the_languages(text: str):
 
 def test_without_a_table_there_is_one_language_and_any_may_be_asked_for():
     found = languages()
-    assert (list(found.table), found.closed, found.several) == (["en-US"], False, False)
+    assert (list(found.table), found.closed) == (["en-US"], False)
 
 
 def test_the_usual_language_may_have_a_row_of_its_own():

@@ -274,7 +274,6 @@ async def test_the_language_may_change_within_the_session(serve: Any):
     riva = FakeRiva(languages=tags)
     async with serve(riva, FakeChat()) as gateway, connect(gateway.http_port) as program:
         await gateway.knows_its_services()
-        before = (await program.until("session.created"))["session"]["instructions"]
         for ordinal, (asked, tag) in enumerate([("de", "de-DE"), ("fr", "fr-FR"), ("en", "en-US")]):
             await program.socket.send_json(spoken(asked))
             session = (await program.until("session.updated"))["session"]
@@ -284,7 +283,6 @@ async def test_the_language_may_change_within_the_session(serve: Any):
             await program.speak(0.2)
             call = await riva.asr_call(ordinal)
             assert call.config.config.language_code == tag
-        assert session["instructions"] == before
 
 
 async def test_a_language_or_voice_that_is_not_there_is_refused_with_what_there_is(serve: Any):

@@ -72,6 +72,8 @@ class CallConfig:
     """The client goes on with the call over another connection, and knows `Moving`."""
     turn_under_way: str = field(default="", repr=False)
     """What the caller said last and is owed an answer to, in the call that this one stands for."""
+    language_named: bool = True
+    """The client named the language; else a conversation goes on in the one that it was in."""
     rights: Rights = field(default_factory=Rights, repr=False)
     """What the caller may change within the call."""
 

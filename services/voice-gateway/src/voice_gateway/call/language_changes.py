@@ -1,8 +1,9 @@
 """The changes of one call's language: by its client, by its model's tool, by what is recognised."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 from voice_gateway.call.languages import CallLanguage, Languages, NotOffered, Reported
+from voice_gateway.conversation import Message
 from voice_gateway.errors import NotPermitted, Rejected, ServiceError
 from voice_gateway.messages import CallConfig, Changed, Speaks, Transcript
 
@@ -39,6 +40,13 @@ class LanguageChanges:
     def to(self, config: CallConfig, tag: str) -> CallConfig:
         self._move(self._languages.moved(self._config(), tag))
         return self._languages.moved(config, tag)
+
+    def go_on(self, recalled: Sequence[Message]) -> None:
+        """Go on in the language of the conversation, where the client names none."""
+        now = self._config()
+        spoken = recalled[-1].language if recalled and not now.language_named else ""
+        if spoken in self._languages.open_to(now):
+            self._move(self._languages.moved(now, spoken))
 
     def asked(self, change: Changed) -> None:
         """Follow what the client changes of its config; what cannot be, it is told."""

@@ -158,8 +158,14 @@ class Languages:
 
     def choices(self, config: CallConfig) -> Mapping[str, str]:
         """The languages that the model may change such a call to, by tag, with their names."""
-        tags = self._open_to(config) if self.has_tool else ()
+        tags = self.open_to(config) if self.has_tool else ()
         return {tag: self.of(tag).name for tag in tags}
+
+    def open_to(self, config: CallConfig) -> Sequence[str]:
+        """The languages that such a call may change to without its client."""
+        if len(self.table) < 2 or not config.rights.language:
+            return ()
+        return [tag for tag in self.table if self._is_offered(tag)]
 
     def policy(self, usual: TurnPolicy, tag: str) -> TurnPolicy:
         """The turn-taking of a call in this language: its word lists, and what is said unasked."""
@@ -187,7 +193,7 @@ class Languages:
             return ""
         tag = self.named(code)
         other = _primary(tag) != _primary(current)
-        return tag if other and tag in self._open_to(config) else ""
+        return tag if other and tag in self.open_to(config) else ""
 
     def missing(self) -> list[str]:
         """What of the table the services do not offer, a sentence each."""
@@ -198,12 +204,6 @@ class Languages:
             except NotOffered as why:
                 said.append(f"{tag}: {why.what} {why}")
         return said
-
-    def _open_to(self, config: CallConfig) -> Sequence[str]:
-        """The languages that such a call may change to without its client."""
-        if len(self.table) < 2 or not config.rights.language:
-            return ()
-        return [tag for tag in self.table if self._is_offered(tag)]
 
     def _is_offered(self, tag: str) -> bool:
         if self.closed and tag not in self.table:

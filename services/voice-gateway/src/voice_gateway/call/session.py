@@ -206,6 +206,7 @@ class Session:
         joined = self._clock()
         recalled = await self._memory.recall()
         self._joined.set()
+        self._languages.go_on(recalled)
         owed = self.config.turn_under_way
         again = c.asked_again(recalled, owed) if owed else None
         if self.config.turns != TurnOptions():

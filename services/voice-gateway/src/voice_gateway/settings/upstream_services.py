@@ -75,7 +75,13 @@ class UpstreamServices(BaseSettings):
             "if that is one of several LANGUAGES."
         ),
     )
-    asr_model: str = Field("", description="Riva ASR model; empty: chosen by language and rate.")
+    asr_model: str = Field(
+        "",
+        description=(
+            "Riva ASR model, that of ASR_LANGUAGE where there are LANGUAGES; empty: chosen by "
+            "language and rate."
+        ),
+    )
     asr_punctuation: bool = Field(True, description="Ask Riva for automatic punctuation.")
     asr_stop_history_ms: Milliseconds = Field(
         480,
@@ -96,7 +102,9 @@ class UpstreamServices(BaseSettings):
         20, description="Silence is sent to Riva after this long without audio (Riva allows 60)."
     )
 
-    tts_voice: str = Field("", description="Voice to answer with; empty: the voice server's own.")
+    tts_voice: str = Field(
+        "", description="Voice to answer with in ASR_LANGUAGE; empty: the voice server's own."
+    )
     tts_timeout_s: Seconds = Field(10, description="Longest wait for a clause's next audio.")
     tts_normalise: bool = Field(
         True,

@@ -256,6 +256,7 @@ class Call:
     conversation_id: str = ""
     memory: Callable[[str, str], Memory] | None = None
     turn_under_way: str = ""
+    language_named: bool = True
     asking: ModelOptions = field(default_factory=ModelOptions)
     apology: str = "off"
     """The APOLOGY setting."""
@@ -288,6 +289,7 @@ class Call:
             self.can_pause,
             self.conversation_id,
             asking=self.asking,
+            language_named=self.language_named,
             turn_under_way=self.turn_under_way,
         )
         try:

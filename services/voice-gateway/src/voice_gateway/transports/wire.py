@@ -123,6 +123,7 @@ def to_config(config: pb.VoiceConfig, defaults: Defaults, who: Principal = ANYON
         line_echo=_LINE_ECHOES.get(config.line_echo, defaults.line_echo),
         principal=who.name,
         turn_under_way=config.turn_under_way.strip(),
+        language_named=bool(config.language_code),
         rights=who.rights,
     )
 
