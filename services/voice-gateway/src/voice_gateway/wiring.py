@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from typing import Literal
 
 from voice_gateway.access.opened import AccessOptions
 from voice_gateway.adapters.chat import ChatOptions
@@ -143,34 +144,41 @@ def _call_language(settings: Settings, tag: str) -> CallLanguage:
     Voice and texts are one language's: those of ASR_LANGUAGE are none for another.
     """
     row = settings.language_rows().get(tag) or LanguageRow.model_validate({})
-    own, english = language_of(tag), language_of("en")
     usual = tag.lower() == settings.asr_language.lower()
     kin = _primary(tag) == _primary(settings.asr_language)
 
     def said(given: str, setting: str, own: str) -> str:
         return given or (setting.strip() if kin else "") or own
 
-    goodbye = said(row.idle_goodbye, settings.idle_goodbye, own.goodbye or english.goodbye)
+    greeting = said(row.greeting, settings.greeting, language_of(tag).greeting)
+    goodbye = said(row.idle_goodbye, settings.idle_goodbye, _own(tag, "goodbye"))
     return CallLanguage(
         tag,
-        row.asr_language,
-        row.tts_language,
-        row.tts_voice or (settings.tts_voice if usual else ""),
-        row.system_prompt or _prompt_in(settings, tag),
-        said(row.greeting, settings.greeting, own.greeting) if settings.greeting.strip() else "",
-        said(row.idle_prompt, settings.idle_prompt, own.idle_prompt or english.idle_prompt),
-        "" if settings.idle_goodbye.strip() == OFF else goodbye,
+        asr_code=row.asr_language,
+        asr_model=row.asr_model or (settings.asr_model if usual else ""),
+        asr_rate_hz=row.asr_rate_hz,
+        tts_code=row.tts_language,
+        voice=row.tts_voice or (settings.tts_voice if usual else ""),
+        system_prompt=row.system_prompt or _prompt_in(settings, tag),
+        greeting=greeting if settings.greeting.strip() else "",
+        idle_prompt=said(row.idle_prompt, settings.idle_prompt, _own(tag, "idle_prompt")),
+        goodbye="" if settings.idle_goodbye.strip() == OFF else goodbye,
     )
+
+
+def _own(tag: str, text: Literal["idle_prompt", "goodbye", "system_prompt"]) -> str:
+    """What a language says by itself, or English where it has no words for it."""
+    return getattr(language_of(tag), text) or getattr(language_of("en"), text)
 
 
 def _prompt_in(settings: Settings, tag: str) -> str:
     """What the model is told in calls in this language, where its row does not say it."""
     own, given = language_of(tag), settings.system_prompt
     if _primary(tag) == _primary(settings.asr_language):
-        return given or own.system_prompt or language_of("en").system_prompt
+        return given or _own(tag, "system_prompt")
     if not given and own.system_prompt:
         return own.system_prompt
-    return f"{given or language_of('en').system_prompt} {own.answer_in}".strip()
+    return f"{given or _own(tag, 'system_prompt')} {own.answer_in}".strip()
 
 
 def _primary(tag: str) -> str:

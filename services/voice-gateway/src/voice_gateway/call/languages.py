@@ -16,6 +16,7 @@ from voice_gateway.messages import CallConfig, Changed
 
 _ANY = "multi"  # what a recogniser lists that tells languages apart by itself
 _MOST_LISTED = 40  # names in one error text
+_MOST_SHOWN = 40  # characters of what was asked for
 _SURE_WORDS = 3  # of a final, after which the language that the recogniser reports is believed
 
 
@@ -26,6 +27,8 @@ class CallLanguage:
     tag: str
     asr_code: str = ""
     """The recogniser's code for it; empty: its tag."""
+    asr_model: str = ""
+    asr_rate_hz: int = 0
     tts_code: str = ""
     """The voice server's code for it; empty: its tag."""
     voice: str = ""
@@ -33,6 +36,11 @@ class CallLanguage:
     greeting: str = ""
     idle_prompt: str = ""
     goodbye: str = ""
+
+    @property
+    def stream(self) -> tuple[str, str, int]:
+        """What its recognition stream is asked for."""
+        return self.asr_code or self.tag, self.asr_model, self.asr_rate_hz
 
     @property
     def name(self) -> str:
@@ -44,7 +52,7 @@ class NotOffered(Exception):
     """A language or a voice that is not there; the text says which are."""
 
     def __init__(self, what: str, value: str, allowed: str) -> None:
-        super().__init__(f"{value!r}, which is not offered; allowed: {allowed}")
+        super().__init__(f"{value[:_MOST_SHOWN]!r}, which is not offered; allowed: {allowed}")
         self.what = what
         """"language" or "voice"."""
         self.value = value
@@ -180,8 +188,7 @@ class Languages:
 
     def same_stream(self, one: str, other: str) -> bool:
         """Whether one recognition stream is good for both languages."""
-        codes = {self.of(tag).asr_code or tag for tag in (one, other)}
-        return len(codes) == 1
+        return self.of(one).stream == self.of(other).stream
 
     def reported(self, code: str, config: CallConfig) -> str:
         """The language that the recogniser reports, where the call may change to it; or empty.
