@@ -558,6 +558,14 @@ def test_only_what_is_both_heard_and_spoken_is_offered():
     assert Languages({"en-US": ENGLISH}, CallLanguage, offer).offered() == ["en-US"]
 
 
+def test_what_is_only_heard_is_enough_for_who_wants_no_voice():
+    offer = Offer(lambda: ("en-US", "fr-FR"), lambda: {"en-US": ("Ann",)})
+    languages = Languages({"en-US": ENGLISH}, CallLanguage, offer)
+    languages.check("fr-FR", "", spoken=False)
+    with pytest.raises(NotOffered, match="'fr-FR', which is not offered; allowed: en-US"):
+        languages.check("fr-FR", "")
+
+
 def test_a_service_may_know_a_language_by_another_code():
     indian = CallLanguage("en-IN", asr_code="en-US", tts_code="en")
     offer = Offer(lambda: ("en-US",), lambda: {"en": ("Ann",)})

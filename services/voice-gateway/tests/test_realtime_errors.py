@@ -10,7 +10,7 @@ import aiohttp
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from voice_gateway.call.languages import CallLanguage, Languages
+from voice_gateway.call.languages import CallLanguage, Languages, Offer
 from voice_gateway.language import language_of
 from voice_gateway.messages import CallConfig, Speaks
 from voice_gateway.testing.fake_chat import FakeChat
@@ -307,6 +307,23 @@ async def test_a_language_or_voice_that_is_not_there_is_refused_with_what_there_
             "de-DE",
             "Scripted.Bob",
         )
+
+
+def test_words_alone_need_no_voice():
+    offer = Offer(lambda: ("en-US", "fr-FR"), lambda: {"en-US": ("Ann",)})
+    languages = Languages({"en-US": CallLanguage("en-US")}, CallLanguage, offer)
+    config = CallConfig("call", "en-US", 24_000, "", "")
+    state = State(SessionOptions("call", "m", config, languages=languages))
+    french = {"input": {"transcription": {"language": "fr"}}}
+    followed(state, session(audio=french, output_modalities=["text"]))
+    assert state.options.config.language == "fr-FR"
+    with pytest.raises(BadEvent, match="allowed: en-US"):
+        followed(state, session(output_modalities=["audio"]))
+    words = State(SessionOptions("call", "m", config, None, "transcription", languages))
+    followed(
+        words, {"type": "session.update", "session": {"type": "transcription", "audio": french}}
+    )
+    assert words.options.config.language == "fr-FR"
 
 
 def test_a_language_that_the_call_changed_by_itself_is_the_sessions():

@@ -222,6 +222,7 @@ class GatewayServer:
             self._settings.record_events_dir,
             options.policy,
             keep_s=self._settings.record_events_keep_s,
+            policy_in=partial(self._languages.policy, options.policy),
         )
         self._stack.push_async_callback(recorder.close)
         return recorder.begin

@@ -116,14 +116,14 @@ class Languages:
         """The voices that speak this language, as far as is known."""
         return _served(self.offer.voices(), self.of(tag).tts_code or tag)
 
-    def check(self, language: str, voice: str) -> None:
+    def check(self, language: str, voice: str, *, spoken: bool = True) -> None:
         """Raise NotOffered for a language that is not there, or a voice that does not speak it.
 
-        An empty voice is the language's own.
+        An empty voice is the language's own. `spoken`: it needs a voice at all.
         """
-        if not self._is_offered(language):
+        if not self._is_offered(language, spoken=spoken):
             raise NotOffered("language", language, _listed(self.offered()))
-        voices = self.voices(language)
+        voices = self.voices(language) if spoken else ()
         if voice and voices and not any(_names(voice, each) for each in voices):
             allowed = f"for {language} {_listed(voices)}, or empty"
             raise NotOffered("voice", voice, allowed)
@@ -212,12 +212,13 @@ class Languages:
                 said.append(f"{tag}: {why.what} {why}")
         return said
 
-    def _is_offered(self, tag: str) -> bool:
+    def _is_offered(self, tag: str, *, spoken: bool = True) -> bool:
         if self.closed and tag not in self.table:
             return False
         language = self.of(tag)
-        heard, spoken = self.offer.recognised(), self.offer.voices()
-        return _has(heard, language.asr_code or tag) and _has(spoken, language.tts_code or tag)
+        if not _has(self.offer.recognised(), language.asr_code or tag):
+            return False
+        return not spoken or _has(self.offer.voices(), language.tts_code or tag)
 
 
 class Reported:

@@ -211,12 +211,12 @@ class SessionOptions:
 
     def _check_offered(self, session: Json, config: CallConfig, path: str) -> None:
         """Refuse a language or a voice that is not there, by the name that was asked for."""
-        named = (config.language, config.voice) != (self._config.language, self._config.voice)
-        if self._languages is None or not named:
+        if self._languages is None or _voiced(config) == _voiced(self._config):
             return
+        spoken = config.spoken and not _only_transcribes(session)
         chosen = config.voice if config.voice != self._in(config.language).voice else ""
         try:
-            self._languages.check(config.language, chosen)
+            self._languages.check(config.language, chosen, spoken=spoken)
         except NotOffered as why:
             param = _LANGUAGE if why.what == "language" else f"{path}.audio.output.voice"
             raise fields.not_allowed(param, why.value, why.allowed) from None
@@ -323,6 +323,10 @@ def _config(session: Json, base: CallConfig, path: str = "session") -> CallConfi
         turns=_turns_of(session),
         asking=_asking(session, path),
     )
+
+
+def _voiced(config: CallConfig) -> tuple[str, str, bool]:
+    return config.language, config.voice, config.spoken
 
 
 def _line_echo(given: Json, default: LineEcho) -> LineEcho:
