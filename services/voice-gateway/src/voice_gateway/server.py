@@ -147,14 +147,18 @@ class GatewayServer:
             limits=wiring.call_limits(settings),
         )
         self._resumptions = Resumptions(settings.resume_window_s, self._metrics)
+        self._http = self._http_front()
+
+    def _http_front(self) -> HttpFront:
+        settings, languages = self._settings, self._languages
         access = HttpAccess(self._access.callers, wiring.sites(settings))
-        defaults = wiring.defaults(settings, self._languages)
+        defaults = wiring.defaults(settings, languages)
         proxies = wiring.proxies(settings)
         realtime = RealtimeFront(self._calls, defaults, access, proxies, self._resumptions)
-        self._http = HttpFront(
+        return HttpFront(
             readiness=self._readiness,
             exposition=self._metrics.exposition,
-            choices=lambda: wiring.page_options(settings, self._languages, self._watch.checked),
+            choices=lambda: wiring.page_options(settings, languages, self._watch.checked),
             access=access,
             realtime=realtime.answer,
             models=[settings.llm_model],

@@ -46,6 +46,7 @@ class CallerAudio:
 
     _stream: asyncio.Timeout | None = None
     """Ends the recognition stream where the language changes; None: there is no stream."""
+    _predicting: asyncio.Task[None] | None = None
 
     def __init__(
         self,
@@ -67,13 +68,12 @@ class CallerAudio:
 
         `on_covered` is told when the words cover the caller's speech and when they do not, `on_lag`
         how many seconds the recogniser is behind the audio that it was sent, `on_dropped` which
-        recognised words are dropped for good, and why. `on_refused` is told that the recogniser
-        refuses the language that the call has changed to, and which one it served before.
+        recognised words are dropped for good, and why, and `on_refused` which language was served
+        before one that is refused.
         """
         self._recogniser = services.recogniser
         self._activity = services.activity(rate_hz) if services.activity else None
         self._sound = services.turn_sound(rate_hz) if services.turn_sound else None
-        self._predicting: asyncio.Task[None] | None = None
         self._config: CallConfig = config
         self._rate_hz = rate_hz
         self._clock = clock
