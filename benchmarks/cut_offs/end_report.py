@@ -60,11 +60,11 @@ def _examined(name: str, found: Sequence[Silence], without: Callable[[str], Sign
         "silence alone": in_hindsight(found, by_silence),
         "smart-turn alone": in_hindsight(found, by_sound),
         "fused": in_hindsight(found, by_weights(without)),
-        "the gateway before": scaled(found, by_former_gateway),
+        "the gateway by rules": scaled(found, by_former_gateway),
         "the gateway": scaled(found, partial(by_gateway, found, without)),
     }
     ways = {
-        "the gateway before": by_former_gateway(TurnPolicy()),
+        "the gateway by rules": by_former_gateway(TurnPolicy()),
         "the gateway, weights without the speaker": by_gateway(found, without, TurnPolicy()),
         "the gateway as shipped": by_gateway(found, shipped, TurnPolicy()),
     }

@@ -22,6 +22,7 @@ BELIEVED = {
     "finished": (1.0, 2.0),
     "brief": (0.0, 1.0),
     "acknowledging": (0.0, 1.0),
+    "length": (0.0, 1.0),
 }
 """The weights for which there is evidence: what each was believed to be, and how firmly. The
 network was taught by far more speech than there is here, and questions were judged before."""

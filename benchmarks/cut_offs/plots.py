@@ -40,7 +40,7 @@ def _curves(axes: Any, found: Found, theme: Theme) -> None:
         waits = [point.allowed_s for point in curve]
         rates = [100 * point.rate for point in curve]
         axes.plot(waits, rates, dashes, color=colour, linewidth=2, label=way)
-    for way, marker in (("the gateway before", "o"), ("the gateway as shipped", "D")):
+    for way, marker in (("the gateway by rules", "o"), ("the gateway as shipped", "D")):
         of = found.shipped[way]
         colour = theme.first if marker == "o" else theme.second
         axes.plot(of.mean_s, 100 * of.rate, marker, color=colour, markersize=8)

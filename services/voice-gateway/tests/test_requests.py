@@ -333,7 +333,7 @@ def test_no_draft_is_made_beside_the_idle_prompt():
         TimerFired(3.5),
         policy=TurnPolicy(idle_prompt_s=1.0),
     )
-    said = [KeepTurn(2), Say(2, "Are you still there?", 1.0)]
+    said = [KeepTurn(2), Say(3, "Are you still there?", 1.0)]
     assert commands == [DRAFT, CancelReply(1), *said]
 
 
@@ -477,3 +477,50 @@ def test_a_reply_that_is_amended_leaves_what_was_said_before_it():
         ("assistant", "Hi. It lies on the Seine. Are you"),
         ("user", "yes"),
     ]
+
+
+def test_of_two_kept_turns_one_is_withdrawn_alone():
+    """Found by simulation, seed 920066074: both had one name, and went together."""
+    typed = (CallerTyped(1.0, "My name is Ada."), CallerTyped(2.0, "Never mind."))
+    commands = play(
+        chosen(0.0, answers=False), *typed, CallerWithdrew(3.0, "question-2"), CallerAsked(4.0)
+    )
+    assert commands[:2] == [KeepTurn(1), KeepTurn(2)]
+    assert texts(commands[2]) == [("user", "My name is Ada.")]
+
+
+def test_an_interim_in_doubt_goes_with_the_one_that_replaces_it():
+    """Found by simulation, seed 920009624: where only the rest was kept, the doubt came back."""
+    commands = play(
+        *SPEAKING,
+        ReplyHeard(2.4, 1, "Shall"),
+        CallerSpoke(2.5, "yes", False),
+        chosen(2.6, interruptible=False),
+        CallerSpoke(2.7, "yes please book it", False),
+        ReplyEnded(3.0, 1, "Shall I? I can."),
+        CallerFinished(3.1),
+        policy=TurnPolicy(words_to_interrupt=2),
+    )
+    assert texts(commands[-1])[-1] == ("user", "yes please book it")
+
+
+KEPT_INTERIM = (
+    chosen(0.0, answers=False),
+    CallerVoiced(0.4),
+    CallerSpoke(0.6, WORDS, False),
+    CallerQuiet(0.7, since=0.6),
+    TimerFired(0.9),
+    TimerFired(1.6),
+)
+
+
+def test_the_late_final_of_a_kept_turn_is_no_turn_of_its_own():
+    commands = play(*KEPT_INTERIM, CallerSpoke(2.0, "What is the weather?", True), CallerAsked(5.0))
+    assert commands[:2] == [AskFinal(), KeepTurn(1)]
+    assert texts(commands[2]) == [("user", WORDS)]
+
+
+def test_who_says_the_same_again_after_a_kept_turn_is_heard():
+    again = (CallerVoiced(1.8), CallerSpoke(2.4, WORDS, True), CallerQuiet(2.5, since=2.4))
+    commands = play(*KEPT_INTERIM, *again, TimerFired(2.7), TimerFired(3.4))
+    assert commands[-1] == KeepTurn(2)

@@ -61,7 +61,7 @@ MENDED = (
     445_214_590, 700_006_928, 700_051_712, 800_000_518, 800_050_328,
     810_050_430, 810_002_940, 820_022_572, 840_012_743, 860_015_009, 860_063_168,
     880_054_477, 880_071_587, 900_004_862, 900_073_186,
-    910_056_303, 910_021_473,
+    910_056_303, 910_021_473, 920_009_624, 920_066_074, 10_379,
 )  # fmt: skip
 
 
@@ -188,7 +188,7 @@ def test_a_silent_caller_is_greeted_asked_and_let_go():
     assert record.end.error is None
 
 
-@pytest.mark.parametrize(("probability", "taken_at"), [(0.9, 2.3), (0.2, 3.2), (None, 2.6)])
+@pytest.mark.parametrize(("probability", "taken_at"), [(0.9, 2.33), (0.2, 2.95), (None, 2.6)])
 def test_how_a_turn_sounds_decides_how_long_it_waits(probability: float | None, taken_at: float):
     policy = replace(OPTIONS.policy, drafts=0)
     script = Script(

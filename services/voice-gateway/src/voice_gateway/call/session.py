@@ -8,6 +8,7 @@ from typing import assert_never
 
 from voice_gateway import conversation as c
 from voice_gateway.call.call_memory import CallMemory
+from voice_gateway.call.deadline import Deadline
 from voice_gateway.call.guarded import GuardedRecord
 from voice_gateway.call.language_changes import LanguageChanges
 from voice_gateway.call.languages import Languages
@@ -122,7 +123,7 @@ class Session:
         self._policy = self._policy_in(config.language)
         self._record = GuardedRecord(services.record, config)
         self._tasks: asyncio.TaskGroup | None = None
-        self._timer: asyncio.TimerHandle | None = None
+        self._deadline = Deadline(self._caller_audio.arrival, self._time_is_over)
         self._over = asyncio.Event()
         self._error: CallError | None = None
         self._farewell: CallError | None = None
@@ -240,7 +241,8 @@ class Session:
         for command in commands:
             self._execute(command)
         if self._tasks and not self._over.is_set():
-            self._set_timer(self._conversation.wake_at)
+            now = self._conversation
+            self._deadline.set(now.wake_at, of_silence=now.awaits_silence)
             self._memory.keep(self._conversation.history, self._tasks)
             self._move_on()
 
@@ -283,17 +285,7 @@ class Session:
             case _:
                 pass
 
-    def _set_timer(self, deadline: float | None) -> None:
-        self._cancel_timer()
-        if deadline is not None:
-            self._timer = self._loop.call_at(deadline, self._fire_timer, deadline)
-
-    def _cancel_timer(self) -> None:
-        if self._timer:
-            self._timer.cancel()
-            self._timer = None
-
-    def _fire_timer(self, deadline: float) -> None:
+    def _time_is_over(self, deadline: float) -> None:
         # The loop may fire slightly early; the conversation compares with the time it asked for.
         self._tell(c.TimerFired(max(deadline, self._clock())))
 
@@ -318,6 +310,7 @@ class Session:
     async def _hang_up(self) -> None:
         """End the caller's side: its last message came, and it waits for the last reply."""
         await self._caller_audio.close()
+        self._deadline.audio_came()
         self._outbox.unpace()
         self._tell(c.CallerClosed(self._clock()))
 
@@ -325,6 +318,7 @@ class Session:
         match message:
             case Audio(chunk):
                 await self._caller_audio.take_in(chunk)
+                self._deadline.audio_came()
             case Typed(text):
                 self._tell(c.CallerTyped(self._clock(), text))
             case Interrupt():
@@ -467,7 +461,7 @@ class Session:
             heard = self._replies.heard_so_far(self._clock())
             self._left_over = c.left_over(self._conversation, heard.text if heard else "")
         self._over.set()
-        self._cancel_timer()
+        self._deadline.cancel()
         self._caller_audio.stop()
         self._replies.cancel()
         self._outbox.close()

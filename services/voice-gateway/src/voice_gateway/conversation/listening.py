@@ -13,14 +13,13 @@ commands                      AskFinal
 
 from dataclasses import replace
 
+from voice_gateway.conversation import drafting
 from voice_gateway.conversation.commands import (
     AnnounceReply,
     AskFinal,
-    CancelReply,
     DropRequest,
     DropWords,
     KeepTurn,
-    PrepareReply,
     ReleaseReply,
     Say,
     StartReply,
@@ -30,9 +29,6 @@ from voice_gateway.conversation.events import (
     CallerQuiet,
     CallerSpoke,
     CallerVoiced,
-    ReplyAudioStarted,
-    ReplyEnded,
-    ReplyHeard,
 )
 from voice_gateway.conversation.history import (
     as_turns,
@@ -45,9 +41,7 @@ from voice_gateway.conversation.history import (
 from voice_gateway.conversation.policy import TurnPolicy
 from voice_gateway.conversation.state import (
     Asked,
-    Commands,
     Conversation,
-    Draft,
     Finals,
     Idle,
     Late,
@@ -72,6 +66,21 @@ def spoke(now: Conversation, floor: Listening, event: CallerSpoke, policy: TurnP
         return _final_came(now, floor, event, policy)
     now, floor = replace(now, interim=text), replace(floor, ended=False)
     return _timed_and_drafted(now, floor, event.at, policy)
+
+
+def is_known(now: Conversation, event: CallerSpoke, policy: TurnPolicy) -> bool:
+    """Whether this final only confirms the interim words of the turn that was just taken.
+
+    Its reply is over, or it had none; during a reply, `replying` tells what a late final means.
+    """
+    floor, voice = now.floor, now.voice
+    if not isinstance(floor, Listening) or isinstance(floor.wait, Asked) or now.said():
+        return False
+    if event.at - now.taken.at >= policy.late_s:
+        return False
+    spoke_since = isinstance(voice, Voiced) or (voice is not None and voice.since > now.taken.at)
+    same = plain(event.text) == plain(now.taken.interim)
+    return same and bool(plain(event.text)) and not spoke_since
 
 
 def _final_came(
@@ -109,7 +118,7 @@ def sounded(
         floor = replace(floor, unchanged=unchanged)
     goes_on = isinstance(floor.wait, Finals | Late) and not _is_overdue(floor, event.at, policy)
     floor = replace(floor, wait=None) if goes_on else floor
-    floor, dropped = _without_draft(now, floor)
+    floor, dropped = drafting.without(now, floor)
     return replace(now, floor=timed(now, floor, event.at, policy)), dropped
 
 
@@ -125,17 +134,6 @@ def caught_up(now: Conversation, floor: Listening, at: float, policy: TurnPolicy
         asked = now.interim and not isinstance(now.voice, Voiced)
         floor = replace(floor, wait=finals if asked else None)
     return _timed_and_drafted(now, floor, at, policy)
-
-
-def draft_went_on(
-    now: Conversation, floor: Listening, event: ReplyAudioStarted | ReplyHeard | ReplyEnded
-) -> Conversation:
-    draft = floor.draft
-    if draft is None or event.reply != now.reply or isinstance(event, ReplyHeard):
-        return now
-    # A draft that ended before its release has failed; the turn gets a new reply.
-    after = replace(draft, audible=True) if isinstance(event, ReplyAudioStarted) else None
-    return replace(now, floor=replace(floor, draft=after))
 
 
 def wait_over(now: Conversation, floor: Listening, at: float, policy: TurnPolicy) -> Step:
@@ -188,7 +186,7 @@ def answer(
     """Answer the request of the caller's program: the open turn, or else the history."""
     if now.said():
         return take_turn(now, floor, at, policy, request)
-    _, dropped = _without_draft(now, floor)
+    _, dropped = drafting.without(now, floor)
     number = now.reply + 1
     history = remembered(now.history, policy.memory_messages)
     after = replace(
@@ -215,11 +213,12 @@ def take_turn(
     number = now.reply if fits else now.reply + 1
     history = with_question(now.history, question, question_name(number))
     history = remembered(history, policy.memory_messages)
-    _, dropped = _without_draft(now, floor)
+    _, dropped = drafting.without(now, floor)
     now = replace(now, floor=Listening(), history=history, finals=(), interim="", prompted=False)
     now = replace(now, taken=replace(now.taken, interim=provisional or now.taken.interim))
-    if keeps:
-        return now, (*dropped, KeepTurn(number))
+    if keeps:  # its number is its own: a program takes back one kept turn, and not the next
+        kept = replace(now, reply=number, taken=replace(now.taken, at=at))
+        return kept, (*dropped, KeepTurn(number))
     audible = bool(draft and fits and draft.audible)
     reply = Replying(
         audible=audible,
@@ -251,20 +250,11 @@ def timed(now: Conversation, floor: Listening, at: float, policy: TurnPolicy) ->
     return replace(floor, wait=None if until is None else Silence(until))
 
 
-def redrafted(now: Conversation, floor: Listening, policy: TurnPolicy) -> Step:
-    """The options or the history changed: make the draft again, if there is one."""
-    if floor.draft is None:
-        return replace(now, floor=floor), ()
-    floor, dropped = _without_draft(now, floor)
-    after, commands = _drafted(now, floor, policy)
-    return after, (*dropped, *commands)
-
-
 def forgotten(now: Conversation, floor: Listening, at: float, policy: TurnPolicy) -> Step:
     """The transcript of the open turn was discarded; a requested reply starts without it."""
     if isinstance(floor.wait, Asked):
         return answer(now, floor, floor.wait.request, at, policy)
-    _, dropped = _without_draft(now, floor)
+    _, dropped = drafting.without(now, floor)
     idle = floor.wait if isinstance(floor.wait, Idle) else None
     return replace(now, floor=Listening(idle)), dropped
 
@@ -310,7 +300,7 @@ def _ask_again(
     """
     if not now.options.answers and not request:
         return take_turn(now, floor, at, policy)  # the program decides what to answer
-    floor, dropped = _without_draft(now, floor)
+    floor, dropped = drafting.without(now, floor)
     number, finals = now.reply + 1, " ".join(now.finals)
     name = question_name(number)
     history = with_question(now.history, finals, name) if finals else now.history
@@ -408,34 +398,7 @@ def _turn_end(now: Conversation, floor: Listening, at: float, policy: TurnPolicy
 
 
 def _timed_and_drafted(now: Conversation, floor: Listening, at: float, policy: TurnPolicy) -> Step:
-    return _drafted(now, timed(now, floor, at, policy), policy)
-
-
-def _drafted(now: Conversation, floor: Listening, policy: TurnPolicy) -> Step:
-    """Prepare a draft, if the caller is silent and the words do not ask for more."""
-    text = now.question()
-    if floor.draft and text and plain(text) == plain(floor.draft.question):
-        return replace(now, floor=floor), ()
-    floor, dropped = _without_draft(now, floor)
-    if not text:
-        return replace(now, floor=replace(floor, drafts=0)), dropped  # the open turn has no words
-    quiet = isinstance(now.voice, Quiet) and isinstance(floor.wait, Silence | Finals)
-    ready = quiet and now.options.answers and floor.drafts < policy.drafts
-    if not ready or policy.sounds_open(text):
-        return replace(now, floor=floor), dropped
-    number = now.reply + 1
-    history = as_turns(remembered(with_question(now.history, text), policy.memory_messages))
-    floor = replace(floor, draft=Draft(text), drafts=floor.drafts + 1)
-    return replace(now, floor=floor, reply=number), (
-        *dropped,
-        PrepareReply(number, history),
-    )
-
-
-def _without_draft(now: Conversation, floor: Listening) -> tuple[Listening, Commands]:
-    if floor.draft is None:
-        return floor, ()
-    return replace(floor, draft=None), (CancelReply(now.reply),)
+    return drafting.drafted(now, timed(now, floor, at, policy), policy)
 
 
 def _with_final(floor: Listening, event: CallerSpoke, policy: TurnPolicy) -> Listening:

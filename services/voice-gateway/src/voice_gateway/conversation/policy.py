@@ -10,6 +10,7 @@ The rules are pure and keep no state. All times are in seconds.
 """
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 from voice_gateway.conversation.end_of_turn import Evidence, asks_for_more, likelihood
 from voice_gateway.language import (
@@ -62,19 +63,19 @@ class TurnPolicy:
     """Silence that ends a turn whose words sound finished."""
 
     unsure_silence_s: float = 0.6
-    """Silence that ends a turn whose words may go on or not."""
+    """Silence that ends a turn that may go on or not."""
 
     open_silence_s: float = 1.2
     """Silence that ends a turn whose words ask for more, "I want to", or whose voice does."""
 
     halting_silence_s: float = 2.0
-    """Silence that ends a turn whose words and voice both ask for more."""
+    """Silence that ends a turn of which nothing says that it is over."""
 
     likely: float = 0.75
     """From this end-of-turn probability on, all evidence fused, a turn sounds finished."""
 
     unlikely: float = 0.5
-    """Below this end-of-turn probability, all evidence fused, a turn sounds as if it goes on."""
+    """At this end-of-turn probability a turn may go on or not; at half of it, it sounds open."""
 
     final_wait_s: float = 0.7
     """How long the recogniser may take over a final that it was asked for."""
@@ -200,8 +201,7 @@ class TurnPolicy:
         """The silence that ends a turn with these words.
 
         `probability` is the end-of-turn probability of the sound; None: it is not known. `asked` is
-        what the caller has heard last of a reply. All evidence is fused (`end_of_turn`); words and
-        a sound that both ask for more get the longest silence.
+        what the caller has heard last of a reply. All evidence is fused (`end_of_turn`).
         """
         if options and options.silence_s is not None:
             return options.silence_s
@@ -210,11 +210,34 @@ class TurnPolicy:
         return silence_s * (options.patience if options else 1.0)
 
     def silence_for(self, likely: float, evidence: Evidence) -> float:
-        """The silence that ends a turn which is over with this probability."""
+        """The silence that ends a turn which is over with this probability.
+
+        Words alone tell no more than three kinds of turns apart: finished, unsure and open. With
+        the sound, the silence falls steadily from one that is set to the next:
+
+            likely     0.125     0.25     0.5       0.75
+            silence_s  halting   open     unsure    silence_s
+
+        Words that ask for more get `open_silence_s` at least, however final they sound.
+        """
         if likely >= self.likely:
             return self.silence_s
-        if likely >= self.unlikely:
-            return self.unsure_silence_s
-        goes_on = evidence.sound is not None and evidence.sound < self.unlikely
-        halts = goes_on and asks_for_more(evidence.text, language_of(self.language))
-        return self.halting_silence_s if halts else self.open_silence_s
+        if evidence.sound is None:
+            return self.unsure_silence_s if likely >= self.unlikely else self.open_silence_s
+        silence_s = self._between(likely)
+        if asks_for_more(evidence.text, language_of(self.language)):
+            return max(silence_s, self.open_silence_s)
+        return silence_s
+
+    def _between(self, likely: float) -> float:
+        steps = (
+            (self.likely, self.silence_s),
+            (self.unlikely, self.unsure_silence_s),
+            (self.unlikely / 2, self.open_silence_s),
+            (self.unlikely / 4, self.halting_silence_s),
+        )
+        for (above, shorter_s), (below, longer_s) in pairwise(steps):
+            if likely >= below:
+                share = (above - likely) / (above - below)
+                return shorter_s + share * (longer_s - shorter_s)
+        return self.halting_silence_s

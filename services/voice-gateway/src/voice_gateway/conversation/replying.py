@@ -93,8 +93,10 @@ def may_interrupt(now: Conversation, floor: Replying) -> bool:
     return floor.interruptible and now.options.interruptible
 
 
-def kept(now: Conversation, event: CallerSpoke) -> Step:
+def kept(now: Conversation, floor: Replying, event: CallerSpoke) -> Step:
     text = event.text.strip()
+    if text or event.final:
+        now = replace(now, floor=small_words.replaced(floor))
     if not event.final:
         return (replace(now, interim=text) if text else now), ()
     retracted = (DropWords(now.interim, "retracted"),) if now.interim and not text else ()

@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from voice_gateway.conversation import listening, replying, small_words
+from voice_gateway.conversation import drafting, listening, replying, small_words
 from voice_gateway.conversation.commands import DropRequest, DropWords
 from voice_gateway.conversation.events import (
     CallerAsked,
@@ -94,7 +94,7 @@ def _chose(now: Conversation, event: CallerChose, policy: TurnPolicy) -> Step:
     if isinstance(floor.wait, Finals | Late) and after.options.by_hand:
         floor = replace(floor, wait=None)  # the program ends the turn that was about to end
     floor = listening.timed(after, floor, event.at, policy)
-    return listening.redrafted(after, floor, policy)
+    return drafting.redrafted(after, floor, policy)
 
 
 def _history_changed(now: Conversation, event: HistoryChange, policy: TurnPolicy) -> Step:
@@ -105,7 +105,7 @@ def _history_changed(now: Conversation, event: HistoryChange, policy: TurnPolicy
     history = _with_change(now.history, event)
     if history == now.history:
         return now, ()
-    return listening.redrafted(replace(now, history=history), floor, policy)
+    return drafting.redrafted(replace(now, history=history), floor, policy)
 
 
 def _while_replying(now: Conversation, floor: Replying, event: HistoryChange) -> Conversation:

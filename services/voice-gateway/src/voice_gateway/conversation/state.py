@@ -219,6 +219,11 @@ class Conversation:
         return due.until if due else None
 
     @property
+    def awaits_silence(self) -> bool:
+        """What is over at `wake_at` is a silence of the caller, which must have been heard."""
+        return isinstance(self.floor, Listening) and isinstance(self.floor.wait, Silence)
+
+    @property
     def at_rest(self) -> bool:
         """Nobody speaks, and no answer is owed: a call that ends now loses nothing."""
         floor = self.floor

@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from voice_gateway.conversation import listening, replying
+from voice_gateway.conversation import drafting, listening, replying
 from voice_gateway.conversation.commands import DropWords, EndCall
 from voice_gateway.conversation.events import (
     CallerClosed,
@@ -74,6 +74,9 @@ def _step(now: Conversation, event: Event, policy: TurnPolicy) -> Step:
 def _spoke(now: Conversation, event: CallerSpoke, policy: TurnPolicy) -> Step:
     if now.line is Line.CLOSED:  # the call only waits for its last reply to end
         return now, _dropped_at_the_end(event.text, final=event.final)
+    if event.final and listening.is_known(now, event, policy):
+        awaits = event.awaits and now.options.by_hand
+        return replace(now, taken=replace(now.taken, interim=""), commit_pending=awaits), ()
     if event.final:
         now = replace(now, taken=replace(now.taken, interim=""))
     elif repeats(event.text.strip(), now.taken.interim):
@@ -95,7 +98,7 @@ def _spoke_during_reply(
         now = listening.works_again(now)
     match meaning:
         case Meaning.KEPT:
-            return replying.kept(now, event)
+            return replying.kept(now, reply, event)
         case Meaning.LATE:
             return replying.late(now, reply, event), ()
         case Meaning.WITHDRAWN:
@@ -215,7 +218,7 @@ def _reply_went_on(
 ) -> Step:
     floor = now.floor
     if isinstance(floor, Listening):
-        return listening.draft_went_on(now, floor, event), ()
+        return drafting.went_on(now, floor, event), ()
     after, commands = replying.went_on(now, floor, event, policy)
     if isinstance(after.floor, Replying):
         return after, commands

@@ -11,6 +11,7 @@ from voice_gateway.audio import pcm
 from voice_gateway.audio.resample import Resampler
 from voice_gateway.conversation import DropReason
 from voice_gateway.errors import BadMessage, CallLost, Rejected, ServiceError, Unavailable
+from voice_gateway.hearing.arrival import Arrival
 from voice_gateway.hearing.coverage import Coverage, Covered
 from voice_gateway.hearing.end_of_turn import through_silence
 from voice_gateway.hearing.ended import Ended
@@ -104,6 +105,7 @@ class CallerAudio:
         """Finals and the last interim that are the caller's, unless the loudspeaker echoes."""
         self._answered_s: float | None = None
         """How far the last response reaches; None: the recogniser does not say."""
+        self.arrival = Arrival()
         self.ended = Ended()
         self.own = OwnWords(config.language, sounding)
         self.speech_end: float | None = None
@@ -112,6 +114,8 @@ class CallerAudio:
     async def take_in(self, chunk: bytes) -> None:
         """Take caller audio, cut anywhere; waits while the recogniser is far behind."""
         samples = self._resampler.feed(chunk)
+        if chunk_s := pcm.seconds(samples, self._rate_hz):
+            self.arrival.came(self._clock(), self._uplink.added_s + chunk_s, chunk_s)
         for piece in pcm.pieces(samples, _SLICE_S, self._rate_hz):
             if piece:
                 voiced = self._detect_voice(piece)
@@ -206,6 +210,7 @@ class CallerAudio:
         """No more audio comes."""
         await self._uplink.add(self._resampler.flush())
         self._uplink.close()
+        self.arrival.end()
         self._recheck_withheld()
 
     async def listen(self) -> None:

@@ -24,7 +24,7 @@ class TurnTaking(BaseSettings):
         description='Silence that ends a turn whose words, "I want to", or voice ask for more.',
     )
     turn_halting_silence_ms: Milliseconds = Field(
-        2_000, description="Silence that ends a turn whose words and voice both ask for more."
+        2_000, description="Silence that ends a turn of which nothing says that it is over."
     )
     turn_end_model: Literal["on", "off"] = Field(
         "on",
@@ -43,7 +43,8 @@ class TurnTaking(BaseSettings):
     turn_end_unlikely: Probability = Field(
         0.5,
         description=(
-            "End-of-turn probability, of words and voice together, below which a turn goes on."
+            "End-of-turn probability, of words and voice together, at which a turn may go on or "
+            "not; at half of it, it sounds open."
         ),
     )
     turn_final_wait_ms: Milliseconds = Field(

@@ -6,7 +6,7 @@ assert call.timeline() == [(0.0, "LISTENING"), (1.0, "PROCESSING"), ...]
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from voice_gateway.audio import pcm
@@ -36,6 +36,7 @@ from voice_gateway.messages import (
     Word,
 )
 from voice_gateway.ports import (
+    Activity,
     CallerAudioStream,
     Edge,
     Memory,
@@ -48,6 +49,8 @@ from voice_gateway.speaking.apology import Apologies
 from voice_gateway.testing import virtual_time
 
 RATE_HZ = 16_000
+_FRAME_S = 0.1
+_SOUNDS_ON_S = 4.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -249,6 +252,8 @@ class Call:
     sends: Sequence[Sends] = ()
     voiced: Sequence[tuple[float, bool]] = ()
     """When the gateway detects that the caller's voice begins (True) or falls silent (False)."""
+    activity: Activity | None = None
+    """Detects the voice in the audio that `sends` has; None: `voiced` says when there is one."""
     turn_sound: TurnSound | None = None
     """Predicts how probably the caller's turns are complete."""
     hangs_up: float | None = 60.0
@@ -276,8 +281,8 @@ class Call:
     async def _run(self) -> None:
         recogniser = self.recogniser = self.recogniser or ScriptedRecogniser(self.says)
         model = self.model = self.model or ScriptedModel(self.replies)
-        sounds = [Sends(at, Audio(bytes(640))) for at, _ in ((0.0, True), *self.voiced)]
-        first = sounds if self.says else []
+        scripted = self.says and not self.activity
+        first = list(_sounds([at for at, _ in self.voiced])) if scripted else []
         sends = sorted([*first, *self.sends], key=lambda sent: sent.at)
         caller = ScriptedCaller(sends, self.hangs_up)
         config = CallConfig(
@@ -297,7 +302,7 @@ class Call:
                 recogniser,
                 model,
                 self.voice,
-                self._activity if self.voiced else None,
+                self._detects if self.voiced or self.activity else None,
                 turn_sound=self._makes_turn_sound,
                 memory=self.memory,
                 apologies=Apologies(self.voice, self.apology),
@@ -307,8 +312,8 @@ class Call:
             self.error = error
         self.received, self.ended_at = caller.received, _now()
 
-    def _activity(self, rate_hz: int) -> ScriptedActivity:
-        return ScriptedActivity(self.voiced, loudspeaker=self.loudspeaker)
+    def _detects(self, rate_hz: int) -> Activity:
+        return self.activity or ScriptedActivity(self.voiced, loudspeaker=self.loudspeaker)
 
     @property
     def _makes_turn_sound(self) -> Callable[[int], TurnSound] | None:
@@ -339,6 +344,17 @@ class Call:
 
     def cut_offs(self) -> list[CutOff]:
         return [m for _, m in self.received if isinstance(m, CutOff)]
+
+
+def _sounds(edges: Sequence[float]) -> Iterator[Sends]:
+    """Audio without a gap until a while after the last edge, with a piece at each edge."""
+    yield Sends(0.0, Audio(pcm.silence(_FRAME_S, RATE_HZ)))
+    until = edges[-1] + _SOUNDS_ON_S if edges else 0.0
+    times = {*edges, *(n * _FRAME_S for n in range(1, round(until / _FRAME_S)))}
+    sent_s = 0.0
+    for at in sorted(times):
+        yield Sends(at, Audio(pcm.silence(at - sent_s, RATE_HZ)))
+        sent_s = at
 
 
 def _name(message: ToCaller) -> str:

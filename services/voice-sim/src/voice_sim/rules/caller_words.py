@@ -80,8 +80,11 @@ class _OpenTurn:
 
     def _spoke(self, event: c.CallerSpoke, before: Followed) -> None:
         words = _Words(event.at, _CALLERS.findall(event.text))
+        confirms = bool(words.said) and words.said == self.taken_interim
         if event.final:
             self.taken_interim = ()
+            if confirms and not self._all():
+                return  # it confirms a turn that was taken, and adds nothing
         elif words.said and words.said == self.taken_interim[: len(words.said)]:
             return  # it repeats an interim that was taken: nothing of this turn is taken back
         if event.final or event.text.strip():
@@ -109,6 +112,7 @@ class _OpenTurn:
         self.taken_interim = self.interim.said if self.interim else self.taken_interim
 
     def _end_interim(self) -> None:
+        self._note_taken_interim()
         self.finals += [self.interim] if self.interim else []
         self.interim = None
 

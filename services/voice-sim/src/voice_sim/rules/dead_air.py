@@ -44,19 +44,16 @@ class _Heard:
     broken_since: float | None = None
     asked_again: bool = False
     question: str = ""
-    """The question of the newest reply."""
+    """The question of the newest reply, or the turn that was kept since."""
+    interim: str = ""
 
     def take(self, event: c.Event, before: Followed) -> None:
-        if isinstance(event, c.CallerSpoke) and self._is_late(event, before):
+        if isinstance(event, c.CallerSpoke) and self._is_late(event):
             self.longest = 0
             return
         match event:
             case c.CallerSpoke(at, text, final) if text.strip() and not before.finished:
-                if final or len(text) > self.longest:
-                    self.since, self.voiced = at, False
-                self.longest = 0 if final else max(self.longest, len(text))
-                self.broken_since = None
-                self.asked_again = False
+                self._spoken(at, text, final=final)
             case c.CallerSpoke(final=True):
                 self.longest = 0
             case c.CallerTyped(at) if not before.finished:
@@ -73,14 +70,24 @@ class _Heard:
             case _:
                 pass
 
-    def _is_late(self, event: c.CallerSpoke, before: Followed) -> bool:
-        """Whether it is the final of the question under answer."""
-        return before.live > 0 and event.final and plain(event.text) in plain(self.question)
+    def _spoken(self, at: float, text: str, *, final: bool) -> None:
+        if final or len(text) > self.longest:
+            self.since, self.voiced = at, False
+        self.longest = 0 if final else max(self.longest, len(text))
+        self.interim = self.interim if final else text
+        self.broken_since = None
+        self.asked_again = False
+
+    def _is_late(self, event: c.CallerSpoke) -> bool:
+        """Whether it is the final of the question under answer, or that was answered last."""
+        return event.final and bool(plain(event.text)) and plain(event.text) in plain(self.question)
 
     def settle(self, at: float, commands: tuple[c.Command, ...]) -> None:
         for command in commands:
             if isinstance(command, c.StartReply | c.PrepareReply):
                 self.question = _question_in(command.history)
+            if isinstance(command, c.KeepTurn):
+                self.question = self.interim
             match command:
                 case c.StartReply() | c.Say() | c.ReleaseReply() | c.KeepTurn() | c.DropWords():
                     self.since = None
@@ -145,14 +152,17 @@ class _SmallWords:
     """Those of them that answer a question."""
     heard: str = ""
     question: str = ""
-    """The question of the newest reply."""
+    """The question of the newest reply, or the turn that was kept since."""
+    interim: str = ""
 
     def take(self, event: c.Event, before: Followed) -> None:
         match event:
             case c.ReplyHeard(_, reply, text) if reply == before.live:
                 self.heard = text
+            case c.CallerSpoke(_, text, False) if text:
+                self.interim = text
             case c.CallerSpoke(_, text, True) if text in SMALL_WORDS and not before.finished:
-                if before.live and plain(text) in plain(self.question):
+                if plain(text) in plain(self.question):
                     return  # it may be the late final of that question
                 self.open.append(text)
                 if before.live and _ASKED.search(self.heard) and text in _YES:
@@ -171,7 +181,9 @@ class _SmallWords:
             case c.StartReply(_, history):
                 self.question = _question_in(history)
                 yield from self._left(at, self.question)
-            case c.ReleaseReply() | c.KeepTurn() | c.Say(asks_again=True):
+            case c.KeepTurn():
+                self.open, self.question = [], self.interim
+            case c.ReleaseReply() | c.Say(asks_again=True):
                 self.open = []  # they are in the history
             case c.EndCall():
                 yield from self._left(at, "")

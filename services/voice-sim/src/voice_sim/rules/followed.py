@@ -5,6 +5,7 @@ from dataclasses import dataclass, field, fields
 
 from voice_gateway import conversation as c
 from voice_gateway.conversation.policy import TurnOptions, TurnPolicy
+from voice_gateway.hearing.arrival import LATEST_S
 
 from voice_sim.call_record import Record, Step
 
@@ -122,4 +123,4 @@ def longest_wait_s(policy: TurnPolicy, before: Followed) -> float:
         longest_s = options.silence_s
     late_s = policy.late_wait_s if before.behind else 0.0
     longest_s = max(longest_s, policy.max_silence_s)
-    return policy.settle_s + longest_s + policy.final_wait_s + late_s
+    return policy.settle_s + longest_s + LATEST_S + policy.final_wait_s + late_s

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from voice_gateway import conversation as c
+from voice_gateway.conversation.history import plain
 from voice_gateway.conversation.policy import TurnPolicy
 
 from voice_sim.call_record import Left, Received, Record
@@ -83,11 +84,13 @@ class _Silence:
             self.since = event.at
 
     def _is_old(self, text: str, *, final: bool) -> bool:
-        """Whether the recogniser only repeats the interim of a turn that was taken already."""
-        words = text.split()
-        old = not final and bool(words) and self.answered.split()[: len(words)] == words
+        """Whether the recogniser repeats or confirms the interim of a turn that was taken."""
+        words, taken = plain(text).split(), plain(self.answered).split()
+        old = bool(words) and words == (taken if final else taken[: len(words)])
         if text.strip() and not old:
-            self.last, self.answered = "" if final else text, ""
+            self.last = "" if final else text
+        if final:
+            self.answered = ""
         return old
 
     def _broken(self, at: float) -> None:
