@@ -48,6 +48,7 @@ class CallerAudio:
     _stream: asyncio.Timeout | None = None
     """Ends the recognition stream where the language changes; None: there is no stream."""
     _predicting: asyncio.Task[None] | None = None
+    _recheck: asyncio.TimerHandle | None = None
 
     def __init__(
         self,
@@ -100,7 +101,6 @@ class CallerAudio:
         self._utterance = Utterance()
         if self._activity:
             self._activity.expects(config.line_echo)
-        self._recheck: asyncio.TimerHandle | None = None
         self._withheld: list[Transcript] = []
         """Finals and the last interim that are the caller's, unless the loudspeaker echoes."""
         self._answered_s: float | None = None

@@ -133,8 +133,12 @@ class Recorder:
     ) -> None:
         """`policy_in`: that of calls in a language; None: the same, with its word lists."""
         self._queue = Queue[_Item](_MOST_QUEUED_STEPS)
-        usual = policy_in or (lambda language: replace(policy, language=language))
-        self._writer = _Writer(folder, usual, OldEventLogs(folder, keep_s), most_chars)
+
+        def same(language: str) -> TurnPolicy:
+            return replace(policy, language=language)
+
+        old = OldEventLogs(folder, keep_s)
+        self._writer = _Writer(folder, policy_in or same, old, most_chars)
         self._thread = Thread(
             target=self._writer.run, args=(self._queue,), name="event-logs", daemon=True
         )
