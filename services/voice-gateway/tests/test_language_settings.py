@@ -50,6 +50,7 @@ def test_the_usual_language_may_have_a_row_of_its_own():
         ('{"hi-IN": {"voice": "V"}}', "hi-IN.voice: is not allowed; allowed: asr_language, "),
         ('{"hi-IN": {"tts_voice": 1}}', "hi-IN.tts_voice: Input should be a valid string"),
         ('{"hi-IN": {"asr_rate_hz": 96000}}', "hi-IN.asr_rate_hz: Input should be less than"),
+        ('{"hi-IN": {"asr_rate_hz": 100}}', "hi-IN.asr_rate_hz: it is 100; allowed: 8000 to 48000"),
         ('{"hi-IN": "V"}', "hi-IN: Input should be a valid dictionary"),
         (" ".join(f"a{chr(97 + n % 26)}{chr(97 + n // 26)}" for n in range(33)), "33 languages"),
     ],

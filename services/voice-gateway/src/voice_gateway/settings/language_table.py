@@ -5,10 +5,11 @@ import re
 from collections.abc import Mapping
 from typing import Any, cast
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 _TAG = re.compile(r"[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8})*")
 _MOST_LANGUAGES = 32
+_LOWEST_HZ = 8_000
 
 
 class LanguageRow(BaseModel):
@@ -38,6 +39,13 @@ class LanguageRow(BaseModel):
     greeting: str = Field("", max_length=2000, description="As GREETING, in this language.")
     idle_prompt: str = Field("", max_length=500, description="As IDLE_PROMPT, in this language.")
     idle_goodbye: str = Field("", max_length=500, description="As IDLE_GOODBYE, in this language.")
+
+    @field_validator("asr_rate_hz")
+    @classmethod
+    def _a_rate(cls, rate_hz: int) -> int:
+        if 0 < rate_hz < _LOWEST_HZ:
+            raise ValueError(f"it is {rate_hz}; allowed: {_LOWEST_HZ} to 48000, or 0")
+        return rate_hz
 
 
 def rows(text: str) -> Mapping[str, LanguageRow]:
@@ -87,6 +95,7 @@ def _row(tag: str, row: object) -> LanguageRow:
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         where = ".".join([tag, *map(str, first["loc"])])
-        allowed = ", ".join(LanguageRow.model_fields)
-        wrong = "is not allowed" if first["type"] == "extra_forbidden" else first["msg"]
-        raise ValueError(f"{where}: {wrong}; allowed: {allowed}") from None
+        wrong = first["msg"].removeprefix("Value error, ")
+        if first["type"] == "extra_forbidden":
+            wrong = f"is not allowed; allowed: {', '.join(LanguageRow.model_fields)}"
+        raise ValueError(f"{where}: {wrong}") from None
