@@ -12,7 +12,9 @@ the old pods. May be run again at any time.
   --overlay NAME     helm/voice-workflow/overlays/NAME.yaml: gpu-cluster (default), laptop-cluster, ...;
                      may be repeated: --overlay gpu-cluster --overlay hindi
   --values FILE      further Helm values; may be repeated
-  --image NAME[:TAG] the image, as scripts/build_gateway.sh printed it
+  --image NAME[:TAG] the image; without it, what the values name, or else what scripts/build_gateway.sh
+                     built last
+  --no-image-check   install also where no node holds the image and no registry has it
   --namespace NAME   instead of voice-workflow; it is made where it is missing
   --test             afterwards hold one spoken turn inside the cluster
   --no-wait          return once the chart is installed
@@ -34,11 +36,14 @@ cd "$(dirname "$0")/.."
 . scripts/lib/keys.sh
 # shellcheck source=scripts/lib/pods.sh
 . scripts/lib/pods.sh
+# shellcheck source=scripts/lib/images.sh
+. scripts/lib/images.sh
 
 release=voice-gateway
 service=voice-gateway-gateway
 overlays=()
 values=()
+image_check=true
 test=false
 wait=true
 timeout=900
@@ -50,6 +55,7 @@ while [ $# -gt 0 ]; do
     --image) image=$(value_of "$@"); shift ;;
     --namespace) namespace=$(value_of "$@"); shift ;;
     --timeout) timeout=$(seconds_of "$@"); shift ;;
+    --no-image-check) image_check=false ;;
     --test) test=true ;;
     --no-wait) wait=false ;;
     --dry-run) dry_run=true ;;
@@ -78,6 +84,28 @@ add_image() {
   [ -z "$tag" ] || values+=(--set-string "image.tag=$tag")
 }
 
+render() { helm template "$release" helm/voice-workflow --namespace "$namespace" "${values[@]}" 2>&1; }
+
+# What was built last stands in for the chart's own image, where no values name another: NAME VALUES'-PLACE.
+use_built() {
+  local own
+  own=$1:$(sed -n 's/^appVersion: *"\{0,1\}\([^"]*\)"\{0,1\}$/\1/p' helm/voice-workflow/Chart.yaml)
+  echo "$rendered" | images_in | grep -qxF "$own" || return 0
+  last_built "$1" && [ "$built" != "$own" ] || return 0
+  values+=(--set-string "$2.repository=${built%:*},$2.tag=${built##*:}")
+  ok "image: $built, built last"
+}
+
+check_images() {
+  local one
+  for one in $(echo "$rendered" | images_in); do
+    case "$one" in
+      *voice-local-stack*) check_image "$one" voice-local-stack ;;
+      *) check_image "$one" voice-gateway ;;
+    esac
+  done
+}
+
 keys=voice-gateway-keys
 # Puts both keys in one Secret; the chart is told its name, never a key.
 put_keys() {
@@ -99,11 +127,23 @@ check() {
   need_cluster
   need_helm
   local rendered
-  rendered=$(helm template "$release" helm/voice-workflow --namespace "$namespace" "${values[@]}" 2>&1) ||
+  rendered=$(render) ||
     fail "the chart refuses these values: $(echo "$rendered" | hide_keys | tail -n 3 | tr '\n' ' ')"
   ok "the chart takes these values"
-  $dry_run || there namespace "$namespace" || change kubectl create namespace "$namespace" ||
-    fail "the namespace $namespace cannot be made"
+  [ -n "${image:-}" ] || use_built voice-gateway image
+  use_built voice-local-stack localStack.image
+  if $image_check; then
+    rendered=$(render)
+    check_images
+  fi
+  need_no_first_version "$service" app=voice-gateway "$release"
+  $dry_run || there namespace "$namespace" || make_namespace
+}
+
+# The label says that scripts/teardown.sh may take it away again.
+make_namespace() {
+  change kubectl create namespace "$namespace" || fail "the namespace $namespace cannot be made"
+  kubectl label namespace "$namespace" app.kubernetes.io/part-of=voice-workflow >/dev/null || true
 }
 
 install() {

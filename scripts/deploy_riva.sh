@@ -7,13 +7,15 @@ usage() {
 usage: scripts/deploy_riva.sh [options]
 
 Makes the secrets ngc-api, modelpullsecret, imagepullsecret and riva-model-deploy-key, and installs or
-upgrades helm/riva-api with k8s/infra/riva-values.yaml. May be run again at any time.
+upgrades helm/riva-api with k8s/infra/riva-values.yaml. May be run again at any time. It needs a GPU that
+is free, two in mode nim.
 
   --mode WHAT        riva (default): one classic server; nim: a speech NIM each for ASR and TTS
   --values FILE      further Helm values; may be repeated
   --namespace NAME   instead of voice-workflow
   --secrets-only     make the secrets, nothing else
-  --test             afterwards let the voice say a sentence and the recogniser write it down
+  --test             afterwards let the voice say a sentence and the recogniser write it down; runs in
+                     the gateway's image, so that scripts/build_gateway.sh comes first
   --no-wait          return once the chart is installed
   --timeout SECONDS  longest wait (5400; models take 20 to 40 minutes the first time)
   --dry-run          say what would be done, and change nothing; needs no cluster
@@ -33,6 +35,8 @@ cd "$(dirname "$0")/.."
 . scripts/lib/keys.sh
 # shellcheck source=scripts/lib/pods.sh
 . scripts/lib/pods.sh
+# shellcheck source=scripts/lib/images.sh
+. scripts/lib/images.sh
 
 mode=riva
 values=(--values k8s/infra/riva-values.yaml)
@@ -70,13 +74,36 @@ check() {
   local rendered
   rendered=$(render) || fail "the chart refuses these values: $(echo "$rendered" | hide_keys | tail -n 3 | tr '\n' ' ')"
   ok "the chart takes these values"
+  need_no_first_version riva-api release=riva-api riva-api
+  use_built_for_the_test "$rendered"
+  check_gpus "$rendered"
   $dry_run && return
-  need_gpu
   local class
   for class in $(echo "$rendered" | sed -n 's/^ *storageClassName: //p' | sort -u); do
     need_storage_class "$class"
   done
   check_claims "$rendered"
+}
+
+# Whatever the values give each pod, and however a GPU is called there.
+check_gpus() {
+  local asked name
+  read -r asked name <<EOF
+$(echo "$1" | gpus_asked)
+EOF
+  gpu_resource=${name:-$gpu_resource}
+  need_gpu "$asked" "Riva, mode $mode" riva-api
+}
+
+# The test runs in the gateway's image: what was built last, where the values name no other.
+use_built_for_the_test() {
+  local own=voice-gateway:0.1.0 image
+  image=$(echo "$1" | images_in | grep -v "$registry" | grep -F "voice-gateway" | head -n 1 || true)
+  if [ "$image" = "$own" ] && last_built voice-gateway; then
+    values+=(--set-string "test.image=$built")
+    image=$built
+  fi
+  if $test && [ -n "$image" ]; then check_image "$image" voice-gateway; fi
 }
 
 # Checks the claims that the pods name and the chart does not make.

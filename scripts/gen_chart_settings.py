@@ -29,6 +29,7 @@ CLUSTER: Json = {
     "ALLOW_ANYONE": True,
     "INTERNAL_PORT": 8081,  # for metrics, and for what waits until calls are over
     "MAX_CALLS": 60,  # what one core holds (docs/guides/sizing.md); more callers, more pods
+    "LANGUAGES": {},  # a table, of which each overlay may add a language
 }
 # Templates say these in words ("write HOST:PORT"), which a schema cannot.
 SAID_IN_WORDS = ("pattern", "format", "title", "default", "writeOnly")

@@ -35,12 +35,13 @@ absent() { echo "   --  $*"; }
 
 show_nodes() {
   step "nodes"
-  local line
-  gpu_nodes | while IFS= read -r line; do
-    note "${line%%|*}: ${line#*|} GPU" | sed 's/:  GPU/: no GPU/'
-  done
-  [ "$(gpu_nodes | awk -F'|' '$2 > 0' | wc -l)" -gt 0 ] ||
-    absent "no node offers nvidia.com/gpu: Riva and the NIM need NVIDIA's GPU operator; the local stack does not"
+  gpu_nodes | awk -F'|' '{
+    gpus = $2 > 0 ? $2 " GPU" : "no GPU"
+    if ($3 > 1) gpus = gpus " (each is 1/" $3 " of one)"
+    print "   " $1 ": " gpus
+  }'
+  [ "$(gpus_there)" -gt 0 ] ||
+    absent "no node offers $gpu_resource: Riva and the NIM need NVIDIA's GPU operator; the local stack does not"
 }
 
 show_storage() {
@@ -140,6 +141,7 @@ show_gateway() {
   note "reach it: kubectl -n $namespace port-forward svc/voice-gateway-gateway 50051:50051"
 }
 
+gpu_resource=$(sed -n 's/^GPU_RESOURCE=//p' k8s/infra/settings/cluster.env)
 need_cluster
 there namespace "$namespace" || fail "there is no namespace $namespace: scripts/deploy_infra.sh makes it"
 show_nodes

@@ -7,12 +7,13 @@ usage() {
 usage: scripts/teardown.sh [options]
 
 Without options: the gateway, Riva and the chat model. Volumes (models take long to fetch), secrets and
-the namespace stay. What is not there is passed over; may be run again at any time.
+the namespace stay. What is not there is passed over; may be run again at any time. Nothing is taken away
+that these scripts did not make, or that another namespace uses.
 
   --only WHAT        gateway, riva or llm; may be repeated
   --volumes          the claims and volumes too; the files on the node's disk stay
   --secrets          the secrets too
-  --all              everything, the namespace and the storage class too
+  --all              everything, the namespace too, and the storage class where nobody uses it
   --namespace NAME   instead of voice-workflow
   --yes              do not ask
   --dry-run          say what would be done, and change nothing
@@ -25,9 +26,11 @@ cd "$(dirname "$0")/.."
 . scripts/lib/say.sh
 # shellcheck source=scripts/lib/cluster.sh
 . scripts/lib/cluster.sh
+# shellcheck source=scripts/lib/volumes.sh
+. scripts/lib/volumes.sh
 
 what=""
-volumes=false
+volumes_too=false
 secrets=false
 all=false
 yes=false
@@ -39,9 +42,9 @@ while [ $# -gt 0 ]; do
       shift
       ;;
     --namespace) namespace=$(value_of "$@"); shift ;;
-    --volumes) volumes=true ;;
+    --volumes) volumes_too=true ;;
     --secrets) secrets=true ;;
-    --all) volumes=true secrets=true all=true ;;
+    --all) volumes_too=true secrets=true all=true ;;
     --yes) yes=true ;;
     --dry-run) dry_run=true ;;
     *) misused "unknown option $1" ;;
@@ -53,7 +56,7 @@ what=${what:-gateway riva llm}
 ask() {
   if $yes || $dry_run; then return; fi
   local also=""
-  if $volumes; then also="$also, the volumes"; fi
+  if $volumes_too; then also="$also, the volumes"; fi
   if $secrets; then also="$also, the secrets"; fi
   if $all; then also="$also, the namespace with all that is in it"; fi
   [ -t 0 ] || misused "this takes away $what$also in $namespace: say --yes where nobody can be asked"
@@ -77,7 +80,7 @@ delete() { change kubectl --namespace "$namespace" delete --ignore-not-found "$@
 
 take_llm() {
   step "chat model"
-  delete deployment,service llm-nim
+  delete deployment,service,networkpolicy llm-nim
   if $dry_run || kubectl --request-timeout=15s get crd nimservices.apps.nvidia.com >/dev/null 2>&1; then
     delete nimservices.apps.nvidia.com,nimcaches.apps.nvidia.com llm-nim
   fi
@@ -87,12 +90,48 @@ take_volumes() {
   step "volumes"
   delete pvc riva-workdir-pvc llm-nim-cache asr-nim-cache tts-nim-cache
   # A volume outlives its claim: files of models are not deleted by mistake.
-  delete pv voice-riva voice-llm voice-asr voice-tts
+  local mine
+  if $dry_run; then
+    note "would take away the volumes of this namespace's claims"
+    return
+  fi
+  mine=$(own_volumes)
+  # shellcheck disable=SC2086  # a list of names
+  if [ -n "$mine" ]; then delete pv $mine; else note "no volume is this namespace's"; fi
 }
 
 take_secrets() {
+  local name
   step "secrets"
-  delete secret ngc-api modelpullsecret imagepullsecret riva-model-deploy-key voice-gateway-keys
+  for name in ngc-api modelpullsecret imagepullsecret riva-model-deploy-key voice-gateway-keys; do
+    if $dry_run || ours secret "$name"; then
+      delete secret "$name"
+    elif there secret "$name"; then
+      note "$name stays: these scripts did not make it"
+    fi
+  done
+}
+
+take_namespace() {
+  step "namespace"
+  if $dry_run || ours namespace "$namespace"; then
+    delete namespace "$namespace"
+  elif there namespace "$namespace"; then
+    note "$namespace stays, it was there before: kubectl delete namespace $namespace takes it away with all that is in it"
+  fi
+}
+
+take_storage_class() {
+  step "storage class"
+  if $dry_run; then
+    note "would take away local-storage, where these scripts made it and nobody uses it"
+  elif ! ours storageclass local-storage; then
+    note "none of these scripts'"
+  elif [ -n "$(users_of_class local-storage)" ]; then
+    note "local-storage stays: $(users_of_class local-storage | tr '\n' ' ' | sed 's/ $//') use it"
+  else
+    delete storageclass local-storage
+  fi
 }
 
 need_cluster
@@ -105,10 +144,9 @@ for one in $what; do
     llm) take_llm ;;
   esac
 done
-if $volumes; then take_volumes; fi
+if $volumes_too; then take_volumes; fi
 if $secrets; then take_secrets; fi
 if $all; then
-  step "namespace and storage class"
-  delete namespace "$namespace"
-  delete storageclass local-storage
+  take_namespace
+  take_storage_class
 fi

@@ -223,6 +223,12 @@ def _item(random: Random) -> Json:
             {
                 "type": "message",
                 "id": name,
+                "role": "user",
+                "content": [{"type": "input_audio", "audio": _audio(random)}],
+            },
+            {
+                "type": "message",
+                "id": name,
                 "role": "assistant",
                 "content": [{"type": "output_audio", "transcript": "Good morning."}],
             },

@@ -24,6 +24,7 @@ SCENES: dict[Path, list[Values]] = {
         EVERYTHING,
         {"localStack": {"enabled": True}},
         {"gatewayTls": {"secretName": "tls"}},
+        {"gatewayTls": {"secretName": "tls", "clientCa": True}},
         {"exposure": {**HOST, "gatewayApi": {"enabled": True, "className": "eg"}}},
         {"exposure": {**HOST, "gatewayApi": {"enabled": True, "gateway": {"name": "g"}}}},
         {"exposure": {**ISSUED, "traefik": {"enabled": True}}},
@@ -34,7 +35,7 @@ SCENES: dict[Path, list[Values]] = {
         {"mode": "nim"},
         {"persistentVolumeClaim": {"usePVC": False}, "metrics": {"serviceMonitor": ON}},
         {"ngcCredentials": {"password": "bnY="}, "secrets": {"create": True}},
-        {"mode": "nim", "speechNim": {"asr": {"persistence": {"create": True}}}},
+        {"mode": "nim", "speechNim": {"openFiles": 2048, "asr": {"persistence": {"create": True}}}},
     ],
 }
 # A value beside the default, where neither the schema nor the type gives one.
@@ -53,6 +54,9 @@ OTHERS: dict[str, Any] = {
     "upstreams": [{"podSelector": {}}],
     "peers": [{"podSelector": {}}],
     "extraPorts": [4443],
+    "dnsPorts": [5353],
+    "gpuResource": "nvidia.com/gpu.shared",
+    "startCommand": ["/opt/other"],
     "extraEnv": [{"name": "OTHER", "value": "x"}],
     "extraVolumes": [{"name": "other", "emptyDir": {}}],
     "extraVolumeMounts": [{"name": "logs", "mountPath": "/other"}],

@@ -87,6 +87,21 @@ def test_plain_chat_model(build: Callable[[Path], Built]) -> None:
     hold_to_restricted(Manifests([deployment]))
 
 
+def test_chat_model_answers_on_its_port_alone(build: Callable[[Path], Built]) -> None:
+    built = build(INFRA / "plain")
+    policy = of(built, "NetworkPolicy")["llm-nim"]["spec"]
+    labels = of(built, "Deployment")["llm-nim"]["spec"]["template"]["metadata"]["labels"]
+    assert policy["podSelector"]["matchLabels"] == labels
+    assert policy["ingress"] == [{"ports": [{"port": "http", "protocol": "TCP"}]}]
+
+
+def test_one_gpu_is_offered_to_as_many_pods_as_there_are() -> None:
+    config = yaml.safe_load((TOP / "k8s" / "one-gpu" / "time-slicing.yaml").read_text())
+    hold_to_schemas([config])
+    shared = yaml.safe_load(config["data"]["any"])["sharing"]["timeSlicing"]["resources"]
+    assert shared == [{"name": "nvidia.com/gpu", "replicas": 4}]  # three in mode nim
+
+
 # What the operator's API (apps.nvidia.com/v1alpha1, 3.1) knows of what is used here; any other key,
 # and any other type, is a mistake of ours.
 _CACHE = {
@@ -180,6 +195,13 @@ def test_settings_go_where_they_belong(build: Callable[[Path], Built], tmp_path:
         "NODE": "gpu-7",
         "LLM_IMAGE": "registry.example.org:5000/llama",
         "LLM_TAG": "9.9",
+        "VOLUMES": "lab",
+        "STORAGE_CLASS": "disks-of-the-lab",
+        "PATHS_IMAGE": "registry.example.org/busybox:1",
+        # Written into the pod by scripts/deploy_infra.sh.
+        "GPU_RESOURCE": "nvidia.com/gpu.shared",
+        "RUNTIME_CLASS": "nvidia",
+        "LLM_GPU_MEMORY": "0.6",
     }
     for name in ("RIVA", "LLM", "ASR", "TTS"):
         changed |= {f"{name}_PATH": f"/mnt/{name.lower()}", f"{name}_SIZE": f"{len(name)}00Gi"}
@@ -190,16 +212,21 @@ def test_settings_go_where_they_belong(build: Callable[[Path], Built], tmp_path:
     for variant in ("plain", "operator"):
         built = build(infra / variant)
         told = yaml.safe_dump_all(built)
-        for old in ("node001", "/data/", "nvcr.io", "2.0.8"):
+        for old in ("node001", "/data/", "nvcr.io", "2.0.8", "local-storage"):
             assert old not in told, f"{variant}: {old} is still there"
         assert told.count("gpu-7") == 4
         assert "registry.example.org:5000/llama" in told
         for one in built:
             if one["kind"] not in ("Namespace", "PersistentVolume", "StorageClass"):
                 assert one["metadata"]["namespace"] == "speech"
-        for volume in of(built, "PersistentVolume").values():
+        volumes = of(built, "PersistentVolume")
+        assert set(volumes) == {"lab-riva", "lab-llm", "lab-asr", "lab-tts"}
+        for volume in volumes.values():
             assert volume["spec"]["claimRef"]["namespace"] == "speech"
+        for claim in of(built, "PersistentVolumeClaim").values():
+            assert claim["spec"]["storageClassName"] == "disks-of-the-lab"
     job = of(build(infra / "paths"), "Job")["voice-paths"]["spec"]["template"]["spec"]
+    assert job["containers"][0]["image"] == "registry.example.org/busybox:1"
     assert job["nodeSelector"] == {"kubernetes.io/hostname": "gpu-7"}
     folders = {one["name"]: one["hostPath"]["path"] for one in job["volumes"]}
     assert folders == {name: f"/mnt/{name}" for name in ("riva", "llm", "asr", "tts")}

@@ -38,7 +38,7 @@ EXPLAINED = {
     ),
     "CKV_K8S_40": Explained("NVIDIA's images run as 1000, nginx's as 101", NVIDIA),
     "CKV_K8S_153": Explained("client_body_timeout has no annotation", ("Ingress/",)),
-    "CKV2_K8S_6": Explained("who may use the models is the cluster's affair", ("Pod/",)),
+    "CKV2_K8S_6": Explained("the pod of Riva's test lives for one turn", ("Pod/riva-api-test",)),
 }
 
 

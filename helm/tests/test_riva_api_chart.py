@@ -1,6 +1,8 @@
 """Riva's chart in both modes: what it renders, and that Kubernetes would take it."""
 
 import copy
+import json
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +10,17 @@ import pytest
 import yaml
 from kubernetes_rules import hold_to_restricted, hold_to_schemas
 from rendered_charts import Helm
-from riva_chart import CHART, HINDI, INFRA_VALUES, NIM, PROFILES, RIVA, Rendered
+from riva_chart import (
+    CHART,
+    FIRST_VERSION,
+    HINDI,
+    INFRA_VALUES,
+    NIM,
+    NVIDIA_2_17,
+    PROFILES,
+    RIVA,
+    Rendered,
+)
 
 
 def container(manifests: Any, deployment: str, init: bool = False) -> dict[str, Any]:
@@ -49,7 +61,8 @@ class TestClassicRiva:
     def test_models_are_built_before_the_server_starts(self, riva: Rendered) -> None:
         init = container(riva(), "riva-api", init=True)
         assert init["image"] == "nvcr.io/nvidia/riva/riva-speech:2.19.0"
-        assert init["command"] == ["download_and_deploy_ngc_models"]
+        assert init["command"][:2] == ["/bin/bash", "-c"]
+        assert init["command"][-1] == "download_and_deploy_ngc_models"
         assert init["args"] == [
             "nvidia/riva/rmir_asr_parakeet_0-6b_en_us_str_thr:2.19.0",
             "nvidia/riva/rmir_nlp_punctuation_bert_base_en_us:2.19.0",
@@ -142,6 +155,50 @@ class TestClassicRiva:
                 assert labels == deployment["spec"]["selector"]["matchLabels"]
 
 
+BUILT_2_17 = [
+    "nvidia/riva/rmir_asr_parakeet_0-6b_en_us_str_thr:2.17.0",
+    "nvidia/riva/rmir_nlp_punctuation_bert_base_en_us:2.17.0",
+    "nvidia/riva/rmir_tts_fastpitch_hifigan_en_us_ipa:2.17.0",
+]
+
+
+class TestValuesOfOthers:
+    def test_nvidias_own(self, riva: Rendered) -> None:
+        made = riva(NVIDIA_2_17)
+        init = container(made, "riva-api", init=True)
+        assert init["image"] == "nvcr.io/nvidia/riva/riva-speech:2.17.0"
+        assert init["args"] == BUILT_2_17
+        server = container(made, "riva-api")
+        assert server["startupProbe"]["failureThreshold"] == 360  # tritonTimeoutSeconds
+        volumes = made.one("Deployment")["spec"]["template"]["spec"]["volumes"]
+        assert volumes[0]["hostPath"]["path"] == "/data/riva"
+
+    def test_the_first_versions(self, riva: Rendered) -> None:
+        made = riva(FIRST_VERSION)
+        assert container(made, "riva-api", init=True)["args"] == [BUILT_2_17[0], BUILT_2_17[2]]
+        assert container(made, "riva-api")["resources"]["limits"]["nvidia.com/gpu"] == 1
+        claim = made.one("PersistentVolumeClaim")["spec"]
+        assert claim["resources"]["requests"]["storage"] == "50Gi"
+
+    def test_their_claim_by_their_class(self, riva: Rendered) -> None:
+        pvc = {**NVIDIA_2_17["persistentVolumeClaim"], "usePVC": True}
+        claim = riva({**NVIDIA_2_17, "persistentVolumeClaim": pvc}).one("PersistentVolumeClaim")
+        assert "storageClassName" not in claim["spec"]  # the cluster's own
+        assert claim["spec"]["accessModes"] == ["ReadWriteOnce"]
+
+    def test_images_by_another_registry(self, riva: Rendered) -> None:
+        init = container(riva({"imageurl": "reg.example.org/nv"}), "riva-api", init=True)
+        assert init["image"].startswith("reg.example.org/nv/nvidia/riva/riva-speech:")
+
+    def test_our_own_models_are_those_that_theirs_replace(self, riva: Rendered) -> None:
+        values = yaml.safe_load((CHART / "values.yaml").read_text())["modelRepoGenerator"]
+        own = values["ngcModelConfigs"]["tritonGroup0"]["models"]
+        assert (
+            json.dumps(own, separators=(",", ":"))
+            in (CHART / "templates" / "_helpers.tpl").read_text()
+        )
+
+
 class TestSpeechNims:
     def test_a_nim_each_behind_the_same_names(self, riva: Rendered) -> None:
         classic, nims = riva(), riva(NIM)
@@ -206,6 +263,115 @@ class TestSpeechNims:
         arguments = manifests.one("Pod", "riva-api-test")["spec"]["containers"][0]["args"]
         assert "--language=hi-IN" in arguments
         assert "--sentence=आज मौसम बहुत अच्छा है" in arguments
+
+
+class TestRouter:
+    def spec(self, riva: Rendered, **router: Any) -> dict[str, Any]:
+        values = {**NIM, "speechNim": {"router": router}}
+        return riva(values).one("Deployment", "riva-api-router")["spec"]
+
+    def test_streams_are_given_as_long_as_calls_take(self, riva: Rendered) -> None:
+        longest = yaml.safe_load((CHART.parent / "voice-workflow" / "values.yaml").read_text())
+        pod = self.spec(riva)["template"]["spec"]
+        assert pod["terminationGracePeriodSeconds"] >= longest["settings"]["CALL_MAX_S"] + 10
+        assert pod["containers"][0]["lifecycle"]["preStop"]["exec"]["command"] == ["sleep", "10"]
+        shorter = self.spec(riva, drainSeconds=60)["template"]["spec"]
+        assert shorter["terminationGracePeriodSeconds"] == 80
+
+    def test_one_leaves_at_a_time(self, riva: Rendered) -> None:
+        assert self.spec(riva)["strategy"]["rollingUpdate"] == {"maxUnavailable": 0, "maxSurge": 1}
+        manifests = riva(NIM)
+        budget = manifests.one("PodDisruptionBudget", "riva-api-router")["spec"]
+        assert budget["maxUnavailable"] == 1
+        labels = self.spec(riva)["template"]["metadata"]["labels"]
+        assert budget["selector"]["matchLabels"] == labels
+
+    def test_nginx_is_of_the_line_that_gets_fixes(self, riva: Rendered) -> None:
+        image = self.spec(riva)["template"]["spec"]["containers"][0]["image"]
+        assert image == "docker.io/nginxinc/nginx-unprivileged:1.30-alpine"
+
+
+GPUS = {"resources": {"limits": {"nvidia.com/mig-3g.40gb": 1}}, "riva": {"numGpus": 0}}
+
+
+class TestPlacement:
+    @pytest.mark.parametrize("mode", ["riva", "nim"])
+    def test_every_pod_may_pull_its_image(self, mode: str, riva: Rendered) -> None:
+        manifests = riva({"mode": mode, "imagePullSecrets": [{"name": "mirror"}]})
+        for name, spec in manifests.pods():
+            secrets = [one["name"] for one in spec["imagePullSecrets"]]
+            assert secrets == ["imagepullsecret", "mirror"], name
+
+    def test_a_gpu_by_another_name(self, riva: Rendered) -> None:
+        for values, deployments in ((RIVA, ["riva-api"]), (NIM, ["riva-api-asr", "riva-api-tts"])):
+            manifests = riva({**values, "gpuResource": "nvidia.com/gpu.shared"})
+            for name in deployments:
+                limits = container(manifests, name)["resources"]["limits"]
+                assert limits["nvidia.com/gpu.shared"] == 1
+                assert "nvidia.com/gpu" not in limits
+
+    def test_a_gpu_that_the_limits_name_stands_alone(self, riva: Rendered) -> None:
+        limits = container(riva(GPUS), "riva-api")["resources"]["limits"]
+        assert [name for name in limits if "/" in name] == ["nvidia.com/mig-3g.40gb"]
+
+    def test_openshift_chooses_the_user(self, riva: Rendered) -> None:
+        overlay = str(CHART / "overlays" / "openshift.yaml")
+        for values in (RIVA, NIM):
+            for name, spec in riva(values, "--values", overlay).pods():
+                security = spec["securityContext"]
+                assert not {"runAsUser", "runAsGroup", "fsGroup"} & set(security), name
+                assert security["runAsNonRoot"] is True, name
+
+
+class TestOpenFiles:
+    def test_are_the_nodes_own_unless_asked_for(self, riva: Rendered) -> None:
+        assert "command" not in container(riva(NIM), "riva-api-asr")
+
+    def test_are_raised_before_the_image_starts_as_ever(self, riva: Rendered) -> None:
+        start = ["python3", "-c", "import resource as r; print(r.getrlimit(r.RLIMIT_NOFILE)[0])"]
+        for half in ("asr", "tts"):
+            nims = {"openFiles": 512, "startCommand": start}
+            nim = container(riva({**NIM, "speechNim": nims}), f"riva-api-{half}")
+            command = [*nim["command"], *nim["args"]]
+            done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True)
+            assert done.stdout == "512\n"
+
+
+class TestNetwork:
+    def policies(self, riva: Rendered, values: dict[str, Any]) -> dict[str, Any]:
+        made = riva(values)
+        found = {one["metadata"]["name"]: one["spec"] for one in made.of("NetworkPolicy")}
+        for name, spec in found.items():
+            wanted = spec["podSelector"]["matchLabels"]
+            pod = made.one("Deployment", name)["spec"]["template"]
+            assert wanted.items() <= pod["metadata"]["labels"].items()
+            listens = {port["name"] for one in pod["spec"]["containers"] for port in one["ports"]}
+            let_in = {port["port"] for rule in spec["ingress"] for port in rule["ports"]}
+            assert let_in == listens
+        return found
+
+    def test_each_pod_answers_on_its_ports_alone(self, riva: Rendered) -> None:
+        assert set(self.policies(riva, RIVA)) == {"riva-api"}
+        nims = self.policies(riva, NIM)
+        assert set(nims) == {"riva-api-asr", "riva-api-tts", "riva-api-router"}
+        for spec in nims.values():
+            assert spec["policyTypes"] == ["Ingress"]
+            assert not [rule for rule in spec["ingress"] if "from" in rule]
+
+    def test_who_may_call_the_router_may_and_the_test_may(self, riva: Rendered) -> None:
+        peer = {"namespaceSelector": {"matchLabels": {"role": "voice"}}}
+        made = riva({**NIM, "networkPolicy": {"callersFrom": [peer]}})
+        speech, http = made.one("NetworkPolicy", "riva-api-asr")["spec"]["ingress"]
+        assert speech["from"][0] == peer
+        own = speech["from"][1]["podSelector"]["matchLabels"]
+        router = made.one("Deployment", "riva-api-router")["spec"]["template"]["metadata"]
+        for labels in (router["labels"], made.one("Pod", "riva-api-test")["metadata"]["labels"]):
+            assert own.items() <= labels.items()
+        assert "from" not in http
+
+    def test_can_be_left_out(self, riva: Rendered) -> None:
+        off = {"networkPolicy": {"enabled": False}}
+        assert "NetworkPolicy" not in riva(off).kinds()
 
 
 class TestSecretsAndMonitoring:

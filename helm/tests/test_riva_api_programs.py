@@ -68,6 +68,37 @@ async def _nim(half: str, ready: Mapping[str, int]) -> AsyncGenerator[dict[str, 
         await server.stop(None)
 
 
+MODELS = ["nvidia/riva/rmir_a:2.19.0", "nvidia/riva/rmir_b:2.19.0"]
+BUILDS = "mkdir -p data/models/asr && touch data/models/asr/config.pbtxt; echo built $*"
+
+
+@pytest.mark.parametrize(
+    ("program", "status", "said"),
+    [
+        (BUILDS, 0, f"built {' '.join(MODELS)}"),
+        ("echo refused", 1, f"none of these could be fetched or built: {' '.join(MODELS)}"),
+        ("echo no disk; exit 3", 3, "no disk"),
+    ],
+    ids=["built", "nothing", "failed"],
+)
+def test_an_init_that_deployed_nothing_fails(
+    program: str, status: int, said: str, riva: Rendered, tmp_path: Path
+) -> None:
+    deployment = riva({"ngcModelConfigs": {"all": {"models": MODELS}}}).one("Deployment")
+    init = deployment["spec"]["template"]["spec"]["initContainers"][0]
+    shell, option, script, name = init["command"]
+    tool = tmp_path / name
+    tool.write_text(f"#!/bin/sh\n{program}\n")
+    tool.chmod(0o755)
+    script = script.replace("/data/models", "data/models")
+    command = [shell, option, script, str(tool), *init["args"]]
+    done = subprocess.run(
+        command, cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False
+    )
+    assert done.returncode == status, done.stderr
+    assert said in done.stdout
+
+
 @pytest.fixture
 def short_folder() -> Iterator[Path]:
     with tempfile.TemporaryDirectory(dir="/tmp") as folder:  # a socket's path must be short

@@ -105,15 +105,25 @@ def test_readiness_asks_for_the_upstreams_and_liveness_does_not(helm: Helm) -> N
 
 
 def test_where_the_pods_speak_tls_the_cluster_asks_the_internal_port(helm: Helm) -> None:
-    values = {"settings": PORTS, "gatewayTls": {"secretName": "t", "clientCa": True}}
+    tls = {"secretName": "t", "clientCa": True, "clientCrl": True}
+    values = {"settings": PORTS, "gatewayTls": tls}
     made = helm.template(CHART, values)
     gateway = containers(made.one("Deployment", NAME))[0]
     asked = [gateway[f"{each}Probe"]["httpGet"] for each in ("startup", "readiness", "liveness")]
     assert [each["path"] for each in asked] == ["/healthz", "/readyz", "/healthz"]
     assert {each["port"] for each in asked} == {"internal"}
     data = made.one("ConfigMap", NAME)["data"]
-    named = [data[name] for name in ("TLS_CERT", "TLS_KEY", "TLS_CLIENT_CA")]
-    assert named == [f"/etc/voice/tls/{name}" for name in ("tls.crt", "tls.key", "ca.crt")]
+    named = [data[name] for name in ("TLS_CERT", "TLS_KEY", "TLS_CLIENT_CA", "TLS_CLIENT_CRL")]
+    files = ("tls.crt", "tls.key", "ca.crt", "ca.crl")
+    assert named == [f"/etc/voice/tls/{name}" for name in files]
+
+
+def test_openshift_chooses_the_user(helm: Helm) -> None:
+    made = helm.template(CHART, {"localStack": {"enabled": True}}, *files("openshift"))
+    for name, spec in made.pods():
+        security = spec["securityContext"]
+        assert not {"runAsUser", "runAsGroup", "fsGroup"} & set(security), name
+        assert security["runAsNonRoot"] is True, name
 
 
 def test_a_page_that_is_let_out_is_known_by_its_name(helm: Helm) -> None:

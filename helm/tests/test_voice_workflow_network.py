@@ -1,10 +1,11 @@
 """How many pods there are, who may take one away, and who may talk to whom."""
 
+import re
 from typing import Any
 
 import pytest
 from rendered_charts import Helm
-from voice_chart import CHART, LOCAL, NAME
+from voice_chart import CHART, LOCAL, NAME, files
 
 
 def out_ports(spec: dict[str, Any]) -> set[int]:
@@ -46,7 +47,13 @@ class TestScaling:
         assert not made.of("HorizontalPodAutoscaler")
         spec = made.one("ScaledObject")["spec"]
         for trigger, threshold in zip(spec["triggers"], ("40", "0.75"), strict=True):
-            assert f'service="{NAME}"' in trigger["metadata"]["query"]
+            query = trigger["metadata"]["query"]
+            assert "service=" not in query  # a PodMonitor gives none
+            (pods,) = re.findall('pod=~"([^"]*)"', query)
+            assert re.fullmatch(pods, f"{NAME}-6c5d9-x2x4p")
+            assert not re.fullmatch(pods, f"{NAME}-other-6c5d9-x2x4p")
+            # KEDA takes an empty answer for 0 by itself, and takes pods away from callers.
+            assert trigger["metadata"]["ignoreNullValues"] == "false"
             assert trigger["metadata"]["threshold"] == threshold
         behaviour = spec["advanced"]["horizontalPodAutoscalerConfig"]["behavior"]
         assert behaviour["scaleDown"]["stabilizationWindowSeconds"] == 900
@@ -84,6 +91,20 @@ class TestNetwork:
     ) -> None:
         spec = helm.template(CHART, {"settings": settings}).one("NetworkPolicy", NAME)["spec"]
         assert out_ports(spec) == (ports or {53, 50051, 8000, 9001, 9002})
+
+    def test_further_ports_by_tcp_and_udp(self, helm: Helm) -> None:
+        further = [4443, {"port": 3478, "protocol": "UDP"}, {"port": 9, "protocol": "TCP"}]
+        made = helm.template(CHART, {"networkPolicy": {"extraPorts": further}})
+        spec = made.one("NetworkPolicy", NAME)["spec"]
+        ports = {(one["port"], one["protocol"]) for one in spec["egress"][1]["ports"]}
+        assert {(4443, "TCP"), (3478, "UDP"), (9, "TCP")} <= ports
+
+    def test_dns_where_openshift_has_it(self, helm: Helm) -> None:
+        made = helm.template(CHART, {}, *files("openshift"))
+        for policy in made.of("NetworkPolicy"):
+            dns = policy["spec"]["egress"][0]["ports"]
+            asked = {(one["port"], one["protocol"]) for one in dns}
+            assert asked == {(port, by) for port in (53, 5353) for by in ("TCP", "UDP")}
 
     def test_metrics_are_open_where_they_are_read(self, helm: Helm) -> None:
         made = helm.template(CHART, {"monitoring": {"serviceMonitor": {"enabled": True}}})

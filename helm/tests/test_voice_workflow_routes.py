@@ -37,6 +37,7 @@ KEDA = {
 
 CUSTOM: dict[str, dict[str, Any]] = {
     "own gateway, envoy": exposed("gatewayApi", own=ENVOY, web=True, **ISSUED),
+    "two names": exposed("gatewayApi", own=ENVOY, web=True, webHost="talk.example.org", **ISSUED),
     "another's gateway": exposed("gatewayApi", own=NGINX),
     "traefik": exposed("traefik", web=True),
     "traefik without tls": exposed("traefik", tls={"enabled": False}),
@@ -118,7 +119,7 @@ def test_custom_resources_are_what_their_owners_take(
 
 @pytest.mark.timeout(300)
 def test_the_checker_finds_faults(helm: Helm, crd_faults: Faults) -> None:
-    made = helm.template(CHART, CUSTOM["own gateway, envoy"])
+    made = helm.template(CHART, CUSTOM["two names"])
     route, certificate = made.one("GRPCRoute"), made.one("Certificate")
     route["spec"]["rules"][0]["matchez"] = []
     certificate["spec"]["secretName"] = 4
@@ -159,9 +160,32 @@ class TestGatewayApi:
         assert spec["targetRef"]["kind"] == "GRPCRoute"
         assert spec["body"] == {"maxSize": "0", "timeout": "6m"}
 
+    def test_a_name_has_one_kind_of_route(self, helm: Helm) -> None:
+        made = helm.template(CHART, exposed("gatewayApi", own=ENVOY, web=True))
+        assert not made.of("GRPCRoute")
+        calls = made.one("HTTPRoute")["spec"]["rules"][0]
+        assert calls["backendRefs"] == [{"name": NAME, "port": 50051}]
+        paths = [match["path"]["value"] for match in calls["matches"]]
+        assert paths[0] == "/voice_workflow.VoiceGateway"
+        assert calls["timeouts"] == {"request": "0s"}
+        (target,) = made.one("BackendTrafficPolicy")["spec"]["targetRefs"]
+        assert target["kind"] == "HTTPRoute"
+
+    def test_two_names_have_a_route_each(self, helm: Helm) -> None:
+        values = exposed("gatewayApi", own=ENVOY, web=True, webHost="talk.example.org", **ISSUED)
+        made = helm.template(CHART, values)
+        assert made.one("GRPCRoute")["spec"]["hostnames"] == [HOST]
+        assert made.one("HTTPRoute")["spec"]["hostnames"] == ["talk.example.org"]
+        hosts = {one["hostname"] for one in made.one("Gateway")["spec"]["listeners"]}
+        assert (
+            hosts == {HOST, "talk.example.org"} == set(made.one("Certificate")["spec"]["dnsNames"])
+        )
+        assert made.one("ConfigMap", NAME)["data"]["HTTP_HOSTS"] == "talk.example.org"
+        assert made.one("BackendTrafficPolicy")["spec"]["targetRefs"][0]["kind"] == "GRPCRoute"
+
     def test_page_without_the_pages_of_the_cluster(self, helm: Helm) -> None:
         made = helm.template(CHART, exposed("gatewayApi", own=ENVOY, web=True))
-        page, hidden = made.one("HTTPRoute")["spec"]["rules"]
+        _, page, hidden = made.one("HTTPRoute")["spec"]["rules"]
         assert page["backendRefs"] == [{"name": NAME, "port": 8080}]
         assert page["timeouts"] == {"request": "0s"}
         paths = {match["path"]["value"] for match in hidden["matches"]}
@@ -182,6 +206,10 @@ class TestTraefik:
         made = helm.template(CHART, exposed("traefik", web=True))
         page = made.one("IngressRoute")["spec"]["routes"][1]
         assert page["services"][0]["port"] == 8080
+        assert f"Host(`{HOST}`)" in page["match"]
+        elsewhere = helm.template(CHART, exposed("traefik", web=True, webHost="talk.example.org"))
+        page = elsewhere.one("IngressRoute")["spec"]["routes"][1]
+        assert "Host(`talk.example.org`)" in page["match"]
         assert "!PathPrefix(`/metrics`)" in page["match"]
 
 

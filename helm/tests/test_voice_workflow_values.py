@@ -26,13 +26,14 @@ PLAIN = {name for name, schema in FIELDS.items() if not schema.get("writeOnly")}
 # One value beside the default, where the type alone does not say which are allowed.
 OTHERS: dict[str, Any] = {
     "TRUSTED_PROXIES": "10.0.0.0/8 192.0.2.7",
-    "GRPC_HOST": "127.0.0.1",
-    "HTTP_HOST": "127.0.0.1",
+    "GRPC_HOST": "::",
+    "HTTP_HOST": "::",
     "RIVA_URI": "riva.speech:50051, riva.elsewhere:50051",
     "RIVA_ASR_URI": "dns:///asr:9000",
     "RIVA_TTS_URI": "[::1]:9001",
     "LLM_BASE_URL": "https://model.example.org/v1 http://nim:8000/v1",
     "ASR_LANGUAGE": "hi-IN",
+    "LANGUAGES": {"hi-IN": {"tts_voice": "Asha", "tts_normalise": False}, "de-DE": {}},
     "INTERNAL_PORT": 9000,
     "CALLER_MAY": "voice, language",
     "SYSTEM_PROMPT": 'Say "yes" & <no>,\nthen: {{ nothing }} #else',
@@ -72,7 +73,8 @@ class TestSettings:
         self, helm: Helm, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
     ) -> None:
         (tmp_path / "file").touch()
-        files = ("RIVA_TLS_CA", "API_KEYS_FILE", "JWT_JWKS", "TLS_CERT", "TLS_KEY", "TLS_CLIENT_CA")
+        files = ("RIVA_TLS_CA", "API_KEYS_FILE", "JWT_JWKS", "TLS_CERT", "TLS_KEY")
+        files = (*files, "TLS_CLIENT_CA", "TLS_CLIENT_CRL")
         special: dict[str, str] = dict.fromkeys(files, str(tmp_path / "file"))
         special["RECORD_EVENTS_DIR"] = str(tmp_path)
         wanted = {name: {**OTHERS, **special}.get(name, other(name)) for name in PLAIN}
@@ -81,6 +83,7 @@ class TestSettings:
         read = self.read(made, monkeypatch)
         for name, value in wanted.items():
             arrived = getattr(read, name.lower())
+            arrived = json.loads(arrived) if isinstance(value, dict) else arrived
             assert (str(arrived) if isinstance(arrived, Path) else arrived) == value, name
             assert value != FIELDS[name].get("default"), name
 
@@ -106,7 +109,16 @@ class TestSettings:
 
         assert checksum(10) == checksum(10) != checksum(11)
 
-    @pytest.mark.parametrize("overlay", [("gpu-cluster",), ("laptop-cluster",), ("hindi",)])
+    @pytest.mark.parametrize(
+        "overlay",
+        [
+            ("gpu-cluster",),
+            ("laptop-cluster",),
+            ("hindi",),
+            ("english-and-hindi",),
+            ("openshift",),
+        ],
+    )
     def test_overlays_are_settings_the_gateway_takes(
         self, helm: Helm, monkeypatch: pytest.MonkeyPatch, overlay: tuple[str, ...]
     ) -> None:
@@ -141,6 +153,18 @@ def other(name: str) -> Any:
 # Values, and words that must be in what is said about them.
 REFUSED: dict[str, tuple[dict[str, Any], tuple[str, ...]]] = {
     "unknown key": ({"replica": 2}, ("replica", "value must be one of", "'replicas'")),
+    "the first version's config": (
+        {"config": {"llm": {"model": "m"}}},
+        ("/config", "settings.ASR_LANGUAGE", "LLM_MODEL"),
+    ),
+    "the first version's gateway": (
+        {"gateway": {"replicas": 2}},
+        ("/gateway", "its parts are image, replicas, service, settings"),
+    ),
+    "the first version's upstreams": (
+        {"riva": {"uri": "riva:50051"}, "nim": {"url": "http://nim:8000"}},
+        ("settings.RIVA_URI", "settings.LLM_BASE_URL"),
+    ),
     "unknown key below": (
         {"service": {"prot": 1}},
         ("/service", "prot", "'port'", "'httpPort'"),
@@ -197,7 +221,48 @@ REFUSED: dict[str, tuple[dict[str, Any], tuple[str, ...]]] = {
     "number as tag": ({"image": {"tag": 1.2}}, ("/image/tag", "want string")),
     "no disruption": (
         {"podDisruptionBudget": {"maxUnavailable": 0}},
-        ("/podDisruptionBudget/maxUnavailable",),
+        ("podDisruptionBudget.maxUnavailable is 0", "no node could ever be emptied", "write 1"),
+    ),
+    "no disruption, as a share": (
+        {"podDisruptionBudget": {"maxUnavailable": "0%"}},
+        ("no node could ever be emptied",),
+    ),
+    "callers nobody reaches": (
+        {"settings": {"GRPC_HOST": "127.0.0.1"}},
+        ('settings.GRPC_HOST is "127.0.0.1"', "outside the pod", "write 0.0.0.0"),
+    ),
+    "a page nobody reaches": (
+        {"settings": {"HTTP_HOST": "localhost"}},
+        ("settings.HTTP_HOST", "write 0.0.0.0"),
+    ),
+    "port of no protocol": (
+        {"networkPolicy": {"extraPorts": [{"port": 3478, "protocol": "QUIC"}]}},
+        ("/networkPolicy/extraPorts/0/protocol", "'UDP'"),
+    ),
+    "name of a page that is not let out": (
+        {
+            "exposure": {
+                "host": "v.example.org",
+                "webHost": "talk.example.org",
+                "tls": {"secretName": "t"},
+                "traefik": {"enabled": True},
+            }
+        },
+        ("exposure.webHost", "set exposure.web=true"),
+    ),
+    "two kinds of route on one name": (
+        {
+            "exposure": {
+                "host": "v.example.org",
+                "web": True,
+                "gatewayApi": {
+                    "enabled": True,
+                    "gateway": {"name": "g"},
+                    "implementation": "nginx",
+                },
+            }
+        },
+        ("may not share a name", "set exposure.webHost"),
     ),
     "riva with a scheme": (
         {"settings": {"RIVA_URI": "http://riva:50051"}},
@@ -220,6 +285,14 @@ REFUSED: dict[str, tuple[dict[str, Any], tuple[str, ...]]] = {
     "language in words": (
         {"settings": {"ASR_LANGUAGE": "Hindi!"}},
         ("settings.ASR_LANGUAGE", "hi-IN"),
+    ),
+    "voice of a language misspelt": (
+        {"settings": {"LANGUAGES": {"hi-IN": {"voice": "Asha"}}}},
+        ("/settings/LANGUAGES/hi-IN", "'voice'"),
+    ),
+    "languages in a line": (
+        {"settings": {"LANGUAGES": "hi-IN"}},
+        ("/settings/LANGUAGES", "want object"),
     ),
     "one port for two": (
         {"settings": {"HTTP_PORT": 50051}},
@@ -245,6 +318,10 @@ REFUSED: dict[str, tuple[dict[str, Any], tuple[str, ...]]] = {
         {"gatewayTls": {"clientCa": True}},
         ("gatewayTls.clientCa", "set gatewayTls.secretName"),
     ),
+    "a list of revoked certificates that nobody shows": (
+        {"gatewayTls": {"secretName": "t", "clientCrl": True}},
+        ("gatewayTls.clientCrl", "set gatewayTls.clientCa=true"),
+    ),
     "TLS of the pods behind a route": (
         {
             "gatewayTls": {"secretName": "t"},
@@ -259,6 +336,10 @@ REFUSED: dict[str, tuple[dict[str, Any], tuple[str, ...]]] = {
     "setting among variables": (
         {"extraEnv": [{"name": "MAX_CALLS", "value": "1"}]},
         ("extraEnv", "write it under settings"),
+    ),
+    "setting by its first name": (
+        {"extraEnv": [{"name": "LLM_SYSTEM_PROMPT", "value": "x"}]},
+        ("extraEnv", "settings.SYSTEM_PROMPT", "write it there"),
     ),
     "two sources of a secret": (
         {"existingSecret": "s", "secrets": {"LLM_API_KEY": "k"}},
@@ -415,7 +496,8 @@ def test_schema_knows_every_value_and_no_other() -> None:
 
 def compare(values: dict[str, Any], schema: dict[str, Any], where: str) -> None:
     described = schema["properties"]
-    assert set(described) - {"global"} == set(values), where
+    refused = {name for name, one in described.items() if "const" in one}
+    assert set(described) - refused - {"global"} == set(values), where
     assert set(schema["propertyNames"]["enum"]) == set(described), where
     assert set(schema["required"]) == set(values), where  # none can be taken away by a null
     for name, value in values.items():

@@ -55,7 +55,7 @@ EVERYTHING: dict[str, Any] = {
         "callersFrom": [{"namespaceSelector": {"matchLabels": {"role": "ingress"}}}],
         "httpFrom": [{"namespaceSelector": {"matchLabels": {"role": "monitoring"}}}],
         "upstreams": [{"namespaceSelector": {"matchLabels": {"role": "riva"}}}],
-        "extraPorts": [9443],
+        "extraPorts": [9443, {"port": 3478, "protocol": "UDP"}],
     },
     "localStack": {
         "enabled": True,
@@ -75,6 +75,8 @@ PROFILES: dict[str, Profile] = {
     "gpu": ({}, ("gpu-cluster",)),
     "laptop": ({}, ("laptop-cluster",)),
     "hindi": ({}, ("gpu-cluster", "hindi")),
+    "openshift": ({}, ("gpu-cluster", "openshift")),
+    "english and hindi": ({}, ("gpu-cluster", "english-and-hindi")),
     "everything": (EVERYTHING, ()),
     "laptop, everything": (EVERYTHING, ("laptop-cluster",)),
 }

@@ -20,6 +20,16 @@ selector_of() {
   kube get deployment "$1" -o 'go-template={{range $k, $v := .spec.selector.matchLabels}}{{$k}}={{$v}},{{end}}' | sed 's/,$//'
 }
 
+# An upgrade could not change the selector of the first version's pods, and would fail half-way:
+# DEPLOYMENT LABEL-IT-HAD RELEASE.
+# shellcheck disable=SC2154  # the script's own namespace
+need_no_first_version() {
+  if $dry_run; then return 0; fi
+  case ",$(selector_of "$1" 2>/dev/null)," in
+    *",$2,"*) fail "$1 is of the first version, whose pods no upgrade takes over: helm uninstall $3 -n $namespace, then run this again (docs/guides/coming-from-version-1.md)" ;;
+  esac
+}
+
 # Prints the last line that a pod wrote: POD [logs' options].
 last_words() {
   local pod=$1
@@ -92,7 +102,7 @@ EOF
 
 why_unscheduled() {
   case "$2" in
-    *"Insufficient nvidia.com/gpu"*) echo "no GPU is free for $1: free one, or add a node (kubectl describe nodes | grep -A8 Allocated); the scheduler: $2" ;;
+    *"Insufficient nvidia.com/"*) echo "no GPU is free for $1: free one, or add a node (kubectl describe nodes | grep -A8 Allocated), or share one of 80 GB (docs/guides/riva-and-nim.md, one GPU); the scheduler: $2" ;;
     *ersistent[vV]olume* | *"persistent volumes"* | *"volume node affinity"* | *"unbound"*) echo "a volume claim is not bound for $1: $(unbound_claims); check NODE and sizes in k8s/infra/settings/cluster.env; the scheduler: $2" ;;
     *"node affinity"* | *"node selector"*) echo "no node fits $1: check NODE in k8s/infra/settings/cluster.env and nodeSelector; the scheduler: $2" ;;
     *"Insufficient cpu"* | *"Insufficient memory"*) echo "no node has room for $1: lower resources.requests, free some, or add a node (kubectl describe nodes | grep -A8 Allocated); the scheduler: $2" ;;
@@ -117,9 +127,21 @@ why_waiting() {
     *ImagePullBackOff* | *ErrImagePull*) why_no_image "$1" "$kubelet" ;;
     *InvalidImageName*) echo "an image of $1 has no valid name: $kubelet" ;;
     *CreateContainerConfigError*) echo "$1 lacks a secret or a setting: $kubelet (scripts/deploy_riva.sh makes the secrets)" ;;
-    *CrashLoopBackOff* | *RunContainerError* | *CreateContainerError*) echo "$1 keeps failing; its last words: $(last_words "$1" --all-containers --previous) $kubelet" ;;
+    *CrashLoopBackOff*) why_failing "$1" "$kubelet" ;;
+    *RunContainerError* | *CreateContainerError*) echo "$1 keeps failing; its last words: $(last_words "$1" --all-containers --previous) $kubelet" ;;
     *) return 1 ;;
   esac
+}
+
+# Says what a pod died of, and what is done about what is known.
+why_failing() {
+  local words hint=""
+  words=$(last_words "$1" --all-containers --previous)
+  case "$words" in
+    *"oo many open files"*) hint=" (speechNim.openFiles raises its limit)" ;;
+    *"ut of memory"* | *OutOfMemory*) hint=" (where GPUs are shared: scripts/deploy_infra.sh --one-gpu)" ;;
+  esac
+  echo "$1 keeps failing; its last words: $words$hint $2"
 }
 
 why_no_image() {

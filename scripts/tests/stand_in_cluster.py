@@ -51,15 +51,19 @@ MODELS = json.dumps(
 )
 CLAIMS = "riva-workdir-pvc|Bound|local-storage\nllm-nim-cache|Bound|local-storage\n"
 
+HELD = ("voice-gateway:0.1.0", "voice-local-stack:0.1.0", "pause:3.10")
 # A cluster where everything is there and works; what a test says comes before it.
 HEALTHY: list[Answer] = [
     kubectl("get --raw /readyz", "ok"),
     kubectl("config current-context", "lab\n"),
+    kubectl("get namespace .*part-of", "voice-workflow"),
+    kubectl("get secret .*part-of", "voice-workflow"),
     kubectl("get nodes -l kubernetes.io/hostname=", "node/node001\n"),
+    kubectl("get nodes .*status.images", " ".join(f"docker.io/library/{one}" for one in HELD)),
+    kubectl("get nodes .*nodeInfo.architecture", "amd64\n"),
     kubectl("get nodes -o jsonpath={range", "head|\nnode001|4\n"),
     kubectl("get nodes -o jsonpath={.items", "head node001"),
-    kubectl("get pv voice-.*jsonpath=.status.phase", "Bound"),
-    kubectl("get pv voice-", status=1),
+    kubectl("get pv -l .*part-of", "voice-riva|voice-workflow\nvoice-staging-riva|staging\n"),
     kubectl("get deployment riva-api-(asr|tts|router) ", status=1),
     kubectl("get deployment .* -o go-template", "app.kubernetes.io/name=x,"),
     kubectl("get deployments -l", "voice-gateway-gateway"),
@@ -102,6 +106,7 @@ class Cluster:
             "TMPDIR": str(self.folder),
             "DEPLOY_POLL_S": "0.01",
             "DEPLOY_GRACE_S": "0",
+            "VOICE_IMAGES_DIR": str(self.folder / "images"),
         }
         return subprocess.run(
             [*(bash or ("bash",)), str(TOP / "scripts" / f"{script}.sh"), *arguments],
@@ -112,6 +117,11 @@ class Cluster:
             text=True,
             check=False,
         )
+
+    def built(self, name: str, image: str, where: str = "nodes", to: str = "linux/amd64") -> None:
+        """What scripts/build_gateway.sh remembers of its last run."""
+        (self.folder / "images").mkdir(exist_ok=True)
+        (self.folder / "images" / f"{name}.built").write_text(f"{image}|{where}|{to}\n")
 
     def calls(self) -> list[Call]:
         record = self.folder / "calls.jsonl"

@@ -10,7 +10,7 @@ from owned_processes import output
 from churn.flatness import Sample, problems, slope
 
 SCRIPT = Path(__file__).parents[2] / "benchmarks" / "churn.py"
-SHORT = "--minutes 0.4".split()
+SHORT = "--minutes 0.7 --rate 50".split()
 FLAT = Sample(0, 100_000_000, 200_000_000, tasks=17, threads=6, descriptors=50)
 NOISE = (0, 90_000, -60_000, 30_000, -20_000, 70_000, -90_000, 10_000, 50_000, -40_000)
 

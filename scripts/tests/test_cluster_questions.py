@@ -13,6 +13,9 @@ import pytest
 TOP = Path(__file__).parents[2]
 
 
+SHORT = {"PersistentVolumeClaim": ["pvc"], "PersistentVolume": ["pv"]}
+
+
 def _resources(version: str, *named: tuple[str, str, bool]) -> dict[str, Any]:
     return {
         "kind": "APIResourceList",
@@ -25,7 +28,7 @@ def _resources(version: str, *named: tuple[str, str, bool]) -> dict[str, Any]:
                 "kind": kind,
                 "namespaced": namespaced,
                 "verbs": ["get", "list", "create", "patch"],
-                "shortNames": ["pvc"] if kind == "PersistentVolumeClaim" else [],
+                "shortNames": SHORT.get(kind, []),
             }
             for name, kind, namespaced in named
         ],
@@ -84,6 +87,25 @@ PODS = _list(
     },
 )
 BATCH = {"groupVersion": "batch/v1", "version": "v1"}
+STORAGE = {"groupVersion": "storage.k8s.io/v1", "version": "v1"}
+CLASS = {"apiVersion": "storage.k8s.io/v1", "kind": "StorageClass"}
+DEFAULT = {"storageclass.kubernetes.io/is-default-class": "true"}
+VOLUME = {
+    "metadata": {"name": "voice-riva"},
+    "spec": {
+        "storageClassName": "local-storage",
+        "claimRef": {"namespace": "staging", "name": "riva-workdir-pvc"},
+        "local": {"path": "/data/riva"},
+        "nodeAffinity": {
+            "required": {
+                "nodeSelectorTerms": [
+                    {"matchExpressions": [{"key": "kubernetes.io/hostname", "values": ["node001"]}]}
+                ]
+            }
+        },
+    },
+    "status": {"phase": "Bound"},
+}
 _JOB = {"apiVersion": "batch/v1", "kind": "Job", "metadata": {"name": "x"}}
 LOG = """\
 12:00 WARNING upstream asr is down, trying on: refused
@@ -95,7 +117,23 @@ ANSWERS: dict[str, dict[str, Any]] = {
     "/apis": {
         "kind": "APIGroupList",
         "apiVersion": "v1",
-        "groups": [{"name": "batch", "versions": [BATCH], "preferredVersion": BATCH}],
+        "groups": [
+            {"name": "batch", "versions": [BATCH], "preferredVersion": BATCH},
+            {"name": "storage.k8s.io", "versions": [STORAGE], "preferredVersion": STORAGE},
+        ],
+    },
+    "/apis/storage.k8s.io/v1": _resources(
+        "storage.k8s.io/v1", ("storageclasses", "StorageClass", False)
+    ),
+    "/apis/storage.k8s.io/v1/storageclasses": _list(
+        "StorageClass",
+        {**CLASS, "metadata": {"name": "slow"}, "provisioner": "a"},
+        {**CLASS, "metadata": {"name": "gp3", "annotations": DEFAULT}, "provisioner": "b"},
+    ),
+    "/apis/storage.k8s.io/v1/storageclasses/gp3": {
+        **CLASS,
+        "metadata": {"name": "gp3"},
+        "provisioner": "b",
     },
     "/apis/batch/v1": _resources("batch/v1", ("jobs", "Job", True)),
     "/apis/batch/v1/namespaces/voice-workflow/jobs/done": {
@@ -111,7 +149,45 @@ ANSWERS: dict[str, dict[str, Any]] = {
         ("pods", "Pod", True),
         ("nodes", "Node", False),
         ("events", "Event", True),
+        ("namespaces", "Namespace", False),
+        ("persistentvolumes", "PersistentVolume", False),
         ("persistentvolumeclaims", "PersistentVolumeClaim", True),
+    ),
+    "/api/v1/namespaces/voice-workflow": {
+        "apiVersion": "v1",
+        "kind": "Namespace",
+        "metadata": {
+            "name": "voice-workflow",
+            "labels": {"app.kubernetes.io/part-of": "voice-workflow"},
+        },
+    },
+    "/api/v1/persistentvolumes": _list("PersistentVolume", VOLUME),
+    "/api/v1/persistentvolumeclaims": _list(
+        "PersistentVolumeClaim",
+        {
+            "metadata": {"name": "riva-workdir-pvc", "namespace": "staging"},
+            "spec": {"storageClassName": "local-storage"},
+        },
+    ),
+    "/api/v1/pods": _list(
+        "Pod",
+        {
+            "metadata": {"name": "trainer", "namespace": "other"},
+            "spec": {
+                "nodeName": "node001",
+                "containers": [
+                    {"name": "a", "resources": {"limits": {"nvidia.com/gpu": "1"}}},
+                    {"name": "b", "resources": {"limits": {"nvidia.com/gpu": "2"}}},
+                ],
+            },
+        },
+        {
+            "metadata": {"name": "llm-nim-x", "namespace": "voice-workflow"},
+            "spec": {
+                "nodeName": "node001",
+                "containers": [{"name": "a", "resources": {"limits": {"nvidia.com/gpu": "1"}}}],
+            },
+        },
     ),
     "/api/v1/namespaces/voice-workflow/pods": PODS,
     "/api/v1/namespaces/voice-workflow/pods/building": {
@@ -123,7 +199,17 @@ ANSWERS: dict[str, dict[str, Any]] = {
     "/api/v1/nodes": _list(
         "Node",
         {"metadata": {"name": "head"}, "status": {"allocatable": {"cpu": "4"}}},
-        {"metadata": {"name": "node001"}, "status": {"allocatable": {"nvidia.com/gpu": "4"}}},
+        {
+            "metadata": {
+                "name": "node001",
+                "labels": {"nvidia.com/gpu.replicas": "4", "nvidia.com/gpu.memory": "81559"},
+            },
+            "status": {
+                "allocatable": {"nvidia.com/gpu": "4", "nvidia.com/mig-3g.40gb": "2"},
+                "images": [{"names": ["docker.io/library/voice-gateway:1", "x@sha256:0"]}],
+                "nodeInfo": {"architecture": "arm64"},
+            },
+        },
     ),
     "/api/v1/namespaces/voice-workflow/events": _list(
         "Event",
@@ -137,7 +223,7 @@ ANSWERS: dict[str, dict[str, Any]] = {
     "/api/v1/namespaces/voice-workflow/persistentvolumeclaims": _list(
         "PersistentVolumeClaim",
         {
-            "metadata": {"name": "riva-workdir-pvc"},
+            "metadata": {"name": "riva-workdir-pvc", "namespace": "voice-workflow"},
             "spec": {"storageClassName": "local-storage"},
             "status": {"phase": "Pending"},
         },
@@ -215,7 +301,28 @@ QUESTIONS = {
     "a Job that is done": ("wait_for_job done 9 && echo yes", "yes\n"),
     "a Job that failed": ('wait_for_job failed 9 || echo "$said"', "tested failed; its last wo"),
     "upstreams": ("upstreams_down building", "llm does not answer (no route); check settings."),
-    "GPUs": ("gpu_nodes", "head|\nnode001|4\n"),
+    "GPUs": ("gpu_nodes", "head|||\nnode001|4|4|81559\n"),
+    "GPUs by another name": (
+        "gpu_resource=nvidia.com/mig-3g.40gb; gpu_nodes",
+        "head|||\nnode001|2|4|81559\n",
+    ),
+    "GPUs that are held": ("gpu_pods", "other|trainer|node001|1 2\n"),
+    "GPUs that others hold": ("gpus_held llm-nim", "3\n"),
+    "the only node with GPUs": ("only_gpu_node", "node001\n"),
+    "an image that a node holds": ("nodes_hold voice-gateway:1 && echo yes", "yes\n"),
+    "an image that none holds": ("nodes_hold voice-gateway:2 || echo no", "no\n"),
+    "an image for other processors": (
+        "(need_platform voice-gateway:1 linux/amd64) 2>&1 || true",
+        "bash: voice-gateway:1 was built for linux/amd64, and the nodes are arm64",
+    ),
+    "volumes": (
+        'look_at_volumes; echo "$known_volumes"',
+        "voice-riva|staging|/data/riva|node001|Bound\n",
+    ),
+    "users of a class": ("users_of_class local-storage", "voice-riva\nriva-workdir-pvc\n"),
+    "volumes of a namespace": ("namespace=staging; own_volumes", "voice-riva\n"),
+    "the default class": ("default_class", "gp3\n"),
+    "whose a namespace is": ("ours namespace voice-workflow && echo ours", "ours\n"),
     "events": ("warnings ,involvedObject.name=x", "FailedMount path does not exist\n"),
     "claims": ("claims", "riva-workdir-pvc|Pending|local-storage\n"),
     "unbound": ("unbound_claims", "riva-workdir-pvc (local-storage)"),
@@ -229,7 +336,8 @@ QUESTIONS = {
 def test_real_kubectl_understands(
     question: str, answer: str, api: str, kubectl_folder: str, tmp_path: Path
 ) -> None:
-    libraries = " && ".join(f". scripts/lib/{one}.sh" for one in ("say", "cluster", "pods"))
+    named = ("say", "cluster", "pods", "infra", "volumes", "images")
+    libraries = " && ".join(f". scripts/lib/{one}.sh" for one in named)
     config = tmp_path / "config"
     config.write_text(
         json.dumps(

@@ -55,6 +55,29 @@ RIVA_FAILURES: dict[str, tuple[list[Answer], tuple[str, ...], str]] = {
         (),
         "no node offers nvidia.com/gpu: install NVIDIA's GPU operator",
     ),
+    "the first version's": (
+        [kubectl("get deployment riva-api -o go-template", "app=riva-api,release=riva-api,")],
+        (),
+        "riva-api is of the first version, whose pods no upgrade takes over: helm uninstall riva",
+    ),
+    "one GPU for two NIMs": (
+        [kubectl("get nodes -o jsonpath={range", "n|1||\n")],
+        ("--mode", "nim"),
+        "2 GPUs are needed (Riva, mode nim), and 1 of the cluster's 1 are free",
+    ),
+    "a GPU that the chat model has": (
+        [
+            kubectl("get nodes -o jsonpath={range", "n|1||\n"),
+            kubectl("get pods --all-namespaces", "voice-workflow|llm-nim-x|n|1\n"),
+        ],
+        (),
+        "1 GPUs are needed (Riva, mode riva), and 0 of the cluster's 1 are free",
+    ),
+    "no GPU by that name": (
+        [kubectl(r"get nodes -o jsonpath={range.*gpu\\.shared", "n|||\n")],
+        ("--values", "SHARED"),
+        "no node offers nvidia.com/gpu.shared",
+    ),
     "no storage class": (
         [kubectl("get storageclass", status=1)],
         ("--values", "CLAIMS"),
@@ -153,7 +176,11 @@ RIVA_FAILURES: dict[str, tuple[list[Answer], tuple[str, ...], str]] = {
 def test_riva_that_fails(
     answers: list[Answer], arguments: tuple[str, ...], said: str, cluster: Cluster
 ) -> None:
-    files = {"CLAIMS": "persistentVolumeClaim: {create: true}", "WRONG": "replicaCount: -1"}
+    files = {
+        "CLAIMS": "persistentVolumeClaim: {create: true}",
+        "WRONG": "replicaCount: -1",
+        "SHARED": "gpuResource: nvidia.com/gpu.shared",
+    }
     for name, text in files.items():
         (cluster.folder / name).write_text(text)
     given = [str(cluster.folder / one) if one in files else one for one in arguments]

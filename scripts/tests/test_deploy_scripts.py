@@ -37,11 +37,19 @@ def test_help_and_wrong_options(script: str, cluster: Cluster) -> None:
         ("deploy_infra", ("--node",), "--node needs a value"),
         ("deploy_infra", ("--llm", "big"), "--llm big: must be plain, operator or none"),
         ("deploy_infra", ("--timeout", "1h"), "--timeout 1h: must be seconds"),
+        ("deploy_infra", ("--speech", "x"), "--speech x: must be riva, nim or none"),
         ("deploy_riva", ("--timeout",), "--timeout needs a value"),
         ("deploy_riva", ("--mode", "jarvis"), "--mode jarvis: must be riva or nim"),
-        ("deploy_gateway", ("--overlay", "moon"), "--overlay moon: must be one of gpu-cluster"),
+        (
+            "deploy_gateway",
+            ("--overlay", "moon"),
+            "--overlay moon: must be one of english-and-hindi gpu-cluster",
+        ),
         ("build_gateway", ("--engine", "kaniko"), "must be docker, podman or buildah"),
         ("build_gateway", ("--tag", "a b"), "is no tag for an image"),
+        ("build_gateway", ("--platform", "amd64"), "must be such as linux/amd64"),
+        ("build_gateway", ("--platform", "linux/amd64,linux/arm64"), "needs a registry"),
+        ("build_gateway", ("--push",), "--push needs --registry NAME"),
         ("teardown", ("--only", "all"), "--only all: must be gateway, riva or llm"),
         ("teardown", (), "say --yes where nobody can be asked"),
     ],
@@ -64,7 +72,8 @@ def test_misuse_is_said_in_one_line(
         ("deploy_riva", ("--mode", "nim")),
         ("deploy_gateway", ("--test", "--image", "reg.example.org:5000/voice/gateway:1.2")),
         ("teardown", ("--all",)),
-        ("build_gateway", ("--push",)),
+        ("build_gateway", ("--push", "--registry", "reg.example.org/voice")),
+        ("build_gateway", ("--load",)),
     ],
 )
 def test_dry_run_changes_nothing_and_asks_no_cluster(
@@ -110,6 +119,7 @@ def test_old_helm(cluster: Cluster) -> None:
     assert "Helm 4 (or 3.14 and newer) is needed, found: v3.9.0" in only_line(done)
 
 
+@pytest.mark.timeout(300)  # six runs of scripts
 def test_a_second_run_does_the_same(cluster: Cluster) -> None:
     for script in ("deploy_infra", "deploy_riva", "deploy_gateway"):
         cluster.run(script, env={"NGC_API_KEY": KEY})

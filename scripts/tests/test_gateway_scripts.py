@@ -145,6 +145,14 @@ def test_gateway_that_does_not_reach_what_is_behind_it(cluster: Cluster) -> None
     ) in only_line(done)
 
 
+def test_the_first_versions_deployment_is_not_upgraded_half_way(cluster: Cluster) -> None:
+    cluster.answers = [kubectl("get deployment .* go-template", "app=voice-gateway,")]
+    done = cluster.run("deploy_gateway")
+    assert done.returncode == 1
+    assert "is of the first version, whose pods no upgrade takes over: helm un" in only_line(done)
+    assert cluster.changes() == []
+
+
 # --- status and teardown ---
 
 
@@ -217,6 +225,38 @@ def test_teardown_of_everything_and_of_nothing(cluster: Cluster) -> None:
         assert gone in changes
 
 
+def test_teardown_takes_only_its_own(cluster: Cluster) -> None:
+    cluster.answers = [
+        kubectl("get namespace .*part-of", ""),
+        kubectl("get secret imagepullsecret .*part-of", ""),
+        kubectl("get storageclass .*part-of", ""),
+    ]
+    done = cluster.run("teardown", "--yes", "--all", "--namespace", "staging")
+    assert done.returncode == 0, done.stderr
+    changes = "\n".join(cluster.changes())
+    assert "pv voice-staging-riva" in changes
+    assert "secret ngc-api" in changes
+    for others in ("voice-riva", "storageclass", "namespace staging\n", "imagepullsecret"):
+        assert others not in f"{changes.replace('--namespace staging', '')}\n"
+    for said in ("staging stays, it was there before", "imagepullsecret stays: these scripts"):
+        assert said in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("users", "gone"), [("local-storage|voice-staging-riva\nfast|x\n", False), ("fast|x\n", True)]
+)
+def test_a_storage_class_goes_with_its_last_user(users: str, gone: bool, cluster: Cluster) -> None:
+    cluster.answers = [
+        kubectl("get storageclass .*part-of", "voice-workflow"),
+        kubectl("get pv,pvc --all-namespaces", users),
+    ]
+    done = cluster.run("teardown", "--yes", "--all")
+    assert done.returncode == 0, done.stderr
+    deleted = [one for one in cluster.changes() if "storageclass local-storage" in one]
+    assert bool(deleted) == gone
+    assert gone or "local-storage stays: voice-staging-riva use it" in done.stdout
+
+
 def test_teardown_of_one_part(cluster: Cluster) -> None:
     assert cluster.run("teardown", "--yes", "--only", "gateway").returncode == 0
     assert [one.split(" --")[0] for one in cluster.changes()] == ["helm uninstall voice-gateway"]
@@ -254,19 +294,16 @@ def test_image_is_built_listed_and_pushed(cluster: Cluster, tmp_path: Path) -> N
     done = cluster.run(
         *("build_gateway", "--tag", "test-1", "--registry", "reg.example.org/voice", "--push")
     )
-    listed = TOP / "out" / "images" / "voice-gateway-test-1.cdx.json"
-    try:
-        assert done.returncode == 0, done.stdout + done.stderr
-        changes = cluster.changes()
-        assert changes[0].startswith("docker build --file services/voice-gateway/Dockerfile")
-        assert "--tag reg.example.org/voice/voice-gateway:test-1" in changes[0]
-        assert re.search(r"REVISION=[0-9a-f]{40}", changes[0])
-        assert changes[-1] == "docker push reg.example.org/voice/voice-gateway:test-1"
-        purls = [one["purl"] for one in json.loads(listed.read_text())["components"]]
-        assert purls == ["pkg:deb/debian/libc6@2.41", "pkg:pypi/grpcio@1.85.0"]
-        assert "2 packages" in done.stdout
-    finally:
-        listed.unlink(missing_ok=True)
+    listed = cluster.folder / "images" / "voice-gateway-test-1.cdx.json"
+    assert done.returncode == 0, done.stdout + done.stderr
+    changes = cluster.changes()
+    assert changes[0].startswith("docker build --file services/voice-gateway/Dockerfile")
+    assert "--tag reg.example.org/voice/voice-gateway:test-1" in changes[0]
+    assert re.search(r"REVISION=[0-9a-f]{40}", changes[0])
+    assert changes[-1] == "docker push reg.example.org/voice/voice-gateway:test-1"
+    purls = [one["purl"] for one in json.loads(listed.read_text())["components"]]
+    assert purls == ["pkg:deb/debian/libc6@2.41", "pkg:pypi/grpcio@1.85.0"]
+    assert "2 packages" in done.stdout
 
 
 def test_engine_that_works_is_taken(cluster: Cluster) -> None:

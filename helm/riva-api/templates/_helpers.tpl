@@ -31,9 +31,14 @@ app.kubernetes.io/instance: {{ (index . 0).Release.Name }}
 app.kubernetes.io/component: {{ index . 1 }}
 {{- end }}
 
+{{/* Where NVIDIA's images come from; NVIDIA's own chart calls it imageurl. */}}
+{{- define "riva.registry" -}}
+{{- .Values.imageurl | default .Values.ngcCredentials.registry }}
+{{- end }}
+
 {{- define "riva.serverImage" -}}
 {{- $v := .Values }}
-{{- $v.rawServerImage | default (printf "%s/%s/%s/%s:%s" $v.ngcCredentials.registry $v.riva_ngc_org $v.riva_ngc_team $v.riva.speechImageName $v.riva_ngc_image_version) }}
+{{- $v.rawServerImage | default (printf "%s/%s/%s/%s:%s" (include "riva.registry" .) $v.riva_ngc_org $v.riva_ngc_team $v.riva.speechImageName $v.riva_ngc_image_version) }}
 {{- end }}
 
 {{/* Until 2.16 models were built by an image of their own. */}}
@@ -47,10 +52,26 @@ app.kubernetes.io/component: {{ index . 1 }}
 {{- end }}
 {{- end }}
 
+{{/* What this chart's own group lists. */}}
+{{- define "riva.ownModels" -}}
+["nvidia/riva/rmir_asr_parakeet_0-6b_en_us_str_thr","nvidia/riva/rmir_nlp_punctuation_bert_base_en_us","nvidia/riva/rmir_tts_fastpitch_hifigan_en_us_ipa"]
+{{- end }}
+
+{{/* The groups of RMIRs, as JSON. A file made for NVIDIA's chart has its models in triton0: they are instead of our own. */}}
+{{- define "riva.groups" -}}
+{{- $groups := .Values.ngcModelConfigs | default .Values.modelRepoGenerator.ngcModelConfigs }}
+{{- $theirs := get $groups "triton0" | default dict }}
+{{- $own := get $groups "tritonGroup0" | default dict }}
+{{- if and $theirs.enabled $theirs.models (eq (toJson $own.models) (include "riva.ownModels" .)) }}
+{{- $groups = omit $groups "tritonGroup0" }}
+{{- end }}
+{{- toJson $groups }}
+{{- end }}
+
 {{/* The RMIRs of every group that is on, each with its version. */}}
 {{- define "riva.models" -}}
 {{- $models := list }}
-{{- range $name, $group := (.Values.ngcModelConfigs | default .Values.modelRepoGenerator.ngcModelConfigs) }}
+{{- range $name, $group := (include "riva.groups" . | fromJson) }}
 {{- if or (not (hasKey $group "enabled")) $group.enabled }}
 {{- range $group.models }}
 {{- if contains ":" . }}
@@ -71,11 +92,12 @@ allowPrivilegeEscalation: false
 capabilities: {drop: [ALL]}
 {{- end }}
 
-{{/* The given resources and so many GPUs: (list RESOURCES GPUS). */}}
+{{/* The given resources and so many GPUs, by their name here: (list RESOURCES GPUS NAME). */}}
 {{- define "riva.resources" -}}
 {{- $resources := deepCopy (index . 0) }}
+{{- $name := index . 2 }}
 {{- with index . 1 }}
-{{- $limits := merge (dict "nvidia.com/gpu" .) ($resources.limits | default dict) }}
+{{- $limits := merge (dict $name .) ($resources.limits | default dict) }}
 {{- $_ := set $resources "limits" $limits }}
 {{- end }}
 {{- toYaml $resources }}
@@ -105,8 +127,21 @@ runtimeClassName: {{ . }}
 {{- with .Values.priorityClassName }}
 priorityClassName: {{ . }}
 {{- end }}
+{{ include "riva.pullSecrets" . }}
+{{- end }}
+
+{{/* Of every pod: a mirror that has NVIDIA's images may have the others, too. */}}
+{{- define "riva.pullSecrets" -}}
 imagePullSecrets:
   - name: {{ .Values.modelRepoGenerator.imagePullSecret }}
+  {{- with .Values.imagePullSecrets }}
+  {{- toYaml . | nindent 2 }}
+  {{- end }}
+{{- end }}
+
+{{/* Whether limits name a GPU of another kind, as x.y/z. */}}
+{{- define "riva.hasGpu" -}}
+{{- range $name, $amount := (.limits | default dict) }}{{ if contains "/" $name }}true{{ break }}{{ end }}{{ end -}}
 {{- end }}
 
 {{/* A GET on a port every ten seconds, for so many seconds: (list PATH PORT SECONDS). */}}

@@ -57,9 +57,10 @@ helm.sh/chart: {{ .root.Chart.Name }}-{{ .root.Chart.Version }}
 {{- $_ := set $settings "TLS_CERT" "/etc/voice/tls/tls.crt" -}}
 {{- $_ := set $settings "TLS_KEY" "/etc/voice/tls/tls.key" -}}
 {{- if .Values.gatewayTls.clientCa }}{{ $_ := set $settings "TLS_CLIENT_CA" "/etc/voice/tls/ca.crt" }}{{ end -}}
+{{- if .Values.gatewayTls.clientCrl }}{{ $_ := set $settings "TLS_CLIENT_CRL" "/etc/voice/tls/ca.crl" }}{{ end -}}
 {{- end -}}
 {{- if and .Values.exposure.web (not $settings.HTTP_HOSTS) -}}
-{{- $_ := set $settings "HTTP_HOSTS" .Values.exposure.host -}}
+{{- $_ := set $settings "HTTP_HOSTS" (include "voice.webHost" .) -}}
 {{- end -}}
 {{- if .Values.recordings.enabled -}}
 {{- $_ := set $settings "RECORD_EVENTS_DIR" "/recordings" -}}
@@ -120,6 +121,16 @@ helm.sh/chart: {{ .root.Chart.Name }}-{{ .root.Chart.Version }}
 {{ add .Values.drain.endpointsSeconds .Values.drain.callsSeconds (ceil .Values.settings.DRAIN_S) 10 }}
 {{- end }}
 
+{{/* Labels of what Prometheus reads of the pods. A PodMonitor gives no label `service`, so that it is not asked for. */}}
+{{- define "voice.series" -}}
+namespace={{ .Release.Namespace | quote }},pod=~"{{ include "voice.name" . }}-[^-]+-[^-]+"
+{{- end }}
+
+{{/* The name of the page and the Realtime API. */}}
+{{- define "voice.webHost" -}}
+{{ .Values.exposure.webHost | default .Values.exposure.host }}
+{{- end }}
+
 {{/* The items of a setting that lists addresses, as JSON. */}}
 {{- define "voice.listed" -}}
 {{- regexSplit "[,\\s]+" . -1 | compact | toJson -}}
@@ -134,13 +145,7 @@ helm.sh/chart: {{ .root.Chart.Name }}-{{ .root.Chart.Version }}
 
 {{/* Pod Security "restricted", and a file system that cannot be written to. */}}
 {{- define "voice.podSecurity" -}}
-runAsNonRoot: true
-runAsUser: 10001
-runAsGroup: 10001
-fsGroup: 10001
-fsGroupChangePolicy: OnRootMismatch
-seccompProfile:
-  type: RuntimeDefault
+{{- toYaml .Values.podSecurityContext }}
 {{- end }}
 
 {{- define "voice.containerSecurity" -}}

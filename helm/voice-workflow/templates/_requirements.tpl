@@ -34,7 +34,16 @@
 {{- fail (printf "settings.%s and settings.INTERNAL_PORT are both %d: give them two ports, such as 8080 and 8081" . (int $settings.INTERNAL_PORT)) -}}
 {{- end -}}
 {{- end -}}
+{{- range list "GRPC_HOST" "HTTP_HOST" -}}
+{{- if regexMatch "^(localhost|127\\..*|\\[?::1\\]?)$" (get $settings .) -}}
+{{- fail (printf "settings.%s is %q, which nobody outside the pod reaches: write 0.0.0.0, or leave it out; networkPolicy.callersFrom says who may call" . (get $settings .)) -}}
+{{- end -}}
+{{- end -}}
+{{- $heirs := dict "LLM_SYSTEM_PROMPT" "SYSTEM_PROMPT" "ASR_SAMPLE_RATE" "SAMPLE_RATE" "TTS_SAMPLE_RATE" "SAMPLE_RATE" "METRICS_PORT" "HTTP_PORT" "SHUTDOWN_GRACE_PERIOD" "DRAIN_S" "LLM_SERVICE_URL" "LLM_BASE_URL" -}}
 {{- range .Values.extraEnv -}}
+{{- with get $heirs .name -}}
+{{- fail (printf "extraEnv names what is settings.%s here, which would win: write it there" .) -}}
+{{- end -}}
 {{- if or (hasKey $settings .name) (hasKey $.Values.secrets .name) -}}
 {{- fail (printf "extraEnv names %s, which is a setting: write it under settings or secrets" .name) -}}
 {{- end -}}
@@ -88,11 +97,14 @@
 {{- fail "apiKeys.secretName and settings.API_KEYS_FILE are both set: leave settings.API_KEYS_FILE empty, the chart sets it" -}}
 {{- end -}}
 {{- with .Values.gatewayTls -}}
-{{- if and .secretName (or $settings.TLS_CERT $settings.TLS_KEY $settings.TLS_CLIENT_CA) -}}
-{{- fail "gatewayTls.secretName and settings.TLS_CERT, TLS_KEY or TLS_CLIENT_CA are both set: leave the settings empty, the chart sets them" -}}
+{{- if and .secretName (or $settings.TLS_CERT $settings.TLS_KEY $settings.TLS_CLIENT_CA $settings.TLS_CLIENT_CRL) -}}
+{{- fail "gatewayTls.secretName and settings.TLS_CERT, TLS_KEY, TLS_CLIENT_CA or TLS_CLIENT_CRL are both set: leave the settings empty, the chart sets them" -}}
 {{- end -}}
 {{- if and .clientCa (not .secretName) -}}
 {{- fail "gatewayTls.clientCa is true without a certificate of the gateway's own: set gatewayTls.secretName" -}}
+{{- end -}}
+{{- if and .clientCrl (not .clientCa) -}}
+{{- fail "gatewayTls.clientCrl is true, and no caller is asked for a certificate: set gatewayTls.clientCa=true" -}}
 {{- end -}}
 {{- if and .secretName $.Values.exposure.host -}}
 {{- fail "gatewayTls.secretName and exposure.host are both set, and the routes of exposure speak no TLS to the pods: keep one of them" -}}
@@ -158,6 +170,15 @@
 {{- if and .gatewayApi.enabled .gatewayApi.className .gatewayApi.gateway.name -}}
 {{- fail "exposure.gatewayApi names both a className and a gateway.name: set className to have a Gateway made, or gateway.name to use one that exists" -}}
 {{- end -}}
+{{- if and .webHost (not .web) -}}
+{{- fail (printf "exposure.webHost is %q, but the page is not let out: set exposure.web=true, or leave webHost empty" .webHost) -}}
+{{- end -}}
+{{- if and .webHost (not (regexMatch "^(\\*\\.)?[a-z0-9]([a-z0-9.-]*[a-z0-9])?$" .webHost)) -}}
+{{- fail (printf "exposure.webHost is %q: write a DNS name alone, such as talk.example.org, without scheme, port or path" .webHost) -}}
+{{- end -}}
+{{- if and .web .gatewayApi.enabled (eq .gatewayApi.implementation "nginx") (eq (.webHost | default .host) .host) -}}
+{{- fail (printf "exposure.web is on, and NGINX Gateway Fabric serves calls and the page by two kinds of route, which may not share a name: set exposure.webHost to another than %q" .host) -}}
+{{- end -}}
 {{- if and .web .nginx.enabled -}}
 {{- fail "exposure.web is not served by nginx, which takes one protocol per Ingress and name: set exposure.web=false, or use exposure.gatewayApi or exposure.traefik" -}}
 {{- end -}}
@@ -165,6 +186,9 @@
 {{- end }}
 
 {{- define "voice.scalingRequirements" -}}
+{{- if has (toString .Values.podDisruptionBudget.maxUnavailable) (list "0" "0%") -}}
+{{- fail "podDisruptionBudget.maxUnavailable is 0, with which no node could ever be emptied: write 1, or a share such as 25%" -}}
+{{- end -}}
 {{- with .Values.autoscaling -}}
 {{- if .enabled -}}
 {{- if not (or .metricsCollected $.Values.monitoring.serviceMonitor.enabled) -}}

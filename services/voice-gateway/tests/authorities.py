@@ -1,12 +1,17 @@
 """Owns those who sign in the tests of TLS: the gateway's certificate, and its clients'."""
 
 import ssl
+from collections.abc import Iterable
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import grpc
 import trustme
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.serialization import Encoding, load_pem_private_key
 
 
 @dataclass(frozen=True)
@@ -55,7 +60,34 @@ class Authorities:
         paths["tls_client_ca"].write_bytes(self.clients.cert_pem.bytes())
         return paths
 
+    def revoke(self, *clients: Client, lasts: timedelta = timedelta(days=1), **by: Any) -> Path:
+        """Write the list of the certificates that are revoked; `by`: who signs it, and more."""
+        path = self.folder / "tls_client_crl"
+        path.write_bytes(crl(by.pop("authority", self.clients), clients, lasts, **by))
+        return path
+
     def client(self, *names: str, common_name: str | None = None, **more: Any) -> Client:
         """A client with a certificate of these names."""
         made = self.clients.issue_cert(*names, common_name=common_name, **more)
         return Client(made, self.server)
+
+
+def crl(
+    authority: trustme.CA,
+    clients: Iterable[Client],
+    lasts: timedelta,
+    extension: x509.ExtensionType | None = None,
+) -> bytes:
+    """A list of revoked certificates in PEM, as an authority publishes it."""
+    issuer = x509.load_pem_x509_certificate(authority.cert_pem.bytes())
+    key: Any = load_pem_private_key(authority.private_key_pem.bytes(), None)
+    until = datetime.now(UTC) + lasts
+    began = until - timedelta(days=30)
+    made = x509.CertificateRevocationListBuilder(issuer.subject, began, until)
+    for each in clients:
+        serial = x509.load_der_x509_certificate(each.der).serial_number
+        entry = x509.RevokedCertificateBuilder(serial, began).build()
+        made = made.add_revoked_certificate(entry)
+    if extension:
+        made = made.add_extension(extension, critical=True)
+    return made.sign(key, hashes.SHA256()).public_bytes(Encoding.PEM)

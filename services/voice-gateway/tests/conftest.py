@@ -8,11 +8,12 @@ from typing import Any, cast
 
 import grpc.aio
 import pytest
+from grpc_health.v1 import health_pb2, health_pb2_grpc
 from voice_gateway.server import GatewayServer
 from voice_gateway.settings import Settings
 from voice_gateway.testing.fake_chat import FakeChat
 from voice_gateway.testing.fake_riva import FakeRiva
-from voice_gateway.testing.line import Line, dial
+from voice_gateway.testing.line import ANSWER_S, Line, dial
 
 
 @dataclass
@@ -32,6 +33,16 @@ class Gateway:
 
     def dial(self, key: str = "") -> AbstractAsyncContextManager[Line]:
         return dial(f"127.0.0.1:{self.port}", key=key)
+
+    async def knows_its_services(self) -> None:
+        """Wait until the gateway was told what the recogniser and the voice offer."""
+        async with asyncio.timeout(ANSWER_S), self.channel() as channel:
+            health: Any = cast(Any, health_pb2_grpc).HealthStub(channel)
+            for name in ("asr", "tts"):
+                request = cast(Any, health_pb2).HealthCheckRequest(service=name)
+                async for answer in health.Watch(request):
+                    if answer.status == cast(Any, health_pb2).HealthCheckResponse.SERVING:
+                        break
 
 
 Serve = Callable[..., AbstractAsyncContextManager[Gateway]]

@@ -7,6 +7,7 @@ from pathlib import Path
 from voice_gateway.access import keys
 from voice_gateway.access.callers import Callers
 from voice_gateway.access.jwts import Issuer
+from voice_gateway.access.revocations import Revocations
 from voice_gateway.access.tokens import Tokens
 from voice_gateway.access.watched import WatchedFiles
 from voice_gateway.principals import Rights
@@ -15,7 +16,13 @@ from voice_gateway.principals import Rights
 class KeyFile:
     """`now` is the time of the callers, in seconds since the epoch; a test moves it on."""
 
-    def __init__(self, folder: Path, text: str, issuer: Issuer | None = None) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        text: str,
+        issuer: Issuer | None = None,
+        revocations: WatchedFiles[Revocations] | None = None,
+    ) -> None:
         self.path = folder / "keys.toml"
         self.path.write_text(text)
         self.now = time.time()
@@ -27,6 +34,7 @@ class KeyFile:
             tokens=Tokens(b"secret", lambda: self.now),
             rights=Rights(),
             now=lambda: self.now,
+            revocations=revocations,
         )
 
     def _read(self, contents: Sequence[bytes]) -> keys.Entries:

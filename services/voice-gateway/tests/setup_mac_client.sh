@@ -7,7 +7,8 @@ usage() {
 usage: setup_mac_client.sh USER@HOST [--folder DIR] [--port PORT] [--dry-run] [-- OPTION...]
 
 Makes a folder with the client, opens the tunnel to the gateway and starts talking.
-  USER@HOST     the machine on which `kubectl port-forward svc/voice-gateway 50051:50051` runs
+  USER@HOST     the machine on which this runs:
+                kubectl -n voice-workflow port-forward svc/voice-gateway-gateway 50051:50051
   --folder DIR  where the client goes (default ./voice-client); what stands there is kept in step
   --port PORT   the gateway's port, there and here (default 50051)
   --dry-run     show the commands, run none of them

@@ -227,11 +227,28 @@ def test_what_words_sound_like(text: str, is_open: bool, finished: bool):
 @pytest.mark.parametrize("language", ["de-DE", "es-US", "fr-FR", "hi-IN", "qaa"])
 def test_other_languages_are_judged_by_their_marks_and_not_by_english_words(language: str):
     policy = replace(POLICY, language=language)
-    assert not policy.sounds_open("Wie spät ist es in")
-    assert policy.silence_after("Was kostet das") == policy.unsure_silence_s
+    assert not policy.sounds_open("I want to")
+    assert policy.silence_after("Which one would fit") == policy.unsure_silence_s
     assert policy.silence_after("¿Qué hora es?") == policy.silence_s
     assert policy.silence_after("मुझे मौसम बताइए।") == policy.unsure_silence_s
     assert policy.silence_after("Et puis,") == policy.open_silence_s
+
+
+@pytest.mark.parametrize(
+    ("language", "goes_on", "whole"),
+    [
+        ("de-DE", "Wie spät ist es im", "Was kostet das"),
+        ("es-US", "Quiero ir a la", "Cuánto cuesta esto"),
+        ("fr-FR", "Je voudrais un", "Combien coûte cela"),
+        ("hi-IN", "मौसम अच्छा है और", "कितना समय लगेगा"),
+    ],
+)
+def test_other_languages_have_words_of_their_own_that_go_on_and_that_ask(
+    language: str, goes_on: str, whole: str
+):
+    policy = replace(POLICY, language=language)
+    assert policy.silence_after(goes_on) == policy.open_silence_s
+    assert policy.silence_after(whole) == policy.silence_s
 
 
 @given(st.lists(st.floats(0, 1), max_size=200))

@@ -4,6 +4,7 @@ import asyncio
 import json
 import logging
 import os
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from threading import Event as ThreadEvent
@@ -46,6 +47,15 @@ def _only(folder: Path, name: str = "*") -> Path:
 
 def _read(folder: Path, name: str = "*") -> EventLog:
     return event_log.read(_only(folder, name).read_text().splitlines())
+
+
+async def test_a_log_says_which_word_lists_the_call_had(tmp_path: Path):
+    recorder = Recorder(tmp_path, POLICY)
+    record = recorder.begin(replace(CONFIG, language="hi-IN"))
+    record.note(SPOKE, ())
+    record.close()
+    await recorder.close()
+    assert _read(tmp_path).policy == replace(POLICY, language="hi-IN")
 
 
 async def test_a_log_is_read_back_as_it_was_written(tmp_path: Path):

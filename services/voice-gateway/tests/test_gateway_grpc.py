@@ -1,13 +1,15 @@
 """Calls over real gRPC, in front of a scripted Riva and a scripted chat endpoint."""
 
 import asyncio
+import json
 from typing import Any, cast
 
 import grpc
 import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
-from voice_gateway.testing.fake_chat import FakeChat, Silent
+from voice_gateway.language import language_of
+from voice_gateway.testing.fake_chat import FakeChat, Silent, UsesTool
 from voice_gateway.testing.fake_riva import FakeRiva, Says
 from voice_proto import voice_workflow_pb2 as pb
 
@@ -110,7 +112,7 @@ async def test_utterances_that_are_sent_at_once_are_all_heard_in_order(serve: Se
 @pytest.mark.parametrize("obliging", [True, False])
 async def test_a_goodbye_is_told_before_the_gateway_hangs_up(serve: Serve, obliging: bool):
     """Who half-closes is sure to see the status; who talks on is hung up on all the same."""
-    silence = {"idle_end_s": 0.2, "idle_goodbye": ""}
+    silence = {"idle_end_s": 0.2, "idle_goodbye": "off"}
     async with serve(*upstreams(), **silence) as gateway, gateway.dial() as line:
         await line.say(config=pb.VoiceConfig())
         await line.until(pb.GOODBYE)
@@ -245,9 +247,15 @@ async def test_audio_before_config_runs_on_the_defaults(serve: Serve):
 
 async def test_config_reaches_the_upstreams(serve: Serve):
     config = pb.VoiceConfig(
-        language_code="hi-IN", session_id="mine", voice_name="V", system_prompt="Be short."
+        language_code="hi-IN",
+        session_id="mine",
+        voice_name="Scripted.V",
+        system_prompt="Be short.",
     )
-    async with serve(*upstreams()) as gateway, gateway.dial() as line:
+    riva, chat = upstreams()
+    riva.asr.languages = riva.voice.languages = ["en-US", "hi-IN"]
+    riva.voice.voices = ["V"]
+    async with serve(riva, chat) as gateway, gateway.dial() as line:
         await line.say(config=config)
         await line.speak(2.0)
         await line.until(pb.END_OF_TURN)
@@ -257,7 +265,7 @@ async def test_config_reaches_the_upstreams(serve: Serve):
         assert asr.config.config.enable_automatic_punctuation
         assert asr.config.config.endpointing_config.stop_history == 480
         voice = gateway.riva.voice_calls[0]
-        assert (voice.language, voice.voice) == ("hi-IN", "V")
+        assert (voice.language, voice.voice) == ("hi-IN", "Scripted.V")
         assert gateway.chat.requests[0].messages[0]["content"] == "Be short."
 
 
@@ -297,17 +305,106 @@ async def test_bad_messages_are_refused_with_field_value_and_allowed(
         await good.until(pb.END_OF_TURN)
 
 
-async def test_a_second_config_is_refused_and_the_call_beside_it_goes_on(serve: Serve):
-    served = serve(*upstreams())
-    async with served as gateway, gateway.dial() as line, gateway.dial() as good:
-        for each in (line, good):
-            await each.say(config=pb.VoiceConfig())
-            await each.until(pb.LISTENING)
-        await line.say(config=pb.VoiceConfig(language_code="de-DE"))
-        code, details = await line.refusal()
-        assert (code, "config came twice" in details) == (grpc.StatusCode.INVALID_ARGUMENT, True)
-        await good.say(text_input="hello")
-        await good.until(pb.END_OF_TURN)
+async def test_a_second_config_changes_the_language_and_a_bad_one_nothing(serve: Serve):
+    riva, chat = upstreams()
+    riva.asr.languages = riva.voice.languages = ["en-US", "hi-IN"]
+    async with serve(riva, chat) as gateway, gateway.dial() as line:
+        await gateway.knows_its_services()
+        await line.say(config=pb.VoiceConfig())
+        await line.until(pb.LISTENING)
+        await line.speak(0.2)
+        await (await riva.asr_call(0)).until(lambda call: call.audio_s >= 0.2)
+        await line.say(config=pb.VoiceConfig(language_code="fi-FI"))
+        error = await line.until(pb.ERROR)
+        assert (error.fault.stage, error.fault.code) == ("gateway", "rejected")
+        assert error.message.startswith("config.language_code is 'fi-FI', which is not offered")
+        assert "allowed: en-US, hi-IN" in error.message
+        await line.say(config=pb.VoiceConfig(language_code="hi"))
+        told = await line.until(pb.LANGUAGE)
+        assert (told.language_code, told.voice_name) == ("hi-IN", "")
+        await line.speak(0.2)
+        assert (await riva.asr_call(1)).config.config.language_code == "hi-IN"
+        await line.say(text_input="hello")
+        await line.until(pb.END_OF_TURN)
+        assert riva.voice_calls[-1].language == "hi-IN"
+
+
+async def test_a_row_of_languages_reaches_the_services(serve: Serve):
+    row = {
+        "asr_language": "multi",
+        "asr_model": "parakeet",
+        "asr_rate_hz": 8000,
+        "tts_language": "hi",
+        "tts_voice": "Scripted.Asha",
+    }
+    given = {"languages": json.dumps({"hi-IN": row}), "asr_model": "english", "tts_voice": "Ann"}
+    async with serve(*upstreams(), **given) as gateway, gateway.dial() as line:
+        await line.say(config=pb.VoiceConfig(language_code="hi"))
+        await line.speak(2.0)
+        await line.until(pb.END_OF_TURN)
+        asked = (await gateway.riva.asr_call(0)).config.config
+        assert (asked.language_code, asked.model) == ("multi", "parakeet")
+        assert asked.sample_rate_hertz == 8000
+        assert (await gateway.riva.asr_call(0)).audio_s == pytest.approx(2.0, abs=0.5)
+        voice = gateway.riva.voice_calls[0]
+        assert (voice.language, voice.voice) == ("hi", "Scripted.Asha")
+        system = gateway.chat.requests[0].messages[0]["content"]
+        assert system == language_of("hi").system_prompt
+
+
+async def test_a_language_that_the_recogniser_reports_is_the_calls_from_then_on(serve: Serve):
+    riva, chat = upstreams(Says("मौसम कैसा है", start_s=0.3, end_s=1.0))
+    riva.asr.detects = "hi-IN"
+    both = json.dumps({"en-US": {"asr_language": "multi"}, "hi-IN": {"asr_language": "multi"}})
+    async with serve(riva, chat, languages=both) as gateway, gateway.dial() as line:
+        await line.say(config=pb.VoiceConfig())
+        await line.speak(2.0)
+        assert (await line.until(pb.LANGUAGE)).language_code == "hi-IN"
+        await line.until(pb.END_OF_TURN)
+        assert riva.voice_calls[-1].language == "hi-IN"
+        assert len(riva.asr_calls) == 1
+
+
+async def test_the_models_tool_changes_the_language_and_the_client_sees_no_call(serve: Serve):
+    riva, chat = upstreams()
+    riva.asr.languages = riva.voice.languages = ["en-US", "hi-IN"]
+    chat.replies = [UsesTool("speak_language", '{"language": "hi-IN"}'), "नमस्ते।", "जी।"]
+    async with serve(riva, chat, languages="hi-IN") as gateway, gateway.dial() as line:
+        await line.say(config=pb.VoiceConfig())
+        await line.say(text_input="let us speak Hindi")
+        assert (await line.until(pb.LANGUAGE)).language_code == "hi-IN"
+        await line.until(pb.END_OF_TURN)
+        await line.say(text_input="अच्छा")
+        await line.until(pb.END_OF_TURN)
+        assert line.text() == "नमस्ते।जी।"
+        assert [call.language for call in riva.voice_calls] == ["hi-IN", "hi-IN"]
+        roles = [message["role"] for message in chat.requests[1].messages]
+        assert roles == ["system", "user", "assistant", "tool"]
+        remembered = [message["content"] for message in chat.requests[2].messages[1:]]
+        assert remembered == ["let us speak Hindi", "नमस्ते।", "अच्छा"]
+
+
+async def test_a_language_or_voice_that_is_not_there_is_refused_at_the_first_message(serve: Serve):
+    riva, chat = upstreams()
+    riva.asr.languages = riva.voice.languages = ["en-US", "de-DE"]
+    riva.voice.voices = ["Ann"]
+    async with serve(riva, chat) as gateway:
+        await gateway.knows_its_services()
+        for config, said in (
+            (pb.VoiceConfig(language_code="xx"), "config.language_code is 'xx', which is not"),
+            (pb.VoiceConfig(voice_name="nobody"), "config.voice_name is 'nobody', which is not"),
+        ):
+            async with gateway.dial() as line:
+                await line.say(config=config)
+                code, details = await line.refusal()
+            assert code is grpc.StatusCode.INVALID_ARGUMENT
+            assert details.startswith(said)
+            assert ("en-US, de-DE" in details) or ("for en-US Scripted.Ann" in details)
+        async with gateway.dial() as line:
+            await line.say(config=pb.VoiceConfig(language_code="DE", voice_name="Scripted.Ann"))
+            await line.say(text_input="hello")
+            await line.until(pb.END_OF_TURN)
+        assert riva.voice_calls[-1].language == "de-DE"
 
 
 async def test_reports_and_interrupts_that_name_nothing_live_change_nothing(serve: Serve):

@@ -150,7 +150,7 @@ async def test_refusals_bad_messages_and_interruptions_are_counted(serve: Any):
                 await second.refusal()
             await line.say(interrupt=pb.Interrupt())
             await line.until(pb.LISTENING)
-            await line.say(config=CONFIG)
+            await line.say(text_input="x" * 4001)
             await line.refusal()
         counted = await samples(browser)
     assert counted["voice_calls_total{front=grpc,outcome=full}"] == 1
@@ -250,8 +250,16 @@ async def test_an_apis_client_is_told_in_its_own_form(serve: Any):
                 error = (await answer.json())["error"]
             assert (answer.status, error["code"]) == (404, "unknown_url")
             assert f"{method} {path}" in error["message"]
-        async with browser.get("/no-such-page") as answer:
-            assert answer.status == 404
+        for path in ("/no-such-page", "/fonts", "/no/such.js", "/realtime"):
+            async with browser.get(path) as answer:
+                error = (await answer.json())["error"]
+            assert (answer.status, error["code"], error["param"]) == (404, "unknown_url", None)
+        for method, path in [("POST", "/choices"), ("DELETE", "/"), ("PUT", "/app.js")]:
+            async with browser.request(method, path) as answer:
+                error = (await answer.json())["error"]
+            assert (answer.status, error["code"]) == (405, "method_not_allowed")
+            assert "GET" in answer.headers["Allow"]
+            assert f"{method} {path}" in error["message"]
 
 
 @pytest.mark.parametrize(

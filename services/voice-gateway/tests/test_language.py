@@ -1,14 +1,22 @@
 """Languages as data: every folder is whole, any tag finds its own, a new one is only a folder."""
 
 import importlib
+import re
 import sys
 from collections.abc import Generator
 from pathlib import Path
+from unicodedata import name as unicode_name
 
 import pytest
 from voice_gateway import language
 from voice_gateway.conversation.policy import TurnPolicy
-from voice_gateway.language import Language, language_of, languages
+from voice_gateway.language import (
+    Language,
+    language_of,
+    languages,
+    sounds_finished,
+    written_in,
+)
 from voice_gateway.language.speakable import speakable
 from voice_gateway.speaking.clauses import LONGEST_CHARS, Clauses
 from voice_gateway.speaking.hidden import CodeBlocks
@@ -22,6 +30,17 @@ SPOKEN = (
     "opens_question",
     "joins",
     "verbs",
+)
+LISTS = (*SPOKEN[:6], "common", "abbreviations", "sentence_marks", "clause_marks")
+TEXTS = (
+    "apology",
+    "say_again",
+    "greeting",
+    "idle_prompt",
+    "goodbye",
+    "system_prompt",
+    "answer_in",
+    "code_remark",
 )
 WRITTEN = ("opens_clause", "abbreviations", "numbered")
 
@@ -67,7 +86,7 @@ def add(folder: Path, text: str) -> None:
 
 
 def test_there_are_these_languages():
-    assert {each.tag for each in languages()} >= {"en", "de", "es", "fr", "hi"}
+    assert {each.tag for each in languages()} >= {"en", "en-in", "de", "es", "fr", "hi"}
 
 
 def test_a_folder_is_found_by_its_own_tag(known: Language):
@@ -93,6 +112,58 @@ def test_a_language_can_say_that_something_failed(known: Language):
         assert len(sentence) <= LONGEST_CHARS
 
 
+@pytest.mark.parametrize("field", TEXTS)
+def test_a_folder_has_all_that_is_said_in_its_language(known: Language, field: str):
+    text: str = getattr(known, field)
+    assert text, f"{known.tag}: {field}"
+    assert text.endswith(known.sentence_marks), f"{known.tag}: {field}"
+    assert not written_in(text, known, languages()), f"{known.tag}: {field}"
+
+
+@pytest.mark.parametrize("field", LISTS)
+def test_a_folder_has_all_lists(known: Language, field: str):
+    assert getattr(known, field), f"{known.tag}: {field}"
+
+
+def test_a_folder_says_what_its_language_is_and_looks_like(known: Language):
+    assert known.name
+    script = [
+        unicode_name(letter).partition(" ")[0] for letter in known.apology if letter.isalpha()
+    ]
+    assert {known.script} == set(script)
+
+
+def test_a_language_opens_and_leaves_open_what_others_do_not(known: Language):
+    policy = TurnPolicy(language=known.tag)
+    for word in known.asks_for_more:
+        assert policy.sounds_open(f"x {word}"), f"{known.tag}: {word}"
+    opens = next(iter(known.opens_question))
+    assert sounds_finished(f"{opens} x y", known)
+
+
+@pytest.mark.parametrize(
+    ("tag", "text", "found"),
+    [
+        ("hi-IN", "The weather is nice today.", "Latin"),
+        ("hi-IN", "मौसम बहुत अच्छा है।", ""),
+        ("hi-IN", "OK, 10 GB.", ""),
+        ("hi-IN", "आपका Wi-Fi password बदल दिया गया है।", ""),
+        ("en-US", "मौसम बहुत अच्छा है।", "Devanagari"),
+        ("en-US", "Das Wetter ist heute nicht schön und ich bleibe hier.", "German"),
+        ("en-US", "Guten Tag.", ""),
+        ("en-US", "Aaj mausam achha hai aur garmi nahi.", "Hindi"),
+        ("de-DE", "Das Wetter ist heute schön und warm.", ""),
+        ("de-DE", "The weather is nice and it will stay so.", "English"),
+        ("fr-FR", "El tiempo está muy bueno para los niños y las niñas.", "Spanish"),
+        ("es-US", "Le temps est très beau et je vous invite dans le parc.", "French"),
+        ("en-US", "Paris, Berlin, Madrid, Roma, Wien, Praha.", ""),
+        ("fi-FI", "The weather is nice and it will stay so.", "English"),
+    ],
+)
+def test_a_text_in_another_language_is_noticed(tag: str, text: str, found: str):
+    assert written_in(text, language_of(tag), languages()) == found
+
+
 def test_words_are_written_as_they_are_looked_up(known: Language):
     for field in SPOKEN:
         for word in getattr(known, field):
@@ -110,7 +181,7 @@ def test_verbs_come_with_what_joins_on(known: Language):
     assert bool(known.joins) == bool(known.verbs)
 
 
-@pytest.mark.parametrize("tag", ["en", "EN", "en-US", "en-in", "en-Latn-GB", "en-US-u-co-phonebk"])
+@pytest.mark.parametrize("tag", ["en", "EN", "en-US", "en-gb", "en-Latn-GB", "en-US-u-co-phonebk"])
 def test_a_region_falls_back_to_its_language(tag: str):
     assert language_of(tag).tag == "en"
 
@@ -191,3 +262,20 @@ def test_a_script_with_marks_of_its_own_is_cut_by_them(more: Path):
     assert policy.sounds_open("نعم،")
     assert language_of("qaa").words_of("نعم، نعم؟") == ["نعم", "نعم"]
     assert Clauses(language="qaa").feed("كيف حالك اليوم؟ أنا بخير") == ["كيف حالك اليوم؟"]
+
+
+def test_the_guide_adds_a_language_that_works(more: Path):
+    """What stands in the guide is followed word for word."""
+    guide = (Path(__file__).parents[3] / "docs" / "guides" / "languages.md").read_text("utf-8")
+    written = re.findall(r"```python\n(.*?)```", guide, re.DOTALL)
+    assert len(written) == 1, "the one folder that the guide makes"
+    add(more / "qaa", written[0].replace('tag="it"', 'tag="qaa"'))
+    added = language_of("qaa-IT")
+    for field in (*LISTS, *TEXTS, "name", "script"):
+        assert getattr(added, field), field
+    policy = TurnPolicy(language="qaa-IT")
+    assert not policy.interrupts("Sì, certo.")
+    assert policy.interrupts("Aspetta!")
+    assert policy.sounds_open("Vorrei un")
+    assert policy.silence_after("Quanto costa questo") == policy.silence_s
+    assert not written_in(added.system_prompt, added, languages())

@@ -11,7 +11,10 @@ from pathlib import Path
 from typing import Any
 
 import grpc
+import grpc.aio
 import pytest
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 from voice_gateway.access.jwts import Issuer
 from voice_gateway.access.signers import FetchedSigners, SignersFile
 from voice_gateway.access.tokens import Tokens
@@ -22,6 +25,7 @@ from voice_gateway.messages import CallConfig, Typed
 from voice_gateway.observe.metrics import Metrics
 from voice_gateway.ports import Services
 from voice_gateway.principals import Grant, Principal
+from voice_gateway.server import SERVICE
 from voice_gateway.testing import virtual_time
 from voice_gateway.testing.fake_chat import FakeChat
 from voice_gateway.testing.fake_riva import FakeRiva
@@ -428,6 +432,57 @@ async def test_a_call_whose_client_is_away_ends_as_well(
         async with gateway.dial("newer-key") as line:
             await line.say(config=asked_again(offered.token, 0))
             await line.until(pb.RESYNC)
+
+
+def streams(channel: grpc.aio.Channel, key: str) -> dict[str, Any]:
+    """Streams that are no calls: watches of an upstream and of the service, and reflection."""
+    shown = [("authorization", f"Bearer {key}")]
+    health: Any = health_pb2_grpc.HealthStub(channel)
+    reflection: Any = reflection_pb2_grpc
+    asked = health_pb2.HealthCheckRequest
+    return {
+        "upstream": health.Watch(asked(service="llm"), metadata=shown),
+        "service": health.Watch(asked(service=SERVICE), metadata=shown),
+        "reflection": reflection.ServerReflectionStub(channel).ServerReflectionInfo(metadata=shown),
+    }
+
+
+async def test_so_does_a_watch_or_reflection_but_no_probe(
+    serve: Serve, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+):
+    """What anybody may watch goes on, whatever becomes of the key beside it."""
+    monkeypatch.setattr("voice_gateway.transports.grpc_access._LOOK_S", 0.01)
+    async with (
+        house(serve, monkeypatch, tmp_path) as (gateway, operator),
+        gateway.channel() as channel,
+        asyncio.timeout(60),
+    ):
+        mine, others = streams(channel, "kiosk-key"), streams(channel, "desk-key")
+        for each in (mine, others):
+            for name in ("upstream", "service"):
+                await each[name].read()
+            await reflects(each["reflection"])
+        await operator.writes(DESK)
+        for name in ("upstream", "reflection"):
+            assert await end(mine[name]) == REFUSED, name
+        await reflects(others["reflection"])
+        assert not any(each.done() for each in (mine["service"], *others.values()))
+        for each in (mine["service"], *others.values()):
+            each.cancel()
+
+
+async def end(call: Any) -> tuple[grpc.StatusCode, str]:
+    """Read to the end of a stream, which must be one of failure."""
+    try:
+        while True:
+            assert await call.read() is not grpc.aio.EOF
+    except grpc.aio.AioRpcError as error:
+        return error.code(), error.details() or ""
+
+
+async def reflects(call: Any) -> None:
+    await call.write(reflection_pb2.ServerReflectionRequest(list_services=""))
+    assert (await call.read()).list_services_response.service
 
 
 async def test_over_a_websocket_the_error_comes_before_the_close(

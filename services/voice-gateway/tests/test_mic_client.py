@@ -63,8 +63,10 @@ GET_PORTAUDIO = """\
 Install PortAudio (macOS: brew install portaudio; Debian, Ubuntu: sudo apt-get install
 portaudio19-dev python3-dev gcc), then run: uv add --reinstall-package pyaudio pyaudio"""
 OPEN_TUNNEL = """Is the gateway running, and is the tunnel open? In two more terminals:
-  on the cluster's head node   kubectl port-forward svc/voice-gateway 50051:50051
-  on this machine              ssh -N -L 50051:localhost:50051 USER@HOST"""
+  on the cluster's head node
+    kubectl -n voice-workflow port-forward svc/voice-gateway-gateway 50051:50051
+  on this machine
+    ssh -N -L 50051:localhost:50051 USER@HOST"""
 ALLOW_MICROPHONE = """\
 The microphone gives nothing but digital silence. On macOS: System Settings > Privacy & Security >
 Microphone, allow your terminal, quit it and start it anew. Elsewhere: is the microphone muted?"""

@@ -8,13 +8,14 @@ import pytest
 from voice_gateway import conversation as c
 from voice_gateway.conversation import Message, ToolCall
 from voice_gateway.conversation.policy import TurnPolicy
-from voice_gateway.errors import BadMessage, Rejected, Unavailable
+from voice_gateway.errors import Rejected
 from voice_gateway.messages import (
     Adjust,
     Answer,
     Audio,
     CallConfig,
     EndOfUtterance,
+    Failed,
     Interrupt,
     ModelOptions,
     Noted,
@@ -251,7 +252,7 @@ def test_a_program_changes_how_answers_are_made():
 
 
 class OneLanguage(ScriptedRecogniser):
-    """Refuses a stream in any language but the first, which is lost after its last transcript."""
+    """Refuses a stream in any language but the first."""
 
     async def listen(
         self,
@@ -261,7 +262,7 @@ class OneLanguage(ScriptedRecogniser):
         rate_hz: int,
         on_transcript: Callable[[Transcript], None],
     ) -> None:
-        if self.languages:
+        if self.languages and language != self.languages[0]:
             raise Rejected("asr", f"{language!r} is refused", f"{language!r} is not served.")
         await super().listen(
             caller_audio, language=language, rate_hz=rate_hz, on_transcript=on_transcript
@@ -275,10 +276,13 @@ def test_a_language_that_was_only_asked_for_is_none_that_was_served():
         sends=[Sends(2.0, Adjust(finnish)), *(Sends(n / 2, Audio(bytes(640))) for n in range(12))],
         replies=["Hi.", "Yes."],
     )
-    call.recogniser = OneLanguage(call.says, Unavailable("asr", "it died"), fails_at=4.0)
+    call.recogniser = OneLanguage(call.says)
     call.run()
-    assert isinstance(call.error, BadMessage)
-    assert str(call.error) == "config.language_code: 'fi-FI' is not served."
+    assert call.error is None
+    assert [m.error.sentence for _, m in call.received if isinstance(m, Failed)] == [
+        "'fi-FI' is not served."
+    ]
+    assert call.text(2) == "Yes.", "the call goes on in the language that was served"
 
 
 def test_how_one_answer_is_wished_for_is_not_how_the_next_is_made():

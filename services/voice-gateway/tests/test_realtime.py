@@ -6,10 +6,13 @@ from typing import Any
 import pytest
 from voice_gateway.audio import g711
 from voice_gateway.messages import CallConfig
-from voice_gateway.testing.fake_chat import FakeChat, HttpError, UsesTool
+from voice_gateway.testing.fake_chat import FakeChat, HttpError, Sends, UsesTool
+from voice_gateway.testing.fake_chat_wire import DONE
 from voice_gateway.testing.fake_riva import FakeRiva, Says
 from voice_gateway.testing.program import TURN_KINDS, connect, typed
 from voice_gateway.transports.realtime.session_options import SessionOptions
+
+from .chat_streams import chunk, tool
 
 QUESTION = Says("what is the weather", 0.3, 1.2)
 ANSWER = "It is sunny today."
@@ -20,6 +23,7 @@ TOOL = {
     "description": "The weather somewhere.",
     "parameters": {"type": "object", "properties": {"city": {"type": "string"}}},
 }
+ONE_CALL, SEVERAL_CALLS = {"parallel_tool_calls": False}, {"parallel_tool_calls": True}
 EXCHANGE = [
     *TURN_KINDS,
     "response.created",
@@ -113,6 +117,10 @@ async def test_a_turn_that_was_taken_too_early_is_one_item_in_the_end(serve: Any
         assert (await program.until("response.done"))["response"]["status"] == "completed"
         await program.say("conversation.item.retrieve", item_id=early)
         assert (await program.error())["code"] == "item_retrieve_invalid_item_id"
+        item = typed("a note behind what it still shows")
+        await program.say("conversation.item.create", item=item, previous_item_id=early)
+        note = (await program.until("conversation.item.done"))["item"]
+        assert note["content"] == item["content"]
     deleted = [event["item_id"] for event in program.of("conversation.item.deleted")]
     assert deleted == [answer, early]
     question = program.of("input_audio_buffer.committed")[-1]
@@ -171,6 +179,26 @@ async def test_a_function_is_called_and_its_output_is_answered(serve: Any):
         "tool_call_id": called["call_id"],
         "content": "rain",
     }
+
+
+@pytest.mark.parametrize(
+    ("of_session", "of_response", "called"),
+    [({}, {}, 2), (ONE_CALL, {}, 1), ({}, ONE_CALL, 1), (ONE_CALL, SEVERAL_CALLS, 2)],
+)
+async def test_who_wants_one_call_at_a_time_gets_one(
+    serve: Any, of_session: dict[str, Any], of_response: dict[str, Any], called: int
+):
+    calls = [
+        tool(index=n, id=f"call_{n}", function={"name": "get_weather", "arguments": json.dumps(at)})
+        for n, at in enumerate(({"city": "Oslo"}, {"city": "Rome"}))
+    ]
+    chat = FakeChat(fault=Sends([*calls, chunk({}, "tool_calls"), DONE]))
+    async with serve(riva(), chat) as gateway, connect(gateway.http_port) as program:
+        await program.update(tools=[TOOL], **of_session)
+        await program.say("conversation.item.create", item=typed("Oslo and Rome?"))
+        await program.say("response.create", response=of_response)
+        done = (await program.until("response.done"))["response"]
+    assert [item["call_id"] for item in done["output"]] == ["call_0", "call_1"][:called]
 
 
 async def test_text_in_is_answered_with_the_responses_own_options(serve: Any):

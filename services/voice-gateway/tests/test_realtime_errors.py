@@ -2,22 +2,31 @@
 
 import asyncio
 import json
+import logging
 from base64 import b64encode
 from contextlib import suppress
-from typing import Any
+from pathlib import Path
+from typing import Any, cast
 
 import aiohttp
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from voice_gateway.messages import CallConfig
+from openai import AsyncOpenAI
+from voice_gateway.call.languages import CallLanguage, Languages, Offer
+from voice_gateway.language import language_of
+from voice_gateway.messages import CallConfig, Speaks
 from voice_gateway.testing.fake_chat import FakeChat
 from voice_gateway.testing.fake_riva import FakeRiva
 from voice_gateway.testing.program import connect, typed
 from voice_gateway.transports.realtime.fields import BadEvent
 from voice_gateway.transports.realtime.inbound import followed
+from voice_gateway.transports.realtime.outbound import told
 from voice_gateway.transports.realtime.session_options import SessionOptions
 from voice_gateway.transports.realtime.state import State
+from websockets.exceptions import ConnectionClosedError
+
+from .authorities import Authorities
 
 SOUND = b64encode(bytes(4800)).decode()
 
@@ -118,8 +127,8 @@ CASES: list[tuple[dict[str, Any], str, str | None]] = [
     ),
     (
         create({"type": "message", "role": "user", "content": [{"type": "input_audio"}]}),
-        "unsupported_value",
-        "item.content[0]",
+        "missing_required_parameter",
+        "item.content[0].audio",
     ),
     (
         create({"type": "function_call_output", "output": "x"}),
@@ -262,18 +271,111 @@ async def test_half_samples_are_joined(serve: Any):
         await call.until(lambda call: call.audio_s > 0.9)
 
 
-async def test_the_language_is_chosen_before_the_audio(serve: Any):
-    scripted = FakeRiva()
-    async with serve(scripted, FakeChat()) as gateway, connect(gateway.http_port) as program:
+def spoken(language: str) -> dict[str, Any]:
+    return session(audio={"input": {"transcription": {"language": language}}})
+
+
+async def test_the_language_may_change_within_the_session(serve: Any):
+    tags = ["en-US", "de-DE", "fr-FR"]
+    riva = FakeRiva(languages=tags)
+    async with serve(riva, FakeChat()) as gateway, connect(gateway.http_port) as program:
+        await gateway.knows_its_services()
+        for ordinal, (asked, tag) in enumerate([("de", "de-DE"), ("fr", "fr-FR"), ("en", "en-US")]):
+            await program.socket.send_json(spoken(asked))
+            session = (await program.until("session.updated"))["session"]
+            assert session["audio"]["input"]["transcription"]["language"] == asked
+            own = language_of(tag).system_prompt
+            assert session["instructions"] == own, "they were the gateway's own"
+            await program.speak(0.2)
+            call = await riva.asr_call(ordinal)
+            assert call.config.config.language_code == tag
+
+
+async def test_a_language_or_voice_that_is_not_there_is_refused_with_what_there_is(serve: Any):
+    riva = FakeRiva(languages=["en-US", "de-DE"], voices=["Ann", "Bob"])
+    async with serve(riva, FakeChat()) as gateway, connect(gateway.http_port) as program:
+        await gateway.knows_its_services()
+        voice = {"output": {"voice": "nobody"}}
+        for asked, param, allowed in (
+            (spoken("xx"), "session.audio.input.transcription.language", "en-US, de-DE"),
+            (session(audio=voice), "session.audio.output.voice", "Scripted.Ann, Scripted.Bob"),
+            (respond(audio=voice), "response.audio.output.voice", "Scripted.Ann, Scripted.Bob"),
+        ):
+            await program.socket.send_json(asked)
+            error = await program.error()
+            assert (error["code"], error["param"]) == ("invalid_value", param)
+            assert allowed in error["message"]
         german = {"input": {"transcription": {"language": "de"}}}
-        await program.update(audio=german)
-        await program.speak(0.2)
-        call = await scripted.asr_call(0)
-        assert call.config.config.language_code == "de-DE"
-        await program.socket.send_json(
-            session(audio={"input": {"transcription": {"language": "fr"}}})
+        await program.update(audio={**german, "output": {"voice": "Scripted.Bob"}})
+        await program.type("hello")
+        await program.until("response.done")
+        assert (riva.voice_calls[-1].language, riva.voice_calls[-1].voice) == (
+            "de-DE",
+            "Scripted.Bob",
         )
-        assert (await program.error())["code"] == "unsupported_value"
+
+
+def test_words_alone_need_no_voice():
+    offer = Offer(lambda: ("en-US", "fr-FR"), lambda: {"en-US": ("Ann",)})
+    languages = Languages({"en-US": CallLanguage("en-US")}, CallLanguage, offer)
+    config = CallConfig("call", "en-US", 24_000, "", "")
+    state = State(SessionOptions("call", "m", config, languages=languages))
+    french = {"input": {"transcription": {"language": "fr"}}}
+    followed(state, session(audio=french, output_modalities=["text"]))
+    assert state.options.config.language == "fr-FR"
+    with pytest.raises(BadEvent, match="allowed: en-US"):
+        followed(state, session(output_modalities=["audio"]))
+    words = State(SessionOptions("call", "m", config, None, "transcription", languages))
+    followed(
+        words, {"type": "session.update", "session": {"type": "transcription", "audio": french}}
+    )
+    assert words.options.config.language == "fr-FR"
+
+
+def test_a_language_that_the_call_changed_by_itself_is_the_sessions():
+    table = {tag: CallLanguage(tag, voice=tag[:2], system_prompt=tag) for tag in ("en-US", "hi-IN")}
+    config = CallConfig("call", "en-US", 24_000, "en", "en-US")
+    languages = Languages(table, CallLanguage, closed=True)
+    state = State(SessionOptions("call", "m", config, languages=languages))
+    (updated,) = told(state, Speaks("hi-IN", "hi", "hi-IN"))
+    assert updated["type"] == "session.updated"
+    assert updated["session"]["audio"]["input"]["transcription"]["language"] == "hi-IN"
+    assert updated["session"]["audio"]["output"]["voice"] == "hi"
+    assert updated["session"]["instructions"] == "hi-IN"
+    followed(state, session(temperature=0.5))
+    now = state.options.config
+    assert (now.language, now.voice, now.system_prompt) == ("hi-IN", "hi", "hi-IN")
+
+
+@pytest.mark.parametrize(
+    ("what", "audio", "param"),
+    [
+        (
+            "a language",
+            {"input": {"transcription": {"language": "fr"}}},
+            "session.audio.input.transcription.language",
+        ),
+        ("a voice", {"output": {"voice": "Cid"}}, "session.audio.output.voice"),
+    ],
+)
+async def test_what_no_service_has_is_refused_and_changes_nothing(
+    serve: Any, what: str, audio: dict[str, Any], param: str
+):
+    scripted = FakeRiva(languages=["en-US", "de-DE"], voices=["Ann", "Bob"])
+    async with serve(scripted, FakeChat()) as gateway, connect(gateway.http_port) as program:
+        await gateway.knows_its_services()
+        await program.socket.send_json(session(audio=audio, instructions="Be rude."))
+        error = await program.error()
+        assert (error["code"], error["param"]) == ("invalid_value", param), what
+        assert "de-DE" in error["message"] or "Scripted.Bob" in error["message"]
+        good = {
+            "input": {"transcription": {"language": "de"}},
+            "output": {"voice": "Scripted.Ann"},
+        }
+        updated = await program.update(audio=good)
+        assert updated["instructions"] != "Be rude."
+        await program.say("response.create", response={"audio": {"output": {"voice": "Cid"}}})
+        assert (await program.error())["param"] == "response.audio.output.voice"
 
 
 async def test_a_truncation_beyond_what_was_sent_cuts_nothing(serve: Any):
@@ -297,22 +399,25 @@ async def test_a_truncation_beyond_what_was_sent_cuts_nothing(serve: Any):
 async def test_what_has_no_effect_here_costs_nothing_else_of_an_update(serve: Any):
     tool = {"type": "function", "name": "get_weather"}
     async with (
-        serve(FakeRiva(), FakeChat()) as gateway,
+        serve(FakeRiva(voices=["Ann"]), FakeChat()) as gateway,
         connect(gateway.http_port) as program,
     ):
         updated = await program.update(
-            audio={"output": {"speed": 1.1, "voice": "Ann"}},
+            audio={"output": {"speed": 1.1, "voice": "Scripted.Ann"}},
             instructions="Be brief. " * 6_000,
             tools=[{"type": "mcp", "server_label": "docs"}, tool],
         )
         refused = await program.error()
     assert (refused["code"], refused["param"]) == ("unsupported_value", "session.tools[0].type")
-    assert updated["audio"]["output"]["voice"] == "Ann"
+    assert updated["audio"]["output"]["voice"] == "Scripted.Ann"
     assert updated["tools"] == [tool]
     assert len(updated["instructions"]) == 60_000
 
 
-async def test_of_a_message_with_an_image_the_text_is_kept(serve: Any):
+async def test_of_a_message_with_an_image_the_text_is_kept(
+    serve: Any, caplog: pytest.LogCaptureFixture
+):
+    caplog.set_level(logging.INFO)
     picture = {"type": "input_image", "image_url": "data:image/png;base64,AAAA"}
     item = typed("what is this")
     item["content"].append(picture)
@@ -322,6 +427,8 @@ async def test_of_a_message_with_an_image_the_text_is_kept(serve: Any):
         await program.say("response.create")
         await program.until("response.done")
     assert program.of("error") == []
+    assert program.of("conversation.item.done")[0]["item"]["content"] == item["content"][:1]
+    assert "1 images of an item are left out" in caplog.text
     assert [m["content"] for m in chat.requests[0].messages[1:]] == ["what is this"]
 
 
@@ -329,16 +436,52 @@ async def test_a_key_is_asked_for_and_taken_from_header_or_subprotocol(serve: An
     keys = {"api_keys": "first, second"}
     async with serve(FakeRiva(), FakeChat(["Hello."]), **keys) as gateway:
         for headers in ({}, {"Authorization": "Bearer wrong"}):
-            with pytest.raises(aiohttp.WSServerHandshakeError) as refused:
-                async with connect(gateway.http_port, headers=headers):
-                    pass
-            assert refused.value.status == 401
+            async with connect(gateway.http_port, headers=headers) as program:
+                error = await program.error()
+                assert (error["type"], error["code"], error["param"]) == (
+                    "invalid_request_error",
+                    "invalid_api_key",
+                    None,
+                )
+                assert await program.rest() == 3000
         bearer = {"Authorization": "Bearer second"}
         async with connect(gateway.http_port, headers=bearer) as program:
             await program.until("session.created")
         offered = ("realtime", "openai-insecure-api-key.first")
         async with connect(gateway.http_port, protocols=offered) as program:
             assert program.socket.protocol == "realtime"
+            await program.until("session.created")
+
+
+async def test_the_sdks_beta_client_is_told_so_and_closed(serve: Any, tmp_path: Path):
+    """It would wait for ever for events that have other names now."""
+    ours = Authorities(tmp_path)
+    files = ours.write()
+    del files["tls_client_ca"]  # the client asks for TLS, and shows no certificate
+    trusts = {"ssl": ours.client("beta").context}
+    async with serve(FakeRiva(), FakeChat(), allow_anyone=True, **files) as gateway:
+        url = f"https://localhost:{gateway.http_port}/v1"
+        async with (
+            AsyncOpenAI(api_key="k", base_url=url) as client,
+            client.beta.realtime.connect(
+                model="m", websocket_connection_options=cast(Any, trusts)
+            ) as connection,
+        ):
+            said = json.loads(await connection.recv_bytes())
+            with pytest.raises(ConnectionClosedError) as closed:
+                await connection.recv_bytes()
+    assert (said["type"], said["error"]["code"]) == ("error", "beta_api_shape_disabled")
+    assert closed.value.rcvd
+    assert closed.value.rcvd.code == 4000
+
+
+async def test_so_is_a_page_that_asks_for_the_beta_and_nobody_else(serve: Any):
+    async with serve(FakeRiva(), FakeChat()) as gateway:
+        offered = ("realtime", "openai-insecure-api-key.k", "openai-beta.realtime-v1")
+        async with connect(gateway.http_port, protocols=offered) as page:
+            assert (await page.error())["code"] == "beta_api_shape_disabled"
+            assert await page.rest() == 4000
+        async with connect(gateway.http_port) as program:  # and anybody else is served
             await program.until("session.created")
 
 

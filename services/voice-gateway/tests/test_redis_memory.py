@@ -1,6 +1,7 @@
 """Conversations in Redis: a real one, one that is gone, one that never answers."""
 
 import asyncio
+import json
 import os
 import re
 import shutil
@@ -98,6 +99,23 @@ async def looking(server: Server) -> AsyncGenerator[Any]:
 
 def test_messages_survive_their_way_through_json():
     assert decoded(encoded(SAID)) == SAID
+
+
+def test_each_message_keeps_its_language():
+    said = [
+        Message("user", "hello", language="en-US"),
+        Message("assistant", "जी", language="hi-IN"),
+    ]
+    assert [message.language for message in decoded(encoded(said))] == ["en-US", "hi-IN"]
+
+
+def test_a_gateway_of_before_reads_messages_with_languages_and_is_read():
+    """It takes no field of a message that it does not know."""
+    kept = json.loads(encoded([Message("user", "hello", language="en-US")]))
+    assert kept["messages"] == [{"role": "user", "text": "hello"}]
+    del kept["languages"]
+    (message,) = decoded(json.dumps(kept))
+    assert message.language == ""
 
 
 @pytest.mark.parametrize(

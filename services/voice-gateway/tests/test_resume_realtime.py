@@ -358,7 +358,8 @@ async def test_a_gateway_that_keeps_no_calls_offers_nothing(serve: Serve):
 @pytest.mark.parametrize(
     ("query", "param"),
     [("resume=yes", "resume"), ("resume=true&received=-1", "received"),
-     ("resume=true&received=" + "9" * 5000, "received")],
+     ("resume=true&received=" + "9" * 5000, "received"),
+     ("conversation_id=" + "x" * 129, "conversation_id")],
 )  # fmt: skip
 async def test_a_wish_that_is_none_is_refused_by_its_name(serve: Serve, query: str, param: str):
     async with behind_balancer(serve) as (_, balancer):

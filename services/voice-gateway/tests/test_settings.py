@@ -121,6 +121,7 @@ def test_a_bad_secret_is_named_and_not_shown(
         ({"TLS_CERT": __file__}, "TLS_CERT and TLS_KEY are set together, or neither is"),
         ({"TLS_KEY": __file__}, "TLS_CERT and TLS_KEY are set together, or neither is"),
         ({"TLS_CLIENT_CA": __file__}, "TLS_CLIENT_CA needs TLS_CERT and TLS_KEY"),
+        ({"TLS_CLIENT_CRL": __file__}, "TLS_CLIENT_CRL needs TLS_CLIENT_CA"),
         ({"JWT_JWKS": __file__}, "JWT_JWKS needs JWT_ISSUER and JWT_AUDIENCE"),
         ({"GRPC_HOST": "0.0.0.0"}, "GRPC_HOST is '0.0.0.0', and nobody is asked for a key: "),
         ({"HTTP_HOST": "10.0.0.7"}, "HTTP_HOST is '10.0.0.7', and nobody is asked for a key: "),
@@ -163,6 +164,40 @@ def test_without_a_key_only_this_machine_is_served_unless_anyone_may(
 def test_an_unknown_name_in_the_env_file_is_refused(tmp_path: Path):
     (tmp_path / ".env").write_text("GRPC_PROT=1\n")
     with pytest.raises(BadSetting, match=r"GRPC_PROT in \.env is no setting"):
+        read_settings()
+
+
+@pytest.mark.parametrize(
+    ("former", "value", "heir", "taken"),
+    [
+        ("LLM_SYSTEM_PROMPT", "Be brief.", "system_prompt", "Be brief."),
+        ("ASR_SAMPLE_RATE", "8000", "sample_rate", 8_000),
+        ("TTS_SAMPLE_RATE", "24000", "sample_rate", 24_000),
+        ("METRICS_PORT", "9100", "http_port", 9_100),
+        ("SHUTDOWN_GRACE_PERIOD", "45", "drain_s", 45.0),
+    ],
+)
+def test_names_of_the_first_version_are_understood(
+    monkeypatch: pytest.MonkeyPatch, former: str, value: str, heir: str, taken: object
+):
+    monkeypatch.setenv(former, value)
+    assert getattr(read_settings(), heir) == taken
+    monkeypatch.setenv(former, "")
+    assert getattr(read_settings(), heir) == Settings.model_fields[heir].default
+
+
+def test_todays_name_wins_over_the_first_versions(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("ASR_SAMPLE_RATE", "8000")
+    monkeypatch.setenv("SAMPLE_RATE", "48000")
+    assert read_settings().sample_rate == 48_000
+    monkeypatch.setenv("METRICS_PORT", "many")
+    with pytest.raises(BadSetting, match="HTTP_PORT is 'many'"):
+        read_settings()
+
+
+def test_a_former_name_in_the_env_file_is_refused_with_its_heir(tmp_path: Path):
+    (tmp_path / ".env").write_text("LLM_SYSTEM_PROMPT=Hello\n")
+    with pytest.raises(BadSetting, match="it is SYSTEM_PROMPT now; see docs"):
         read_settings()
 
 

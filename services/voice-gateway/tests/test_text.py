@@ -4,11 +4,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from voice_gateway.language import languages
-from voice_gateway.speaking.clauses import LONGEST_CHARS, Clauses, fitting
+from voice_gateway.speaking.clauses import LONGEST_CHARS, Clauses, GoesOn, fitting
 
 
-def cut(*pieces: str, min_words: int = 1) -> list[str]:
-    clauses = Clauses(min_words, "en-US")
+def cut(*pieces: str, min_words: int = 1, language: str = "en-US") -> list[str]:
+    clauses = Clauses(min_words, language)
     return [clause for piece in pieces for clause in clauses.feed(piece)] + clauses.flush()
 
 
@@ -57,6 +57,104 @@ def test_a_long_clause_without_a_comma_ends_before_a_connecting_word():
 def test_points_inside_a_sentence_do_not_end_it(text: str):
     whole = cut("Here is the whole answer. " + text)
     assert whole == ["Here is the whole answer.", text]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Mix it with 2 tsp. of yeast.",
+        "He is 5 ft. 2 in. tall.",
+        "Call (800) 555-0142 ext. 204.",
+        "It is on p. 5 of Vol. 2.",
+        "Open Jan. 5 and Feb. 6.",
+        "Ask Gen. Lee or Lt. Dan.",
+        "So 5! = 120 is true.",
+    ],
+)
+def test_units_pages_months_and_ranks_end_no_sentence(text: str):
+    assert cut("Here is the whole answer. " + text) == ["Here is the whole answer.", text]
+
+
+def test_a_unit_ends_a_sentence_where_another_begins():
+    assert cut("It is far. It is 5 km. Go there.")[1:] == ["It is 5 km.", "Go there."]
+
+
+@pytest.mark.parametrize(
+    ("language", "text", "said"),
+    [
+        (
+            "hi-IN",
+            "आपका स्वागत है, कहिए। क्या काम है? ठीक।",
+            ["आपका स्वागत है,", "कहिए।", "क्या काम है?", "ठीक।"],
+        ),
+        ("hi-IN", "यह ठीक है।वह भी ठीक है॥ बस", ["यह ठीक है।", "वह भी ठीक है॥", "बस"]),
+        (
+            "hi-IN",
+            "डॉ. राव और ए. पी. जे. अब्दुल कलाम आए। वे गए।",
+            ["डॉ. राव और ए. पी. जे. अब्दुल कलाम आए।", "वे गए।"],
+        ),
+        ("hi-IN", "कीमत रु. 500 है। ठीक?", ["कीमत रु. 500 है।", "ठीक?"]),
+        (
+            "hi-IN",
+            "मैं आज आपके लिए टैक्सी बुला दूँगा और बता दूँगा।",
+            ["मैं आज आपके लिए टैक्सी बुला दूँगा", "और बता दूँगा।"],
+        ),
+        (
+            "ja-JP",
+            "今日は天気がいいですね、行きましょう。はい。",
+            ["今日は天気がいいですね、", "行きましょう。", "はい。"],
+        ),
+        ("zh-CN", "这是一个很好的问题，我来回答。", ["这是一个很好的问题，", "我来回答。"]),
+        (
+            "ar-SA",
+            "نعم هذا صحيح، شكرا. كيف حالك؟ أنا بخير.",
+            ["نعم هذا صحيح،", "شكرا.", "كيف حالك؟", "أنا بخير."],
+        ),
+        ("ur-PK", "یہ ایک سوال ہے۔ ٹھیک ہے۔", ["یہ ایک سوال ہے۔", "ٹھیک ہے۔"]),
+        (
+            "de-DE",
+            "Es sind heute 22,1 °C in Bonn. Und dort?",
+            ["Es sind heute 22,1 °C in Bonn.", "Und dort?"],
+        ),
+    ],
+)
+def test_each_script_has_its_own_marks(language: str, text: str, said: list[str]):
+    assert cut(text, language=language) == said
+    assert cut(*text, language=language) == said
+
+
+@pytest.mark.parametrize(
+    ("text", "first"),
+    [
+        (
+            "The result (which I checked, twice) is right, I think.",
+            "The result (which I checked, twice) is right,",
+        ),
+        ("So it is $\\frac{-b, c}{2a - b}$, as you know.", "So it is $\\frac{-b, c}{2a - b}$,"),
+        ("We know that $$F = b - a$$ is true, as you see.", "We know that $$F = b - a$$ is true,"),
+        ("From 3 PM - 5 PM we meet - then we go.", "From 3 PM - 5 PM we meet -"),
+        ("It fell from 20 - $30 to nothing, they say.", "It fell from 20 - $30 to nothing,"),
+    ],
+)
+def test_no_breath_is_taken_in_brackets_formulas_or_ranges(text: str, first: str):
+    assert cut(text)[0] == first
+
+
+@pytest.mark.parametrize(
+    ("text", "goes_on"),
+    [
+        ("It rose this year by 25% and then it fell.", True),
+        ("We looked at the house (old) and then we left.", True),
+        ('She sang us her favourite "song" and then we left.', True),
+        ("We can do that for you — it takes a day.", False),
+        ("We can do that for you, it takes a day.", False),
+        ('He said to all of us "no." And so on.', False),
+    ],
+)
+def test_only_a_cut_without_a_mark_goes_on(text: str, goes_on: bool):
+    first, second = cut(text)
+    assert isinstance(first, GoesOn) is goes_on
+    assert not isinstance(second, GoesOn)
 
 
 def test_a_sentence_may_end_with_a_number():
@@ -117,10 +215,37 @@ def test_what_grew_too_long_is_cut_between_words(text: str):
     assert "".join("".join(parts).split()) == "".join(text.split())
 
 
+def test_what_is_too_long_is_cut_at_its_last_mark_else_before_a_joining_word():
+    first = (
+        "This is told at length, " + "and a little more of it is told here " * 3 + "then, it ends"
+    )
+    after = (
+        " with words that have no mark between them at all that anybody could see here or there."
+    )
+    assert cut("Well. " + first + "," + after)[1] == first + ","
+    assert fitting(first + "," + after)[0] == first + ","
+    unmarked = "word " * 30 + "and " + "word " * 20
+    assert cut("Well. " + unmarked)[1] == ("word " * 30).strip()
+
+
 def test_a_text_without_any_end_is_cut_between_words():
     said = cut("word " * 100)
     assert all(len(clause) <= LONGEST_CHARS for clause in said)
     assert all(set(clause.split()) == {"word"} for clause in said)
+
+
+@pytest.mark.parametrize(
+    ("language", "first", "second"),
+    [
+        ("de-DE", "Ich bestelle Ihnen heute noch ein Taxi", "und sage dann Bescheid."),
+        ("es-US", "Le pido ahora mismo un taxi grande", "y le aviso luego."),
+        ("fr-FR", "Je vous appelle un taxi tout de suite", "et je vous préviens."),
+    ],
+)
+def test_a_breath_is_taken_before_the_joining_words_of_the_language(
+    language: str, first: str, second: str
+):
+    assert cut(f"{first} {second}", language=language) == [first, second]
 
 
 def test_english_words_open_no_clause_of_another_language():

@@ -109,10 +109,11 @@ async def test_a_failing_voice_fails_the_turn_and_not_the_call(
 
 
 async def test_an_unknown_voice_is_named_with_what_there_is(serve: Serve):
+    """The operator's own, of which a caller is told where it is to speak."""
     riva, chat = upstreams()
     riva.voice.voices = ["English.Ann"]
-    async with serve(riva, chat) as gateway, gateway.dial() as line:
-        await line.say(config=pb.VoiceConfig(voice_name="Nobody"))
+    async with serve(riva, chat, tts_voice="Nobody") as gateway, gateway.dial() as line:
+        await line.say(config=pb.VoiceConfig())
         await line.say(text_input="hello")
         error = await line.until(pb.ERROR)
         assert error.fault.code == "rejected"

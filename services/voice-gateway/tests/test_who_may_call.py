@@ -144,28 +144,29 @@ def over_http(method: str, path: str, expected: int = 200, *, internal: bool = F
 
 
 async def opens_socket(gateway: Gateway, bearer: str) -> bool:
-    try:
-        async with web(gateway, bearer) as http, http.ws_connect("/v1/realtime") as socket:
-            return (await socket.receive_json())["type"] == "session.created"
-    except aiohttp.WSServerHandshakeError as refused:
-        if refused.status != 401:
-            raise
-        return False
+    async with web(gateway, bearer) as http, http.ws_connect("/v1/realtime") as socket:
+        return await begins_session(socket)
+
+
+async def begins_session(socket: aiohttp.ClientWebSocketResponse) -> bool:
+    """Who is refused is told so, and closed; nothing else comes before that."""
+    first = await socket.receive_json()
+    if first["type"] == "session.created":
+        return True
+    assert first["error"]["code"] == "invalid_api_key"
+    assert (await socket.receive()).type is aiohttp.WSMsgType.CLOSE
+    assert socket.close_code == 3000
+    return False
 
 
 async def opens_socket_from_a_browser(gateway: Gateway, bearer: str) -> bool:
     offered = ["realtime", *([f"openai-insecure-api-key.{bearer}"] if bearer else [])]
     headers = {"Origin": "https://app.example"}
-    try:
-        async with (
-            web(gateway) as http,
-            http.ws_connect("/v1/realtime", headers=headers, protocols=offered) as socket,
-        ):
-            return (await socket.receive_json())["type"] == "session.created"
-    except aiohttp.WSServerHandshakeError as refused:
-        if refused.status != 401:
-            raise
-        return False
+    async with (
+        web(gateway) as http,
+        http.ws_connect("/v1/realtime", headers=headers, protocols=offered) as socket,
+    ):
+        return await begins_session(socket)
 
 
 # --- the table ---
@@ -274,6 +275,23 @@ async def test_a_certificate_opens_what_a_key_does(serve: Serve, tmp_path: Path,
         assert await over_http("POST", "/v1/realtime/client_secrets")(gateway, bearer) is good
 
 
+@pytest.mark.parametrize("bearer", ["", KEY])
+async def test_a_revoked_certificate_opens_nothing(serve: Serve, tmp_path: Path, bearer: str):
+    """Nor does a right key beside it, and even a probe by it is refused."""
+    ours, changes = Authorities(tmp_path), settings(tmp_path)
+    with changes["api_keys_file"].open("a") as file:
+        file.write(CERTIFICATES)
+    good, revoked = (ours.client("kiosk.example.org") for _ in range(2))
+    changes |= {**ours.write(), "tls_client_crl": ours.revoke(revoked)}
+    async with serve(FakeRiva(), FakeChat(), internal_port=0, **changes) as plain:
+        await ready(asked_by(good, plain))
+        gateway = asked_by(revoked, plain)
+        rows = {name: ask for name, ask in (KEYED | OPEN).items() if "internal" not in name}
+        assert await outcomes(gateway, rows, bearer) == dict.fromkeys(rows, False)
+        assert not await over_http("POST", "/v1/realtime/client_secrets")(gateway, bearer)
+        assert await outcomes(asked_by(good, plain), rows, bearer) == dict.fromkeys(rows, True)
+
+
 def rewrite(path: Path, old: str, new: str) -> None:
     path.write_text(path.read_text().replace(old, new))
 
@@ -317,7 +335,7 @@ async def test_the_table_has_every_endpoint_and_method(serve: Serve):
         front: Any = server._http
         methods = await grpc_methods(gateway)
         routes = [
-            f"{r.method} {r.resource.canonical or 'a file'}"
+            f"{r.method} {r.resource.canonical.replace('/{file}', 'a file')}"
             for r in front._runner.app.router.routes()
         ]
         inside = [

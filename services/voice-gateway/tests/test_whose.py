@@ -1,7 +1,9 @@
 """Whose a conversation is: one principal never recalls another's, on either front."""
 
+import asyncio
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 from voice_gateway.adapters.local_memory import LocalMemories
@@ -10,6 +12,7 @@ from voice_gateway.conversation import Message
 from voice_gateway.principals import ANYONE
 from voice_gateway.testing.fake_chat import FakeChat
 from voice_gateway.testing.fake_riva import FakeRiva
+from voice_gateway.testing.program import connect
 from voice_proto import voice_workflow_pb2 as pb
 
 from .conftest import Gateway, Serve
@@ -38,6 +41,31 @@ async def test_only_the_same_principal_goes_on_with_a_conversation(serve: Serve,
         assert await say(gateway, token("other"), "again") == ["what is it", "Noted.", "again"]
         mine = ["my number is 42", "Noted.", "what is it"]
         assert await say(gateway, token("mine"), "what is it") == mine
+
+
+async def type_in(gateway: Gateway, bearer: str, text: str) -> list[str]:
+    """The same over the Realtime API."""
+    headers = {"Authorization": f"Bearer {bearer}"}
+    query = f"model=m&conversation_id={quote(PHONE, safe='')}"
+    async with connect(gateway.http_port, query, headers=headers) as program:
+        await program.type(text)
+        await program.until("response.done")
+    calls: Any = gateway.server
+    async with asyncio.timeout(60):
+        await calls._calls.over()
+    return [each["content"] for each in gateway.chat.requests[-1].messages[1:]]
+
+
+async def test_a_conversation_goes_on_over_the_other_front_for_its_principal_alone(
+    serve: Serve, tmp_path: Path
+):
+    chat = FakeChat(["Noted."] * 8)
+    async with serve(FakeRiva(), chat, **settings(tmp_path)) as gateway:
+        await type_in(gateway, KEY, "my number is 42")
+        assert await type_in(gateway, OTHERS_KEY, "what is it") == ["what is it"]
+        mine = ["my number is 42", "Noted.", "what is it"]
+        assert await say(gateway, KEY, "what is it") == mine
+        assert await type_in(gateway, token("mine"), "sure?") == [*mine, "Noted.", "sure?"]
 
 
 class TestKeys:

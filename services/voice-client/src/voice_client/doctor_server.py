@@ -38,8 +38,10 @@ ASKING_S = 30.0
 
 _TUNNEL = """\
 Is the gateway running, and is the tunnel open?
-  on the cluster's head node   kubectl port-forward svc/voice-gateway 50051:50051
-  on this machine              ssh -N -L 50051:localhost:50051 USER@HOST"""
+  on the cluster's head node
+    kubectl -n voice-workflow port-forward svc/voice-gateway-gateway 50051:50051
+  on this machine
+    ssh -N -L 50051:localhost:50051 USER@HOST"""
 _KEY = "set VOICE_API_KEY, or --key, to the key you were given"
 _UPSTREAMS = (
     "the gateway runs, but not everything behind it: see http://HOST:8080/readyz, or on the "

@@ -11,6 +11,7 @@ from voice_gateway.conversation import Message, ToolCall
 from voice_gateway.conversation.policy import TurnOptions
 from voice_gateway.errors import ServiceError
 from voice_gateway.latency import TurnStages
+from voice_gateway.principals import Rights
 
 # These come from any caller.
 
@@ -34,6 +35,8 @@ class ModelOptions:
     tools: tuple[Tool, ...] = ()
     tool_choice: str = "auto"
     """"auto", "none", "required", or "=" and the name of the tool to use."""
+    parallel_calls: bool = True
+    """An answer may call several tools; else it calls one, and what follows is left out."""
     counts_tokens: bool = False
     """The caller's program wants the numbers of tokens used."""
     about: tuple[Message, ...] | None = None
@@ -71,6 +74,10 @@ class CallConfig:
     """The client goes on with the call over another connection, and knows `Moving`."""
     turn_under_way: str = field(default="", repr=False)
     """What the caller said last and is owed an answer to, in the call that this one stands for."""
+    language_named: bool = True
+    """The client named the language; else a conversation goes on in the one that it was in."""
+    rights: Rights = field(default_factory=Rights, repr=False)
+    """What the caller may change within the call."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +107,17 @@ class Played:
     seconds: float
 
 
+@dataclass(frozen=True, slots=True)
+class Changed:
+    """Change the language, the voice or the prompt; what is empty follows from the language."""
+
+    language: str = ""
+    voice: str = ""
+    system_prompt: str = ""
+    rate_hz: int = 0
+    """The rate, which cannot be changed; 0: nothing is said of it."""
+
+
 # These come from the caller's connection.
 
 
@@ -118,7 +136,7 @@ class Back:
 
 @dataclass(frozen=True, slots=True)
 class Adjust:
-    """Change the config; call id, rate and, once audio came, language stay the same."""
+    """Change the config; call id and rate stay the same."""
 
     config: CallConfig
 
@@ -168,6 +186,7 @@ FromCaller = (
     | Interrupt
     | EndOfUtterance
     | Played
+    | Changed
     | Away
     | Back
     | Adjust
@@ -206,6 +225,8 @@ class Transcript:
     """The reply that answered the beginning of this turn too early, and is taken back; 0: none."""
     turn: str = ""
     """Where it `replaces` a reply: all words of the turn so far, these among them."""
+    language: str = ""
+    """The code of the language that the recogniser reports; empty: it reports none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -228,6 +249,15 @@ class ReplyAudio:
 @dataclass(frozen=True, slots=True)
 class Listening:
     pass
+
+
+@dataclass(frozen=True, slots=True)
+class Speaks:
+    """The call goes on in this language, without the caller's program having asked for it."""
+
+    language: str
+    voice: str
+    system_prompt: str = field(default="", repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -342,5 +372,6 @@ Notice = (
     | TurnOver
     | Goodbye
     | Moving
+    | Speaks
 )
 ToCaller = Notice | ReplyAudio

@@ -53,3 +53,5 @@ class Grant:
 
     principal: Principal
     lapsed: Lapsed = never_lapsed
+    carried: bytes = b""
+    """What the token that it showed carries for its front; empty: nothing."""

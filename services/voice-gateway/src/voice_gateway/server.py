@@ -14,7 +14,7 @@ from grpc_reflection.v1alpha import reflection
 from voice_proto import voice_workflow_pb2 as pb
 
 from voice_gateway import wiring
-from voice_gateway.access.opened import Access
+from voice_gateway.access.opened import Access, Watch
 from voice_gateway.access.watched import WatchedFiles
 from voice_gateway.adapters.chat_addresses import ChatAddresses
 from voice_gateway.adapters.pool import Listeners
@@ -22,6 +22,7 @@ from voice_gateway.adapters.riva_asr import RivaRecogniser
 from voice_gateway.adapters.riva_tts import RivaVoice
 from voice_gateway.call.calls import Calls
 from voice_gateway.call.guarded import Guard
+from voice_gateway.call.languages import Offer
 from voice_gateway.call.resumptions import Resumptions
 from voice_gateway.call.session import CallOptions
 from voice_gateway.language import languages
@@ -84,11 +85,11 @@ class GatewayServer:
         self._stack = AsyncExitStack()
         self._access, self._certificates = _opened(settings)
         self._stack.push_async_callback(self._access.close)
-        keyed = KeyedMethods(
+        self._keyed = KeyedMethods(
             self._access.callers, open_methods=[f"/{SERVICE}/StreamAudio"], probed=["", SERVICE]
         )
         streams = ("grpc.max_concurrent_streams", settings.max_calls + _STREAMS_BESIDE_CALLS)
-        self._server = grpc.aio.server(options=[*_OPTIONS, streams], interceptors=[keyed])
+        self._server = grpc.aio.server(options=[*_OPTIONS, streams], interceptors=[self._keyed])
         self._health: Any = _untyped(health).aio.HealthServicer()
         self._changed = asyncio.Event()
         self._stopping = False
@@ -105,7 +106,10 @@ class GatewayServer:
             self._listeners("asr"),
         )
         voice = RivaVoice(
-            wiring.riva_channel(settings, "tts"), settings.tts_timeout_s, self._listeners("tts")
+            wiring.riva_channel(settings, "tts"),
+            settings.tts_timeout_s,
+            self._listeners("tts"),
+            {tag: row.tts_language for tag, row in settings.language_rows().items()},
         )
         model = ChatAddresses(wiring.chat_options(settings), self._listeners("llm"))
         for adapter in (recogniser, voice, model):
@@ -115,7 +119,10 @@ class GatewayServer:
             self._on_change,
             longest_check_s=_CHECK_S + settings.llm_first_token_timeout_s,
         )
-        options = wiring.call_options(settings)
+        self._languages = wiring.languages(
+            settings, Offer(lambda: recogniser.served, lambda: voice.served)
+        )
+        options = wiring.call_options(settings, self._languages)
         turn_ends = wiring.turn_ends(settings, self._predicted)
         if turn_ends:
             self._stack.callback(turn_ends.close)
@@ -140,15 +147,18 @@ class GatewayServer:
             limits=wiring.call_limits(settings),
         )
         self._resumptions = Resumptions(settings.resume_window_s, self._metrics)
+        self._http = self._http_front()
+
+    def _http_front(self) -> HttpFront:
+        settings, languages = self._settings, self._languages
         access = HttpAccess(self._access.callers, wiring.sites(settings))
-        defaults, proxies = wiring.defaults(settings), wiring.proxies(settings)
+        defaults = wiring.defaults(settings, languages)
+        proxies = wiring.proxies(settings)
         realtime = RealtimeFront(self._calls, defaults, access, proxies, self._resumptions)
-        self._http = HttpFront(
+        return HttpFront(
             readiness=self._readiness,
             exposition=self._metrics.exposition,
-            choices=lambda: wiring.page_options(
-                settings, recogniser.served, voice.served, self._watch.checked
-            ),
+            choices=lambda: wiring.page_options(settings, languages, self._watch.checked),
             access=access,
             realtime=realtime.answer,
             models=[settings.llm_model],
@@ -172,7 +182,7 @@ class GatewayServer:
     def _add_services(self) -> None:
         gateway = VoiceGateway(
             self._calls,
-            wiring.defaults(self._settings),
+            wiring.defaults(self._settings, self._languages),
             self._settings.first_message_timeout_s,
             self._access.callers,
             self._resumptions,
@@ -199,7 +209,7 @@ class GatewayServer:
                     ("loop lag", partial(self._metrics.watch_loop, self._calls.measured)),
                     ("apologies", self._apologies.run),
                     *self._access.watches.items(),
-                    *([("lapses", self._calls.end_lapsed)] if self._access.callers.asks else []),
+                    *self._lapses(),
                     *([("certificates", certificates.run)] if certificates else []),
                 )
             ]
@@ -209,6 +219,13 @@ class GatewayServer:
             for task in watching:
                 task.cancel()
 
+    def _lapses(self) -> list[tuple[str, Watch]]:
+        """What ends calls and other streams as what opened them goes, if it can."""
+        callers = self._access.callers
+        if not (callers.asks or callers.revokes):
+            return []
+        return [("lapses", self._calls.end_lapsed), ("streams", self._keyed.end_lapsed)]
+
     def _record(self, options: CallOptions) -> Callable[[CallConfig], CallRecord] | None:
         if self._settings.record_events_dir is None:
             return None
@@ -216,6 +233,7 @@ class GatewayServer:
             self._settings.record_events_dir,
             options.policy,
             keep_s=self._settings.record_events_keep_s,
+            policy_in=partial(self._languages.policy, options.policy),
         )
         self._stack.push_async_callback(recorder.close)
         return recorder.begin
@@ -301,7 +319,10 @@ class GatewayServer:
         self._changed.set()
         self._metrics.upstream(name, up)
         if name == "tts" and up:
-            self._apologies.voice_is_up(wiring.usual_calls(self._settings))
+            self._apologies.voice_is_up(wiring.usual_calls(self._settings, self._languages))
+        if up and name in ("asr", "tts"):
+            for said in self._languages.missing():
+                log.warning("not every configured language can be served: %s", said)
 
     async def _keep_health(self) -> None:
         """Set readiness by the upstreams; liveness (the empty name) stays true."""

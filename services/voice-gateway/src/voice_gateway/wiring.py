@@ -1,23 +1,28 @@
 """Makes the options of each part of the gateway from the settings."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import replace
+from typing import Literal
 
 from voice_gateway.access.opened import AccessOptions
 from voice_gateway.adapters.chat import ChatOptions
 from voice_gateway.adapters.local_memory import LocalMemories
 from voice_gateway.adapters.redis_memory import RedisMemories
-from voice_gateway.adapters.riva_asr import RecogniserOptions
+from voice_gateway.adapters.riva_asr import RecognisedLanguage, RecogniserOptions
 from voice_gateway.adapters.riva_link import RivaConnection
 from voice_gateway.call.admission import AdmissionLimits
 from voice_gateway.call.allowance import MessageLimits
 from voice_gateway.call.calls import CallLimits
+from voice_gateway.call.languages import CallLanguage, Languages, Offer
 from voice_gateway.call.session import CallOptions
 from voice_gateway.conversation.policy import TurnPolicy
 from voice_gateway.hearing.end_of_turn import TurnEnds, load_turn_end
 from voice_gateway.hearing.voice_activity import VoiceActivity, load_silero
+from voice_gateway.language import language_of
 from voice_gateway.messages import CallConfig
 from voice_gateway.settings import Settings, is_loopback
+from voice_gateway.settings.language_table import LanguageRow
+from voice_gateway.speaking.apology import OFF
 from voice_gateway.speaking.reply import ReplyOptions
 from voice_gateway.transports import open_files
 from voice_gateway.transports.callers_address import Proxies
@@ -58,7 +63,16 @@ def memories(settings: Settings) -> LocalMemories | RedisMemories:
 
 
 def recogniser_options(settings: Settings) -> RecogniserOptions:
+    rows = settings.language_rows()
     return RecogniserOptions(
+        languages={
+            tag: RecognisedLanguage(
+                row.asr_language,
+                row.asr_model or (settings.asr_model if tag == settings.asr_language else ""),
+                row.asr_rate_hz,
+            )
+            for tag, row in rows.items()
+        },
         model=settings.asr_model,
         punctuation=settings.asr_punctuation,
         stop_history_ms=settings.asr_stop_history_ms,
@@ -74,7 +88,7 @@ def chat_options(settings: Settings) -> ChatOptions:
         base_url=settings.llm_base_url,
         model=settings.llm_model,
         api_key=settings.llm_api_key.get_secret_value(),
-        warm_up=settings.system_prompt if settings.llm_warm_up else "",
+        warm_up=_prompt_in(settings, settings.asr_language) if settings.llm_warm_up else "",
         temperature=settings.llm_temperature,
         max_tokens=settings.llm_max_tokens,
         context_tokens=settings.llm_context_tokens,
@@ -111,14 +125,81 @@ def http_connections(settings: Settings) -> ConnectionLimits:
     return ConnectionLimits(most=most)
 
 
-def call_options(settings: Settings) -> CallOptions:
+def languages(settings: Settings, offer: Offer) -> Languages:
+    usual, rows = settings.asr_language, settings.language_rows()
+    tags = [usual, *(tag for tag in rows if tag != usual)]
+    return Languages(
+        {tag: _call_language(settings, tag) for tag in tags},
+        lambda tag: _call_language(settings, tag),
+        offer,
+        closed=bool(rows),
+        has_tool=settings.language_tool,
+        follows=settings.language_follows,
+    )
+
+
+def _call_language(settings: Settings, tag: str) -> CallLanguage:
+    """The row of a language in the table; what it leaves out is that of ASR_LANGUAGE, or its own.
+
+    Voice and texts are one language's: those of ASR_LANGUAGE are none for another.
+    """
+    row = settings.language_rows().get(tag) or LanguageRow.model_validate({})
+    usual = tag.lower() == settings.asr_language.lower()
+    kin = _primary(tag) == _primary(settings.asr_language)
+
+    def said(given: str, setting: str, own: str) -> str:
+        return given or (setting.strip() if kin else "") or own
+
+    greeting = said(row.greeting, settings.greeting, language_of(tag).greeting)
+    goodbye = said(row.idle_goodbye, settings.idle_goodbye, _own(tag, "goodbye"))
+    return CallLanguage(
+        tag,
+        asr_code=row.asr_language,
+        asr_model=row.asr_model or (settings.asr_model if usual else ""),
+        asr_rate_hz=row.asr_rate_hz,
+        tts_code=row.tts_language,
+        voice=row.tts_voice or (settings.tts_voice if usual else ""),
+        system_prompt=row.system_prompt or _prompt_in(settings, tag),
+        greeting=greeting if settings.greeting.strip() else "",
+        idle_prompt=said(row.idle_prompt, settings.idle_prompt, _own(tag, "idle_prompt")),
+        goodbye="" if settings.idle_goodbye.strip() == OFF else goodbye,
+    )
+
+
+def _own(tag: str, text: Literal["idle_prompt", "goodbye", "system_prompt"]) -> str:
+    """What a language says by itself, or English where it has no words for it."""
+    return getattr(language_of(tag), text) or getattr(language_of("en"), text)
+
+
+def _prompt_in(settings: Settings, tag: str) -> str:
+    """What the model is told in calls in this language, where its row does not say it."""
+    own, given = language_of(tag), settings.system_prompt
+    if _primary(tag) == _primary(settings.asr_language):
+        return given or _own(tag, "system_prompt")
+    if not given and own.system_prompt:
+        return own.system_prompt
+    return f"{given or _own(tag, 'system_prompt')} {own.answer_in}".strip()
+
+
+def _primary(tag: str) -> str:
+    return tag.partition("-")[0].lower()
+
+
+def call_options(settings: Settings, languages: Languages | None = None) -> CallOptions:
+    usual = _call_language(settings, settings.asr_language)
     return CallOptions(
+        languages=languages,
         asr_rate_hz=settings.sample_rate,
         playback_lead_s=settings.playback_lead_ms / 1000,
         idle_timeout_s=settings.call_idle_timeout_s,
         longest_s=settings.call_max_s,
         reply=ReplyOptions(
             normalise=settings.tts_normalise,
+            normalise_in={
+                tag: row.tts_normalise
+                for tag, row in settings.language_rows().items()
+                if row.tts_normalise is not None
+            },
             min_words=settings.tts_min_words,
             trim_s=settings.tts_trim_ms / 1000,
             voice_timeout_s=settings.tts_timeout_s,
@@ -141,44 +222,48 @@ def call_options(settings: Settings) -> CallOptions:
             interrupt_voice_s=settings.interrupt_voice_ms / 1000,
             pauses=settings.interrupt_pauses,
             resume_s=settings.interrupt_resume_ms / 1000,
-            greeting=settings.greeting.strip(),
+            greeting=usual.greeting,
             greeting_interruptible=not settings.greeting_firm,
             idle_prompt_s=settings.idle_prompt_s,
-            idle_prompt=settings.idle_prompt,
+            idle_prompt=usual.idle_prompt,
             idle_end_s=settings.idle_end_s,
-            goodbye=settings.idle_goodbye.strip(),
+            goodbye=usual.goodbye,
             memory_messages=2 * settings.memory_turns,
         ),
     )
 
 
-def usual_calls(settings: Settings) -> list[CallConfig]:
-    """The configs of calls that choose nothing, on each front."""
-    usual = CallConfig("usual", settings.asr_language, settings.sample_rate, settings.tts_voice, "")
-    return [usual, replace(usual, rate_hz=REALTIME_HZ)]
+def usual_calls(settings: Settings, languages: Languages) -> list[CallConfig]:
+    """The configs of calls that choose nothing but a language, on each front."""
+    calls = [
+        CallConfig("usual", each.tag, settings.sample_rate, each.voice, "")
+        for each in languages.table.values()
+    ]
+    return [*calls, *(replace(each, rate_hz=REALTIME_HZ) for each in calls)]
 
 
-def defaults(settings: Settings) -> Defaults:
+def defaults(settings: Settings, languages: Languages) -> Defaults:
+    usual = languages.of(settings.asr_language)
     return Defaults(
-        language=settings.asr_language,
+        language=usual.tag,
         rate_hz=settings.sample_rate,
-        voice=settings.tts_voice,
-        system_prompt=settings.system_prompt,
+        voice=usual.voice,
+        system_prompt=usual.system_prompt,
         line_echo=settings.line_echo,
+        languages=languages,
     )
 
 
 def page_options(
-    settings: Settings,
-    languages: Sequence[str],
-    voices: Mapping[str, Sequence[str]],
-    checked: Mapping[str, bool],
+    settings: Settings, languages: Languages, checked: Mapping[str, bool]
 ) -> PageOptions:
+    known = bool(languages.offer.recognised())
+    offered = languages.offered() if known else []
     return PageOptions(
-        languages=languages,
-        voices=voices,
+        languages=offered,
+        voices={tag: languages.voices(tag) for tag in offered},
         language=settings.asr_language,
-        voice=settings.tts_voice,
+        voice=languages.of(settings.asr_language).voice,
         needs_key=settings.asks_keys(),
         down=[name for name, answers in checked.items() if not answers],
     )
@@ -194,6 +279,8 @@ def access_options(settings: Settings) -> AccessOptions:
         token_secret=settings.token_secret.get_secret_value(),
         may=settings.rights(),
         certificates=settings.tls_client_ca is not None,
+        client_crl=settings.tls_client_crl,
+        client_ca=settings.tls_client_ca,
     )
 
 

@@ -50,7 +50,7 @@ async def test_the_client_says_what_failed(gateway: str):
     assert status == 3, complaints
     status, _, complaints = await voice("wav", "no-such.wav", "--server", gateway)
     assert status == 2, complaints
-    assert "config.language_code: 'xx-XX'" in await _refusal_of_a_language(gateway)
+    assert "config.language_code is 'xx-XX'" in await _refusal_of_a_language(gateway)
 
 
 async def _refusal_of_a_language(gateway: str) -> str:

@@ -3,6 +3,7 @@
 The upstreams are scripted, so that troubles come when they should.
 """
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -295,6 +296,28 @@ async def test_language_and_voice_are_those_that_riva_has(serve: Any, silence: P
         spoken = ears.voice_calls[-1]
     assert call.config.config.language_code == "de-DE"
     assert (spoken.language, spoken.voice) == ("de-DE", "Scripted.Bob")
+
+
+async def test_a_voice_that_is_gone_costs_nothing_else_of_what_was_chosen(
+    serve: Any, silence: Path
+):
+    ears = riva(languages=["en-US", "de-DE"], voices=["Ann"])
+    kept = {"language": "de-DE", "voice": "Scripted.Gone", "byHand": False, "aloud": True}
+    async with (
+        serve(ears, FakeChat([SHORT])) as gateway,
+        visit(address(gateway), silence) as visitor,
+    ):
+        page = visitor.page
+        await page.evaluate(
+            "wishes => localStorage.setItem('voice-gateway-wishes', wishes)", json.dumps(kept)
+        )
+        await page.get_by_role("button", name="Settings").click()  # until there is a choice
+        await expect(page.get_by_label("Voice", exact=True)).to_be_enabled()
+        await page.reload()
+        await visitor.write("hello")
+        assert await visitor.reads("voice") == SHORT
+        spoken = ears.voice_calls[-1]
+    assert (spoken.language, spoken.voice) == ("de-DE", "")
 
 
 @pytest.mark.parametrize("screen", [(320, 568), PHONE, (844, 390), (1200, 780)])

@@ -35,6 +35,7 @@ class EventType(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     RESUMED: _ClassVar[EventType]
     RESYNC: _ClassVar[EventType]
     MOVE: _ClassVar[EventType]
+    LANGUAGE: _ClassVar[EventType]
 AUDIO_ENCODING_UNSPECIFIED: AudioEncoding
 PCM_S16LE: AudioEncoding
 OPUS: AudioEncoding
@@ -55,6 +56,7 @@ GOODBYE: EventType
 RESUMED: EventType
 RESYNC: EventType
 MOVE: EventType
+LANGUAGE: EventType
 
 class ClientMessage(_message.Message):
     __slots__ = ("config", "audio_chunk", "text_input", "interrupt", "playback", "end_of_utterance", "acknowledged")
@@ -165,7 +167,7 @@ class Word(_message.Message):
     def __init__(self, word: _Optional[str] = ..., start_ms: _Optional[int] = ..., end_ms: _Optional[int] = ...) -> None: ...
 
 class ServerEvent(_message.Message):
-    __slots__ = ("type", "message", "fault", "interruption", "latency", "audio_encoding", "incomplete", "resumption")
+    __slots__ = ("type", "message", "fault", "interruption", "latency", "audio_encoding", "incomplete", "resumption", "language_code", "voice_name")
     TYPE_FIELD_NUMBER: _ClassVar[int]
     MESSAGE_FIELD_NUMBER: _ClassVar[int]
     FAULT_FIELD_NUMBER: _ClassVar[int]
@@ -174,6 +176,8 @@ class ServerEvent(_message.Message):
     AUDIO_ENCODING_FIELD_NUMBER: _ClassVar[int]
     INCOMPLETE_FIELD_NUMBER: _ClassVar[int]
     RESUMPTION_FIELD_NUMBER: _ClassVar[int]
+    LANGUAGE_CODE_FIELD_NUMBER: _ClassVar[int]
+    VOICE_NAME_FIELD_NUMBER: _ClassVar[int]
     type: EventType
     message: str
     fault: Fault
@@ -182,7 +186,9 @@ class ServerEvent(_message.Message):
     audio_encoding: AudioEncoding
     incomplete: str
     resumption: Resumption
-    def __init__(self, type: _Optional[_Union[EventType, str]] = ..., message: _Optional[str] = ..., fault: _Optional[_Union[Fault, _Mapping]] = ..., interruption: _Optional[_Union[Interruption, _Mapping]] = ..., latency: _Optional[_Union[TurnLatency, _Mapping]] = ..., audio_encoding: _Optional[_Union[AudioEncoding, str]] = ..., incomplete: _Optional[str] = ..., resumption: _Optional[_Union[Resumption, _Mapping]] = ...) -> None: ...
+    language_code: str
+    voice_name: str
+    def __init__(self, type: _Optional[_Union[EventType, str]] = ..., message: _Optional[str] = ..., fault: _Optional[_Union[Fault, _Mapping]] = ..., interruption: _Optional[_Union[Interruption, _Mapping]] = ..., latency: _Optional[_Union[TurnLatency, _Mapping]] = ..., audio_encoding: _Optional[_Union[AudioEncoding, str]] = ..., incomplete: _Optional[str] = ..., resumption: _Optional[_Union[Resumption, _Mapping]] = ..., language_code: _Optional[str] = ..., voice_name: _Optional[str] = ...) -> None: ...
 
 class Resumption(_message.Message):
     __slots__ = ("token", "window_ms", "taken_messages")

@@ -3,6 +3,7 @@
 That one of TLS_CLIENT_CA has signed it was checked in the handshake.
 """
 
+import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
@@ -23,6 +24,9 @@ class Certificate:
     names: frozenset[CertificateName]
     until: float
     """Its end, in seconds since the epoch."""
+    fingerprint: str
+    """Tells it from any other, as a list of revoked certificates does."""
+    serial: int
 
     def described(self) -> str:
         """The names, for the log."""
@@ -30,12 +34,18 @@ class Certificate:
         return said[:_LONGEST_SAID] or "none"
 
 
+def fingerprint(issuer: bytes, serial: int) -> str:
+    """`issuer` is its name in DER."""
+    return hashlib.sha256(issuer + f" {serial}".encode()).hexdigest()[:32]
+
+
 def read(der: bytes) -> Certificate:
     """Read a certificate; raises Unauthenticated."""
     try:
         found = x509.load_der_x509_certificate(der)
         names = frozenset(as_compared(kind, text) for kind, text in _names(found))
-        return Certificate(names, found.not_valid_after_utc.timestamp())
+        until, serial = found.not_valid_after_utc.timestamp(), found.serial_number
+        return Certificate(names, until, fingerprint(found.issuer.public_bytes(), serial), serial)
     except (ValueError, x509.DuplicateExtension, x509.UnsupportedGeneralNameType) as error:
         reason = f"a certificate cannot be read: {type(error).__name__}"
         raise Unauthenticated("The client certificate cannot be read.", reason) from None

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from voice_gateway.access import keys, signers
+from voice_gateway.access import keys, revocations, signers
 from voice_gateway.access.callers import Callers
 from voice_gateway.access.jwts import Issuer
 from voice_gateway.access.tokens import Tokens
@@ -31,6 +31,9 @@ class AccessOptions:
     """What callers may replace whose key does not say it."""
     certificates: bool = False
     """Clients are asked for a certificate."""
+    client_crl: Path | None = None
+    """Which of those are revoked, signed by one of `client_ca`."""
+    client_ca: Path | None = None
 
 
 class Access:
@@ -42,6 +45,7 @@ class Access:
         self._rights = rights
         self._file = self._opened(options.keys_file, certificates=options.certificates)
         self._signers = _signers(options.jwks)
+        self._revocations = _revocations(options)
         found = self._signers
         issuer = Issuer(found, options.issuer, options.audience) if found else None
         secret = options.token_secret.encode() or secrets.token_bytes(32)
@@ -52,6 +56,7 @@ class Access:
             tokens=Tokens(secret, _now),
             rights=rights,
             now=_now,
+            revocations=self._revocations,
         )
 
     @property
@@ -62,6 +67,8 @@ class Access:
             found["keys"] = self._file.run
         if self._signers:
             found["signers"] = self._signers.run
+        if self._revocations:
+            found["revocations"] = self._revocations.run
         return found
 
     async def close(self) -> None:
@@ -88,6 +95,15 @@ def _signers(where: str) -> signers.SignerSource | None:
         return signers.source(where) if where else None
     except (OSError, ValueError) as error:
         raise ValueError(f"JWT_JWKS cannot be used: {error}") from None
+
+
+def _revocations(options: AccessOptions) -> WatchedFiles[revocations.Revocations] | None:
+    if not (options.client_crl and options.client_ca):
+        return None
+    try:
+        return revocations.watched(options.client_crl, options.client_ca)
+    except (OSError, ValueError) as error:
+        raise ValueError(f"TLS_CLIENT_CRL cannot be used: {error}") from None
 
 
 def _now() -> float:

@@ -2,7 +2,8 @@
 
 A token is `ek_`, its claims, a dot and their HMAC; nothing is kept of it. It names its principal,
 whose rights and limits hold for it as they are when it is used. It also says by what it was asked
-for, and until when that lasts: a call may outlive its token, but not the key or JWT behind it.
+for, and until when that lasts: a call may outlive its token, but not the key or JWT behind it. What
+a front lets it carry stands behind its claims, signed with them.
 """
 
 import hashlib
@@ -18,6 +19,7 @@ PREFIX = "ek_"
 _PURPOSE = b"voice-gateway token 1\n"  # so that no other use of the secret makes a token
 _MARKS = b"voice-gateway mark 1\n"
 _MARK_BYTES = 12
+_BEHIND = b"\n"  # the claims have none
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +39,10 @@ class Claims:
     """When what it was minted for ends; None: at no time that was known."""
     by: str = ""
     """The signer of the JWT or the mark of the entry that it was minted for; empty: not known."""
+    certificate: str = ""
+    """The fingerprint of the certificate that it was minted for; empty: it was none."""
+    carried: bytes = b""
+    """What the front that asked for it reads again when it is used."""
 
 
 class Tokens:
@@ -47,25 +53,34 @@ class Tokens:
         self._now = now
 
     def mint(
-        self, principal: str, lasts_s: float, until: float | None = None, by: str = ""
+        self,
+        principal: str,
+        lasts_s: float,
+        until: float | None = None,
+        by: str = "",
+        *,
+        certificate: str = "",
+        carried: bytes = b"",
     ) -> Token:
         """A token for `lasts_s`; it ends with `until`, where what it was minted for ends then."""
         ends = self._now() + lasts_s
         expires_at = int(ends if until is None else min(ends, until))
-        said = [principal, expires_at, until, by]
+        said = [principal, expires_at, until, by, *([certificate] if certificate else [])]
         claims = json.dumps(said, separators=(",", ":")).encode()
+        claims += _BEHIND + carried if carried else b""
         return Token(f"{PREFIX}{_text(claims)}.{_text(self._mac(claims))}", expires_at)
 
     def claims(self, value: str) -> Claims:
         """What a token of ours says that has not expired; raises Unauthenticated."""
-        said, _, mac = value.removeprefix(PREFIX).partition(".")
+        signed, _, mac = value.removeprefix(PREFIX).partition(".")
         try:
-            claims, given = _bytes(said), _bytes(mac)
+            claims, given = _bytes(signed), _bytes(mac)
         except ValueError:
             raise _refused("a token is none of ours") from None
         if not hmac.compare_digest(self._mac(claims), given):
             raise _refused("a token was not signed with this TOKEN_SECRET")
-        read = Claims(*json.loads(claims))  # we wrote it ourselves
+        said, _, carried = claims.partition(_BEHIND)
+        read = Claims(*json.loads(said), carried=carried)  # we wrote it ourselves
         if self._now() >= read.expires_at:
             raise Unauthenticated("The token has expired; ask for another.", "a token has expired")
         return read

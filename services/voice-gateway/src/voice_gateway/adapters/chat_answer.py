@@ -54,6 +54,7 @@ class Answer:
         self.has_text = False
         self._habits = habits
         self._declared = {tool.name for tool in asking.tools}
+        self._most_calls = None if asking.parallel_calls else 1
         self._markup = Markup(habits.hold(), self._declared, spoken=asking.spoken)
         self._body = Body()
         self._parts = CallParts()
@@ -176,7 +177,8 @@ class Answer:
         for name in [*cut, *self._markup.broken]:
             what = f"call of {name}" if name in self._declared else "tool call"
             self.fault = self.fault or f"the chat model's {what} was cut off or cannot be read"
-        return calls
+        # Not every server knows of such a limit, so that it is kept here.
+        return calls[: self._most_calls]
 
     def _learn(self, *, cut: bool) -> None:
         if self._markup.untagged:

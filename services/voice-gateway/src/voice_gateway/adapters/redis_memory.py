@@ -14,6 +14,7 @@ import secrets
 from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
+from itertools import chain, repeat
 from typing import Any, cast
 
 from redis.asyncio import BlockingConnectionPool, Redis
@@ -33,6 +34,7 @@ from voice_gateway.ports import Memory
 from voice_gateway.principals import ANYONE
 
 FORMAT = 1
+_APART = ("name", "language")  # what is not kept in a message: an older gateway reads it, too
 _MOST_CONNECTIONS = 16  # all calls share them: an answer takes a millisecond
 _STEP_TIMEOUT_S = 2.0  # for each step on the wire; the calls themselves wait for less
 
@@ -108,8 +110,10 @@ def _key(conversation_id: str, principal: str) -> str:
 
 def encoded(messages: Sequence[Message]) -> str:
     """Messages as JSON, without their names, which only their own call uses."""
-    kept = [{k: v for k, v in asdict(m).items() if k != "name" and v} for m in messages]
-    return json.dumps({"format": FORMAT, "messages": kept}, ensure_ascii=False)
+    kept = [{k: v for k, v in asdict(m).items() if k not in _APART and v} for m in messages]
+    languages = [m.language for m in messages]
+    whole = {"format": FORMAT, "messages": kept, "languages": languages}
+    return json.dumps(whole, ensure_ascii=False)
 
 
 def decoded(text: str) -> tuple[Message, ...]:
@@ -118,14 +122,16 @@ def decoded(text: str) -> tuple[Message, ...]:
         kept = cast(dict[str, Any], json.loads(text))
         if kept["format"] != FORMAT:
             raise Unavailable("memory", f"kept in format {kept['format']}, not {FORMAT}")
-        return tuple(_message(one) for one in kept["messages"])
+        languages = chain(kept.get("languages", ()), repeat(""))
+        return tuple(map(_message, kept["messages"], languages))
     except (ValueError, TypeError, KeyError, AttributeError) as error:
         raise Unavailable("memory", f"what was kept cannot be read: {error!r}") from None
 
 
-def _message(kept: dict[str, Any]) -> Message:
+def _message(kept: dict[str, Any], language: str) -> Message:
     calls = tuple(ToolCall(**call) for call in kept.pop("calls", ()))
-    return Message(kept.pop("role"), kept.pop("text", ""), calls=calls, **kept)
+    role, text = kept.pop("role"), kept.pop("text", "")
+    return Message(role, text, calls=calls, language=language, **kept)
 
 
 @contextmanager

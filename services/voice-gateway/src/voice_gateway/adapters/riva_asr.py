@@ -1,8 +1,8 @@
 """Recognises the caller's audio over Riva's streaming recognition."""
 
 import asyncio
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 import grpc.aio
@@ -15,6 +15,7 @@ from voice_gateway.adapters.riva_proto import LINEAR_PCM
 from voice_gateway.adapters.riva_proto import asr as pb
 from voice_gateway.adapters.riva_proto import asr_grpc as pb_grpc
 from voice_gateway.audio import pcm
+from voice_gateway.audio.resample import Resampler
 from voice_gateway.errors import Rejected, ServiceError, TimedOut, Unavailable
 from voice_gateway.messages import Transcript, Word
 from voice_gateway.ports import CallerAudioPiece, CallerAudioStream
@@ -32,9 +33,24 @@ _TIMEOUTS_TO_DIAL = 2  # timeouts in a row after which the connection is taken f
 
 
 @dataclass(frozen=True, slots=True)
+class RecognisedLanguage:
+    """How Riva is asked for one language."""
+
+    code: str = ""
+    """Riva's code for it; empty: its tag."""
+    model: str = ""
+    rate_hz: int = 0
+    """The rate that it is recognised at; 0: the call's."""
+
+
+@dataclass(frozen=True, slots=True)
 class RecogniserOptions:
     """How Riva is asked to recognise."""
 
+    languages: Mapping[str, RecognisedLanguage] = field(
+        default_factory=dict[str, RecognisedLanguage]
+    )
+    """By tag; a language that is not there is asked for by its tag, with `model`."""
     model: str = ""
     punctuation: bool = True
     stop_history_ms: int = 480
@@ -45,6 +61,11 @@ class RecogniserOptions:
     timeout_s: float = 10.0
     """Longest wait for an answer; 0: no limit."""
     keepalive_s: float = 20.0
+
+    def language(self, tag: str, rate_hz: int) -> RecognisedLanguage:
+        """How a language is asked for in a call that is heard at this rate."""
+        found = self.languages.get(tag, RecognisedLanguage(tag, self.model))
+        return RecognisedLanguage(found.code or tag, found.model, found.rate_hz or rate_hz)
 
 
 class RivaRecogniser:
@@ -82,14 +103,18 @@ class RivaRecogniser:
         on_transcript: Callable[[Transcript], None],
     ) -> None:
         call = riva.stub.StreamingRecognize(metadata=riva.connection.metadata())
-        stream = _RecognitionStream(call, self._options, rate_hz, caller_audio, riva)
+        asked_for = self._options.language(language, rate_hz)
+        resampler = Resampler(rate_hz, asked_for.rate_hz)
+        stream = _RecognitionStream(
+            call, self._options, asked_for.rate_hz, caller_audio, riva, resampler
+        )
         stream.answers_silence = self._answers_silence
         try:
             async with asyncio.TaskGroup() as tasks:
-                config = _config(self._options, language, rate_hz)
+                config = _config(self._options, asked_for)
                 sending = tasks.create_task(stream.send(config), name="asr-send")
                 accepting = tasks.create_task(stream.accept(), name="asr-accept")
-                asked = f"{language!r} at {rate_hz} Hz"
+                asked = f"{asked_for.code!r} at {asked_for.rate_hz} Hz"
                 fault = await self._read(stream, on_transcript, riva.connection, asked)
                 sending.cancel()
                 accepting.cancel()
@@ -166,8 +191,10 @@ class _RecognitionStream:
         rate_hz: int,
         caller_audio: CallerAudioStream,
         riva: RivaStream,
+        resampler: Resampler,
     ) -> None:
         self._call = call
+        self._resampler = resampler
         self._options = options
         self._rate_hz = rate_hz
         self._caller_audio = caller_audio
@@ -249,7 +276,8 @@ class _RecognitionStream:
     async def _send(self, piece: CallerAudioPiece) -> None:
         # A server that answers nothing in silence is not taken for dead; one that did answer, is.
         due = piece.voiced or self.answers_silence
-        for chunk in pcm.pieces(piece.pcm, _MESSAGE_S, self._rate_hz):
+        samples = self._resampler.feed(piece.pcm)
+        for chunk in pcm.pieces(samples, _MESSAGE_S, self._rate_hz):
             if chunk:
                 await self._write(pb.StreamingRecognizeRequest(audio_content=chunk), due=due)
         if piece.ends_utterance:
@@ -291,7 +319,11 @@ class _RecognitionStream:
             return None
         best = result.alternatives[0]
         return Transcript(
-            best.transcript.strip(), result.is_final, result.stability, tuple(self._words(best))
+            best.transcript.strip(),
+            result.is_final,
+            result.stability,
+            tuple(self._words(best)),
+            language=next(iter(best.language_code), ""),
         )
 
     def _words(self, alternative: Any) -> Iterator[Word]:
@@ -300,12 +332,12 @@ class _RecognitionStream:
             yield Word(word.word, caller_s(word.start_time / 1000), caller_s(word.end_time / 1000))
 
 
-def _config(options: RecogniserOptions, language: str, rate_hz: int) -> Any:
+def _config(options: RecogniserOptions, language: RecognisedLanguage) -> Any:
     config = pb.RecognitionConfig(
         encoding=LINEAR_PCM,
-        sample_rate_hertz=rate_hz,
-        language_code=language,
-        model=options.model,
+        sample_rate_hertz=language.rate_hz,
+        language_code=language.code,
+        model=language.model,
         max_alternatives=1,
         audio_channel_count=1,
         enable_automatic_punctuation=options.punctuation,

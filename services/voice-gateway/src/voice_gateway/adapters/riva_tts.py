@@ -49,10 +49,16 @@ class RivaVoice:
     """Implements `ports.Voice`."""
 
     def __init__(
-        self, connection: RivaConnection, timeout_s: float, listeners: Listeners | None = None
+        self,
+        connection: RivaConnection,
+        timeout_s: float,
+        listeners: Listeners | None = None,
+        codes: Mapping[str, str] | None = None,
     ) -> None:
+        """`codes`: the server's own for languages that it knows by another than their tag."""
         self._riva = RivaAddresses(connection, pb_grpc.RivaSpeechSynthesisStub, listeners)
         self._timeout_s = timeout_s
+        self._codes = codes or {}
         self._untimed = KnownVoices()
         """Languages and voices that the server speaks only without word times."""
         self._spoken = KnownVoices()
@@ -69,7 +75,7 @@ class RivaVoice:
     ) -> AsyncGenerator[VoiceAudio, None]:
         request = pb.SynthesizeSpeechRequest(
             text=text,
-            language_code=language,
+            language_code=self._codes.get(language) or language,
             encoding=LINEAR_PCM,
             sample_rate_hz=rate_hz,
             voice_name=voice,

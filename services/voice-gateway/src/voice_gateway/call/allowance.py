@@ -171,6 +171,24 @@ class Allowance:
         for one in self._rates:
             one.take(requests, chars, now)
 
+    def clip(self, seconds: float) -> None:
+        """Count audio that comes whole; raises OverLimit, so that what is said never waits."""
+        now = self._clock()
+        self.spoke = True
+        owed_s = min(seconds, self._audio.room)
+        if (missing_s := owed_s - self._audio.left(now)) > 0:
+            wait_s = max(1, ceil(missing_s / _AUDIO_PER_S))
+            raise OverLimit(
+                f"this call sends audio too far ahead of real time; allowed: "
+                f"{self._audio.room:g} s. This was not followed; try again in {wait_s} s.",
+                wait_s,
+            )
+        self._audio.owe(owed_s, now)
+
+    async def clip_piece(self) -> None:
+        """Wait until the next piece of a clip may be recognised: calls are heard meanwhile."""
+        await self._rush.turn()
+
     async def message(self) -> None:
         """Count a message that is no audio; waits where they come too quickly.
 

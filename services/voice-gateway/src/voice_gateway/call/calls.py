@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import count
@@ -27,9 +27,11 @@ from voice_gateway.errors import (
     GatewayFull,
     NotPermitted,
     OverLimit,
+    ServiceError,
     TooManyCalls,
     Unauthenticated,
 )
+from voice_gateway.hearing.clip import transcribed
 from voice_gateway.messages import CallConfig
 from voice_gateway.ports import Caller, CallMetrics, GatewayMetrics, Services
 from voice_gateway.principals import ANYONE, Lapsed, Principal, never_lapsed
@@ -54,6 +56,7 @@ _SILENT_GRACE_S = 5.0
 """So long a call may take over its first word before it has to make room for another."""
 _MOVES_APART_S, _ALL_MOVE_S = 0.02, 2.0
 _LOOK_AT_KEYS_S = 1.0
+_LEAST_CLIP_S = 10.0  # for the recogniser's first words, beside what the length of a clip adds
 
 
 @dataclass(frozen=True, slots=True)
@@ -328,6 +331,28 @@ class Call:
         finally:
             self._session = None
             log.info("call %s is over", config.call_id)
+
+    @property
+    def asr_rate_hz(self) -> int:
+        return self._options.asr_rate_hz
+
+    async def transcribed(
+        self, clip: Callable[[], Iterator[bytes]], language: str, seconds: float
+    ) -> str:
+        """The words of a clip at `asr_rate_hz`; raises ServiceError."""
+        try:
+            return await transcribed(
+                self._services.recogniser,
+                clip,
+                language=language,
+                rate_hz=self.asr_rate_hz,
+                within_s=_LEAST_CLIP_S + seconds / 2,
+                turn=self.allowance.clip_piece,
+            )
+        except ServiceError as fault:
+            log.warning("a clip was not transcribed: %s: %s", fault.stage, fault.text)
+            self._metrics.failed(fault)
+            raise
 
     def out_of_band(
         self, number: int, history: Sequence[Message], config: CallConfig

@@ -3,11 +3,13 @@
 import asyncio
 import logging
 from collections.abc import Callable
+from functools import cache
 from itertools import count
 from typing import assert_never
 
 from voice_gateway import conversation as c
 from voice_gateway.errors import ServiceError, Unavailable
+from voice_gateway.language import Language, language_of, languages, written_in
 from voice_gateway.latency import TurnMoments
 from voice_gateway.messages import (
     CallConfig,
@@ -19,6 +21,7 @@ from voice_gateway.messages import (
     TurnOver,
 )
 from voice_gateway.ports import CallMetrics, Services
+from voice_gateway.speaking.language_tool import LanguageChange
 from voice_gateway.speaking.outbox import Outbox
 from voice_gateway.speaking.reply import Reply, ReplyOptions
 
@@ -58,6 +61,7 @@ class Replies:
         tell: Callable[[c.Event], None],
         on_fault: Callable[[ServiceError, int], None],
         on_over: Callable[[str, float], None],
+        language_change: LanguageChange | None = None,
     ) -> None:
         """`speech_end` returns when the caller's last word had arrived; None: not known.
 
@@ -73,6 +77,7 @@ class Replies:
         self._tell = tell
         self._on_fault = on_fault
         self._on_over = on_over
+        self._language_change = language_change
         self._live: Reply | None = None
         self._making: asyncio.Task[None] | None = None
         self._draft = 0
@@ -192,6 +197,7 @@ class Replies:
             moments=TurnMoments(turn_end=self._clock(), speech_end=self._speech_end()),
             clock=self._clock,
             options=self._reply_options,
+            language_change=self._language_change,
         )
         self._making = tasks.create_task(self._make(self._live, answers), name=f"reply-{number}")
 
@@ -213,7 +219,14 @@ class Replies:
                 await self._apologise(reply, on_audio)
         unfinished = bool(fault or reply.incomplete)
         said, calls = reply.text(), tuple(reply.calls)
+        self._note_language(said, reply.language)
         self._tell(c.ReplyEnded(self._clock(), reply.number, said, calls, unfinished))
+
+    def _note_language(self, said: str, language: str) -> None:
+        """Log that the model did not answer in the language of the call."""
+        if other := written_in(said, language_of(language), _all_languages()):
+            call_id = self.config.call_id
+            log.warning("call %s: the answer is in %s, and not in %s", call_id, other, language)
 
     async def _apologise(self, reply: Reply, on_audio: Callable[[], None]) -> None:
         try:
@@ -266,3 +279,8 @@ class Replies:
                 self._last = self._live
                 self._last_sent_s = self._outbox.playback.sent_s
         self._live = None
+
+
+@cache
+def _all_languages() -> tuple[Language, ...]:
+    return languages()

@@ -10,6 +10,8 @@ from voice_gateway import conversation as c
 from voice_gateway.call.call_memory import CallMemory
 from voice_gateway.call.deadline import Deadline
 from voice_gateway.call.guarded import GuardedRecord
+from voice_gateway.call.language_changes import LanguageChanges
+from voice_gateway.call.languages import Languages
 from voice_gateway.call.replies import Replies
 from voice_gateway.conversation.policy import TurnOptions, TurnPolicy
 from voice_gateway.errors import (
@@ -29,6 +31,7 @@ from voice_gateway.messages import (
     Away,
     Back,
     CallConfig,
+    Changed,
     EndOfUtterance,
     Failed,
     Forget,
@@ -68,6 +71,8 @@ class CallOptions:
     longest_s: float = 14_400.0
     policy: TurnPolicy = field(default_factory=TurnPolicy)
     reply: ReplyOptions = field(default_factory=ReplyOptions)
+    languages: Languages | None = None
+    """The languages that a call may change to; None: none are known."""
 
 
 class Session:
@@ -95,6 +100,13 @@ class Session:
             clock=self._clock,
             on_full=lambda: self._end(CallerSlow("the caller does not read its messages")),
         )
+        self._languages = LanguageChanges(
+            options.languages,
+            config=lambda: self._replies.config,
+            adjust=self._adjust,
+            tell=self._outbox.post,
+            report=self._report,
+        )
         self._caller_audio = self._hearing(services, config)
         self._replies = self._speaking(services, config)
         self._memory = CallMemory(
@@ -108,7 +120,7 @@ class Session:
         self._early: list[c.Event] = []
         """The events that came before the history was recalled; replayed after it."""
         self._left_over: tuple[c.Message, ...] = ()
-        self._policy = replace(options.policy, language=config.language)
+        self._policy = self._policy_in(config.language)
         self._record = GuardedRecord(services.record, config)
         self._tasks: asyncio.TaskGroup | None = None
         self._deadline = Deadline(self._caller_audio.arrival, self._time_is_over)
@@ -129,6 +141,7 @@ class Session:
             on_lag=self._metrics.recogniser_lag,
             sounding=lambda: self._replies.sounding(),
             on_dropped=self._dropped,
+            on_refused=self._languages.refused,
         )
 
     def _speaking(self, services: Services, config: CallConfig) -> Replies:
@@ -144,6 +157,7 @@ class Session:
             tell=self._tell,
             on_fault=self._report,
             on_over=self._caller_audio.own.reply_over,
+            language_change=self._languages,
         )
 
     async def run(self) -> None:
@@ -193,6 +207,7 @@ class Session:
         joined = self._clock()
         recalled = await self._memory.recall()
         self._joined.set()
+        self._languages.go_on(recalled)
         owed = self.config.turn_under_way
         again = c.asked_again(recalled, owed) if owed else None
         if self.config.turns != TurnOptions():
@@ -313,6 +328,8 @@ class Session:
                 self._tell(c.CallerEnded(self._clock()))
             case Played(reply, seconds):
                 self._replies.played(reply, seconds)
+            case Changed():
+                self._languages.asked(message)
             case Away() | Back():
                 self._line_changed(away=isinstance(message, Away))
             case _:
@@ -348,10 +365,19 @@ class Session:
                 assert_never(message)
 
     def _adjust(self, config: CallConfig) -> None:
+        before, languages = self._replies.config.language, self._options.languages
+        same_stream = languages is not None and languages.same_stream(before, config.language)
         self._replies.config = config
-        self._caller_audio.adjust(config)
-        self._policy = replace(self._policy, language=config.language)
+        self._caller_audio.adjust(config, same_stream=same_stream)
+        self._policy = self._policy_in(config.language)
+        if config.language != before:
+            log.info("call %s: %s from now on", self.config.call_id, config.language)
         self._tell(c.CallerChose(self._clock(), **asdict(config.turns)))
+
+    def _policy_in(self, language: str) -> TurnPolicy:
+        languages, policy = self._options.languages, self._options.policy
+        known = languages.policy(policy, language) if languages else policy
+        return replace(known, language=language)
 
     def _voice_changed(self, edge: Edge) -> None:
         now = self._clock()
@@ -378,6 +404,7 @@ class Session:
         self._tell(c.CallerFinished(self._clock()))
 
     def _transcribed(self, transcript: Transcript) -> None:
+        self._languages.follow(transcript)
         ends = self._caller_audio.ended
         ended = transcript.final and ends.over(transcript.until_s)
         event = c.CallerSpoke(

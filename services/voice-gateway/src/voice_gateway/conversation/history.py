@@ -30,6 +30,8 @@ class Message:
     """The tool call that a tool message answers with `text`."""
     name: str = field(default="", compare=False)
     """The key by which the message can be changed or withdrawn later."""
+    language: str = field(default="", compare=False)
+    """The language that the call was in when it was said; empty: that is not known."""
 
 
 History = tuple[Message, ...]
@@ -263,6 +265,15 @@ def _seams(history: History) -> list[int]:
         if not answers and not _same_turn(history[place - 1], message):
             seams.append(place)
     return seams[::-1]
+
+
+def marked(history: History, before: History, language: str) -> History:
+    """The history, in which what was not there before is marked as said in this language."""
+    known = set(map(id, before))
+    return tuple(
+        each if each.language or id(each) in known else replace(each, language=language)
+        for each in history
+    )
 
 
 def nameless(history: History) -> History:

@@ -22,7 +22,7 @@ from voice_gateway.conversation.events import (
     ReplyHeard,
     TimerFired,
 )
-from voice_gateway.conversation.history import repeats
+from voice_gateway.conversation.history import marked, repeats
 from voice_gateway.conversation.policy import TurnPolicy
 from voice_gateway.conversation.replying import Meaning
 from voice_gateway.conversation.requests import follow
@@ -43,6 +43,9 @@ from voice_gateway.conversation.unasked import greeted, idle_wait_over, with_idl
 def step(now: Conversation, event: Event, policy: TurnPolicy) -> Step:
     """Return the conversation after `event`, and the commands it gives rise to."""
     after, commands = _step(now, event, policy)
+    if after.history is not now.history and not isinstance(event, CallerJoined):
+        history = marked(after.history, now.history, policy.language)
+        after = replace(after, history=history)
     return with_idle_wait(after, event.at, policy), commands
 
 

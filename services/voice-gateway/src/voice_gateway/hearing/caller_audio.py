@@ -32,6 +32,7 @@ from voice_gateway.ports import Activity, Edge, Services, TurnSound
 _UPLINK_ROOM_S = 30.0  # audio that may wait for the recogniser
 _SLICE_S = 0.4  # audio handled without a break: a millisecond of CPU
 _RETRY_WAITS_S = (0.2, 0.5, 1.0, 2.0, 5.0)  # waits before recognition is tried again
+_CHANGES_APART_S = 0.1  # no caller has streams opened faster than this by changing its language
 _FORGOTTEN_FINAL_S = 1.0  # the final of forgotten audio comes within this time
 _HOPELESS_TRIES = 3  # streams that were lost on the same audio, after which it is skipped
 _VOICE_BEGINS_S = 1.0  # audio kept in silence: voice begins before it is detected
@@ -43,6 +44,11 @@ _TRIES_AFTER_HANGUP = 3  # tries of recognition for a caller who has hung up and
 
 class CallerAudio:
     """One caller's audio. Its callbacks are called in order, on the event loop."""
+
+    _stream: asyncio.Timeout | None = None
+    """Ends the recognition stream where the language changes; None: there is no stream."""
+    _predicting: asyncio.Task[None] | None = None
+    _recheck: asyncio.TimerHandle | None = None
 
     def __init__(
         self,
@@ -58,17 +64,18 @@ class CallerAudio:
         on_lag: Callable[[float], None],
         sounding: Callable[[], str],
         on_dropped: Callable[[str, DropReason], None] = lambda _text, _reason: None,
+        on_refused: Callable[[str, ServiceError], None] = lambda _language, _fault: None,
     ) -> None:
         """`sounding` returns the text of the live reply that the caller may have heard by now.
 
         `on_covered` is told when the words cover the caller's speech and when they do not, `on_lag`
         how many seconds the recogniser is behind the audio that it was sent, `on_dropped` which
-        recognised words are dropped for good, and why.
+        recognised words are dropped for good, and why, and `on_refused` which language was served
+        before one that is refused.
         """
         self._recogniser = services.recogniser
         self._activity = services.activity(rate_hz) if services.activity else None
         self._sound = services.turn_sound(rate_hz) if services.turn_sound else None
-        self._predicting: asyncio.Task[None] | None = None
         self._config: CallConfig = config
         self._rate_hz = rate_hz
         self._clock = clock
@@ -78,6 +85,7 @@ class CallerAudio:
         self._on_covered = on_covered
         self._on_lag = on_lag
         self._on_dropped = on_dropped
+        self._on_refused = on_refused
         self._unechoed = Unechoed()
         self._uplink = Uplink(rate_hz, _UPLINK_ROOM_S, clock, self._progressed)
         self._coverage = Coverage()
@@ -93,7 +101,6 @@ class CallerAudio:
         self._utterance = Utterance()
         if self._activity:
             self._activity.expects(config.line_echo)
-        self._recheck: asyncio.TimerHandle | None = None
         self._withheld: list[Transcript] = []
         """Finals and the last interim that are the caller's, unless the loudspeaker echoes."""
         self._answered_s: float | None = None
@@ -116,11 +123,19 @@ class CallerAudio:
             if len(piece) < len(samples):
                 await asyncio.sleep(0)  # a long chunk must not delay other calls
 
-    def adjust(self, config: CallConfig) -> None:
-        """Recognise this config's language from now on; meant to be called before any audio."""
+    def adjust(self, config: CallConfig, *, same_stream: bool = False) -> None:
+        """Recognise this config's language from now on.
+
+        What no final covers yet is recognised again, in that language. `same_stream`: the stream
+        recognises it already.
+        """
         if config.language != self._config.language:
             self._stops = language_of(config.language).stops
             self.own.adjust(config.language)
+            if same_stream:
+                self._asked = self._served = config.language
+            elif self._stream and not self._stream.expired():
+                self._stream.reschedule(self._clock())
         if self._activity:
             self._activity.expects(config.line_echo)
         self._config = config
@@ -203,25 +218,48 @@ class CallerAudio:
         await self._uplink.ready()
         failures = 0
         while not self._uplink.over:
-            start_s, self._asked = self._uplink.begin_stream(), self._config.language
             try:
-                await self._recogniser.listen(
-                    self._uplink,
-                    language=self._asked,
-                    rate_hz=self._rate_hz,
-                    on_transcript=lambda transcript, start_s=start_s: self._transcribed(
-                        transcript, start_s
-                    ),
-                )
+                if not await self._recognise():
+                    await self._begin_again()
             except ServiceError as fault:
                 lost = self._checked(fault)
                 failures = self._lost(failures)
                 await self._retry_after(lost, failures)
 
+    async def _recognise(self) -> bool:
+        """Recognise over one stream to its end; False where it was left for another language."""
+        start_s, self._asked = self._uplink.begin_stream(), self._config.language
+        self._stream = stream = asyncio.timeout(None)
+        try:
+            async with stream:
+                await self._recogniser.listen(
+                    self._uplink,
+                    language=self._asked,
+                    rate_hz=self._rate_hz,
+                    on_transcript=lambda transcript: self._transcribed(transcript, start_s),
+                )
+        except TimeoutError:
+            if not stream.expired():
+                raise
+            return False
+        finally:
+            self._stream = None
+        return True
+
+    async def _begin_again(self) -> None:
+        """Give the audio that no final covers to a stream in the language that it is in now."""
+        self._lost(0)
+        self._rewind()
+        await asyncio.sleep(_CHANGES_APART_S)
+        await self._uplink.ready()
+
     def _checked(self, fault: ServiceError) -> ServiceError:
         """Report a fault that is the service's; raise what ends the call."""
         if self._asked == self._served and not fault.retryable:
             fault = Unavailable("asr", fault.text)  # it served what it refuses now
+        if isinstance(fault, Rejected) and self._served:
+            self._on_refused(self._served, fault)
+            return fault
         if isinstance(fault, Rejected):
             raise BadMessage(f"config.language_code: {fault.sentence}") from fault
         self._on_fault(fault)

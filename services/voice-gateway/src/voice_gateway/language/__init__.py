@@ -8,7 +8,8 @@ The package is pure and imports no other room, so that every room may import it.
     phrases     what a text's words and marks say: a turn goes on, a reply has asked
     speakable   the model's text made ready for TTS
 
-To add a language, add its folder with a `LANGUAGE`; no other file changes.
+To add a language, add its folder with a `LANGUAGE`; no other file changes
+(`docs/guides/languages.md`).
 """
 
 from voice_gateway.language.folders import language_of, languages
@@ -20,6 +21,7 @@ from voice_gateway.language.phrases import (
     sounds_finished,
     sounds_open,
     whole_sentences,
+    written_in,
 )
 from voice_gateway.language.shape import Language
 
@@ -34,4 +36,5 @@ __all__ = [
     "sounds_finished",
     "sounds_open",
     "whole_sentences",
+    "written_in",
 ]

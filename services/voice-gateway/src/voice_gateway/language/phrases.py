@@ -4,11 +4,16 @@ The word lists of the language decide; where a language has none, punctuation al
 """
 
 import re
+from collections.abc import Iterable
+from unicodedata import category
+from unicodedata import name as unicode_name
 
 from voice_gateway.language.shape import Language
 
 _CLOSING = re.compile(r"[\s\"')\]”’]+$")
 _SHORTEST_QUESTION = 3  # words, where no mark shows that it is one
+_FEWEST_LETTERS, _MOST_LETTERS = 12, 400  # by which the script of a text is judged
+_FEWEST_WORDS, _FEWEST_COMMON = 6, 2  # by which its language is: some texts have no common word
 
 
 def sounds_open(text: str, language: Language) -> bool:
@@ -64,6 +69,28 @@ def whole_sentences(text: str, begun: int, language: Language) -> tuple[str, boo
         if found.end() > last:
             return text[: found.end()], True
     return text, False
+
+
+def written_in(text: str, language: Language, others: Iterable[Language]) -> str:
+    """The language or script that the text is in, where that is not this language; else empty.
+
+    It is empty, too, where the text is short, or may be in this language.
+    """
+    letters = [each for each in text if category(each)[0] in "LM"][:_MOST_LETTERS]
+    if language.script and len(letters) >= _FEWEST_LETTERS:
+        scripts = [_script_of(letter) for letter in letters]
+        if 2 * scripts.count(language.script) < len(scripts):
+            return max(set(scripts), key=scripts.count).capitalize()
+    words = language.words_of(text)
+    if len(words) < _FEWEST_WORDS or not language.common.isdisjoint(words):
+        return ""
+    found = {each.name: sum(word in each.common for word in words) for each in others}
+    likeliest = max(found, key=lambda name: found[name], default="")
+    return likeliest if found.get(likeliest, 0) >= _FEWEST_COMMON else ""
+
+
+def _script_of(letter: str) -> str:
+    return unicode_name(letter, "").partition(" ")[0]
 
 
 def _may_be_verb(word: str, language: Language) -> bool:

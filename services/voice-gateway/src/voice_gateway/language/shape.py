@@ -27,6 +27,15 @@ class Language:
     tag: str
     """The BCP-47 tag in lower case; the folder has the same name with `_` for `-`."""
 
+    name: str = ""
+    """Its English name, for the model and the log."""
+
+    script: str = ""
+    """The script that it is written in, as Unicode names its letters: "LATIN"."""
+
+    common: frozenset[str] = NO_WORDS
+    """Its commonest words, without those that its neighbours have too; they tell a text in it."""
+
     backchannels: frozenset[str] = NO_WORDS
     """Words by which a listener only shows that they listen."""
 
@@ -84,6 +93,21 @@ class Language:
 
     say_again: str = ""
     """The sentence that asks for what was said and not understood; empty: English."""
+
+    greeting: str = ""
+    """The sentence that opens a call, where calls are opened."""
+
+    idle_prompt: str = ""
+    """The question into a long silence; empty: English."""
+
+    goodbye: str = ""
+    """The sentence before the call ends; empty: English."""
+
+    system_prompt: str = ""
+    """What the model is told before each call; empty: English, and `answer_in`."""
+
+    answer_in: str = ""
+    """The sentence that has the model answer in this language, whatever else it is told."""
 
     code_remark: str = ""
     """The text spoken in place of a block of code; empty: none."""

@@ -11,7 +11,7 @@ import os
 import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -129,9 +129,16 @@ class Recorder:
         *,
         keep_s: float = 0.0,
         most_chars: int = _MOST_CHARS,
+        policy_in: Callable[[str], TurnPolicy] | None = None,
     ) -> None:
+        """`policy_in`: that of calls in a language; None: the same, with its word lists."""
         self._queue = Queue[_Item](_MOST_QUEUED_STEPS)
-        self._writer = _Writer(folder, policy, OldEventLogs(folder, keep_s), most_chars)
+
+        def same(language: str) -> TurnPolicy:
+            return replace(policy, language=language)
+
+        old = OldEventLogs(folder, keep_s)
+        self._writer = _Writer(folder, policy_in or same, old, most_chars)
         self._thread = Thread(
             target=self._writer.run, args=(self._queue,), name="event-logs", daemon=True
         )
@@ -158,10 +165,14 @@ class _Writer:
     """Owns the files; it runs in the thread."""
 
     def __init__(
-        self, folder: Path, policy: TurnPolicy, old: OldEventLogs, most_chars: int
+        self,
+        folder: Path,
+        policy_in: Callable[[str], TurnPolicy],
+        old: OldEventLogs,
+        most_chars: int,
     ) -> None:
         self._folder = folder
-        self._policy = policy
+        self._policy_in = policy_in
         self._old = old
         self._most_chars = most_chars
         self._files: set[_File] = set()
@@ -236,7 +247,8 @@ class _Writer:
         if file.out is None:
             file.path, file.out = _created(self._folder, file)
             self._files.add(file)
-            self._write(file, first_line(file.config, self._policy, file.began, file.at))
+            policy = self._policy_in(file.config.language)
+            self._write(file, first_line(file.config, policy, file.began, file.at))
         return file.out
 
     def _write(self, file: _File, line: str) -> None:

@@ -4,6 +4,7 @@ Only this room reads the environment. The names are the same in the environment,
 Helm values and in `docs/settings.md`, which is generated from the class.
 """
 
+import os
 from urllib.parse import urlsplit
 
 from pydantic import SecretStr, ValidationError
@@ -11,6 +12,7 @@ from pydantic_settings import SettingsConfigDict
 
 from voice_gateway.errors import without_credentials
 from voice_gateway.settings.call_bounds import CallBounds
+from voice_gateway.settings.former_names import HEIRS, under_former_names
 from voice_gateway.settings.ports_and_keys import PortsAndKeys
 from voice_gateway.settings.turn_taking import TurnTaking
 from voice_gateway.settings.upstream_services import UpstreamServices
@@ -52,14 +54,17 @@ class BadSetting(Exception):
 def read_settings() -> Settings:
     """Read the environment and `.env`; raises BadSetting for the first setting that is wrong."""
     try:
-        return Settings()  # pyright: ignore[reportCallIssue]  # every field has a default
+        former = under_former_names(os.environ)  # noqa: TID251  # this is the room that may
+        return Settings(**former)  # pyright: ignore[reportArgumentType]  # every field has a default
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         name = "_".join(str(part) for part in first["loc"]).upper()
         if not name:  # settings that do not go together, which are named in the text
             raise BadSetting(first["msg"].removeprefix("Value error, ")) from None
         if first["type"] == "extra_forbidden":
-            raise BadSetting(f"{_cut(name)} in .env is no setting; see docs/settings.md") from None
+            heir = f"it is {HEIRS[name]} now; " if name in HEIRS else ""
+            said = f"{_cut(name)} in .env is no setting; {heir}see docs/settings.md"
+            raise BadSetting(said) from None
         field = Settings.model_fields.get(name.lower())
         secret = field and field.annotation is SecretStr
         shown = "(secret)" if secret else _cut(without_credentials(repr(first["input"])))

@@ -106,6 +106,14 @@ class PortsAndKeys(BaseSettings):
         description="CA (PEM) that must have signed the certificate of every client; empty: none.",
     )
 
+    tls_client_crl: FilePath | None = Field(
+        None,
+        description=(
+            "List of the clients' certificates that are revoked (PEM, one list or several, each "
+            "signed by one of TLS_CLIENT_CA); read again when it changes. Empty: none is asked."
+        ),
+    )
+
     @field_validator("api_keys")
     @classmethod
     def _some_key(cls, keys: SecretStr) -> SecretStr:
@@ -143,6 +151,8 @@ class PortsAndKeys(BaseSettings):
             raise ValueError("TLS_CERT and TLS_KEY are set together, or neither is")
         if self.tls_client_ca and not self.tls_cert:
             raise ValueError("TLS_CLIENT_CA needs TLS_CERT and TLS_KEY")
+        if self.tls_client_crl and not self.tls_client_ca:
+            raise ValueError("TLS_CLIENT_CRL needs TLS_CLIENT_CA")
         if self.jwt_jwks and not (self.jwt_issuer and self.jwt_audience):
             raise ValueError("JWT_JWKS needs JWT_ISSUER and JWT_AUDIENCE")
         for name, host in (("GRPC_HOST", self.grpc_host), ("HTTP_HOST", self.http_host)):

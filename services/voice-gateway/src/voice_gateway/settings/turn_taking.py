@@ -112,10 +112,11 @@ class TurnTaking(BaseSettings):
         0, ge=0, le=3600, description="Silence after which IDLE_PROMPT is said, once; 0: never."
     )
     idle_prompt: str = Field(
-        "Are you still there?",
-        min_length=1,
+        "",
         max_length=500,
-        description="Text said into a long silence.",
+        description=(
+            "Text said into a long silence; empty: the language's own, `Are you still there?`"
+        ),
     )
     idle_end_s: float = Field(
         0,
@@ -124,9 +125,12 @@ class TurnTaking(BaseSettings):
         description="Silence (after IDLE_PROMPT, if any) after which the call ends; 0: never.",
     )
     idle_goodbye: str = Field(
-        "Goodbye.",
+        "",
         max_length=500,
-        description="Text said before silence ends a call; may be empty.",
+        description=(
+            "Text said before silence ends a call; empty: the language's own, `Goodbye.`; `off`: "
+            "none is said."
+        ),
     )
     apology: str = Field(
         "",

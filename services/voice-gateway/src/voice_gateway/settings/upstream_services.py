@@ -1,15 +1,12 @@
 """The settings of the services behind the gateway: recognition, voice and the chat model."""
 
-from pydantic import AliasChoices, Field, FilePath, SecretStr
+from collections.abc import Mapping
+
+from pydantic import AliasChoices, Field, FilePath, SecretStr, field_validator
 from pydantic_settings import BaseSettings
 
+from voice_gateway.settings.language_table import LanguageRow, rows, table_schema
 from voice_gateway.settings.value_types import HttpUrls, Milliseconds, Seconds, Uris
-
-VOICE_PROMPT = (
-    "You are a friendly voice assistant. Your words are spoken aloud. Answer in one to three "
-    "short, plain sentences. Never use lists, markdown, emoji, symbols or stage directions. "
-    "Write numbers and units as words. If the question is unclear, ask back briefly."
-)
 
 
 class UpstreamServices(BaseSettings):
@@ -54,7 +51,37 @@ class UpstreamServices(BaseSettings):
         pattern=r"^[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8})*$",
         description="BCP-47 language of a call that names none; for recognition and voice.",
     )
-    asr_model: str = Field("", description="Riva ASR model; empty: chosen by language and rate.")
+    languages: str = Field(
+        "",
+        description=(
+            "The languages that the gateway serves beside ASR_LANGUAGE, as `hi-IN, de-DE`, or as "
+            'JSON with what is special about each: `{"hi-IN": {"tts_voice": "NAME"}}` '
+            "(docs/guides/languages.md). Callers may change between them within a call. Empty: a "
+            "call stays in the language that it begins in, which may be any that Riva serves."
+        ),
+        json_schema_extra=table_schema,
+    )
+    language_tool: bool = Field(
+        True,
+        description=(
+            "Give the model a tool that changes the call's language where the caller asks for "
+            "it, if there are several LANGUAGES."
+        ),
+    )
+    language_follows: bool = Field(
+        True,
+        description=(
+            "Change the call's language with what the recogniser reports that the caller speaks, "
+            "if that is one of several LANGUAGES."
+        ),
+    )
+    asr_model: str = Field(
+        "",
+        description=(
+            "Riva ASR model, that of ASR_LANGUAGE where there are LANGUAGES; empty: chosen by "
+            "language and rate."
+        ),
+    )
     asr_punctuation: bool = Field(True, description="Ask Riva for automatic punctuation.")
     asr_stop_history_ms: Milliseconds = Field(
         480,
@@ -75,13 +102,15 @@ class UpstreamServices(BaseSettings):
         20, description="Silence is sent to Riva after this long without audio (Riva allows 60)."
     )
 
-    tts_voice: str = Field("", description="Voice to answer with; empty: the voice server's own.")
+    tts_voice: str = Field(
+        "", description="Voice to answer with in ASR_LANGUAGE; empty: the voice server's own."
+    )
     tts_timeout_s: Seconds = Field(10, description="Longest wait for a clause's next audio.")
     tts_normalise: bool = Field(
         True,
         description=(
-            "Write numbers, dates, money, units, addresses and symbols out as words (English); "
-            "false where the voice server does that itself."
+            "Write numbers, dates, money, units, addresses and symbols out as words (English and "
+            "Hindi); false where the voice server does that itself, and better."
         ),
     )
     tts_min_words: int = Field(
@@ -129,7 +158,12 @@ class UpstreamServices(BaseSettings):
     llm_first_token_timeout_s: Seconds = Field(15, description="Longest wait for the first text.")
     llm_token_timeout_s: Seconds = Field(10, description="Longest wait for each further text.")
     system_prompt: str = Field(
-        VOICE_PROMPT, max_length=8000, description="What the model is told before each call."
+        "",
+        max_length=8000,
+        description=(
+            "What the model is told before each call; empty: the language's own. In a call that is "
+            "in another language than ASR_LANGUAGE, it is also told to answer in that."
+        ),
     )
 
     def asr_uri(self) -> str:
@@ -137,3 +171,15 @@ class UpstreamServices(BaseSettings):
 
     def tts_uri(self) -> str:
         return self.riva_tts_uri or self.riva_uri
+
+    def language_rows(self) -> Mapping[str, LanguageRow]:
+        """What is set for each language of LANGUAGES; that of ASR_LANGUAGE is written as there."""
+        usual = self.asr_language
+        named = rows(self.languages).items()
+        return {usual if tag.lower() == usual.lower() else tag: row for tag, row in named}
+
+    @field_validator("languages")
+    @classmethod
+    def _a_table(cls, text: str) -> str:
+        rows(text)
+        return text

@@ -30,6 +30,10 @@ class Ledger:
         self._pace = Pace()
         self._clauses: list[_Clause] = []
 
+    def speaks(self, language: str) -> None:
+        """The clauses from now on are in this language."""
+        self._language = language
+
     def begin(self, written: str, spoken: str) -> None:
         """Begin the next clause, with the text to remember and the words that are said."""
         self._clauses.append(_Clause(written, spoken, self._language))

@@ -1,35 +1,48 @@
 """Removes from the streamed text what is shown and not spoken: blocks of code."""
 
+from collections.abc import Sequence
+
 from voice_gateway.language import language_of
+
+_FENCES = ("```", "~~~")
 
 
 class Hidden:
-    """Removes all text from `opens` to `closes` from a stream that may be cut anywhere."""
+    """Removes all text from a mark to the same mark from a stream that may be cut anywhere."""
 
-    def __init__(self, opens: str, closes: str, instead: str = "") -> None:
-        self._opens = opens
-        self._closes = closes
+    def __init__(self, marks: Sequence[str], instead: str = "") -> None:
+        self._marks = marks
         self._instead = instead
         self._kept = ""
-        self._hiding = False
+        self._closes = ""
+        """The mark that ends what is hidden; empty while text may be spoken."""
 
     def feed(self, piece: str) -> str:
         """Return the new text that may be spoken."""
         text, said = self._kept + piece, ""
-        while True:
-            mark = self._closes if self._hiding else self._opens
-            before, found, after = text.partition(mark)
-            if not found:
-                break
-            said += "" if self._hiding else before + self._instead
-            text, self._hiding = after, not self._hiding
-        keep = _begun(text, mark)
+        while mark := self._next(text):
+            before, _, text = text.partition(mark)
+            if self._closes:
+                self._closes = ""
+            else:
+                said += before + self._instead
+                self._closes = mark
+        keep = max(_begun(text, mark) for mark in self._awaited)
         self._kept = text[len(text) - keep :]
-        return said if self._hiding else said + text[: len(text) - keep]
+        return said if self._closes else said + text[: len(text) - keep]
 
     def flush(self) -> str:
         """Return the text that was kept because it might have become a mark."""
-        return "" if self._hiding else self._kept
+        return "" if self._closes else self._kept
+
+    @property
+    def _awaited(self) -> Sequence[str]:
+        return (self._closes,) if self._closes else self._marks
+
+    def _next(self, text: str) -> str:
+        """The awaited mark that comes first in the text; empty where there is none."""
+        found = [(text.find(mark), mark) for mark in self._awaited if mark in text]
+        return min(found)[1] if found else ""
 
 
 class CodeBlocks(Hidden):
@@ -39,7 +52,7 @@ class CodeBlocks(Hidden):
     """
 
     def __init__(self, language: str) -> None:
-        super().__init__("```", "```", f"\n{language_of(language).code_remark}\n")
+        super().__init__(_FENCES, f"\n{language_of(language).code_remark}\n")
 
 
 def _begun(text: str, mark: str) -> int:

@@ -120,6 +120,12 @@ class Outbox:
         self._room_made.set()
         return True
 
+    async def released(self, reply: int) -> bool:
+        """Wait while the reply is a draft; False if it was dropped instead of released."""
+        while self._draft and reply == self._reply:
+            await self._next_room()
+        return reply == self._reply
+
     async def drained(self) -> None:
         """Wait until all of the reply has been handed out."""
         while self._audio or self._draft or self._paused:

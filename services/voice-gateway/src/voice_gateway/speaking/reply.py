@@ -6,9 +6,9 @@ rest of the answer is still being made.
 
 import asyncio
 import logging
-from collections.abc import AsyncGenerator, Callable, Coroutine, Sequence
+from collections.abc import AsyncGenerator, Callable, Coroutine, Mapping, Sequence
 from contextlib import aclosing
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from voice_gateway.audio import pcm
 from voice_gateway.conversation import Message, ToolCall
@@ -20,6 +20,7 @@ from voice_gateway.messages import (
     Incomplete,
     ReplyAudio,
     ReplyText,
+    Tool,
     ToolCalled,
     Usage,
 )
@@ -27,6 +28,13 @@ from voice_gateway.ports import Finish, ModelPiece, Retracted, Services
 from voice_gateway.speaking.clauses import Clauses, GoesOn, fitting
 from voice_gateway.speaking.heard import Ledger
 from voice_gateway.speaking.hidden import CodeBlocks
+from voice_gateway.speaking.language_tool import (
+    NAME,
+    LanguageChange,
+    language_tool,
+    told,
+    wanted,
+)
 from voice_gateway.speaking.outbox import Outbox
 from voice_gateway.speaking.trim import Trim, TrimEnd
 
@@ -50,12 +58,18 @@ class ReplyOptions:
 
     normalise: bool = True
     """Write numbers and symbols out as words, where the language's rules are known."""
+    normalise_in: Mapping[str, bool] = field(default_factory=dict[str, bool])
+    """The same for single languages, by their tags."""
     min_words: int = 1
     """Fewest words given to the voice at once, unless the reply has fewer."""
     trim_s: float = 0.0
     """Most silence taken off the start of a clause's audio; 0: none is taken off its end either."""
     voice_timeout_s: float = 10.0
     """How long a clause's first audio may take, over all tries."""
+
+    def normalises(self, language: str) -> bool:
+        """Whether the gateway writes numbers out in this language, and not its voice."""
+        return self.normalise_in.get(language, self.normalise)
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +82,8 @@ class _Clause:
     """The words that the voice says."""
     goes_on: bool
     """The sentence goes on after it, without a mark between."""
+    config: CallConfig
+    """The language and the voice that it is said in."""
 
 
 class Reply:
@@ -83,12 +99,19 @@ class Reply:
         moments: TurnMoments,
         clock: Callable[[], float],
         options: ReplyOptions | None = None,
+        language_change: LanguageChange | None = None,
     ) -> None:
         self.number = number
         self.ledger = Ledger(config.rate_hz, config.language)
         self.moments = moments
         self._services = services
         self._config = config
+        """The config that the text is written with; a clause of it is said with that text's own."""
+        self._saying = config
+        self._language_change = language_change
+        self._may_change = False
+        """The model was offered the tool that changes the language."""
+        self._change_asked: ToolCall | None = None
         self._outbox = outbox
         self._clock = clock
         self._options = options or ReplyOptions()
@@ -115,8 +138,7 @@ class Reply:
         before the first audio.
         """
         async with asyncio.TaskGroup() as tasks:
-            text = self._text(answers)
-            writing = tasks.create_task(self._write(text), name=f"write-{self.number}")
+            writing = tasks.create_task(self._write(answers), name=f"write-{self.number}")
             fault = await self._speak(on_audio)
             if fault:
                 writing.cancel()
@@ -157,6 +179,11 @@ class Reply:
             return None
         return Empty("tts", "the voice answered without any audio")
 
+    @property
+    def language(self) -> str:
+        """The language that the reply is in now."""
+        return self._config.language
+
     def text(self) -> str:
         """All words that became audio; all that was written, where replies are not spoken."""
         return self.ledger.text() if self._config.spoken else self._written.strip()
@@ -172,15 +199,52 @@ class Reply:
     def _text(self, answers: Sequence[Message] | str) -> AsyncGenerator[ModelPiece, None]:
         if isinstance(answers, str):
             return _at_once(answers)
-        config = self._config
-        about = config.asking.about
+        config, tool = self._config, self._tool()
+        self._may_change = self._may_change or tool is not None
+        tools = (*config.asking.tools, *([tool] if tool else []))
         return self._services.model.complete(
-            answers if about is None else about,
+            answers,
             system_prompt=config.system_prompt,
-            asking=replace(config.asking, spoken=config.spoken),
+            asking=replace(config.asking, spoken=config.spoken, tools=tools),
         )
 
-    async def _write(self, answer: AsyncGenerator[ModelPiece, None]) -> ServiceError | None:
+    def _tool(self) -> Tool | None:
+        """The tool that changes the language, once in a reply."""
+        change = None if self._change_asked else self._language_change
+        return language_tool(self._config, change.offered(self._config)) if change else None
+
+    async def _write(self, answers: Sequence[Message] | str) -> ServiceError | None:
+        """Pass the model's text on; where it changes the language, it goes on in the new one."""
+        about = None if isinstance(answers, str) else self._config.asking.about
+        answers = answers if about is None else about
+        fault = await self._pass_on(self._text(answers))
+        more = () if fault or self.calls else await self._change_language()
+        if more and not isinstance(answers, str):
+            fault = await self._pass_on(self._text((*answers, *more)))
+        await self._clauses.put(None)
+        if not self._shown and not self.calls and not fault:
+            fault = Empty("llm", _NO_TEXT[self.incomplete])
+        return fault
+
+    async def _change_language(self) -> Sequence[Message]:
+        """Change the language that was asked for, once the turn is certain.
+
+        Return what the model is told of it; nothing where it asked for none.
+        """
+        call = self._change_asked
+        if not (call and self._language_change and await self._outbox.released(self.number)):
+            return ()
+        tag = wanted(call, self._language_change.offered(self._config))
+        output = "There is no such language. Say so."
+        if tag:
+            try:
+                self._config = self._language_change.to(self._config, tag)
+                output = f"The call is in {tag} now. Answer in it."
+            except ServiceError as fault:
+                output = f"{fault.sentence} Say so."
+        return told(call, self._written, output)
+
+    async def _pass_on(self, answer: AsyncGenerator[ModelPiece, None]) -> ServiceError | None:
         """Pass the model's text on as it comes; what came before a failure is spoken, too."""
         script = _Script(self._options.min_words, self._config.language)
         fault: ServiceError | None = None
@@ -195,9 +259,6 @@ class Reply:
         except ServiceError as error:
             fault = error
         await self._offer(script.flush())
-        await self._clauses.put(None)
-        if not self._shown and not self.calls and not fault:
-            fault = Empty("llm", _NO_TEXT[self.incomplete])
         return fault
 
     def _take(self, piece: str | ToolCall | Usage | Finish) -> str:
@@ -206,6 +267,8 @@ class Reply:
             case str():
                 self.pieces += 1
                 return piece
+            case ToolCall() if piece.name == NAME and self._may_change:
+                self._change_asked = self._change_asked or piece
             case ToolCall():
                 self.calls.append(piece)
                 self._outbox.post(ToolCalled(self.number, piece))
@@ -241,10 +304,11 @@ class Reply:
         if not written:
             return None
         said = speakable(text, self._config.language)
-        spoken = said if self._options.normalise else written
+        normalises = self._options.normalises(self._config.language)
+        spoken = said if normalises else written
         too_short = len(spoken.split()) < self._options.min_words
         spoken = f"{spoken}." if too_short and spoken[-1].isalnum() else spoken
-        return _Clause(written, spoken, said, isinstance(text, GoesOn))
+        return _Clause(written, spoken, said, isinstance(text, GoesOn), self._config)
 
     async def _speak(self, on_audio: Callable[[], None]) -> ServiceError | None:
         try:
@@ -257,6 +321,8 @@ class Reply:
     async def _say(self, clause: _Clause, on_audio: Callable[[], None]) -> None:
         if not self._config.spoken:
             return
+        self._saying = clause.config
+        self.ledger.speaks(clause.config.language)
         self.ledger.begin(clause.written, clause.said)
         texts = fitting(clause.spoken)
         for n, text in enumerate(texts, 1):
@@ -270,7 +336,8 @@ class Reply:
 
     def _said(self, text: str) -> str:
         """The words the voice says for this text, even if it reads numbers by itself."""
-        return text if self._options.normalise else speakable(text, self._config.language)
+        language = self._saying.language
+        return text if self._options.normalises(language) else speakable(text, language)
 
     async def _speak_text(self, text: str, on_audio: Callable[[], None], *, goes_on: bool) -> None:
         """Have the voice say a text; where it fails before any of that was sent, once more."""
@@ -310,7 +377,7 @@ class Reply:
         """Play the voice's audio of a text; its first audio lifts the limit."""
         rate_hz, before_s = self._config.rate_hz, self._made_s
         speech = self._services.voice.speak(
-            text, language=self._config.language, voice=self._config.voice, rate_hz=rate_hz
+            text, language=self._saying.language, voice=self._saying.voice, rate_hz=rate_hz
         )
         whole = pcm.WholeSamples()  # it drops half a sample at the end of this text's audio
         trim = Trim(rate_hz, self._options.trim_s, _CLAUSE_GAP_S if self._made_s else 0.0)

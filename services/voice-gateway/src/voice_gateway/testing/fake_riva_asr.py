@@ -69,6 +69,8 @@ class AsrCall:
     ordinal: int = -1
     """The stream's number, in the order of the configs."""
     config: Config = None
+    detects: str = ""
+    """The language that it reports; empty: the one that it was asked for."""
     bytes_received: int = 0
     messages_received: int = 0
     first_audio_at: float | None = None
@@ -140,6 +142,8 @@ class FakeRecogniser:
     """Seconds without audio after which Riva frees a stream, and the next audio fails."""
     blank_finals: bool = False
     """A forced end of an utterance has a final also where there are no words for it."""
+    detects: str = ""
+    """The language that later calls report; empty: the one that they were asked for."""
     calls: Log[AsrCall] = field(default_factory=Log[AsrCall])
 
     def add_to(self, server: grpc.aio.Server) -> None:
@@ -155,7 +159,7 @@ class FakeRecogniser:
         model.parameters["streaming"] = "True"
         model.parameters["offline"] = "False"
         model.parameters["sample_rate"] = str(_DEFAULT_RATE_HZ)
-        model.parameters["language_code"] = ",".join(self.languages or ("en-US",))
+        model.parameters["language_code"] = ",".join(self.languages or ("en-US", "multi"))
         return response
 
     async def StreamingRecognize(self, _requests: Any, context: Any) -> None:
@@ -178,7 +182,7 @@ class FakeRecogniser:
             return Refuse(
                 grpc.StatusCode.INVALID_ARGUMENT, "Error: First message must be streaming_config"
             )
-        call.config = first.streaming_config
+        call.config, call.detects = first.streaming_config, self.detects
         call.ordinal = len(self.calls.records)
         self.calls.add(call)
         refusal = self._refusal(call)
@@ -309,6 +313,7 @@ def _response(call: AsrCall, due: _Due) -> Any:
     )
     text = "".join(f"{word.text} " for word in result.words)
     alternative = sent.alternatives.add(transcript=text)
+    alternative.language_code.append(call.detects or call.config.config.language_code)
     if result.is_final:
         alternative.confidence = -0.1
         if call.config.config.enable_word_time_offsets:

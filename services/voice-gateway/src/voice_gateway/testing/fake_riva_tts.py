@@ -104,7 +104,8 @@ class FakeVoice:
     async def GetRivaSynthesisConfig(self, request: Any, context: Any) -> Any:
         response = _pb.RivaSynthesisConfigResponse()
         model = response.model_config.add(model_name="scripted-voice")
-        model.parameters["language_code"] = ",".join(self.languages or (_LANGUAGE,))
+        # A language without a name stands for all that the server does not name.
+        model.parameters["language_code"] = ",".join(self.languages or (_LANGUAGE, ""))
         model.parameters["voice_name"] = _VOICE
         subvoices = (f"{voice}:{ordinal}" for ordinal, voice in enumerate(self.voices))
         model.parameters["subvoices"] = ",".join(subvoices)

@@ -60,6 +60,8 @@ class Says:
     at: float
     text: str
     final: bool = True
+    language: str = ""
+    """The language that the recogniser reports."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,7 +161,7 @@ class ScriptedRecogniser:
             while self._says:
                 await _until(self._says[0].at)
                 said = self._says.pop(0)
-                on_transcript(Transcript(said.text, said.final))
+                on_transcript(Transcript(said.text, said.final, language=said.language))
             fault = self._faults.pop() if self._faults else None
             if fault:
                 await _until(self._fails_at)
@@ -217,12 +219,15 @@ class ScriptedVoice:
         self._first_s = first_s
         self._fault = fault
         self.spoken: list[str] = []
+        self.spoken_by: list[tuple[str, str]] = []
+        """The language and the voice of each text."""
         self.cancelled: list[str] = []
 
     async def speak(
         self, text: str, *, language: str, voice: str, rate_hz: int
     ) -> AsyncGenerator[VoiceAudio, None]:
         self.spoken.append(text)
+        self.spoken_by.append((language, voice))
         try:
             await asyncio.sleep(self._first_s)
             if self._fault:
@@ -256,6 +261,8 @@ class Call:
     conversation_id: str = ""
     memory: Callable[[str, str], Memory] | None = None
     turn_under_way: str = ""
+    language_named: bool = True
+    asking: ModelOptions = field(default_factory=ModelOptions)
     apology: str = "off"
     """The APOLOGY setting."""
     loudspeaker: bool = False
@@ -286,6 +293,8 @@ class Call:
             "Be brief.",
             self.can_pause,
             self.conversation_id,
+            asking=self.asking,
+            language_named=self.language_named,
             turn_under_way=self.turn_under_way,
         )
         try:

@@ -18,6 +18,9 @@ log = logging.getLogger(__name__)
 
 _SERVER = "voice-gateway"  # the library would tell its version, and Python's
 _PAGE_FOLDER = Path(__file__).parent / "web"
+_FILES = frozenset(
+    path.relative_to(_PAGE_FOLDER).as_posix() for path in _PAGE_FOLDER.rglob("*") if path.is_file()
+)
 _SHUTDOWN_S = 1.0  # for responses that are being written when the gateway stops
 
 # The page may talk to its own gateway only and use the microphone; no other page may embed it.
@@ -78,6 +81,7 @@ class HttpFront:
         connections: ConnectionLimits | None = None,
     ) -> None:
         self._access = access
+        self._realtime = realtime
         self._readiness = readiness
         self._choices = choices
         self._exposition = exposition
@@ -93,7 +97,7 @@ class HttpFront:
         app.router.add_route("*", "/v1/{unknown:.*}", _refuse_unknown)
         app.router.add_get("/choices", access.keyed(self._show_choices))
         app.router.add_get("/", _show_page)
-        app.router.add_static("/", _PAGE_FOLDER)
+        app.router.add_get("/{file:.+}", _show_file)
         self._runner = _runner(app)
         self._internal = _runner(self._with_probes(self._say_all, self._show_metrics))
         self._listener = Listener(self._connection, self._connections, self._limits)
@@ -137,7 +141,15 @@ class HttpFront:
     @web.middleware
     async def _at_work(self, request: web.Request, handler: Handler) -> web.StreamResponse:
         async with self._connections.at_work(request.protocol):
-            return await handler(request)
+            try:
+                return self._revoked(request) or await handler(request)
+            except web.HTTPClientError as error:
+                return _in_json(request, error)
+
+    def _revoked(self, request: web.Request) -> web.Response | None:
+        """Why a revoked certificate gets nothing; the WebSocket says it in its own way."""
+        handles = request.match_info.handler
+        return None if handles is self._realtime else self._access.revoked(request)
 
     async def _say_ready(self, request: web.Request) -> web.Response:
         """Say it all to who shows a key, where one is asked for; to others yes or no alone."""
@@ -209,8 +221,26 @@ def _last(answer: web.Response) -> web.Response:
 
 async def _refuse_unknown(request: web.Request) -> web.Response:
     """Tell an API's client in its own form that this is not served."""
-    said = f"Unknown request URL: {request.method} {request.path[:200]}."
-    return refused(404, "unknown_url", said)
+    return refused(404, "unknown_url", _unknown(request))
+
+
+def _unknown(request: web.Request) -> str:
+    return f"Unknown request URL: {request.method} {request.path[:200]}."
+
+
+def _in_json(request: web.Request, error: web.HTTPClientError) -> web.Response:
+    """What the library refuses by itself, in the form of all that is refused here."""
+    match error:
+        case web.HTTPMethodNotAllowed():
+            allowed = ", ".join(sorted(error.allowed_methods))
+            said = f"{_unknown(request)} Allowed: {allowed}."
+            answer = refused(error.status, "method_not_allowed", said)
+            answer.headers[hdrs.ALLOW] = error.headers[hdrs.ALLOW]
+            return answer
+        case web.HTTPNotFound():
+            return refused(404, "unknown_url", _unknown(request))
+        case _:
+            return refused(error.status, "bad_request", f"{error.reason}.")
 
 
 async def _say_alive(request: web.Request) -> web.Response:
@@ -219,6 +249,13 @@ async def _say_alive(request: web.Request) -> web.Response:
 
 async def _show_page(request: web.Request) -> web.FileResponse:
     return web.FileResponse(_PAGE_FOLDER / "index.html")
+
+
+async def _show_file(request: web.Request) -> web.StreamResponse:
+    name = request.match_info["file"]
+    return (
+        web.FileResponse(_PAGE_FOLDER / name) if name in _FILES else await _refuse_unknown(request)
+    )
 
 
 async def _add_headers(request: web.Request, response: web.StreamResponse) -> None:

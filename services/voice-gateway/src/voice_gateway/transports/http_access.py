@@ -61,6 +61,16 @@ class HttpAccess:
             return refused(403, "host_not_allowed", said)
         return None
 
+    def revoked(self, request: web.Request) -> web.Response | None:
+        """Why who shows a revoked certificate is not answered."""
+        if not self._callers.revokes:
+            return None
+        try:
+            self._callers.connected(certificate(request))
+        except Unauthenticated as error:
+            return unauthenticated(error)
+        return None
+
     async def grant(self, request: web.Request) -> Grant:
         """Who asks, and how long a call of theirs may last; raises Unauthenticated."""
         return await self._callers.admit(bearer(request), certificate(request))

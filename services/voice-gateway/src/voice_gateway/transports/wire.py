@@ -11,11 +11,13 @@ from dataclasses import dataclass
 
 from voice_proto import voice_workflow_pb2 as pb
 
+from voice_gateway.call.languages import Languages, NotOffered
 from voice_gateway.errors import BadMessage, NotPermitted
 from voice_gateway.latency import TurnStages
 from voice_gateway.messages import (
     Audio,
     CallConfig,
+    Changed,
     CutOff,
     EndOfUtterance,
     Failed,
@@ -33,6 +35,7 @@ from voice_gateway.messages import (
     RequestDropped,
     Resumed,
     Speaking,
+    Speaks,
     ToCaller,
     ToolCalled,
     Transcript,
@@ -66,6 +69,28 @@ class Defaults:
     voice: str
     system_prompt: str
     line_echo: LineEcho = "auto"
+    languages: Languages | None = None
+    """The languages that may be asked for; None: any."""
+
+    def chosen(self, language: str, voice: str, system_prompt: str) -> tuple[str, str, str]:
+        """Fill in what a config leaves empty, in its language; raises BadMessage."""
+        if self.languages is None:
+            return (
+                language or self.language,
+                voice or self.voice,
+                system_prompt or self.system_prompt,
+            )
+        tag = self.languages.named(language) if language else self.language
+        own = self.languages.of(tag)
+        if language or voice:
+            try:
+                self.languages.check(tag, voice)
+            except NotOffered as why:
+                raise BadMessage(f"{_FIELD_OF[why.what]} is {why}") from None
+        return tag, voice or own.voice, system_prompt or own.system_prompt
+
+
+_FIELD_OF = {"language": "config.language_code", "voice": "config.voice_name"}
 
 
 def to_config(config: pb.VoiceConfig, defaults: Defaults, who: Principal = ANYONE) -> CallConfig:
@@ -76,11 +101,7 @@ def to_config(config: pb.VoiceConfig, defaults: Defaults, who: Principal = ANYON
             f"config.sample_rate is {rate_hz}; allowed: {LOWEST_HZ} to {HIGHEST_HZ} Hz, "
             f"or 0 for {defaults.rate_hz}"
         )
-    if config.language_code and not _LANGUAGE.fullmatch(config.language_code):
-        raise BadMessage(
-            f"config.language_code is {config.language_code[:40]!r}; "
-            f"allowed: a BCP-47 tag such as 'en-US', or empty for {defaults.language!r}"
-        )
+    _check_language(config.language_code, f"empty for {defaults.language!r}")
     _check_length("config.session_id", config.session_id, MOST_NAME_CHARS)
     _check_length("config.conversation_id", config.conversation_id, MOST_NAME_CHARS)
     _check_length("config.voice_name", config.voice_name, MOST_NAME_CHARS)
@@ -88,18 +109,31 @@ def to_config(config: pb.VoiceConfig, defaults: Defaults, who: Principal = ANYON
     _check_rights(config, defaults, who.rights)
     _check_length("config.resume_token", config.resume_token, MOST_NAME_CHARS)
     _check_length("config.turn_under_way", config.turn_under_way, MOST_TEXT_CHARS)
+    language, voice, system_prompt = defaults.chosen(
+        config.language_code, config.voice_name, config.system_prompt
+    )
     return CallConfig(
         call_id=_printable(config.session_id) or uuid.uuid4().hex[:12],
-        language=config.language_code or defaults.language,
+        language=language,
         rate_hz=rate_hz,
-        voice=config.voice_name or defaults.voice,
-        system_prompt=config.system_prompt or defaults.system_prompt,
+        voice=voice,
+        system_prompt=system_prompt,
         can_pause=config.can_pause,
         conversation_id=config.conversation_id,
         line_echo=_LINE_ECHOES.get(config.line_echo, defaults.line_echo),
         principal=who.name,
         turn_under_way=config.turn_under_way.strip(),
+        language_named=bool(config.language_code),
+        rights=who.rights,
     )
+
+
+def _check_language(tag: str, otherwise: str) -> None:
+    if tag and not _LANGUAGE.fullmatch(tag):
+        raise BadMessage(
+            f"config.language_code is {tag[:40]!r}; "
+            f"allowed: a BCP-47 tag such as 'en-US', or {otherwise}"
+        )
 
 
 def _check_rights(config: pb.VoiceConfig, defaults: Defaults, rights: Rights) -> None:
@@ -152,9 +186,19 @@ def from_client(message: pb.ClientMessage) -> FromCaller | None:
         case "end_of_utterance":
             return EndOfUtterance()
         case "config":
-            raise BadMessage("config came twice; allowed: once, as the first message of the stream")
+            return _changed(message.config)
         case _:
             return None  # the message is empty, or its content belongs to a newer contract
+
+
+def _changed(config: pb.VoiceConfig) -> Changed:
+    """A config that comes again: it changes the language, the voice and the prompt alone."""
+    _check_language(config.language_code, "empty to stay with the call's")
+    _check_length("config.voice_name", config.voice_name, MOST_NAME_CHARS)
+    _check_length("config.system_prompt", config.system_prompt, MOST_PROMPT_CHARS)
+    return Changed(
+        config.language_code, config.voice_name, config.system_prompt, config.sample_rate
+    )
 
 
 def _audio(chunk: bytes) -> Audio | None:
@@ -202,7 +246,8 @@ def _event(
     | Failed
     | TurnOver
     | Goodbye
-    | Moving,
+    | Moving
+    | Speaks,
 ) -> tuple[pb.ServerEvent, int]:
     match notice:
         case Listening():
@@ -230,14 +275,21 @@ def _event(
                 type=pb.END_OF_TURN, message=message, latency=latency, incomplete=incomplete
             )
             return over, reply
-        case Goodbye() | Moving():
-            return _parting(notice), 0
+        case Goodbye() | Moving() | Speaks():
+            return _of_call(notice), 0
 
 
-def _parting(notice: Goodbye | Moving) -> pb.ServerEvent:
-    if isinstance(notice, Goodbye):
-        return pb.ServerEvent(type=pb.GOODBYE, message="goodbye")
-    return pb.ServerEvent(type=pb.MOVE, message="call again when nobody speaks")
+def _of_call(notice: Goodbye | Moving | Speaks) -> pb.ServerEvent:
+    """What is told of the call as a whole, and of no reply."""
+    match notice:
+        case Goodbye():
+            return pb.ServerEvent(type=pb.GOODBYE, message="goodbye")
+        case Moving():
+            return pb.ServerEvent(type=pb.MOVE, message="call again when nobody speaks")
+        case Speaks(language, voice):
+            return pb.ServerEvent(
+                type=pb.LANGUAGE, message=language, language_code=language, voice_name=voice
+            )
 
 
 def _latency(stages: TurnStages) -> pb.TurnLatency:

@@ -5,6 +5,9 @@ from voice_gateway.language.shape import Language, words
 
 LANGUAGE = Language(
     tag="en",
+    name="English",
+    script="LATIN",
+    common=words("the and is of you it that are with have what this my your"),
     backchannels=words(
         """mm mmm mhm mm-hm mm-hmm mhmm hm hmm uh-huh uh huh ah aha oh ooh yeah yep yes yup ok okay
         right sure good great nice wow alright exactly indeed i see got it of course"""
@@ -47,9 +50,25 @@ LANGUAGE = Language(
     verb_endings=("ing", "ed", "es", "d", "s"),
     verb_marks=("n't", "'s", "'re", "'m", "'ll", "'d", "'ve"),
     opens_clause=words("and because but that where which while who"),
-    abbreviations=words("Mr Mrs Ms Dr Prof St Jr Sr vs etc approx Fig Inc Ltd Ph.D"),
+    abbreviations=words(
+        """Mr Mrs Ms Dr Prof St Mt Ft Gen Capt Col Maj Lt Sgt Sen Gov Rev Hon Jr Sr vs etc approx
+        al avg incl excl max dept Fig Inc Ltd Ph.D"""
+    ),
+    numbered=words(
+        """No Nos p pp Ch Vol Sec Apt Ext ext Rs c ca est min
+        Jan Feb Mar Apr Jun Jul Aug Sep Sept Oct Nov Dec"""
+    ),
     apology="Sorry, something went wrong. Please ask me again.",
     say_again="Sorry, I did not catch that. Please say it again.",
+    greeting="Hello! How can I help you?",
+    idle_prompt="Are you still there?",
+    goodbye="Goodbye.",
+    system_prompt=(
+        "You are a friendly voice assistant. Your words are spoken aloud. Answer in one to three "
+        "short, plain sentences. Never use lists, markdown, emoji, symbols or stage directions. "
+        "Write numbers and units as words. If the question is unclear, ask back briefly."
+    ),
+    answer_in="Always answer in English.",
     code_remark="The code is in the text.",
     in_words=spoken,
 )

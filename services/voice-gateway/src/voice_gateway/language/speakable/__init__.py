@@ -6,6 +6,7 @@ gets the neutral clean-up; a language with `in_words` is also written out in wor
 
 from voice_gateway.language.folders import language_of
 from voice_gateway.language.speakable.markup import bare, unmarked
+from voice_gateway.language.speakable.scripts import read_as
 
 
 def speakable(text: str, language: str = "") -> str:
@@ -14,6 +15,7 @@ def speakable(text: str, language: str = "") -> str:
     With a BCP-47 `language`, numbers and signs become words where the language's rules are known.
     """
     text = unmarked(text)
-    if language and (in_words := language_of(language).in_words):
-        text = in_words(text, language.lower().partition("-")[2])
+    tag = read_as(text, language.lower())
+    if tag and (in_words := language_of(tag).in_words):
+        text = in_words(text, tag.partition("-")[2])
     return bare(text)

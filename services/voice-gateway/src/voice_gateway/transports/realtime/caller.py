@@ -11,6 +11,7 @@ from voice_gateway.errors import CallerGone, CallerSlow, OverLimit
 from voice_gateway.messages import Audio, Away, Back, FromCaller, Played, ReplyAudio, ToCaller
 from voice_gateway.ports import Caller
 from voice_gateway.transports.realtime import frames, inbound, outbound
+from voice_gateway.transports.realtime.clips import Clips
 from voice_gateway.transports.realtime.fields import BadEvent, Json
 from voice_gateway.transports.realtime.out_of_band import OutOfBandResponses
 from voice_gateway.transports.realtime.state import Events, State
@@ -52,6 +53,8 @@ class RealtimeCaller(Caller):
         self._writing = asyncio.Lock()
         self.out_of_band: OutOfBandResponses | None = None
         """Makes the out-of-band responses, once the call runs."""
+        self.clips: Clips | None = None
+        """Finds the words of items that have audio, once the call runs."""
         self.allowance: Allowance | None = None
         """What the client may still send, once the call is admitted."""
         self._events: Iterator[Json] = iter(())
@@ -81,7 +84,10 @@ class RealtimeCaller(Caller):
         except BadEvent as why:
             self._wait([outbound.refused(self._state, why, None)])
         else:
-            self._follow(next(self._events), len(frame))
+            event = next(self._events)
+            if self.clips and event.get("type") == "response.create":
+                await self.clips.settled()  # an answer knows the words of all that came before it
+            self._follow(event, len(frame))
 
     def _has_audio(self) -> bool:
         """Whether the event was audio, which has limits of its own."""
@@ -116,6 +122,8 @@ class RealtimeCaller(Caller):
             for why in taken.refused:
                 self._refuse(why, event)
             self._steer_out_of_band(taken)
+            if self.clips and taken.clips:
+                self.clips.begin(*taken.clips)
 
     def _refuse(self, why: BadEvent, event: Json) -> None:
         given = event.get("event_id")
@@ -131,11 +139,20 @@ class RealtimeCaller(Caller):
                 case "response.create":
                     self.allowance.request()
                 case "conversation.item.create":
-                    self.allowance.text(size)
+                    audio = (part["audio"] for part in frames.parts_with_audio(event))
+                    self.allowance.text(size - sum(map(len, audio)))
                 case _:
                     pass
         except OverLimit as refusal:
             raise BadEvent("rate_limit_exceeded", refusal.sentence) from None
+
+    @property
+    def state(self) -> State:
+        return self._state
+
+    def note(self, message: FromCaller) -> None:
+        """Hand a message of the front itself to the call, before what the client sends next."""
+        self._for_call.append(message)
 
     def _steer_out_of_band(self, taken: inbound.Taken) -> None:
         if self.out_of_band and taken.begins:

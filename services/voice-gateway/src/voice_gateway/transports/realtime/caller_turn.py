@@ -1,11 +1,13 @@
 """Translates the caller's turn to server events: its start, its committed audio, its transcript."""
 
+from voice_gateway.errors import ServiceError
 from voice_gateway.messages import Forget, FromCaller, Transcript, Withdrawn
 from voice_gateway.transports.realtime import items
-from voice_gateway.transports.realtime.fields import Json
+from voice_gateway.transports.realtime.fields import BadEvent, Json
 from voice_gateway.transports.realtime.items import Item
 from voice_gateway.transports.realtime.state import Committed, Events, OpenTurn, State
 
+_WORDS = "conversation.item.input_audio_transcription"
 _ROUNDING_S = 0.1  # the least that can be committed
 
 
@@ -184,12 +186,27 @@ def deleted(state: State, item: Item) -> list[FromCaller]:
 
 
 def _transcribed(state: State, item: Item, transcript: str) -> Events:
+    return transcribed(state, item, transcript, 0, item.sent_s)
+
+
+def transcribed(state: State, item: Item, transcript: str, index: int, seconds: float) -> Events:
+    """Tell the words of one part of an item, if the client wants to know them."""
     if not state.options.transcribes:
         return []
-    kind = "conversation.item.input_audio_transcription"
-    where = {"item_id": item.id, "content_index": 0}
-    usage = {"type": "duration", "seconds": round(item.sent_s, 3)}
-    completed = state.event(f"{kind}.completed", where, transcript=transcript, usage=usage)
+    where = {"item_id": item.id, "content_index": index}
+    usage = {"type": "duration", "seconds": round(seconds, 3)}
+    completed = state.event(f"{_WORDS}.completed", where, transcript=transcript, usage=usage)
     if not transcript:
         return [completed]
-    return [state.event(f"{kind}.delta", where, delta=transcript), completed]
+    return [state.event(f"{_WORDS}.delta", where, delta=transcript), completed]
+
+
+def not_transcribed(state: State, item: Item, index: int, why: ServiceError | BadEvent) -> Events:
+    """Tell why one part of an item has no words."""
+    if isinstance(why, BadEvent):
+        error = {"type": "invalid_request_error", "code": why.code, "message": str(why)}
+    else:
+        code = f"{why.stage}_{why.code}"
+        error = {"type": "server_error", "code": code, "message": why.sentence}
+    where = {"item_id": item.id, "content_index": index}
+    return [state.event(f"{_WORDS}.failed", where, error={**error, "param": None})]

@@ -48,9 +48,13 @@ def as_text(value: Any, param: str, longest: int) -> str:
     if not isinstance(value, str):
         raise _wrong_type(param, "a string", value)
     if len(value) > longest:
-        said = f"'{param}' has {len(value)} characters; allowed: at most {longest}."
-        raise BadEvent("string_above_max_length", said, param)
+        raise above_max_length(param, len(value), longest)
     return value
+
+
+def above_max_length(param: str, chars: int, longest: int) -> BadEvent:
+    said = f"'{param}' has {chars} characters; allowed: at most {longest}."
+    return BadEvent("string_above_max_length", said, param)
 
 
 def as_json(value: Any, param: str, longest: int) -> None:

@@ -1,10 +1,11 @@
 """Accepts WebSockets at `/v1/realtime`, checks who may open one, and ends its call."""
 
 import asyncio
+import json
 import logging
 import uuid
 from collections.abc import AsyncGenerator
-from contextlib import ExitStack, asynccontextmanager
+from contextlib import ExitStack, asynccontextmanager, suppress
 from dataclasses import replace
 
 from aiohttp import ClientConnectionError, WSCloseCode, WSMsgType, hdrs, web
@@ -27,8 +28,14 @@ from voice_gateway.messages import CallConfig, Played
 from voice_gateway.principals import Grant, Principal
 from voice_gateway.transports.callers_address import FORWARDED, Proxies
 from voice_gateway.transports.http_access import HttpAccess, refused, unauthenticated
-from voice_gateway.transports.realtime import frames, outbound, transcription_session
+from voice_gateway.transports.realtime import (
+    client_secrets,
+    frames,
+    outbound,
+    transcription_session,
+)
 from voice_gateway.transports.realtime.caller import RealtimeCaller, Socket
+from voice_gateway.transports.realtime.clips import Clips
 from voice_gateway.transports.realtime.fields import BadEvent
 from voice_gateway.transports.realtime.out_of_band import OutOfBandResponses
 from voice_gateway.transports.realtime.reconnecting import (
@@ -45,12 +52,15 @@ from voice_gateway.transports.wire import Defaults
 log = logging.getLogger(__name__)
 
 _LARGEST_FRAME_BYTES = frames.LARGEST_BYTES  # a larger one closes the socket
+_LARGEST_OF_A_STRANGER_BYTES = 4096  # from a client that is told why it is not let in
 _HEARTBEAT_S = 20.0  # browsers and proxies drop connections that stay silent
 _CLOSE_TIMEOUT_S = 2.0
 _SUBPROTOCOL = "realtime"
 _LONGEST_NAME_CHARS = 128
 _LONGEST_REASON_BYTES = 120
 _UNAUTHORIZED = 3000  # as IANA's registry of close codes has it, and OpenAI uses it
+_BETA_CLOSED = 4000  # as the cloud closes a socket that asks for the beta's events
+_BETA_PROTOCOL = "openai-beta.realtime-v1"
 _CLOSE_CODES: dict[type[CallError], int] = {
     GatewayFull: WSCloseCode.TRY_AGAIN_LATER,
     TooManyCalls: WSCloseCode.TRY_AGAIN_LATER,
@@ -82,27 +92,29 @@ class RealtimeFront:
     async def answer(self, request: web.Request) -> web.StreamResponse:
         if refusal := self._access.site_refusal(request):
             return refusal
+        upgrades = request.headers.get(hdrs.UPGRADE, "").lower() == "websocket"
         try:
             grant = await self._access.grant(request)
         except Unauthenticated as error:
             self._calls.turned_away("realtime")
-            return unauthenticated(error)
-        # A page is not told why its WebSocket is refused, so it asks with a plain request, which
-        # must get the reasons above first.
-        if request.headers.get(hdrs.UPGRADE, "").lower() != "websocket":
+            if not upgrades:
+                return unauthenticated(error)
+            wrong_key = BadEvent("invalid_api_key", str(error))
+            return await _turned_away(request, wrong_key, _UNAUTHORIZED)
+        # A page asks with a plain request why its WebSocket was refused before it opened.
+        if not upgrades:
             upgrade = refused(426, "upgrade_required", "This address speaks WebSocket.")
             return self._full() or upgrade
+        return await self._open(request, grant)
+
+    async def _open(self, request: web.Request, grant: Grant) -> web.StreamResponse:
+        if _asks_for_beta(request):
+            return await _turned_away(request, _BETA_IS_OVER, _BETA_CLOSED)
         try:
             wish = wish_of(request)
         except BadEvent as why:
             return refused(400, why.code, str(why), why.param)
-        socket = web.WebSocketResponse(
-            protocols=(_SUBPROTOCOL,),
-            heartbeat=_HEARTBEAT_S,
-            max_msg_size=_LARGEST_FRAME_BYTES,
-            compress=False,  # base64 audio costs more to compress than to send
-            timeout=_CLOSE_TIMEOUT_S,
-        )
+        socket = _socket(_LARGEST_FRAME_BYTES)
         await socket.prepare(request)
         await self._serve(request, socket, grant, wish)
         return socket
@@ -132,6 +144,10 @@ class RealtimeFront:
             # A client that does not read gets no goodbye: a send that timed out cannot be repeated.
             _abort(request)
             return
+        except BadEvent as refusal:  # what the client's token asks for is not served any more
+            code, why = WSCloseCode.POLICY_VIOLATION, str(refusal)
+            with suppress(CallerGone):
+                await _tell(socket, json.dumps(outbound.turned_away(refusal)))
         except CallError as error:
             code, why = _CLOSE_CODES.get(type(error), WSCloseCode.POLICY_VIOLATION), str(error)
         except Exception:  # a bug ends this call only, and the client sees no details
@@ -160,7 +176,7 @@ class RealtimeFront:
         self, request: web.Request, socket: web.WebSocketResponse, grant: Grant, wish: Wish
     ) -> None:
         who, address = grant.principal, self._address(request)
-        state = self._state(request, who)
+        state = self._state(request, grant, wish)
         caller = RealtimeCaller(_AioSocket(socket), state)
         outlives = wish.resumable and self._resumptions.offered
         async with _goodbye(caller, state):
@@ -190,20 +206,27 @@ class RealtimeFront:
         kept.renew = call.renew
         await SocketLine(self._resumptions, kept, line, socket).serve(resumed=False)
 
-    def _state(self, request: web.Request, who: Principal) -> State:
+    def _state(self, request: web.Request, grant: Grant, wish: Wish) -> State:
+        """The state that a session begins in, with what its token asks for; raises BadEvent."""
+        who, asked = grant.principal, client_secrets.unpacked(grant.carried)
         extended = request.query.get("events") == "all"
-        config = self._config(who, can_pause=extended)
-        model = request.query.get("model", "")[:_LONGEST_NAME_CHARS] or "default"
+        config = self._config(who, wish.conversation_id, can_pause=extended)
+        named = request.query.get("model", "")[:_LONGEST_NAME_CHARS]
+        model = named or client_secrets.model_of(asked)
         only_words = request.query.get("intent") == transcription_session.KIND
         kind = transcription_session.KIND if only_words else "realtime"
-        options = SessionOptions(config.call_id, model, config, who.rights, kind)
-        return State(options, extended=extended)
+        languages = self._defaults.languages
+        options = SessionOptions(config.call_id, model, config, who.rights, kind, languages)
+        options.update(asked, has_audio=False)
+        state = State(options, extended=extended)
+        state.decode(options.input_format)
+        return state
 
     def _address(self, request: web.Request) -> str:
         forwarded = ",".join(request.headers.getall(FORWARDED, ()))
         return self._proxies.caller(request.remote or "", forwarded)
 
-    def _config(self, who: Principal, *, can_pause: bool) -> CallConfig:
+    def _config(self, who: Principal, conversation_id: str, *, can_pause: bool) -> CallConfig:
         return CallConfig(
             call_id=uuid.uuid4().hex[:12],
             language=self._defaults.language,
@@ -211,8 +234,10 @@ class RealtimeFront:
             voice=self._defaults.voice,
             system_prompt=self._defaults.system_prompt,
             can_pause=can_pause,
+            conversation_id=conversation_id,
             line_echo=self._defaults.line_echo,
             principal=who.name,
+            rights=who.rights,
         )
 
 
@@ -242,11 +267,13 @@ async def _converse(call: Call, caller: RealtimeCaller, config: CallConfig) -> N
     ended: CallError | None = None
     async with asyncio.TaskGroup() as tasks:
         caller.out_of_band = out_of_band = OutOfBandResponses(call, tasks)
+        caller.clips = clips = Clips(call, tasks, caller.state, caller.say, caller.note)
         try:
             await call.run(caller, config)
         except CallError as error:
             ended = error
         out_of_band.cancel()
+        clips.cancel()
     if ended:
         raise ended
 
@@ -264,6 +291,44 @@ async def _goodbye(caller: RealtimeCaller, state: State) -> AsyncGenerator[None]
         except CallError:
             log.info("the client was gone before it heard: %s", error)
         raise
+
+
+def _socket(largest_bytes: int) -> web.WebSocketResponse:
+    return web.WebSocketResponse(
+        protocols=(_SUBPROTOCOL,),
+        heartbeat=_HEARTBEAT_S,
+        max_msg_size=largest_bytes,
+        compress=False,  # base64 audio costs more to compress than to send
+        timeout=_CLOSE_TIMEOUT_S,
+    )
+
+
+_BETA_IS_OVER = BadEvent(
+    "beta_api_shape_disabled",
+    "The Realtime beta API is not served. Use the GA API: leave out the header "
+    f"'OpenAI-Beta: realtime=v1' and the subprotocol '{_BETA_PROTOCOL}'.",
+)
+
+
+def _asks_for_beta(request: web.Request) -> bool:
+    """Whether the client wants the beta's events, of which it would understand none of ours."""
+    offered = request.headers.get(hdrs.SEC_WEBSOCKET_PROTOCOL, "").split(",")
+    return "realtime=v1" in request.headers.get("OpenAI-Beta", "") or _BETA_PROTOCOL in map(
+        str.strip, offered
+    )
+
+
+async def _turned_away(
+    request: web.Request, why: BadEvent, close_code: int
+) -> web.WebSocketResponse:
+    """Open the socket only to say why it is closed: browsers see no status of a handshake, and
+    clients try again after one."""
+    socket = _socket(_LARGEST_OF_A_STRANGER_BYTES)
+    await socket.prepare(request)
+    with suppress(CallerGone):
+        await _tell(socket, json.dumps(outbound.turned_away(why)))
+        await _close(request, socket, close_code, str(why))
+    return socket
 
 
 async def _tell(socket: web.WebSocketResponse, frame: str) -> None:

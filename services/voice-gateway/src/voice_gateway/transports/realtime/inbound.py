@@ -3,6 +3,7 @@
 Every event is checked here; one that cannot be followed raises BadEvent, and changes nothing.
 """
 
+import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -23,10 +24,14 @@ from voice_gateway.messages import (
 )
 from voice_gateway.transports.realtime import caller_turn, fields, items, transcription_session
 from voice_gateway.transports.realtime import response as outcome
+from voice_gateway.transports.realtime.clips import clips_in
 from voice_gateway.transports.realtime.fields import BadEvent, Json
+from voice_gateway.transports.realtime.items import Item
 from voice_gateway.transports.realtime.rights import check_messages
 from voice_gateway.transports.realtime.session_options import RATE_HZ
-from voice_gateway.transports.realtime.state import Asked, Events, State
+from voice_gateway.transports.realtime.state import Asked, Clip, Events, State
+
+log = logging.getLogger(__name__)
 
 _LEAST_COMMIT_S = 0.1
 _MOST_OUT_OF_BAND = 4  # at once; each sends requests to the model and the voice of its own
@@ -53,6 +58,8 @@ class Taken:
     begins: OutOfBandRequest | None = None
     stops: int = 0
     """The number of the out-of-band response that is to end; 0: none."""
+    clips: tuple[Item, Sequence[Clip]] | None = None
+    """An item whose audio is to be transcribed."""
     acknowledged: int = 0
     """The sequence of the newest event that the client says it has; 0: it says nothing."""
     refused: Sequence[BadEvent] = ()
@@ -111,17 +118,33 @@ def _clear_audio(state: State, event: Json) -> Taken:
 
 
 def _create_item(state: State, event: Json) -> Taken:
-    wire, message = items.checked(fields.child(event, "item", ""))
+    asked = fields.child(event, "item", "")
+    wire, message = items.checked(asked)
     check_messages([message], state.options.rights, "item.role")
     state.items.check_new(wire)
     state.items.check_call(wire)
-    place = state.items.place(event.get("previous_item_id"))
+    previous = event.get("previous_item_id")
+    # A client that puts an item behind one that it does not know to be gone must not lose it.
+    place = None if previous in state.taken_back else state.items.place(previous)
+    if clips := clips_in(wire, state.options.input_format, state.options.config.language):
+        state.admit_clips(clips)
     item, before = state.items.add(wire, after=place)
+    _note_left_out(state, asked, wire)
+    if clips:  # it is noted with its words
+        return Taken([], caller_turn.created(state, item, before), clips=(item, clips))
     after = None if place is None else state.items.told_before(before)
     noted: list[FromCaller] = (
         [Noted(_named(message, item.id), after)] if items.says(message) else []
     )
     return Taken(noted, caller_turn.created(state, item, before))
+
+
+def _note_left_out(state: State, asked: Json, wire: Json) -> None:
+    """An error would end some clients' sessions: the item is shown as it was taken."""
+    given, taken = (len(each.get("content", ())) for each in (asked, wire))
+    if given > taken:
+        said = "call %s: %d images of an item are left out, as the model sees none"
+        log.info(said, state.options.config.call_id, given - taken)
 
 
 def _named(message: Message, item_id: str) -> Message:

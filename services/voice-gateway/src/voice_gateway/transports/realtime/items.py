@@ -1,13 +1,14 @@
 """Owns the conversation's items as the client knows them: their order, ids and contents."""
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal, cast
 
 from voice_gateway.conversation import Message, ToolCall
 from voice_gateway.conversation.history import answer_name, question_name
 from voice_gateway.transports.realtime import fields
 from voice_gateway.transports.realtime.fields import BadEvent, Json
+from voice_gateway.transports.realtime.frames import MOST_ITEM_AUDIO_CHARS
 
 _MOST_TEXT_CHARS = 16_000  # in one item; the model's memory is shorter
 _MOST_INPUT_ITEMS = 256  # in one response's `input`
@@ -131,7 +132,10 @@ class Items:
     def _referred(self, part: Any, path: str) -> Message:
         given = fields.as_object(part, path)
         if given.get("type") != "item_reference":
-            return checked(given, path)[1]
+            wire, message = checked(given, path)
+            if any("audio" in part for part in wire.get("content", ())):
+                raise fields.unsupported(path, "audio of an input needs a transcript.")
+            return message
         item_id = fields.text(given, "id", path)
         if item_id not in self._items:
             raise fields.not_allowed(f"{path}.id", item_id, "the id of an item that stands here")
@@ -165,6 +169,9 @@ class Items:
         """Whether other items hold words of the turn that this one belongs to."""
         same = (each for each in self._items.values() if each.reply and each.name == item.name)
         return any(each is not item for each in same)
+
+    def holds(self, item: Item) -> bool:
+        return self._items.get(item.id) is item
 
     def before(self, item_id: str) -> str | None:
         """The id of the item before this one."""
@@ -203,6 +210,11 @@ class Items:
                 f"An item with id '{wire['id'][:64]}' exists already.",
                 "item.id",
             )
+
+
+def message_of(item: Item) -> Message:
+    """The item as a message of the conversation, which may be empty."""
+    return replace(_message_of(item.wire), name=item.id)
 
 
 def shown(wire: Json) -> Json:
@@ -266,11 +278,17 @@ def _part(given: Json, role: str, path: str) -> Json:
             "text": fields.as_text(given.get("text"), f"{path}.text", _MOST_TEXT_CHARS),
         }
     if not given.get("transcript"):
-        raise fields.unsupported(
-            path, "audio comes through input_audio_buffer.append; an item needs a transcript."
-        )
+        return _clip(given, kind, path)
     transcript = fields.as_text(given["transcript"], f"{path}.transcript", _MOST_TEXT_CHARS)
     return {"type": kind, "transcript": transcript}
+
+
+def _clip(given: Json, kind: str, path: str) -> Json:
+    """A part that has audio and no words yet; only those of a caller are found out."""
+    if kind != "input_audio":
+        raise fields.unsupported(path, "what was answered needs a transcript.")
+    audio = fields.text(given, "audio", path, MOST_ITEM_AUDIO_CHARS)
+    return {"type": kind, "transcript": None, "audio": audio}
 
 
 def _words(parts: Sequence[Json]) -> str:

@@ -17,6 +17,7 @@ from voice_gateway.messages import (
     RequestDropped,
     Resumed,
     Speaking,
+    Speaks,
     ToCaller,
     ToolCalled,
     Transcript,
@@ -25,7 +26,7 @@ from voice_gateway.messages import (
 )
 from voice_gateway.transports.realtime import caller_turn, response
 from voice_gateway.transports.realtime.fields import BadEvent, Json
-from voice_gateway.transports.realtime.state import Events, State
+from voice_gateway.transports.realtime.state import Events, State, random_id
 
 
 def opening(state: State) -> Events:
@@ -39,14 +40,22 @@ def opening(state: State) -> Events:
 
 def refused(state: State, why: BadEvent, event_id: str | None) -> Json:
     """The error event for a client event that was not followed; the call goes on."""
-    error = {
+    return state.event("error", error=_error(why, event_id))
+
+
+def turned_away(why: BadEvent) -> Json:
+    """The only event of a socket on which no call begins."""
+    return {"type": "error", "event_id": random_id("event"), "error": _error(why, None)}
+
+
+def _error(why: BadEvent, event_id: str | None) -> Json:
+    return {
         "type": "invalid_request_error",
         "code": why.code,
         "message": str(why),
         "param": why.param,
         "event_id": event_id,
     }
-    return state.event("error", error=error)
 
 
 def ended(state: State, why: CallError) -> Json:
@@ -97,7 +106,8 @@ def _noticed(
     | RequestDropped
     | TurnOver
     | Goodbye
-    | Moving,
+    | Moving
+    | Speaks,
 ) -> Events:
     match message:
         case TurnTaken(reply):
@@ -114,6 +124,9 @@ def _noticed(
             return response.failed(state, error, reply)
         case TurnOver():
             return response.turn_over(state, message)
+        case Speaks():
+            state.options.speaks(message)
+            return [state.event("session.updated", session=state.options.shown())]
         case Moving():
             return [state.event("gateway.move")]  # only a call that can be resumed is told to
         case Listening() | Speaking() | Paused() | Resumed() | Goodbye():

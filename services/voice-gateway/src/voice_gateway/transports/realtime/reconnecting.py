@@ -24,8 +24,9 @@ from voice_gateway.errors import CallerGone, CallerSlow, CallLost
 from voice_gateway.messages import Played
 from voice_gateway.transports.lines import ConnectionLine
 from voice_gateway.transports.realtime.caller import Socket
-from voice_gateway.transports.realtime.fields import Json, not_allowed
+from voice_gateway.transports.realtime.fields import Json, as_text, not_allowed
 from voice_gateway.transports.realtime.state import random_id
+from voice_gateway.transports.wire import MOST_NAME_CHARS
 
 TOKEN_PROTOCOL = "voice-gateway-resume."
 """A token comes as a subprotocol's name, as a key does: addresses are written to logs."""
@@ -46,6 +47,8 @@ class Wish:
     """Opens the call to go on with; empty: a new one is to begin."""
     received: int = 0
     """The sequence of the last event that the client has of it."""
+    conversation_id: str = ""
+    """The conversation that a new call continues, as over gRPC; empty: none."""
 
 
 def wish_of(request: web.Request) -> Wish:
@@ -55,7 +58,11 @@ def wish_of(request: web.Request) -> Wish:
         raise not_allowed("resume", resume, "'true' or 'false'")
     if not (received.isascii() and received.isdigit() and len(received) <= _MOST_DIGITS):
         raise not_allowed("received", received, "the sequence of an event, or 0")
-    return Wish(resume == "true", _token(request), int(received)) if resume == "true" else Wish()
+    conversation_id = request.query.get("conversation_id", "")
+    as_text(conversation_id, "conversation_id", MOST_NAME_CHARS)
+    if resume == "false":
+        return Wish(conversation_id=conversation_id)
+    return Wish(True, _token(request), int(received), conversation_id)
 
 
 def _token(request: web.Request) -> str:

@@ -4,19 +4,20 @@ Fields without an effect here (a tracing setting, a prompt) are kept and shown a
 protocol has it; `docs/guides/realtime-api.md` lists them.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass, replace
 from typing import Any, Final, Literal, cast
 
 from voice_gateway.audio import g711
+from voice_gateway.call.languages import Languages, NotOffered
 from voice_gateway.conversation import Message
 from voice_gateway.conversation.policy import TurnOptions
-from voice_gateway.messages import CallConfig, LineEcho, ModelOptions, Tool
+from voice_gateway.messages import CallConfig, LineEcho, ModelOptions, Speaks, Tool
 from voice_gateway.principals import Rights
 from voice_gateway.transports.realtime import fields, transcription_session, turn_detection
 from voice_gateway.transports.realtime.fields import BadEvent, Json
-from voice_gateway.transports.realtime.rights import check_config
+from voice_gateway.transports.realtime.rights import check_config, not_permitted
 
 RATE_HZ: Final = 24_000
 """The rate of the call and of `audio/pcm`; the protocol has no other."""
@@ -33,7 +34,7 @@ _SESSION_FIELDS = frozenset(
     temperature parallel_tool_calls truncation tracing include prompt reasoning id object
     expires_at""".split()
 )
-_KEPT_FIELDS = frozenset("parallel_tool_calls truncation tracing include prompt reasoning".split())
+_KEPT_FIELDS = frozenset("truncation tracing include prompt reasoning".split())
 """These change nothing here."""
 _KEPT_CHARS = 16_000
 _AUDIO_FIELDS: Mapping[transcription_session.Kind, Sequence[str]] = {
@@ -50,6 +51,7 @@ _RESPONSE_FIELDS = frozenset(
 _CLOUD_VOICES = frozenset(
     "alloy ash ballad coral echo fable nova onyx sage shimmer verse marin cedar".split()
 )
+_LANGUAGE = "session.audio.input.transcription.language"
 _DEFAULT_REGIONS = {
     "ar": "ar-AR", "de": "de-DE", "en": "en-US", "es": "es-US", "fr": "fr-FR", "hi": "hi-IN",
     "it": "it-IT", "ja": "ja-JP", "ko": "ko-KR", "pt": "pt-BR", "ru": "ru-RU", "zh": "zh-CN",
@@ -78,7 +80,10 @@ class SessionOptions:
         config: CallConfig,
         rights: Rights | None = None,
         kind: transcription_session.Kind = "realtime",
+        languages: Languages | None = None,
     ) -> None:
+        """`languages`: those that may be asked for; None: any."""
+        self._languages = languages
         self.rights = rights or Rights()
         """What the client may replace."""
         self._session: Json = {
@@ -167,15 +172,54 @@ class SessionOptions:
             fields.known(audio, _AUDIO_FIELDS[kind], "session.audio")
             _merge_audio(session["audio"], audio)
         session["tools"], refused = _served_tools(session["tools"])
-        config = _config(session, self._base)
-        check_config(config, self._base, self.rights, "session")
-        if has_audio and config.language != self._config.language:
-            raise fields.unsupported(
-                "session.audio.input.transcription.language",
-                "the language cannot be changed once audio has come; open another session.",
-            )
-        self._session, self._config = session, config
+        base = self._base_in(session)
+        if session["instructions"] == self._base.system_prompt:
+            session["instructions"] = base.system_prompt
+        config = _config(session, base)
+        check_config(config, base, self.rights, "session")
+        self._check_offered(session, config, "session")
+        self._session, self._base, self._config = session, base, config
         return refused
+
+    def speaks(self, change: Speaks) -> None:
+        """The call has changed its language by itself."""
+        audio = self._session["audio"]
+        if audio["input"]["transcription"] is not None:
+            audio["input"]["transcription"]["language"] = change.language
+        audio["output"]["voice"] = change.voice or "default"
+        self._session["instructions"] = change.system_prompt
+        self._base = self._in(change.language)
+        self._config = _config(self._session, self._base)
+
+    def _base_in(self, session: Json) -> CallConfig:
+        """What is usual in the language that this session asks for."""
+        transcription: Json = session["audio"]["input"]["transcription"] or {}
+        asked, known = transcription.get("language"), self._languages
+        tag = _language(asked, self._base.language, known.named if known else None)
+        if tag == self._base.language:
+            return self._base
+        if not self.rights.language:
+            raise not_permitted(_LANGUAGE)
+        return self._in(tag)
+
+    def _in(self, tag: str) -> CallConfig:
+        """What is usual in this language."""
+        if self._languages is None:
+            return replace(self._base, language=tag)
+        own = self._languages.of(tag)
+        return replace(self._base, language=tag, voice=own.voice, system_prompt=own.system_prompt)
+
+    def _check_offered(self, session: Json, config: CallConfig, path: str) -> None:
+        """Refuse a language or a voice that is not there, by the name that was asked for."""
+        if self._languages is None or _voiced(config) == _voiced(self._config):
+            return
+        spoken = config.spoken and not _only_transcribes(session)
+        chosen = config.voice if config.voice != self._in(config.language).voice else ""
+        try:
+            self._languages.check(config.language, chosen, spoken=spoken)
+        except NotOffered as why:
+            param = _LANGUAGE if why.what == "language" else f"{path}.audio.output.voice"
+            raise fields.not_allowed(param, why.value, why.allowed) from None
 
     def for_response(
         self, asked: Json, about: tuple[Message, ...] | None = None
@@ -188,7 +232,7 @@ class SessionOptions:
         session = self._copy()
         changes = asked.keys() & {
             "instructions", "output_modalities", "tools", "tool_choice", "max_output_tokens",
-            "temperature",
+            "temperature", "parallel_tool_calls",
         }  # fmt: skip
         session |= {name: asked[name] for name in changes if asked[name] is not None}
         if asked.get("audio") is not None:
@@ -198,6 +242,7 @@ class SessionOptions:
             _merge_output(session["audio"]["output"], output, "response.audio.output")
         config = _config(session, self._base, "response")
         check_config(config, self._base, self.rights, "response")
+        self._check_offered(session, config, "response")
         return ResponseOptions(session, replace(config, asking=replace(config.asking, about=about)))
 
 
@@ -266,11 +311,9 @@ def _transcription(asked: Any, current: Json | None) -> Json | None:
 
 def _config(session: Json, base: CallConfig, path: str = "session") -> CallConfig:
     """The config of a call with this `session`; `base` has the values it does not set."""
-    transcription: Json = session["audio"]["input"]["transcription"] or {}
     voice: str = session["audio"]["output"]["voice"]
     return replace(
         base,
-        language=_language(transcription.get("language"), base.language),
         voice=base.voice if voice == "default" or voice in _CLOUD_VOICES else voice,
         system_prompt=fields.as_text(
             session["instructions"] or "", f"{path}.instructions", _PROMPT_CHARS
@@ -280,6 +323,10 @@ def _config(session: Json, base: CallConfig, path: str = "session") -> CallConfi
         turns=_turns_of(session),
         asking=_asking(session, path),
     )
+
+
+def _voiced(config: CallConfig) -> tuple[str, str, bool]:
+    return config.language, config.voice, config.spoken
 
 
 def _line_echo(given: Json, default: LineEcho) -> LineEcho:
@@ -296,14 +343,17 @@ def _asking(session: Json, path: str) -> ModelOptions:
         max_tokens=_max_tokens(session["max_output_tokens"], path),
         tools=tools,
         tool_choice=_tool_choice(session["tool_choice"], tools, path),
+        parallel_calls=_parallel_calls(session.get("parallel_tool_calls"), path),
         counts_tokens=True,
     )
 
 
-def _language(asked: str | None, default: str) -> str:
+def _language(asked: str | None, default: str, named: Callable[[str], str] | None) -> str:
+    """The tag of a language that may lack its region, which the protocol's languages do."""
     if not asked or default == asked or default.partition("-")[0] == asked:
         return default
-    return _DEFAULT_REGIONS.get(asked, asked)
+    tag = named(asked) if named else asked
+    return _DEFAULT_REGIONS.get(tag, tag)
 
 
 def _voice_name(asked: Any, path: str) -> str:
@@ -316,6 +366,10 @@ def _temperature(asked: Any, path: str) -> float | None:
     if asked is None:
         return None
     return fields.as_number(asked, f"{path}.temperature", 0, 2)
+
+
+def _parallel_calls(asked: Any, path: str) -> bool:
+    return asked is None or fields.as_flag(asked, f"{path}.parallel_tool_calls")
 
 
 def _max_tokens(asked: Any, path: str) -> int | None:

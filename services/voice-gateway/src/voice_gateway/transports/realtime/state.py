@@ -1,16 +1,23 @@
 """Owns the state of one Realtime call: the caller's open turn, and the live response."""
 
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 from uuid import uuid4
 
+from voice_gateway.audio import g711
 from voice_gateway.errors import ServiceError
 from voice_gateway.messages import FromCaller, Transcript
 from voice_gateway.transports.realtime.fields import Json
 from voice_gateway.transports.realtime.items import Item, Items
-from voice_gateway.transports.realtime.session_options import ResponseOptions, SessionOptions, Sound
+from voice_gateway.transports.realtime.session_options import (
+    LAWS,
+    RATE_HZ,
+    ResponseOptions,
+    SessionOptions,
+    Sound,
+)
 from voice_gateway.transports.realtime.sound import AudioDecoder, AudioEncoder
 
 Events = list[Json]
@@ -57,6 +64,22 @@ class Committed:
     """Where it ends in the caller audio."""
     deleted: bool = False
     """Whether the client has deleted its item; its words are to be forgotten."""
+
+
+@dataclass(frozen=True, slots=True)
+class Clip:
+    """The audio of a part of an item, of which the words are to be found."""
+
+    index: int
+    audio: str = field(repr=False)
+    """In base64."""
+    sound: Sound
+    language: str
+
+    @property
+    def seconds(self) -> float:
+        bytes_per_s = g711.RATE_HZ if self.sound in LAWS else 2 * RATE_HZ
+        return len(self.audio) * 3 / 4 / bytes_per_s
 
 
 @dataclass
@@ -136,6 +159,8 @@ class State:
     begun_out_of_band: int = 0
     cancelling: bool = False
     """Whether the client has asked for the end of the live response."""
+    admit_clips: Callable[[Sequence[Clip]], None] = lambda _clips: None
+    """Raises BadEvent where the client may not send these."""
     taken_back: deque[str] = field(default_factory=lambda: deque[str](maxlen=_TAKEN_BACK))
     """The newest items that the gateway deleted; a client may not know it yet."""
 

@@ -213,14 +213,15 @@ export class Call {
   #adjust() {
     const { language, voice, byHand, aloud } = this.#wishes;
     const input = { turn_detection: byHand ? null : { type: "semantic_vad" } };
-    if (language) input.transcription = { language };
     if (this.microphone.cancelsEcho) input.noise_reduction = { type: "near_field" };
-    const session = {
-      type: "realtime",
-      output_modalities: [aloud ? "audio" : "text"],
-      audio: { input, output: { voice: voice || "default" } },
-    };
-    this.line.send({ type: "session.update", session });
+    this.#update({ output_modalities: [aloud ? "audio" : "text"], audio: { input } });
+    // What was chosen at another time may not be served any more, which must cost nothing else.
+    if (language) this.#update({ audio: { input: { transcription: { language } } } });
+    this.#update({ audio: { output: { voice: voice || "default" } } });
+  }
+
+  #update(session) {
+    this.line.send({ type: "session.update", session: { type: "realtime", ...session } });
   }
 
   #deliver(text) {

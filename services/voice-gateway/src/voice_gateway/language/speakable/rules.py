@@ -13,6 +13,9 @@ def rule(pattern: str, said: str | Callable[[Match], str], flags: int = 0) -> Ru
 
 
 def _filled_in(template: str) -> Callable[[Match], str]:
+    if "\\" not in template:
+        return lambda _: template
+
     def said(match: Match) -> str:
         return match.expand(template)
 
@@ -23,6 +26,11 @@ def apply(rules: Iterable[Rule], text: str) -> str:
     for pattern, said in rules:
         text = pattern.sub(said, text)
     return text
+
+
+def any_of(words: Iterable[str]) -> str:
+    """A pattern for any of the words; of two that begin alike it finds the longer one."""
+    return "|".join(map(re.escape, sorted(words, key=len, reverse=True)))
 
 
 def full_stop(match: Match) -> str:

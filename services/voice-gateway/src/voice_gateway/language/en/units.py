@@ -1,14 +1,12 @@
-"""The English words for abbreviations, signs and units."""
+"""The English words for units of measure."""
 
-# Each sign has its singular and its plural.
+# Each sign has its singular and its plural; an empty plural adds an s.
 UNITS: dict[str, tuple[str, str]] = {
     sign: (one, more or one + "s")
     for sign, one, more in (
         ("%", "percent", "percent"),
         ("°C", "degree Celsius", "degrees Celsius"),
         ("°F", "degree Fahrenheit", "degrees Fahrenheit"),
-        ("℃", "degree Celsius", "degrees Celsius"),
-        ("℉", "degree Fahrenheit", "degrees Fahrenheit"),
         ("°", "degree", ""),
         ("km²", "square kilometer", ""),
         ("km2", "square kilometer", ""),
@@ -19,11 +17,14 @@ UNITS: dict[str, tuple[str, str]] = {
         ("m3", "cubic meter", ""),
         ("cm³", "cubic centimeter", ""),
         ("sq ft", "square foot", "square feet"),
-        ("km/h", "kilometer per hour", "kilometers per hour"),
+        ("sq. ft.", "square foot", "square feet"),
+        ("sqft", "square foot", "square feet"),
+        ("sq m", "square meter", ""),
+        ("sq mi", "square mile", ""),
         ("kph", "kilometer per hour", "kilometers per hour"),
         ("mph", "mile per hour", "miles per hour"),
         ("mpg", "mile per gallon", "miles per gallon"),
-        ("m/s", "meter per second", "meters per second"),
+        ("kn", "knot", ""),
         ("km", "kilometer", ""),
         ("cm", "centimeter", ""),
         ("mm", "millimeter", ""),
@@ -33,20 +34,29 @@ UNITS: dict[str, tuple[str, str]] = {
         ("ft", "foot", "feet"),
         ("yd", "yard", ""),
         ("mi", "mile", ""),
+        ("ha", "hectare", ""),
         ("kg", "kilogram", ""),
         ("mg", "milligram", ""),
         ("µg", "microgram", ""),
+        ("mcg", "microgram", ""),
         ("g", "gram", ""),
         ("lbs", "pound", ""),
         ("lb", "pound", ""),
+        ("fl oz", "fluid ounce", ""),
         ("oz", "ounce", ""),
         ("ml", "milliliter", ""),
         ("mL", "milliliter", ""),
+        ("cl", "centiliter", ""),
         ("L", "liter", ""),
         ("l", "liter", ""),
+        ("gal", "gallon", ""),
+        ("qt", "quart", ""),
+        ("pt", "pint", ""),
         ("tbsp", "tablespoon", ""),
         ("tsp", "teaspoon", ""),
         ("kcal", "kilocalorie", ""),
+        ("cal", "calorie", ""),
+        ("kJ", "kilojoule", ""),
         ("hrs", "hour", ""),
         ("hr", "hour", ""),
         ("h", "hour", ""),
@@ -68,121 +78,76 @@ UNITS: dict[str, tuple[str, str]] = {
         ("Gbps", "gigabit per second", "gigabits per second"),
         ("Mbps", "megabit per second", "megabits per second"),
         ("kbps", "kilobit per second", "kilobits per second"),
+        ("Gbit", "gigabit", ""),
+        ("Mbit", "megabit", ""),
+        ("kbit", "kilobit", ""),
         ("GHz", "gigahertz", "gigahertz"),
         ("MHz", "megahertz", "megahertz"),
         ("kHz", "kilohertz", "kilohertz"),
         ("Hz", "hertz", "hertz"),
         ("dB", "decibel", ""),
         ("kWh", "kilowatt hour", ""),
+        ("Wh", "watt hour", ""),
         ("GW", "gigawatt", ""),
         ("MW", "megawatt", ""),
         ("kW", "kilowatt", ""),
         ("W", "watt", ""),
         ("V", "volt", ""),
         ("mAh", "milliampere hour", ""),
+        ("mA", "milliampere", ""),
         ("hPa", "hectopascal", ""),
         ("kPa", "kilopascal", ""),
         ("psi", "P S I", "P S I"),
+        ("mmHg", "millimeter of mercury", "millimeters of mercury"),
+        ("mm Hg", "millimeter of mercury", "millimeters of mercury"),
         ("rpm", "R P M", "R P M"),
+        ("bpm", "beat per minute", "beats per minute"),
         ("fps", "frame per second", "frames per second"),
+        ("dpi", "dot per inch", "dots per inch"),
         ("px", "pixel", ""),
         ("MP", "megapixel", ""),
     )
 }
+
+# What may follow a slash: "$20/hr", "60 words/min".
 PER = {
+    "s²": "second squared",
     "s": "second",
     "sec": "second",
     "min": "minute",
     "h": "hour",
     "hr": "hour",
+    "d": "day",
+    "wk": "week",
+    "mo": "month",
+    "yr": "year",
     "kg": "kilogram",
+    "g": "gram",
+    "lb": "pound",
+    "oz": "ounce",
     "km": "kilometer",
+    "m": "meter",
+    "mi": "mile",
+    "m²": "square meter",
+    "m³": "cubic meter",
+    "ft²": "square foot",
+    "sq ft": "square foot",
     "L": "liter",
+    "l": "liter",
+    "ml": "milliliter",
+    "mL": "milliliter",
+    "dL": "deciliter",
+    "gal": "gallon",
     "kWh": "kilowatt hour",
 } | {
     word: word
-    for word in "second minute hour day night week month year person mile pound token user".split()
+    for word in (
+        "second minute hour day night week month quarter year person mile pound kilo unit item "
+        "token user seat share"
+    ).split()
 }
 
-# Each sign has singular and plural, of the currency and of its hundredth part if it has one.
-CURRENCIES: dict[str, tuple[str, str, str, str]] = {
-    "$": ("dollar", "dollars", "cent", "cents"),
-    "€": ("euro", "euros", "cent", "cents"),
-    "£": ("pound", "pounds", "penny", "pence"),
-    "₹": ("rupee", "rupees", "paisa", "paise"),
-    "¥": ("yen", "yen", "", ""),
-    "₩": ("won", "won", "", ""),
-}
-SCALES = {
-    "k": "thousand",
-    "K": "thousand",
-    "M": "million",
-    "m": "million",
-    "B": "billion",
-    "bn": "billion",
-    "T": "trillion",
-}
-
-MONTHS = (
-    "January February March April May June July August September October November December"
-).split()
-
-# The keys are written without the last point.
-ABBREVIATIONS = {
-    "e.g": "for example,",
-    "i.e": "that is,",
-    "etc": "et cetera",
-    "vs": "versus",
-    "approx": "approximately",
-    "dept": "department",
-    "incl": "including",
-    "avg": "average",
-    "jr": "Junior",
-    "sr": "Senior",
-    "ph.d": "P H D",
-}
-TITLES = {
-    "Dr": "Doctor",
-    "Mr": "Mister",
-    "Mrs": "Missus",
-    "Ms": "Ms",
-    "Prof": "Professor",
-    "St": "Saint",
-    "Gen": "General",
-    "Capt": "Captain",
-    "Sen": "Senator",
-    "Gov": "Governor",
-}
-
-# These are replaced before numbers are read, as they change what a digit beside them means.
-FORMULA_SIGNS = {
-    "½": " 1/2",
-    "⅓": " 1/3",
-    "⅔": " 2/3",
-    "¼": " 1/4",
-    "¾": " 3/4",
-    "⅛": " 1/8",
-    "−": " minus ",
-    "±": " plus or minus ",
-    "≈": " about ",
-    "÷": " divided by ",
-    "√": " the square root of ",
-    "π": " pi ",
-    "∞": " infinity ",
-}
-SIGNS = {
-    "&": "and",
-    "+": "plus",
-    "=": "equals",
-    "@": "at",
-    "%": "percent",
-    "×": "times",
-    "*": "times",
-    "<": "less than",
-    ">": "greater than",
-    "≤": "less than or equal to",
-    "≥": "greater than or equal to",
-    "≠": "not equal to",
-    "→": "to",
-    "°": "degrees",
-}
+# Whole words for units of which one may have a part: "half an hour", "seven eighths of an inch".
+PARTED = (
+    "cup mile hour inch pound teaspoon tablespoon liter litre gallon pint dozen day year".split()
+)
