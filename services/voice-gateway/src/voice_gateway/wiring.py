@@ -18,7 +18,7 @@ from voice_gateway.call.session import CallOptions
 from voice_gateway.conversation.policy import TurnPolicy
 from voice_gateway.hearing.end_of_turn import TurnEnds, load_turn_end
 from voice_gateway.hearing.voice_activity import VoiceActivity, load_silero
-from voice_gateway.language import language_of
+from voice_gateway.language import language_of, primary_subtag
 from voice_gateway.messages import CallConfig
 from voice_gateway.settings import Settings, is_loopback
 from voice_gateway.settings.language_table import LanguageRow
@@ -145,7 +145,7 @@ def _call_language(settings: Settings, tag: str) -> CallLanguage:
     """
     row = settings.language_rows().get(tag) or LanguageRow.model_validate({})
     usual = tag.lower() == settings.asr_language.lower()
-    kin = _primary(tag) == _primary(settings.asr_language)
+    kin = primary_subtag(tag) == primary_subtag(settings.asr_language)
 
     def said(given: str, setting: str, own: str) -> str:
         return given or (setting.strip() if kin else "") or own
@@ -174,15 +174,11 @@ def _own(tag: str, text: Literal["idle_prompt", "goodbye", "system_prompt"]) -> 
 def _prompt_in(settings: Settings, tag: str) -> str:
     """What the model is told in calls in this language, where its row does not say it."""
     own, given = language_of(tag), settings.system_prompt
-    if _primary(tag) == _primary(settings.asr_language):
+    if primary_subtag(tag) == primary_subtag(settings.asr_language):
         return given or _own(tag, "system_prompt")
     if not given and own.system_prompt:
         return own.system_prompt
     return f"{given or _own(tag, 'system_prompt')} {own.answer_in}".strip()
-
-
-def _primary(tag: str) -> str:
-    return tag.partition("-")[0].lower()
 
 
 def call_options(settings: Settings, languages: Languages | None = None) -> CallOptions:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 
 from voice_gateway.conversation.policy import TurnPolicy
 from voice_gateway.errors import NotPermitted
-from voice_gateway.language import language_of
+from voice_gateway.language import language_of, primary_subtag
 from voice_gateway.messages import CallConfig, Changed
 
 _ANY = "multi"  # what a recogniser lists that tells languages apart by itself
@@ -102,7 +102,7 @@ class Languages:
                 return tag
         if "-" in asked:
             return asked
-        return next((tag for tag in known if _primary(tag) == asked.lower()), asked)
+        return next((tag for tag in known if primary_subtag(tag) == asked.lower()), asked)
 
     def offered(self) -> list[str]:
         """The languages that can be both heard and spoken now."""
@@ -199,7 +199,7 @@ class Languages:
         if not self.follows or code.lower() == (self.of(current).asr_code or current).lower():
             return ""
         tag = self.named(code)
-        other = _primary(tag) != _primary(current)
+        other = primary_subtag(tag) != primary_subtag(current)
         return tag if other and tag in self.open_to(config) else ""
 
     def missing(self) -> list[str]:
@@ -238,21 +238,17 @@ def _has(listed: Collection[str], code: str) -> bool:
     if not listed or "" in listed or _ANY in listed:
         return True
     known = {each.lower() for each in listed}
-    return code.lower() in known or _primary(code) in known
+    return code.lower() in known or primary_subtag(code) in known
 
 
 def _served(voices: Mapping[str, Sequence[str]], code: str) -> Sequence[str]:
     by_code = {each.lower(): names for each, names in voices.items()}
-    return by_code.get(code.lower()) or by_code.get(_primary(code)) or by_code.get("") or ()
+    return by_code.get(code.lower()) or by_code.get(primary_subtag(code)) or by_code.get("") or ()
 
 
 def _names(asked: str, listed: str) -> bool:
     """Whether this names a listed voice, the model that it is of, or a mood of it."""
     return asked == listed or listed.startswith(f"{asked}.") or asked.startswith(f"{listed}.")
-
-
-def _primary(tag: str) -> str:
-    return tag.partition("-")[0].lower()
 
 
 def _answer_in(tag: str) -> str:

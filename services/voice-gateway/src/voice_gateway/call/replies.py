@@ -78,6 +78,8 @@ class Replies:
         self._on_fault = on_fault
         self._on_over = on_over
         self._language_change = language_change
+        self._answers_in = ""
+        """The language of the last answer, where that was not the call's."""
         self._live: Reply | None = None
         self._making: asyncio.Task[None] | None = None
         self._draft = 0
@@ -223,10 +225,12 @@ class Replies:
         self._tell(c.ReplyEnded(self._clock(), reply.number, said, calls, unfinished))
 
     def _note_language(self, said: str, language: str) -> None:
-        """Log that the model did not answer in the language of the call."""
-        if other := written_in(said, language_of(language), _all_languages()):
+        """Log, once for each change, that the model does not answer in the call's language."""
+        other = written_in(said, language_of(language), _all_languages())
+        if other and other != self._answers_in:
             call_id = self.config.call_id
             log.warning("call %s: the answer is in %s, and not in %s", call_id, other, language)
+        self._answers_in = other
 
     async def _apologise(self, reply: Reply, on_audio: Callable[[], None]) -> None:
         try:

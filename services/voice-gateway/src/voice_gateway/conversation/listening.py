@@ -68,7 +68,7 @@ def spoke(now: Conversation, floor: Listening, event: CallerSpoke, policy: TurnP
     return _timed_and_drafted(now, floor, event.at, policy)
 
 
-def is_known(now: Conversation, event: CallerSpoke, policy: TurnPolicy) -> bool:
+def confirms(now: Conversation, event: CallerSpoke, policy: TurnPolicy) -> bool:
     """Whether this final only confirms the interim words of the turn that was just taken.
 
     Its reply is over, or it had none; during a reply, `replying` tells what a late final means.

@@ -74,7 +74,7 @@ def _step(now: Conversation, event: Event, policy: TurnPolicy) -> Step:
 def _spoke(now: Conversation, event: CallerSpoke, policy: TurnPolicy) -> Step:
     if now.line is Line.CLOSED:  # the call only waits for its last reply to end
         return now, _dropped_at_the_end(event.text, final=event.final)
-    if event.final and listening.is_known(now, event, policy):
+    if event.final and listening.confirms(now, event, policy):
         awaits = event.awaits and now.options.by_hand
         return replace(now, taken=replace(now.taken, interim=""), commit_pending=awaits), ()
     if event.final:

@@ -12,7 +12,7 @@ To add a language, add its folder with a `LANGUAGE`; no other file changes
 (`docs/guides/languages.md`).
 """
 
-from voice_gateway.language.folders import language_of, languages
+from voice_gateway.language.folders import language_of, languages, primary_subtag
 from voice_gateway.language.phrases import (
     asks,
     ends_in_question,
@@ -33,6 +33,7 @@ __all__ = [
     "language_of",
     "languages",
     "only_begun",
+    "primary_subtag",
     "sounds_finished",
     "sounds_open",
     "whole_sentences",

@@ -32,6 +32,11 @@ def language_of(tag: str) -> Language:
     return NONE
 
 
+def primary_subtag(tag: str) -> str:
+    """The language of a tag without its region or script: "hi" of "hi-IN"."""
+    return tag.partition("-")[0].lower()
+
+
 def languages() -> tuple[Language, ...]:
     """Load and return every language."""
     folders = (module.name for module in iter_modules(language.__path__) if module.ispkg)

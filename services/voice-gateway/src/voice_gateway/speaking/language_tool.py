@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from typing import Protocol, cast
 
 from voice_gateway.conversation import Message, ToolCall
+from voice_gateway.language import primary_subtag
 from voice_gateway.messages import CallConfig, Tool
 
 NAME = "speak_language"
@@ -50,7 +51,7 @@ def wanted(call: ToolCall, offered: Mapping[str, str]) -> str:
     given = cast("dict[str, object]", arguments) if isinstance(arguments, dict) else {}
     asked = str(given.get("language", "")).lower()
     for tag, name in offered.items():
-        if asked in (tag.lower(), name.lower(), tag.lower().partition("-")[0]):
+        if asked in (tag.lower(), name.lower(), primary_subtag(tag)):
             return tag
     return ""
 

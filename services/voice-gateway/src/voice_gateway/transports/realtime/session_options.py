@@ -13,6 +13,7 @@ from voice_gateway.audio import g711
 from voice_gateway.call.languages import Languages, NotOffered
 from voice_gateway.conversation import Message
 from voice_gateway.conversation.policy import TurnOptions
+from voice_gateway.language import primary_subtag
 from voice_gateway.messages import CallConfig, LineEcho, ModelOptions, Speaks, Tool
 from voice_gateway.principals import Rights
 from voice_gateway.transports.realtime import fields, transcription_session, turn_detection
@@ -350,7 +351,7 @@ def _asking(session: Json, path: str) -> ModelOptions:
 
 def _language(asked: str | None, default: str, named: Callable[[str], str] | None) -> str:
     """The tag of a language that may lack its region, which the protocol's languages do."""
-    if not asked or default == asked or default.partition("-")[0] == asked:
+    if not asked or default == asked or primary_subtag(default) == asked:
         return default
     tag = named(asked) if named else asked
     return _DEFAULT_REGIONS.get(tag, tag)
